@@ -1,0 +1,193 @@
+// Runs the tests: node tests/run.js [unit|integration|e2e|FILE ...] [--verbose]
+// The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
+// failed; a file, a process or a layer that did not run to its end counts as failed.
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { addFailure, emptyReport, type FileReport } from './runner/tap-report.js'
+import { killRunning, runTestProcess } from './runner/test-process.js'
+
+interface Layer {
+  readonly name: string
+  /** Whether all files share a process, or each has its own. */
+  readonly oneProcess: boolean
+  /** For one process. */
+  readonly timeoutMs: number
+}
+
+interface Run {
+  readonly root: string
+  readonly verbose: boolean
+  readonly timeoutMs: number | null
+  readonly exitGraceMs: number
+}
+
+const LAYERS: readonly Layer[] = [
+  { name: 'unit', oneProcess: true, timeoutMs: 120_000 },
+  { name: 'integration', oneProcess: false, timeoutMs: 120_000 },
+  { name: 'e2e', oneProcess: false, timeoutMs: 300_000 },
+]
+const EXIT_GRACE_MS = 10_000
+const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+const TEST_FILE = /\.test\.(js|ts)$/
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+let finished = false
+
+process.on('SIGINT', () => finish('interrupted'))
+process.on('SIGTERM', () => finish('terminated'))
+process.on('uncaughtException', (error) => finish(error.stack ?? error.message))
+
+try {
+  await main()
+  finish(null)
+} catch (error) {
+  finish(error instanceof Error ? (error.stack ?? error.message) : String(error))
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      verbose: { type: 'boolean', short: 'v', default: false },
+      root: { type: 'string', default: PROJECT },
+      'timeout-ms': { type: 'string' },
+      'exit-grace-ms': { type: 'string' },
+    },
+  })
+  const run: Run = {
+    root: resolve(values.root),
+    verbose: values.verbose,
+    timeoutMs: values['timeout-ms'] === undefined ? null : Number(values['timeout-ms']),
+    exitGraceMs: Number(values['exit-grace-ms'] ?? EXIT_GRACE_MS),
+  }
+  const known = LAYERS.map((layer) => layer.name)
+  const files = positionals.filter((argument) => TEST_FILE.test(argument))
+  const named = positionals.filter((argument) => !TEST_FILE.test(argument))
+  for (const name of named) {
+    if (!known.includes(name)) throw new Error(`No layer is called "${name}": ${known.join(', ')}`)
+  }
+  const asked = files.map((file) => asTestFile(run.root, file))
+  for (const file of asked) {
+    if (!LAYERS.some((layer) => isOf(file, layer))) throw new Error(`${file} is in no layer`)
+  }
+  for (const layer of LAYERS) {
+    const some = asked.filter((file) => isOf(file, layer))
+    if (named.includes(layer.name) || positionals.length === 0) {
+      await runLayer(run, layer, findTests(run.root, layer))
+    } else if (some.length > 0) await runLayer(run, layer, some)
+  }
+}
+
+async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promise<void> {
+  const startedAt = performance.now()
+  const before = { ...total }
+  let fileStartedAt = startedAt
+  const count = (report: FileReport) => {
+    total.passed += report.passed
+    total.failed += report.failed
+    total.skipped += report.skipped.length
+    printFile(report, performance.now() - fileStartedAt)
+    fileStartedAt = performance.now()
+  }
+  const fail = (file: string, reason: string) => {
+    const report = emptyReport(file)
+    addFailure(report, reason)
+    count(report)
+  }
+
+  if (files.length === 0) fail(`tests/${layer.name}`, 'holds no test files')
+  const runnable: string[] = []
+  for (const file of files) {
+    const problem = staleness(run.root, file)
+    if (problem === null) runnable.push(file)
+    else fail(file, problem)
+  }
+  const queue = layer.oneProcess ? [runnable] : runnable.map((file) => [file])
+  const timeoutMs = run.timeoutMs ?? layer.timeoutMs
+  for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+    if (batch.length === 0) continue
+    const result = await runTestProcess({
+      root: run.root,
+      files: batch,
+      timeoutMs: layer.oneProcess
+        ? Math.max(1, timeoutMs - (performance.now() - startedAt))
+        : timeoutMs,
+      exitGraceMs: run.exitGraceMs,
+      onLine: (line) => {
+        if (run.verbose) console.log(line)
+      },
+      onFile: count,
+    })
+    if (!result.timedOut) queue.unshift([...result.notStarted])
+    else for (const file of result.notStarted) fail(file, 'did not run: the layer had timed out')
+  }
+
+  const passed = total.passed - before.passed
+  const failed = total.failed - before.failed
+  const skipped = total.skipped - before.skipped
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  console.log(
+    `${layer.name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s\n`,
+  )
+}
+
+function printFile(report: FileReport, elapsedMs: number): void {
+  const { file, passed, failed, skipped, failures } = report
+  const seconds = (elapsedMs / 1000).toFixed(2)
+  const result = failed === 0 ? `${passed} passed` : `${passed} passed, ${failed} FAILED`
+  console.log(`${failed === 0 ? '  ok  ' : '  FAIL'} ${file}: ${result}, ${seconds} s`)
+  for (const name of skipped) console.log(`       skipped: ${name}`)
+  for (const failure of failures) console.log(failure.replace(/^/gm, '       '))
+}
+
+/** Test files of a layer, built or not, named by their .js, relative to the root and sorted. */
+function findTests(root: string, layer: Layer): string[] {
+  const folder = join(root, 'tests', layer.name)
+  if (!existsSync(folder)) return []
+  const files = new Set<string>()
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !TEST_FILE.test(entry.name)) continue
+    files.add(asTestFile(root, join(entry.parentPath, entry.name)))
+  }
+  return [...files].sort()
+}
+
+function asTestFile(root: string, file: string): string {
+  return relative(root, resolve(root, file)).split(sep).join('/').replace(/\.ts$/, '.js')
+}
+
+function isOf(file: string, layer: Layer): boolean {
+  return file.startsWith(`tests/${layer.name}/`)
+}
+
+/** Why a test file cannot be run as it is; null when it can. */
+function staleness(root: string, file: string): string | null {
+  const built = join(root, file)
+  const source = built.replace(/\.js$/, '.ts')
+  if (!existsSync(built)) {
+    return existsSync(source) ? 'is not built: npm run build' : 'does not exist'
+  }
+  if (existsSync(source) && statSync(source).mtimeMs > statSync(built).mtimeMs) {
+    return 'is older than its source: npm run build'
+  }
+  return null
+}
+
+/** Prints the last line and exits. */
+function finish(problem: string | null): void {
+  if (finished) return
+  finished = true
+  killRunning()
+  if (problem !== null) {
+    total.failed++
+    console.log(`not ok - the test run itself: ${problem}`)
+  } else if (total.passed + total.failed === 0) {
+    total.failed++
+    console.log('not ok - no test ran')
+  }
+  if (total.skipped > 0) console.log(`${total.skipped} skipped`)
+  console.log(`${total.passed} passed, ${total.failed} failed`)
+  process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1)
+}
