@@ -1,0 +1,26 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
+/** How far the preparation of a model has come. */
+export interface ModelProgress {
+  readonly phase: 'verifying' | 'converting' | 'writing' | 'ready'
+  /** Of this phase, 0 to 1. */
+  readonly fraction: number
+  /** Something that the user should know, such as a damaged file that is made again. */
+  readonly note?: string
+}
+
+/** What the long steps of a preparation take. */
+export interface PrepareOptions {
+  readonly onProgress?: (progress: ModelProgress) => void
+  /** Ends the work between two pieces of it; the conversion itself is one piece. */
+  readonly signal?: AbortSignal
+}
+
+/** @throws StarlingError CANCELLED once the signal is aborted */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new StarlingError('CANCELLED', 'the preparation of the model was cancelled', {
+      cause: signal.reason,
+    })
+  }
+}

@@ -1,0 +1,197 @@
+/** What one error code means to the person or the program that meets it. */
+export interface ErrorDescription {
+  /** The HTTP status of the same failure at an HTTP surface. */
+  readonly httpStatus: number
+  /** True when the same request may succeed later, or elsewhere, without being changed. */
+  readonly retryable: boolean
+  /** What the reader of the error can do next. */
+  readonly whatToDo: string
+}
+
+/**
+ * Every error code of Starling, in one table. Codes are part of the wire contract: a code is never
+ * renamed or given another meaning, and callers decide by the code alone, never by a message.
+ */
+export const ERROR_CODES = {
+  // Input
+  INVALID_REQUEST: {
+    httpStatus: 400,
+    retryable: false,
+    whatToDo: 'Correct the field that the message names.',
+  },
+  PAYLOAD_TOO_LARGE: {
+    httpStatus: 413,
+    retryable: false,
+    whatToDo: 'Send less: the message names the limit.',
+  },
+  UNKNOWN_METHOD: {
+    httpStatus: 404,
+    retryable: false,
+    whatToDo: 'Update the older of the two workers.',
+  },
+  BAD_USAGE: {
+    httpStatus: 400,
+    retryable: false,
+    whatToDo: 'Run the command with --help.',
+  },
+  CONFIG_INVALID: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Correct the key that the message names.',
+  },
+
+  // Accounts
+  INVALID_CREDENTIAL: {
+    httpStatus: 401,
+    retryable: false,
+    whatToDo: 'Log in again: node workers/client.js login --email YOUR_EMAIL',
+  },
+  EMAIL_TAKEN: {
+    httpStatus: 409,
+    retryable: false,
+    whatToDo: 'Log in with this e-mail address, or register another one.',
+  },
+  NOT_LOGGED_IN: {
+    httpStatus: 401,
+    retryable: false,
+    whatToDo: 'Register or log in: node workers/client.js register --email YOUR_EMAIL',
+  },
+
+  // Trust
+  FORBIDDEN: {
+    httpStatus: 403,
+    retryable: false,
+    whatToDo: 'Use a worker whose certificate has the role that this call asks for.',
+  },
+  CERTIFICATE_INVALID: {
+    httpStatus: 403,
+    retryable: false,
+    whatToDo: 'Start the worker with the home of the mesh that it belongs to.',
+  },
+  CERTIFICATE_EXPIRED: {
+    httpStatus: 403,
+    retryable: false,
+    whatToDo: 'Restart the worker, which renews its certificate, and compare the clocks.',
+  },
+  VERSION_UNSUPPORTED: {
+    httpStatus: 505,
+    retryable: false,
+    whatToDo: 'Update the older of the two workers.',
+  },
+  HELLO_FAILED: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Try again; if it stays, look at the log of the other worker.',
+  },
+
+  // Reaching somebody
+  GATEWAY_NOT_FOUND: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Start a gateway with the same home: node workers/gateway.js',
+  },
+  AUTH_UNAVAILABLE: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Start an auth worker with the same home: node workers/auth.js',
+  },
+  MODEL_UNAVAILABLE: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Start a processor that serves the model: node workers/processor.js',
+  },
+  PEER_UNREACHABLE: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Check that the other worker runs; it is dialled again by itself.',
+  },
+  PEER_LOST: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Send the request again.',
+  },
+  PROTOCOL_VIOLATION: {
+    httpStatus: 502,
+    retryable: false,
+    whatToDo: 'Update both workers; if it stays, report it with both logs.',
+  },
+
+  // Load and time
+  OVERLOADED: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Try again after the time that the error names, or start another processor.',
+  },
+  DRAINING: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Send the request again: another worker takes it, or this one after its restart.',
+  },
+  DEADLINE_EXCEEDED: {
+    httpStatus: 504,
+    retryable: true,
+    whatToDo: 'Allow more time, or ask for a shorter answer.',
+  },
+  CANCELLED: {
+    httpStatus: 499,
+    retryable: false,
+    whatToDo: 'Nothing: the caller ended the request.',
+  },
+
+  // Engines and models
+  MODEL_NOT_FOUND: {
+    httpStatus: 404,
+    retryable: false,
+    whatToDo: 'Use a model name that the message lists, or the path of a GGUF file.',
+  },
+  MODEL_INVALID: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Install again, or fetch the model file again: it is not what it should be.',
+  },
+  MODEL_WRITE_FAILED: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Make room on the disk and check the permissions of the home.',
+  },
+  CONTEXT_TOO_LONG: {
+    httpStatus: 400,
+    retryable: false,
+    whatToDo: 'Send a shorter prompt or conversation.',
+  },
+  ENGINE_CRASHED: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Send the request again; the engine restarts by itself.',
+  },
+
+  // This machine
+  HOME_UNUSABLE: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Choose a home that this user can write: --home DIR or STARLING_HOME.',
+  },
+  HOME_IN_USE: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Stop the worker that uses the folder, or choose another home.',
+  },
+  BOOTSTRAP_UNAVAILABLE: {
+    httpStatus: 500,
+    retryable: true,
+    whatToDo: 'Free the port, or set network.bootstrapPort to another one for all workers.',
+  },
+  INTERNAL: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Look for the request id in the log of the worker that answered.',
+  },
+} as const satisfies Record<string, ErrorDescription>
+
+/** One of the codes of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** Whether a string that came from elsewhere is a code that this version knows. */
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, value)
+}

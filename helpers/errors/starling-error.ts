@@ -1,0 +1,47 @@
+import { ERROR_CODES, type ErrorCode } from './error-codes.js'
+
+/** What a {@link StarlingError} may carry besides its code and message. */
+export interface StarlingErrorOptions {
+  /** The failure below this one. Stays in this process: it is never sent to a peer. */
+  readonly cause?: unknown
+  /** How long to wait before the next try, in milliseconds. */
+  readonly retryAfterMs?: number
+  /** The request that failed, to find it in the logs. */
+  readonly requestId?: string
+}
+
+/**
+ * The one error class of Starling. Match on `code`; the message is for people and says what
+ * happened and why. What to do about it stands in {@link ERROR_CODES}.
+ *
+ * @example
+ * throw new StarlingError('EMAIL_TAKEN', 'ada@example.com is registered already')
+ */
+export class StarlingError extends Error {
+  readonly code: ErrorCode
+  readonly retryAfterMs: number | undefined
+  readonly requestId: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: StarlingErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StarlingError'
+    this.code = code
+    this.retryAfterMs = options.retryAfterMs
+    this.requestId = options.requestId
+  }
+
+  /** Whether the same request may succeed later, or elsewhere, without being changed. */
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable
+  }
+
+  /** What the reader can do about it, one sentence. */
+  get whatToDo(): string {
+    return ERROR_CODES[this.code].whatToDo
+  }
+}
+
+/** Whether a caught value is a StarlingError, and one of the given codes when any are given. */
+export function isStarlingError(error: unknown, ...codes: ErrorCode[]): error is StarlingError {
+  return error instanceof StarlingError && (codes.length === 0 || codes.includes(error.code))
+}
