@@ -1,0 +1,124 @@
+import { availableParallelism } from 'node:os'
+import { engineThreads } from '../../helpers/engine-threads.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { toWireError } from '../../helpers/errors/wire-error.js'
+import { SystemRandom } from '../clock/random.js'
+import { SystemClock } from '../clock/system-clock.js'
+import { ModelCache, type PreparedModel } from '../models/model-cache.js'
+import {
+  type EngineProgress,
+  type FromChild,
+  type LoadMessage,
+  toChildSchema,
+} from './llama-messages.js'
+import { LlamaRequests } from './llama-requests.js'
+import { LlamaRuntime } from './llama-runtime.js'
+
+/** Progress that is worth telling, as a fraction of its phase. */
+const PROGRESS_STEP = 0.05
+
+/** The child's end of the conversation with its LlamaEngine, from the load to the end. */
+export class LlamaChildSession {
+  readonly #process: NodeJS.Process
+  #runtime: LlamaRuntime | null = null
+  #lastProgress: EngineProgress | null = null
+  #requests: LlamaRequests | null = null
+
+  constructor(process: NodeJS.Process) {
+    this.#process = process
+  }
+
+  /** Answers messages until told to leave, or until the parent is gone. */
+  listen(): void {
+    // Ctrl-C and a service's stop reach the whole process group; the parent, which may have answers
+    // to finish, decides when this one leaves.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      this.#process.on(signal, () => {
+        // Having a listener is what keeps the process.
+      })
+    }
+    // Without a parent there is nobody to work for. Not exit(): that would run the native
+    // libraries' destructors while their threads still compute.
+    this.#process.on('disconnect', () => this.#process.kill(this.#process.pid, 'SIGKILL'))
+    this.#process.on('message', (message) => this.#receive(message))
+  }
+
+  #receive(raw: unknown): void {
+    const message = toChildSchema.parse(raw)
+    switch (message.kind) {
+      case 'load':
+        void this.#load(message)
+        return
+      case 'generate':
+        this.#requests?.start(message)
+        return
+      case 'credit':
+        this.#requests?.grant(message.id, message.tokens)
+        return
+      case 'cancel':
+        this.#requests?.cancel(message.id)
+        return
+      case 'close':
+        void this.#close()
+    }
+  }
+
+  async #load(message: LoadMessage): Promise<void> {
+    try {
+      const { name, path, sizeBytes, sha256 } = await this.#prepare(message)
+      const runtime = await LlamaRuntime.load({
+        modelPath: path,
+        slots: message.slots,
+        contextTokens: message.contextTokens,
+        threads:
+          message.threads === 'auto'
+            ? engineThreads(sizeBytes, availableParallelism())
+            : message.threads,
+        gpu: message.gpu,
+        clock: new SystemClock(),
+        onLog: (line) => this.#process.stderr.write(`${line}\n`),
+        onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
+      })
+      this.#runtime = runtime
+      this.#requests = new LlamaRequests(runtime, (answer) => this.#send(answer))
+      const { contextTokens, slots } = runtime
+      this.#send({ kind: 'loaded', name, sha256, contextTokens, slots })
+    } catch (error) {
+      this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
+    }
+  }
+
+  /** The model's file, made first if it is one that has to be. */
+  async #prepare({ model, modelsDirectory }: LoadMessage): Promise<PreparedModel> {
+    const cache = new ModelCache({ directory: modelsDirectory, random: new SystemRandom() })
+    return await cache.prepare(model, { onProgress: (progress) => this.#progress(progress) })
+  }
+
+  #progress(progress: EngineProgress): void {
+    const before = this.#lastProgress
+    const step = progress.phase === before?.phase ? progress.fraction - before.fraction : 1
+    if (step < PROGRESS_STEP && progress.fraction < 1 && progress.note === undefined) return
+    this.#lastProgress = progress
+    this.#send({ kind: 'progress', progress })
+  }
+
+  async #close(): Promise<void> {
+    await this.#requests?.cancelAll()
+    await this.#runtime?.close()
+    this.#process.exit(0)
+  }
+
+  #send(message: FromChild): void {
+    this.#process.send?.(message, undefined, undefined, () => {
+      // A failure means that the parent is gone, which 'disconnect' deals with.
+    })
+  }
+}
+
+function typed(error: unknown): StarlingError {
+  if (isStarlingError(error)) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StarlingError('ENGINE_CRASHED', `The engine could not start: ${reason}`, {
+    cause: error,
+  })
+}

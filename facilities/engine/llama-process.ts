@@ -1,0 +1,227 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { fromWireError } from '../../helpers/errors/wire-error.js'
+import type { Clock } from '../clock/clock.js'
+import type { GenerateRequest } from './engine.js'
+import {
+  type EngineProgress,
+  type FromChild,
+  fromChildSchema,
+  generateMessageSchema,
+  type LoadMessage,
+  loadMessageSchema,
+  type ToChild,
+} from './llama-messages.js'
+import { eachLogLine } from './log-lines.js'
+import { TokenInbox } from './token-inbox.js'
+
+const CHILD_PATH = fileURLToPath(new URL('./llama-child.js', import.meta.url))
+
+/** How long the child may take to leave by itself. */
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** Signals with which a process ends that met something it could not go on with. */
+const FATAL_SIGNALS: readonly (string | null)[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGFPE']
+
+/** What the child knows once the model is loaded. */
+export type LoadedModel = Omit<Extract<FromChild, { kind: 'loaded' }>, 'kind'>
+
+export interface LlamaProcessOptions {
+  readonly clock: Clock
+  /** Called with each line that the child writes, shortened. */
+  readonly onLog: (line: string) => void
+  readonly onProgress: (progress: EngineProgress) => void
+  /** Called once when the child is gone and was not asked to leave. */
+  readonly onCrash: (error: StarlingError) => void
+}
+
+/** Who waits for the model to be loaded. */
+interface PendingLoad {
+  readonly resolve: (loaded: LoadedModel) => void
+  readonly reject: (error: StarlingError) => void
+}
+
+/** One life of the engine's child process: started, loaded, asked, gone. */
+export class LlamaProcess {
+  readonly #child: ChildProcess
+  readonly #options: LlamaProcessOptions
+  readonly #inboxes = new Map<number, TokenInbox>()
+  readonly #exited: Promise<void>
+  #nextId = 0
+  #loading: PendingLoad | null = null
+  /** Why nothing more can be asked of it. */
+  #gone: StarlingError | null = null
+  #closing = false
+
+  constructor(options: LlamaProcessOptions) {
+    this.#options = options
+    this.#child = fork(CHILD_PATH, [], {
+      // Its standard output is ours to read, not our own: native code prints what it likes.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A debugger's port of the parent is taken.
+      execArgv: [],
+    })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      if (stream !== null) eachLogLine(stream, options.onLog)
+    }
+    this.#child.on('message', (message) => this.#receive(message))
+    this.#exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => {
+        this.#end(code, signal)
+        resolve()
+      })
+      this.#child.once('error', (error) => {
+        // Also emitted when a message cannot be delivered; then 'exit' is on its way.
+        if (this.#child.pid !== undefined) return
+        this.#end(null, error.message)
+        resolve()
+      })
+    })
+  }
+
+  /** The child's process id; undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /**
+   * Loads the model. Once.
+   *
+   * @throws StarlingError what the child failed with; MODEL_INVALID if loading ended the process,
+   *   CONFIG_INVALID if the message is out of bounds
+   */
+  async load(message: LoadMessage): Promise<LoadedModel> {
+    if (this.#gone !== null) throw this.#gone
+    const parsed = loadMessageSchema.safeParse(message)
+    if (!parsed.success) {
+      throw new StarlingError(
+        'CONFIG_INVALID',
+        `The engine cannot be set up like this: ${z.prettifyError(parsed.error)}`,
+        { cause: parsed.error },
+      )
+    }
+    return await new Promise<LoadedModel>((resolve, reject) => {
+      this.#loading = { resolve, reject }
+      this.#send(parsed.data)
+    })
+  }
+
+  /**
+   * Starts a generation, which may send `credit` tokens before it is granted more. Its inbox fails
+   * with INVALID_REQUEST if the request is out of bounds.
+   */
+  open(
+    { messages, options }: GenerateRequest,
+    credit: number,
+  ): { readonly id: number; readonly inbox: TokenInbox } {
+    const id = this.#nextId++
+    const inbox = new TokenInbox()
+    // Checked here, because the child ends at a message that it does not know, with all answers.
+    const parsed = generateMessageSchema.safeParse({
+      kind: 'generate',
+      id,
+      messages,
+      options,
+      credit,
+    })
+    if (this.#gone !== null) {
+      inbox.fail(this.#gone)
+    } else if (!parsed.success) {
+      const reason = z.prettifyError(parsed.error)
+      inbox.fail(new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`))
+    } else {
+      this.#inboxes.set(id, inbox)
+      this.#send(parsed.data)
+    }
+    return { id, inbox }
+  }
+
+  /** Lets a generation send more tokens. */
+  grant(id: number, tokens: number): void {
+    if (this.#inboxes.has(id)) this.#send({ kind: 'credit', id, tokens })
+  }
+
+  /** Ends a generation that is of no more interest; nothing if it has ended. */
+  cancel(id: number): void {
+    if (this.#inboxes.delete(id)) this.#send({ kind: 'cancel', id })
+  }
+
+  /** Ends all generations with DRAINING and the child: asked first, then killed. */
+  async close(): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true
+      this.#fail(new StarlingError('DRAINING', 'The engine is closed'))
+      this.#send({ kind: 'close' })
+    }
+    const timer = this.#options.clock.schedule(CLOSE_TIMEOUT_MS, () => this.#child.kill('SIGKILL'))
+    await this.#exited
+    timer.cancel()
+  }
+
+  #receive(raw: unknown): void {
+    const parsed = fromChildSchema.safeParse(raw)
+    if (!parsed.success) {
+      // A child that does not keep to the messages cannot be trusted with the answers either.
+      this.#options.onLog(`not a message of the engine's process: ${parsed.error.message}`)
+      this.#child.kill('SIGKILL')
+      return
+    }
+    const message = parsed.data
+    switch (message.kind) {
+      case 'progress':
+        this.#options.onProgress(message.progress)
+        return
+      case 'loaded': {
+        const { kind: _, ...loaded } = message
+        this.#loading?.resolve(loaded)
+        this.#loading = null
+        return
+      }
+      case 'load-failed':
+        this.#loading?.reject(fromWireError(message.error))
+        this.#loading = null
+        return
+      case 'token':
+        this.#inboxes.get(message.id)?.put(message.token)
+        return
+      case 'end':
+        this.#inboxes.get(message.id)?.put({ end: message.end })
+        this.#inboxes.delete(message.id)
+        return
+      case 'failed':
+        this.#inboxes.get(message.id)?.fail(fromWireError(message.error))
+        this.#inboxes.delete(message.id)
+    }
+  }
+
+  #send(message: ToChild): void {
+    if (!this.#child.connected) return
+    this.#child.send(message, undefined, undefined, () => {
+      // A failure means that the child is gone, which 'exit' deals with.
+    })
+  }
+
+  #end(code: number | null, reason: string | null): void {
+    const how = reason ?? `exit code ${code}`
+    const duringLoad = this.#loading !== null
+    const error =
+      duringLoad && FATAL_SIGNALS.includes(reason)
+        ? new StarlingError(
+            'MODEL_INVALID',
+            `Loading the model ended the engine's process (${how})`,
+          )
+        : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
+    this.#fail(error)
+    if (!this.#closing) this.#options.onCrash(error)
+  }
+
+  #fail(error: StarlingError): void {
+    this.#gone ??= error
+    this.#loading?.reject(error)
+    this.#loading = null
+    for (const inbox of this.#inboxes.values()) inbox.fail(error)
+    this.#inboxes.clear()
+  }
+}

@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { wireErrorSchema } from '../errors/wire-error.js'
+
+/** What every request carries besides its body. */
+export const requestHeaderSchema = z.strictObject({
+  /** Names the request in the logs of every worker that it passes. */
+  requestId: z.string().min(1).max(64),
+  /** How long the caller still waits. A duration, because two machines' clocks differ. */
+  remainingMs: z.number().int().positive().max(86_400_000),
+  /** W3C trace context (https://www.w3.org/TR/trace-context/), handed on with every further call. */
+  traceparent: z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/),
+})
+
+export type RequestHeader = z.infer<typeof requestHeaderSchema>
+
+/** A unary request. The body is checked by its method's own schema. */
+export const unaryRequestSchema = z.strictObject({
+  header: requestHeaderSchema,
+  body: z.unknown(),
+})
+
+/** A unary response: the body, or beside it the error. */
+export const unaryResponseSchema = z.union([
+  z.strictObject({ body: z.unknown() }),
+  z.strictObject({ error: wireErrorSchema }),
+])
+
+/** The message that opens a stream. */
+export const streamOpeningSchema = z.strictObject({
+  method: z.string().min(1).max(100),
+  header: requestHeaderSchema,
+  body: z.unknown(),
+  /** The first credit: chunks that the receiver has room for. */
+  credit: z.number().int().min(1).max(4096),
+})

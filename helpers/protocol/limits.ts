@@ -1,0 +1,20 @@
+/**
+ * Sizes that both ends of a connection hold each other to. They belong to the protocol, not to the
+ * configuration: a worker that raised one would only be refused by its peers.
+ */
+export const PROTOCOL_LIMITS = {
+  /** One hello: a certificate and a proof take about 900 bytes. */
+  helloBytes: 4 * 1024,
+  /** Everything a peer may send before its hello is accepted, framing included. */
+  unverifiedBytes: 16 * 1024,
+  /** One request or response of a unary call. */
+  unaryBytes: 1024 * 1024,
+  /** The message that opens a stream: a prompt and its envelope. */
+  streamOpeningBytes: 2 * 1024 * 1024,
+  /** One chunk, the end, or the error of a stream. */
+  streamChunkBytes: 64 * 1024,
+  /** All message contents of one conversation together, in UTF-8. */
+  promptBytes: 1024 * 1024,
+  /** Messages in one conversation. */
+  promptMessages: 1024,
+} as const

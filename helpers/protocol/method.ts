@@ -1,0 +1,60 @@
+import type { z } from 'zod'
+import type { Role } from '../identity/roles.js'
+
+/** What holds for every method, whatever travels. */
+interface MethodBase<Request extends z.ZodType> {
+  /** As it is called on the wire: `role.verb`. */
+  readonly name: string
+  readonly request: Request
+  /** How long a caller waits for the whole answer unless it says otherwise, in milliseconds. */
+  readonly timeoutMs: number
+  /** Whether a second try after a lost answer does no harm. */
+  readonly idempotent: boolean
+  /** The roles that may call it: the caller's certificate must name one of them. */
+  readonly callers: readonly Role[]
+}
+
+/** One request, one response. */
+export interface UnaryMethod<Request extends z.ZodType, Response extends z.ZodType>
+  extends MethodBase<Request> {
+  readonly kind: 'unary'
+  readonly response: Response
+}
+
+/** One request, many chunks, one end. */
+export interface StreamMethod<
+  Request extends z.ZodType,
+  Chunk extends z.ZodType,
+  End extends z.ZodType,
+> extends MethodBase<Request> {
+  readonly kind: 'stream'
+  readonly chunk: Chunk
+  readonly end: End
+}
+
+/** A unary method of any shape. */
+export type AnyUnaryMethod = UnaryMethod<z.ZodType, z.ZodType>
+/** A stream method of any shape. */
+export type AnyStreamMethod = StreamMethod<z.ZodType, z.ZodType, z.ZodType>
+
+/** A request as its caller writes it: what has a default may be left out. */
+export type RequestInput<M extends AnyUnaryMethod | AnyStreamMethod> = z.input<M['request']>
+/** A request as its handler receives it. */
+export type RequestOf<M extends AnyUnaryMethod | AnyStreamMethod> = z.output<M['request']>
+export type ResponseOf<M extends AnyUnaryMethod> = z.output<M['response']>
+export type ChunkOf<M extends AnyStreamMethod> = z.output<M['chunk']>
+export type EndOf<M extends AnyStreamMethod> = z.output<M['end']>
+
+/** Declares a unary method; a typed identity. */
+export function unary<Request extends z.ZodType, Response extends z.ZodType>(
+  method: Omit<UnaryMethod<Request, Response>, 'kind'>,
+): UnaryMethod<Request, Response> {
+  return { kind: 'unary', ...method }
+}
+
+/** Declares a stream method; a typed identity. */
+export function stream<Request extends z.ZodType, Chunk extends z.ZodType, End extends z.ZodType>(
+  method: Omit<StreamMethod<Request, Chunk, End>, 'kind'>,
+): StreamMethod<Request, Chunk, End> {
+  return { kind: 'stream', ...method }
+}

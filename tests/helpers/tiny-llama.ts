@@ -1,0 +1,87 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'brittle'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import type { Engine } from '../../facilities/engine/engine.js'
+import { LlamaEngine, type LlamaEngineOptions } from '../../facilities/engine/llama-engine.js'
+import {
+  type GenerationEnd,
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+  type Token,
+} from '../../helpers/protocol/generation.js'
+
+/** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
+export const TINY_MODEL_PATH = fileURLToPath(
+  new URL('../fixtures/tiny-stories-1M-f16.gguf', import.meta.url),
+)
+
+/** Where tests keep the default model once one of them has made it; safe to share. */
+export const SHARED_MODELS_DIRECTORY = join(tmpdir(), 'starling-test-models')
+
+/** A whole answer. */
+export interface Answer {
+  readonly text: string
+  readonly tokenIds: readonly number[]
+  readonly end: GenerationEnd
+}
+
+/** An engine with the tiny model, ready, closed when the test ends. */
+export async function tinyLlama(
+  t: Test,
+  options: Partial<LlamaEngineOptions> = {},
+): Promise<LlamaEngine> {
+  const engine = new LlamaEngine({
+    model: TINY_MODEL_PATH,
+    modelsDirectory: SHARED_MODELS_DIRECTORY,
+    clock: new SystemClock(),
+    gpu: false,
+    ...options,
+  })
+  t.teardown(async () => await engine.close())
+  await engine.ready()
+  return engine
+}
+
+/** Begins an answer to one message. */
+export function generate(
+  engine: Engine,
+  content: string,
+  options: GenerationOptionsInput = {},
+  signal: AbortSignal = new AbortController().signal,
+): AsyncGenerator<Token, GenerationEnd, void> {
+  const request = {
+    messages: [{ role: 'user' as const, content }],
+    options: generationOptionsSchema.parse(options),
+  }
+  return engine.generate(request, signal)
+}
+
+/** The rest of an answer. */
+export async function collect(
+  generation: AsyncGenerator<Token, GenerationEnd, void>,
+): Promise<Answer> {
+  const tokens: Token[] = []
+  for (;;) {
+    const step = await generation.next()
+    if (!step.done) {
+      tokens.push(step.value)
+      continue
+    }
+    return {
+      text: tokens.map(({ text }) => text).join(''),
+      tokenIds: tokens.map(({ tokenId }) => tokenId),
+      end: step.value,
+    }
+  }
+}
+
+/** A whole answer to one message. */
+export async function answer(
+  engine: Engine,
+  content: string,
+  options: GenerationOptionsInput = {},
+): Promise<Answer> {
+  return await collect(generate(engine, content, options))
+}
