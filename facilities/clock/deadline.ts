@@ -24,7 +24,9 @@ export class Deadline {
     this.#endsAt = clock.monotonic() + timeoutMs
     this.#parent = parent
     this.#timer = clock.schedule(timeoutMs, () => {
-      this.#pass(new StarlingError('DEADLINE_EXCEEDED', `No complete answer within ${timeoutMs} ms`))
+      this.#pass(
+        new StarlingError('DEADLINE_EXCEEDED', `No complete answer within ${timeoutMs} ms`),
+      )
     })
     if (parent?.aborted) this.#onParentAbort()
     else parent?.addEventListener('abort', this.#onParentAbort, { once: true })

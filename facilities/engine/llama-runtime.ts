@@ -25,6 +25,9 @@ import { SlotPool } from './slot-pool.js'
  */
 export const PREFILL_CHUNK_TOKENS = 32
 
+/** Tokens of the answer, counted from its end, that repetition is measured against. */
+const REPETITION_WINDOW_TOKENS = 64
+
 /** Requests that may wait for a slot; the queue proper is in front of the engine. */
 const MAX_WAITING = 64
 
@@ -182,7 +185,9 @@ export class LlamaRuntime {
     let finishReason: GenerationEnd['finishReason'] = 'length'
     let promptEndedAt = startedAt
     let index = 0
-    let computing = handled(this.#next(sequence, prompt.slice(lastChunk), options, 0))
+    // Only of the answer itself, so that a resumed answer has the same as one that was never broken.
+    let recent: number[] = []
+    let computing = handled(this.#next(sequence, prompt.slice(lastChunk), options, 0, recent))
     try {
       for (; index < mostTokens; index++) {
         const tokenId = await computing
@@ -192,9 +197,10 @@ export class LlamaRuntime {
           finishReason = 'stop'
           break
         }
+        recent = [...recent.slice(1 - REPETITION_WINDOW_TOKENS), tokenId]
         // The next token is computed while this one is on its way to the reader.
         if (index + 1 < mostTokens) {
-          computing = handled(this.#next(sequence, [tokenId], options, index + 1))
+          computing = handled(this.#next(sequence, [tokenId], options, index + 1, recent))
         }
         if (kept !== null) yield kept
         const token = { text: detokenizer.push(tokenId), tokenId, index }
@@ -221,11 +227,18 @@ export class LlamaRuntime {
   async #next(
     sequence: LlamaContextSequence,
     tokens: readonly number[],
-    { temperature, topK, topP, seed }: GenerationOptions,
+    { temperature, topK, topP, repeatPenalty, seed }: GenerationOptions,
     index: number,
+    recent: readonly number[],
   ): Promise<number> {
     const input: ControlledEvaluateInputItem[] = this.#tokenizer.native(tokens.slice(0, -1))
-    const options = { temperature, topK, topP, seed: tokenSeed(seed, index) }
+    const options = {
+      temperature,
+      topK,
+      topP,
+      seed: tokenSeed(seed, index),
+      repeatPenalty: { penalty: repeatPenalty, punishTokens: this.#tokenizer.native(recent) },
+    }
     for (const last of this.#tokenizer.native(tokens.slice(-1))) {
       input.push([last, { generateNext: { token: true, options } }])
     }

@@ -33,6 +33,8 @@ export const generationOptionsSchema = z.strictObject({
   topP: z.number().gt(0).max(1).default(1),
   /** Only this many of the likeliest tokens are considered; 0 considers all. */
   topK: z.number().int().min(0).max(1000).default(0),
+  /** How much less likely a token gets by standing among the answer's last 64; 1 changes nothing. */
+  repeatPenalty: z.number().min(1).max(2).default(1.1),
   /** The same seed, prompt and model give the same answer. */
   seed: z.number().int().min(0).max(0xffff_ffff).default(0),
 })

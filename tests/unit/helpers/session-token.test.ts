@@ -217,6 +217,8 @@ test('should not take a broken key of ours for a broken token', async (t) => {
 test('should name no key when the header is not one of a session', (t) => {
   t.is(sessionKeyIdOf(signValid()), 'one')
   t.is(sessionKeyIdOf(''), undefined)
+  t.is(sessionKeyIdOf(`${encode(VALID_HEADER)}.${'x'.repeat(3900)}`), 'one')
+  t.is(sessionKeyIdOf(`${encode(VALID_HEADER)}.${'x'.repeat(4096)}`), undefined)
   t.is(sessionKeyIdOf('not a token'), undefined)
   t.is(sessionKeyIdOf(`${encode([])}.x.y`), undefined)
   t.is(sessionKeyIdOf(`${encode({ ...VALID_HEADER, alg: 'HS256' })}.x.y`), undefined)

@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto'
+import HyperDHT from 'hyperdht'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import type { Identity } from '../../facilities/network/hello.js'
+import { MeshNode } from '../../facilities/network/mesh-node.js'
+import type { NetworkLimits } from '../../facilities/network/network-limits.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { Service } from '../../facilities/network/service.js'
+import { issueCertificate } from '../../helpers/identity/certificate.js'
+import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import type { Role } from '../../helpers/identity/roles.js'
+
+const LIMITS: NetworkLimits = {
+  helloTimeoutMs: 3000,
+  maxUnverifiedConnections: 32,
+  maxConnections: 32,
+  maxStreamsPerConnection: 256,
+  maxCallsPerConnection: 256,
+  streamWindowChunks: 64,
+  heartbeatIntervalMs: 500,
+  heartbeatMissedLimit: 3,
+}
+
+/** Apart from the default port, so that a mesh that runs on this machine is not disturbed. */
+let nextPort = 28_750
+
+/** Two DHT nodes on 127.0.0.1 with a bootstrap of their own. */
+export interface DhtPair {
+  readonly one: HyperDHT
+  readonly other: HyperDHT
+  close(): Promise<void>
+}
+
+/** Opens a DHT of three nodes. */
+export async function openDhtPair(): Promise<DhtPair> {
+  const port = nextPort++
+  const bootstrap = HyperDHT.bootstrapper(port, '127.0.0.1', { host: '127.0.0.1' })
+  await bootstrap.ready()
+  const node = () =>
+    new HyperDHT({ bootstrap: [{ host: '127.0.0.1', port }], host: '127.0.0.1', firewalled: false })
+  const one = node()
+  const other = node()
+  return {
+    one,
+    other,
+    async close() {
+      await one.destroy()
+      await other.destroy()
+      await bootstrap.destroy()
+    },
+  }
+}
+
+/** A worker that serves, and a proved connection to it. */
+export interface NodePair {
+  readonly connection: PeerConnection
+  close(): Promise<void>
+}
+
+/** Connects a client to a gateway that answers with `service`. */
+export async function openNodePair(service: Service): Promise<NodePair> {
+  const dht = await openDhtPair()
+  const root = freshKeyPair()
+  const clock = new SystemClock()
+  const gateway = identity(root, 'gateway')
+  const server = new MeshNode({ dht: dht.one, identity: gateway, clock, limits: LIMITS, service })
+  await server.ready()
+  const client = new MeshNode({
+    dht: dht.other,
+    identity: identity(root, 'client'),
+    clock,
+    limits: LIMITS,
+    service: null,
+  })
+  await client.ready()
+  const connection = await client.dial(
+    gateway.keyPair.publicKey,
+    server.addresses,
+    new AbortController().signal,
+  )
+  return {
+    connection,
+    async close() {
+      await client.close()
+      await server.close()
+      await dht.close()
+    },
+  }
+}
+
+/** A key pair that nobody else has. */
+export function freshKeyPair(): KeyPair {
+  return keyPairFromSeed(randomBytes(32))
+}
+
+function identity(root: KeyPair, role: Role): Identity {
+  const keyPair = freshKeyPair()
+  const certificate = issueCertificate(root, {
+    publicKey: Buffer.from(keyPair.publicKey).toString('hex'),
+    roles: [role],
+    name: role,
+    serial: role,
+    expiresAt: Date.now() + 3_600_000,
+  })
+  return {
+    mesh: Buffer.from(root.publicKey).toString('hex'),
+    keyPair,
+    certificate: () => certificate,
+  }
+}

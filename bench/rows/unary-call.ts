@@ -1,0 +1,87 @@
+import HyperswarmRPC from '@hyperswarm/rpc'
+import encodings from 'compact-encoding'
+import { z } from 'zod'
+import { Service } from '../../facilities/network/service.js'
+import { unary } from '../../helpers/protocol/method.js'
+import type { Comparison } from '../measure.js'
+import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
+
+const CALLS = 4000
+const TEXT = 'x'.repeat(1024)
+const RAW = { valueEncoding: encodings.raw }
+const ORIGIN = {
+  requestId: 'req_01J00000000000000000000000',
+  traceparent: '00-00000000000000000000000000000001-0000000000000001-01',
+}
+
+const echo = unary({
+  name: 'bench.echo',
+  request: z.strictObject({ text: z.string() }),
+  response: z.strictObject({ text: z.string() }),
+  timeoutMs: 10_000,
+  idempotent: true,
+  callers: ['client'],
+})
+
+/** A unary call of 1 KB there and back, against the same over @hyperswarm/rpc alone. */
+export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
+  const pair = await openNodePair(new Service().unary(echo, async ({ text }) => ({ text })))
+  const raw = await openRawRpc()
+  const row = (atOnce: number): Comparison => ({
+    what: `unary call, 1 KB, ${atOnce} at once`,
+    against: 'raw @hyperswarm/rpc',
+    unit: 'calls/s',
+    goal: 'at least 0.85',
+    compare: 'ratio',
+    raw: () => rateOf(atOnce, () => raw.call()),
+    ours: () =>
+      rateOf(atOnce, () => pair.connection.call(echo, { text: TEXT }, { origin: ORIGIN })),
+  })
+  return {
+    rows: [row(1), row(64)],
+    async close() {
+      await raw.close()
+      await pair.close()
+    },
+  }
+}
+
+async function openRawRpc(): Promise<{ call(): Promise<unknown>; close(): Promise<void> }> {
+  const dht = await openDhtPair()
+  const keyPair = freshKeyPair()
+  const serverRpc = new HyperswarmRPC({ dht: dht.one, keyPair })
+  const server = serverRpc.createServer()
+  // The payload is JSON on both sides, because that is what the work of a call consists of.
+  server.respond('echo', RAW, async (bytes) =>
+    Buffer.from(JSON.stringify(JSON.parse(Buffer.from(bytes).toString()))),
+  )
+  await server.listen(keyPair)
+  const clientRpc = new HyperswarmRPC({ dht: dht.other, keyPair: freshKeyPair() })
+  const client = clientRpc.connect(keyPair.publicKey)
+  return {
+    async call() {
+      const request = Buffer.from(JSON.stringify({ text: TEXT }))
+      const response = await client.request('echo', request, RAW)
+      return JSON.parse(Buffer.from(response).toString())
+    },
+    async close() {
+      await clientRpc.destroy()
+      await serverRpc.destroy()
+      await dht.close()
+    },
+  }
+}
+
+/** Calls a second, with that many under way at all times. */
+async function rateOf(atOnce: number, call: () => Promise<unknown>): Promise<number> {
+  let left = CALLS
+  const worker = async () => {
+    while (left > 0) {
+      left -= 1
+      await call()
+    }
+  }
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return (CALLS / (performance.now() - startedAt)) * 1000
+}

@@ -1,0 +1,61 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Comparison, measure, type Result, type Spread } from './measure.js'
+import { inferenceRows } from './rows/inference.js'
+import { tokenStreamRows } from './rows/token-stream.js'
+import { unaryCallRows } from './rows/unary-call.js'
+
+const ROUNDS = 5
+
+/** What opens a group of rows that share what they are measured on. */
+const GROUPS: ReadonlyArray<() => Promise<{ rows: Comparison[]; close(): Promise<void> }>> = [
+  unaryCallRows,
+  tokenStreamRows,
+  inferenceRows,
+]
+
+const results: Result[] = []
+for (const open of GROUPS) {
+  const group = await open()
+  try {
+    for (const row of group.rows) {
+      process.stderr.write(`${row.what} …\n`)
+      results.push(await measure(row, ROUNDS))
+    }
+  } finally {
+    await group.close()
+  }
+}
+await writeFile(
+  join(import.meta.dirname, 'results.json'),
+  `${JSON.stringify({ rounds: ROUNDS, node: process.version, results }, null, 2)}\n`,
+)
+process.stdout.write(table(results))
+// Native handles of the engine can keep the process alive after everything was closed.
+process.exit(0)
+
+function table(rows: readonly Result[]): string {
+  const lines = rows.map((row) => {
+    const sign = row.compare === 'difference' && row.figure.median >= 0 ? '+' : ''
+    const unit = row.compare === 'difference' ? ` ${row.unit}` : ''
+    return (
+      `| ${row.what} | ${row.against} | ${number(row.raw.median)} ${row.unit} | ` +
+      `${number(row.ours.median)} ${row.unit} | **${sign}${number(row.figure.median)}${unit}** ` +
+      `(${range(row.figure)}) | ${row.goal} |`
+    )
+  })
+  return [
+    '| what | against | raw | Starling | Starling against raw (min to max) | goal |',
+    '|---|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n')
+}
+
+function range({ min, max }: Spread): string {
+  return `${number(min)} to ${number(max)}`
+}
+
+function number(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+}

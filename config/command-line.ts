@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+// Parses flags and writes --help; our own code should not.
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { isStarlingError } from '../helpers/errors/starling-error.js'
+import { loadConfig } from './load-config.js'
+import type { PartialConfig } from './partial-config.js'
+import type { Config } from './schema.js'
+
+/** Exit code of a command that was not understood. */
+const BAD_USAGE = 2
+
+/** This version of Starling. */
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+).version
+
+/** A command with the flags that every command has. */
+export function createCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
+    .option('--config <file>', 'a JSON file of settings')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (default: info)')
+    .option('--json', 'write JSON, one object a line')
+    .showHelpAfterError(`Run with --help to see what is possible.`)
+    .exitOverride()
+}
+
+/** Parses a flag that is a whole number. */
+export function wholeNumber(value: string): number {
+  if (!/^\d+$/.test(value)) throw new InvalidArgumentError('It is not a whole number.')
+  return Number(value)
+}
+
+/** The flags that every command has, as they are parsed. */
+interface CommonFlags {
+  home?: string
+  config?: string
+  logLevel?: string
+  json?: boolean
+}
+
+/** The configuration of a parsed command. `flags` are what it has besides the common ones. */
+export function configOf(command: Command, flags: PartialConfig = {}): Config {
+  const { home, config: file, logLevel, json } = command.optsWithGlobals<CommonFlags>()
+  return loadConfig({
+    file,
+    environment: process.env,
+    flags: { home, logLevel, json, ...flags },
+  })
+}
+
+/**
+ * Parses this process's command line and runs what it names. Ends the process with code 2 when the
+ * command or its configuration is not understood, and with 0 after --help and --version.
+ */
+export async function runCommand(command: Command): Promise<void> {
+  try {
+    await command.parseAsync()
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : BAD_USAGE)
+    if (isStarlingError(error, 'CONFIG_INVALID', 'BAD_USAGE')) {
+      process.stderr.write(`${command.name()}: ${error.message} (${error.code})\n`)
+      process.exit(BAD_USAGE)
+    }
+    throw error
+  }
+}
+
+/** The command of a worker that has no flags of its own. */
+export async function runWorkerCommand(
+  name: string,
+  description: string,
+  run: (config: Config) => Promise<void>,
+): Promise<void> {
+  const command = createCommand(name, description).allowExcessArguments(false)
+  await runCommand(command.action(() => run(configOf(command))))
+}

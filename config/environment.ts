@@ -1,0 +1,38 @@
+import type { PartialConfig } from './partial-config.js'
+
+const PREFIX = 'STARLING_'
+
+/**
+ * The configuration in environment variables: `STARLING_GATEWAY__LOAD_INTERVAL_MS=500` sets
+ * `gateway.loadIntervalMs`. Two underscores begin a section, one begins a word. Numbers, `true` and
+ * `false` are taken as such; whether a key exists is checked with everything else.
+ */
+export function readEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): PartialConfig {
+  const values: PartialConfig = {}
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || value === undefined || value === '') continue
+    const path = name.slice(PREFIX.length).split('__').map(camelCase)
+    let section = values
+    for (const key of path.slice(0, -1)) {
+      const inner = section[key]
+      const next: PartialConfig =
+        typeof inner === 'object' && inner !== null ? (inner as PartialConfig) : {}
+      section[key] = next
+      section = next
+    }
+    section[path.at(-1) ?? ''] = typed(value)
+  }
+  return values
+}
+
+function camelCase(upperSnakeCase: string): string {
+  return upperSnakeCase.toLowerCase().replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
+}
+
+function typed(value: string): unknown {
+  if (value === 'true') return true
+  if (value === 'false') return false
+  return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value
+}

@@ -1,0 +1,4 @@
+/** Some of the configuration, as one source gives it: not checked yet. */
+export interface PartialConfig {
+  [key: string]: unknown
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+
+const port = z.number().int().min(1).max(65_535)
+const intervalMs = z.number().int().min(10).max(HOUR_MS)
+const count = z.number().int().min(1).max(1_000_000)
+
+/** How a worker takes part in the mesh. */
+const networkSchema = z.strictObject({
+  /** The UDP port on 127.0.0.1 that the workers of one machine meet at. */
+  bootstrapPort: port.default(28_737),
+  /** How often the holder of that port is looked after. */
+  bootstrapWatchIntervalMs: intervalMs.default(500),
+  /** A new bootstrap holder starts empty, so this bounds how long nobody is found after one died. */
+  announceIntervalMs: intervalMs.default(2 * SECOND_MS),
+  lookupIntervalMs: intervalMs.default(SECOND_MS),
+  /** The hello takes milliseconds; whoever needs seconds is not there or means no good. */
+  helloTimeoutMs: intervalMs.default(3 * SECOND_MS),
+  /** A connection that has proved nothing costs about 25 KB. */
+  maxUnverifiedConnections: count.default(32),
+  maxConnections: count.default(1024),
+  maxStreamsPerConnection: count.default(256),
+  maxCallsPerConnection: count.default(256),
+  /** Chunks that the sender of a stream may be ahead of its reader. */
+  streamWindowChunks: z.number().int().min(1).max(4096).default(64),
+  heartbeatIntervalMs: intervalMs.default(500),
+  /** Three missed beats, 1.5 s, and a peer counts as lost. */
+  heartbeatMissedLimit: z.number().int().min(1).max(100).default(3),
+})
+
+const authSchema = z.strictObject({
+  sessionLifetimeMs: z
+    .number()
+    .int()
+    .min(SECOND_MS)
+    .max(8760 * HOUR_MS)
+    .default(12 * HOUR_MS),
+  /** Each takes 19 MiB and a core for about 20 ms. */
+  maxConcurrentHashes: z.number().int().min(1).max(64).default(2),
+  /** Logins that wait for a hash to end: about a second's worth. */
+  maxWaitingHashes: z.number().int().min(0).max(10_000).default(64),
+})
+
+const gatewaySchema = z.strictObject({
+  /** How often each processor is asked how busy it is. */
+  loadIntervalMs: intervalMs.default(500),
+})
+
+const processorSchema = z.strictObject({
+  /** A name from the catalogue, or the path of a GGUF file. */
+  model: z.string().min(1).max(4096).default('minimind2-small'),
+  /** Answers that are produced side by side. */
+  slots: z.number().int().min(1).max(64).default(4),
+  /** Requests that wait for a slot; one more is refused. */
+  queueLength: z.number().int().min(0).max(10_000).default(64),
+  /** Prompt and answer together, for each slot. */
+  contextTokens: z.number().int().min(64).max(1_048_576).default(4096),
+  /** `auto` decides by the size of the model. */
+  threads: z.union([z.literal('auto'), z.number().int().min(1).max(1024)]).default('auto'),
+})
+
+const clientSchema = z.strictObject({
+  /** How long a command waits for workers that are not there yet. */
+  waitMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(HOUR_MS)
+    .default(15 * SECOND_MS),
+})
+
+const meshSchema = z.strictObject({
+  processors: z.number().int().min(1).max(64).default(1),
+})
+
+/** Everything that can be set, with every default. */
+export const configSchema = z.strictObject({
+  /** The folder that everything lives in; workers that share it belong together. */
+  home: z.string().min(1).default('./data'),
+  /** Left out: `info`, and `warn` for clients. */
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).optional(),
+  /** Output for programs: one JSON object a line. */
+  json: z.boolean().default(false),
+  network: networkSchema.prefault({}),
+  auth: authSchema.prefault({}),
+  gateway: gatewaySchema.prefault({}),
+  processor: processorSchema.prefault({}),
+  client: clientSchema.prefault({}),
+  mesh: meshSchema.prefault({}),
+})
+
+export type Config = z.infer<typeof configSchema>

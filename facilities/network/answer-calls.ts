@@ -1,0 +1,72 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { toWireError } from '../../helpers/errors/wire-error.js'
+import { unaryRequestSchema } from '../../helpers/protocol/envelope.js'
+import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import type { Clock } from '../clock/clock.js'
+import { Deadline } from '../clock/deadline.js'
+import type { ProvedPeer } from './hello.js'
+import type { RequestContext, RequestOrigin } from './request-context.js'
+import type { BoundUnary } from './service.js'
+
+/** What answering a unary call needs from its connection. */
+export interface CallHost {
+  readonly clock: Clock
+  readonly peer: ProvedPeer
+  /** Aborted when the connection is lost. */
+  readonly signal: AbortSignal
+  /** Whether the peer has as many calls under way as it may. */
+  isFull(): boolean
+  /** A handler failed with something that is no StarlingError: the peer learns nothing of it. */
+  onInternalError(error: unknown, origin: RequestOrigin): void
+}
+
+/**
+ * Answers one unary call. Never rejects: the RPC library would send the error's text to the peer,
+ * paths and all; so a failure is answered in an envelope of ours.
+ *
+ * @returns the bytes of the response
+ */
+export async function answerCall(
+  bound: BoundUnary,
+  bytes: Uint8Array,
+  host: CallHost,
+): Promise<Uint8Array> {
+  const what = `the ${bound.method.name} request`
+  let origin: RequestOrigin | undefined
+  let deadline: Deadline | undefined
+  try {
+    const request = decodeMessage(bytes, unaryRequestSchema, PROTOCOL_LIMITS.unaryBytes, what)
+    origin = request.header
+    if (host.isFull()) {
+      throw new StarlingError('OVERLOADED', 'Too many calls are under way on this connection', {
+        retryAfterMs: 1000,
+      })
+    }
+    const { requestId, traceparent, remainingMs } = request.header
+    const due = new Deadline(host.clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)
+    deadline = due
+    const context: RequestContext = {
+      requestId,
+      traceparent,
+      peer: host.peer,
+      remainingMs: () => due.remainingMs(),
+      get signal() {
+        return due.signal
+      },
+    }
+    const body = await due.race(bound.answer(request.body, context))
+    return encodeMessage({ body }, PROTOCOL_LIMITS.unaryBytes, `the ${bound.method.name} response`)
+  } catch (error) {
+    if (!(error instanceof StarlingError) && origin !== undefined) {
+      host.onInternalError(error, origin)
+    }
+    return encodeMessage(
+      { error: toWireError(error, origin?.requestId) },
+      PROTOCOL_LIMITS.unaryBytes,
+      'the error of a call',
+    )
+  } finally {
+    deadline?.dispose()
+  }
+}

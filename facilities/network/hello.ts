@@ -1,0 +1,212 @@
+import encodings from 'compact-encoding'
+import type HyperDHT from 'hyperdht'
+import type Protomux from 'protomux'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { fromWireError, toWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
+import {
+  type Certificate,
+  type SignedCertificate,
+  verifyCertificate,
+} from '../../helpers/identity/certificate.js'
+import { createHelloProof, isHelloProof, type Session } from '../../helpers/identity/hello-proof.js'
+import type { KeyPair } from '../../helpers/identity/key-pair.js'
+import {
+  agreeOnVersion,
+  createHello,
+  helloSchema,
+  PROTOCOL_VERSIONS,
+  readHello,
+  welcomeSchema,
+} from '../../helpers/protocol/hello-message.js'
+import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import type { Clock, Timer } from '../clock/clock.js'
+
+const PROTOCOL = 'starling/hello'
+
+/** Who a worker is: what it proves itself with, and which mesh it believes in. */
+export interface Identity {
+  /** The mesh's root public key, hexadecimal. */
+  readonly mesh: string
+  readonly keyPair: KeyPair
+  /** The certificate to show now: it is renewed while the worker runs. */
+  certificate(): SignedCertificate
+}
+
+/** Somebody who proved to belong to this mesh. */
+export interface ProvedPeer {
+  readonly publicKey: Uint8Array
+  readonly certificate: Certificate
+  /** The version of the wire protocol that both ends speak. */
+  readonly version: number
+}
+
+/**
+ * Speaks the hello on a connection that has just opened: each end shows its certificate and a proof
+ * bound to both Noise keys, and says `welcome` once it has accepted the other's. Settles when both
+ * has happened. On failure the other end is told the reason; the caller destroys the connection.
+ *
+ * Call it in the same tick in which the multiplexer was made: a channel that the other end opens
+ * before ours is there would be rejected.
+ *
+ * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left or took too long; or
+ *   whatever the other end refused us with
+ */
+export function exchangeHello(
+  mux: Protomux,
+  identity: Identity,
+  options: { clock: Clock; timeoutMs: number },
+): Promise<ProvedPeer> {
+  return new Promise((resolve, reject) => {
+    new HelloExchange(mux, identity, options, resolve, reject).begin()
+  })
+}
+
+class HelloExchange {
+  readonly #mux: Protomux
+  readonly #identity: Identity
+  readonly #clock: Clock
+  readonly #session: Session
+  readonly #resolve: (peer: ProvedPeer) => void
+  readonly #reject: (error: unknown) => void
+  readonly #timer: Timer
+  readonly #channel: Protomux.Channel | null
+  readonly #send: Record<'hello' | 'welcome' | 'refusal', Protomux.Message<Uint8Array>> | null
+  #settled = false
+  #peer: ProvedPeer | undefined
+
+  constructor(
+    mux: Protomux,
+    identity: Identity,
+    options: { clock: Clock; timeoutMs: number },
+    resolve: (peer: ProvedPeer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#mux = mux
+    this.#identity = identity
+    this.#clock = options.clock
+    this.#session = sessionOf(mux.stream)
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#timer = options.clock.schedule(options.timeoutMs, () => {
+      this.#fail(
+        new StarlingError('HELLO_FAILED', `No complete hello within ${options.timeoutMs} ms`),
+      )
+    })
+    this.#channel = mux.createChannel({
+      protocol: PROTOCOL,
+      onclose: () =>
+        this.#fail(new StarlingError('HELLO_FAILED', 'The other worker left during the hello')),
+    })
+    this.#send =
+      this.#channel === null
+        ? null
+        : {
+            hello: this.#message(this.#channel, (bytes) => this.#onHello(bytes)),
+            welcome: this.#message(this.#channel, (bytes) => this.#onWelcome(bytes)),
+            refusal: this.#message(this.#channel, (bytes) => this.#onRefusal(bytes)),
+          }
+  }
+
+  begin(): void {
+    if (this.#channel === null) {
+      this.#fail(new StarlingError('HELLO_FAILED', 'The connection was closed before the hello'))
+      return
+    }
+    const proof = createHelloProof(this.#session, this.#side, this.#identity.keyPair.secretKey)
+    const hello = createHello(this.#identity.certificate(), proof)
+    this.#channel.open()
+    this.#send?.hello.send(encodeMessage(hello, PROTOCOL_LIMITS.helloBytes, 'our hello'))
+  }
+
+  get #side(): 'initiator' | 'responder' {
+    return this.#mux.stream.isInitiator ? 'initiator' : 'responder'
+  }
+
+  #message(
+    channel: Protomux.Channel,
+    handle: (bytes: Uint8Array) => void,
+  ): Protomux.Message<Uint8Array> {
+    return channel.addMessage({
+      encoding: encodings.raw,
+      onmessage: (bytes) => {
+        if (this.#settled) return
+        try {
+          handle(bytes)
+        } catch (error) {
+          this.#fail(error)
+        }
+      },
+    })
+  }
+
+  #onHello(bytes: Uint8Array): void {
+    if (this.#peer) throw new StarlingError('PROTOCOL_VIOLATION', 'A second hello was sent')
+    const hello = decodeMessage(bytes, helloSchema, PROTOCOL_LIMITS.helloBytes, 'the hello')
+    const version = agreeOnVersion(PROTOCOL_VERSIONS, hello.versions)
+    if (version === undefined) {
+      throw new StarlingError(
+        'VERSION_UNSUPPORTED',
+        `Protocol versions ${hello.versions.lowest} to ${hello.versions.highest} and ` +
+          `${PROTOCOL_VERSIONS.lowest} to ${PROTOCOL_VERSIONS.highest} have none in common`,
+      )
+    }
+    const { certificate: signed, proof } = readHello(hello)
+    const publicKey =
+      this.#side === 'initiator'
+        ? this.#session.responderPublicKey
+        : this.#session.initiatorPublicKey
+    const certificate = verifyCertificate(signed, {
+      mesh: this.#identity.mesh,
+      holderPublicKey: publicKey,
+      nowMs: this.#clock.now(),
+    })
+    const theirSide = this.#side === 'initiator' ? 'responder' : 'initiator'
+    if (!isHelloProof(proof, this.#session, theirSide)) {
+      throw new StarlingError('CERTIFICATE_INVALID', 'The proof does not belong to this session')
+    }
+    this.#peer = { publicKey, certificate, version }
+    this.#send?.welcome.send(encodeMessage({ version }, PROTOCOL_LIMITS.helloBytes, 'our welcome'))
+  }
+
+  #onWelcome(bytes: Uint8Array): void {
+    const welcome = decodeMessage(bytes, welcomeSchema, PROTOCOL_LIMITS.helloBytes, 'the welcome')
+    if (this.#peer === undefined || welcome.version !== this.#peer.version) {
+      throw new StarlingError('PROTOCOL_VIOLATION', 'The welcome does not fit the hellos')
+    }
+    this.#settled = true
+    this.#timer.cancel()
+    this.#resolve(this.#peer)
+  }
+
+  #onRefusal(bytes: Uint8Array): void {
+    const wire = decodeMessage(bytes, wireErrorSchema, PROTOCOL_LIMITS.helloBytes, 'the refusal')
+    const error = fromWireError(wire)
+    this.#fail(new StarlingError(error.code, `The other worker refused us: ${error.message}`))
+  }
+
+  #fail(error: unknown): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#timer.cancel()
+    if (this.#channel && !this.#channel.closed) {
+      const refusal = encodeMessage(toWireError(error), PROTOCOL_LIMITS.helloBytes, 'our refusal')
+      this.#send?.refusal.send(refusal)
+      this.#channel.close()
+    }
+    this.#reject(error)
+  }
+}
+
+function sessionOf(stream: HyperDHT.SecretStream): Session {
+  const { handshakeHash, publicKey, remotePublicKey, isInitiator } = stream
+  if (handshakeHash === null || publicKey === null || remotePublicKey === null) {
+    throw new Error('The hello was begun before the connection had opened')
+  }
+  return {
+    handshakeHash,
+    initiatorPublicKey: isInitiator ? publicKey : remotePublicKey,
+    responderPublicKey: isInitiator ? remotePublicKey : publicKey,
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * The parts of the Holepunch network packages that Starling uses; the packages ship no types.
+ * Written against hyperdht 6.34, protomux 3.12, @hyperswarm/rpc 3.5, compact-encoding 3.5.
+ */
+
+declare module 'hyperdht' {
+  import type { EventEmitter } from 'node:events'
+
+  namespace HyperDHT {
+    interface KeyPair {
+      readonly publicKey: Uint8Array
+      readonly secretKey: Uint8Array
+    }
+
+    interface Address {
+      readonly host: string
+      readonly port: number
+    }
+
+    interface Peer {
+      readonly publicKey: Uint8Array
+      readonly relayAddresses: readonly Address[]
+    }
+
+    interface LookupReply {
+      readonly peers: readonly Peer[]
+    }
+
+    interface Query extends AsyncIterable<LookupReply> {
+      finished(): Promise<void>
+      destroy(): void
+    }
+
+    /** A NoiseSecretStream: an encrypted, authenticated duplex stream. */
+    interface SecretStream extends EventEmitter {
+      readonly isInitiator: boolean
+      /** Resolves to false when the stream was destroyed before it opened. */
+      readonly opened: Promise<boolean>
+      readonly destroyed: boolean
+      readonly destroying: boolean
+      /** Set once opened. */
+      readonly publicKey: Uint8Array | null
+      readonly remotePublicKey: Uint8Array | null
+      readonly handshakeHash: Uint8Array | null
+      /** The UDP stream below. Absent while connecting; a plain duplex in tests. */
+      readonly rawStream: (EventEmitter & { readonly bytesReceived?: number }) | null
+      userData: unknown
+      end(): void
+      destroy(error?: Error): void
+    }
+
+    interface ServerOptions {
+      /** Returns true to REJECT whoever connects. */
+      firewall?: (publicKey: Uint8Array, payload: unknown, address: Address) => boolean
+    }
+
+    interface Server extends EventEmitter {
+      readonly publicKey: Uint8Array | null
+      readonly relayAddresses: readonly Address[]
+      readonly closed: boolean
+      listen(keyPair: KeyPair): Promise<unknown>
+      close(): Promise<void>
+    }
+
+    interface Options {
+      bootstrap?: readonly Address[]
+      host?: string
+      firewalled?: boolean
+      keyPair?: KeyPair
+    }
+  }
+
+  class HyperDHT extends EventEmitter {
+    constructor(options?: HyperDHT.Options)
+    static bootstrapper(port: number, host: string, options: { host: string }): HyperDHT
+    readonly destroyed: boolean
+    ready(): Promise<void>
+    /** Where this node itself listens. */
+    address(): HyperDHT.Address
+    connect(
+      publicKey: Uint8Array,
+      options?: { keyPair?: HyperDHT.KeyPair; relayAddresses?: readonly HyperDHT.Address[] },
+    ): HyperDHT.SecretStream
+    createServer(options: HyperDHT.ServerOptions): HyperDHT.Server
+    lookup(topic: Uint8Array): HyperDHT.Query
+    announce(
+      topic: Uint8Array,
+      keyPair: HyperDHT.KeyPair,
+      relayAddresses: readonly HyperDHT.Address[],
+    ): HyperDHT.Query
+    unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair): Promise<void>
+    ping(address: HyperDHT.Address, options: { retry: boolean }): Promise<unknown>
+    destroy(options?: { force?: boolean }): Promise<void>
+  }
+
+  export default HyperDHT
+}
+
+declare module 'compact-encoding' {
+  export interface Encoding<T> {
+    preencode(state: object, value: T): void
+    encode(state: object, value: T): void
+    decode(state: object): T
+  }
+  const encodings: {
+    /** The rest of the message, as it is. */
+    readonly raw: Encoding<Uint8Array>
+    readonly uint: Encoding<number>
+  }
+  export default encodings
+}
+
+declare module 'protomux' {
+  import type { Encoding } from 'compact-encoding'
+
+  namespace Protomux {
+    interface Message<T> {
+      send(value: T): boolean
+    }
+
+    interface Channel {
+      readonly opened: boolean
+      readonly closed: boolean
+      open(handshake?: Uint8Array): void
+      close(): void
+      addMessage<T>(options: { encoding: Encoding<T>; onmessage: (value: T) => void }): Message<T>
+    }
+
+    interface ChannelOptions {
+      readonly protocol: string
+      readonly id?: Uint8Array | null
+      readonly unique?: boolean
+      readonly handshake?: Encoding<Uint8Array>
+      readonly onopen?: (handshake: Uint8Array) => void
+      readonly onclose?: (isRemote: boolean) => void
+    }
+  }
+
+  class Protomux {
+    readonly isProtomux: true
+    readonly stream: import('hyperdht').default.SecretStream
+    constructor(stream: import('hyperdht').default.SecretStream)
+    static from(stream: import('hyperdht').default.SecretStream): Protomux
+    /** Null when the stream is destroyed already. */
+    createChannel(options: Protomux.ChannelOptions): Protomux.Channel | null
+    /** `notify` is awaited before an unclaimed channel of this protocol is rejected. */
+    pair(
+      options: { protocol: string; id?: Uint8Array | null },
+      notify: (id: Uint8Array | null) => void | Promise<void>,
+    ): void
+    cork(): void
+    uncork(): void
+    /** Not documented: reads a batch of messages that arrived. See guarded-mux.ts. */
+    protected _onbatch(state: object): void
+  }
+
+  export default Protomux
+}
+
+declare module '@hyperswarm/rpc' {
+  import type { EventEmitter } from 'node:events'
+  import type { Encoding } from 'compact-encoding'
+  import type Protomux from 'protomux'
+
+  namespace HyperswarmRPC {
+    interface Encodings {
+      readonly valueEncoding: Encoding<Uint8Array>
+    }
+
+    /** One RPC session on one connection. */
+    interface Session extends EventEmitter {
+      readonly mux: Protomux
+      readonly stream: Protomux['stream']
+    }
+
+    interface Client extends EventEmitter {
+      readonly closed: boolean
+      request(method: string, value: Uint8Array, options: Encodings): Promise<Uint8Array>
+      destroy(error?: Error): void
+    }
+
+    interface Server extends EventEmitter {
+      respond(
+        method: string,
+        options: Encodings,
+        handler: (value: Uint8Array, rpc: Session) => Promise<Uint8Array>,
+      ): this
+      listen(keyPair?: import('hyperdht').default.KeyPair): Promise<void>
+      close(): Promise<void>
+    }
+
+    /** What @hyperswarm/rpc asks of a DHT. */
+    interface Transport {
+      connect(publicKey: Uint8Array, options: object): import('hyperdht').default.SecretStream
+      createServer(options: object): EventEmitter
+    }
+  }
+
+  class HyperswarmRPC {
+    constructor(options: {
+      dht: HyperswarmRPC.Transport
+      keyPair: import('hyperdht').default.KeyPair
+    })
+    connect(publicKey: Uint8Array, options?: object): HyperswarmRPC.Client
+    createServer(): HyperswarmRPC.Server
+    destroy(): Promise<void>
+  }
+
+  export default HyperswarmRPC
+}

@@ -1,0 +1,168 @@
+import encodings from 'compact-encoding'
+import type Protomux from 'protomux'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { toWireError } from '../../helpers/errors/wire-error.js'
+import { streamOpeningSchema } from '../../helpers/protocol/envelope.js'
+import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import { SendCredit } from '../../helpers/stream/credit.js'
+import type { Clock } from '../clock/clock.js'
+import { Deadline } from '../clock/deadline.js'
+import type { ProvedPeer } from './hello.js'
+import type { RequestOrigin } from './request-context.js'
+import type { BoundStream, Service } from './service.js'
+import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
+import { corkForThisTick } from './tick-cork.js'
+
+/** What the answering end of a stream needs from its connection. */
+export interface StreamHost {
+  readonly clock: Clock
+  readonly service: Service
+  readonly peer: ProvedPeer
+  /** Whether the peer has as many streams open as it may. */
+  isFull(): boolean
+  /** A handler failed with something that is no StarlingError: the peer learns nothing of it. */
+  onInternalError(error: unknown, origin: RequestOrigin): void
+  onClose(): void
+}
+
+/** The answering end of one stream: runs its handler, spends credit, notices a cancel. */
+export class IncomingStream {
+  readonly #mux: Protomux
+  readonly #host: StreamHost
+  readonly #channel: Protomux.Channel | null
+  readonly #messages: StreamMessages | null
+  readonly #cancelled = new AbortController()
+  #credit: SendCredit | undefined
+  #wake: (() => void) | undefined
+
+  constructor(mux: Protomux, id: Uint8Array | null, host: StreamHost) {
+    this.#mux = mux
+    this.#host = host
+    this.#channel = mux.createChannel({
+      protocol: STREAM_PROTOCOL,
+      id,
+      handshake: encodings.raw,
+      onopen: (opening) => void this.#answer(opening),
+      onclose: () => {
+        this.#cancelled.abort(
+          new StarlingError('CANCELLED', 'The caller ended the stream or was lost'),
+        )
+        host.onClose()
+      },
+    })
+    this.#messages =
+      this.#channel === null
+        ? null
+        : addStreamMessages(this.#channel, {
+            onChunk: () => this.#channel?.close(),
+            onEnd: () => this.#channel?.close(),
+            onError: () => this.#channel?.close(),
+            onCredit: (chunks) => this.#onCredit(chunks),
+          })
+  }
+
+  /** Accepts the stream. Its opening message follows. */
+  open(): void {
+    if (this.#channel === null) this.#host.onClose()
+    else this.#channel.open(new Uint8Array(0))
+  }
+
+  async #answer(openingBytes: Uint8Array): Promise<void> {
+    let origin: RequestOrigin | undefined
+    let deadline: Deadline | undefined
+    try {
+      const opening = decodeMessage(
+        openingBytes,
+        streamOpeningSchema,
+        PROTOCOL_LIMITS.streamOpeningBytes,
+        'the opening of a stream',
+      )
+      origin = opening.header
+      if (this.#host.isFull()) {
+        throw new StarlingError('OVERLOADED', 'Too many streams are open on this connection', {
+          retryAfterMs: 1000,
+        })
+      }
+      const bound = this.#host.service.streamNamed(opening.method)
+      this.#credit = new SendCredit(opening.credit)
+      deadline = new Deadline(
+        this.#host.clock,
+        Math.min(opening.header.remainingMs, bound.method.timeoutMs),
+        this.#cancelled.signal,
+      )
+      await this.#pump(bound, opening.body, opening.header, deadline)
+    } catch (error) {
+      this.#fail(error, origin)
+    } finally {
+      deadline?.dispose()
+      this.#channel?.close()
+    }
+  }
+
+  async #pump(
+    bound: BoundStream,
+    body: unknown,
+    origin: RequestOrigin,
+    deadline: Deadline,
+  ): Promise<void> {
+    const chunks = bound.answer(body, {
+      ...origin,
+      signal: deadline.signal,
+      remainingMs: () => deadline.remainingMs(),
+      peer: this.#host.peer,
+    })
+    try {
+      for (;;) {
+        if (this.#credit?.available === 0) await deadline.race(this.#nextGrant())
+        const step = await deadline.race(chunks.next())
+        corkForThisTick(this.#mux)
+        if (step.done) {
+          this.#messages?.end.send(this.#encode(step.value, bound))
+          return
+        }
+        this.#credit?.spend()
+        this.#messages?.chunk.send(this.#encode(step.value, bound))
+      }
+    } finally {
+      // Not awaited: a handler that ignores its signal must not keep the peer waiting. What it still
+      // throws has been answered already, with the signal's reason.
+      chunks.return(undefined).catch(() => undefined)
+    }
+  }
+
+  #encode(value: unknown, bound: BoundStream): Buffer {
+    return encodeMessage(value, PROTOCOL_LIMITS.streamChunkBytes, `a chunk of ${bound.method.name}`)
+  }
+
+  #nextGrant(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #onCredit(chunks: number): void {
+    try {
+      this.#credit?.grant(chunks)
+      this.#wake?.()
+      this.#wake = undefined
+    } catch {
+      // A peer that grants nonsense gets its stream closed; there is nothing else to tell it.
+      this.#channel?.close()
+    }
+  }
+
+  #fail(error: unknown, origin: RequestOrigin | undefined): void {
+    if (!(error instanceof StarlingError) && origin !== undefined) {
+      this.#host.onInternalError(error, origin)
+    }
+    if (this.#channel?.closed !== false) return
+    this.#messages?.error.send(
+      encodeMessage(
+        toWireError(error, origin?.requestId),
+        PROTOCOL_LIMITS.streamChunkBytes,
+        'the error of a stream',
+      ),
+    )
+  }
+}

@@ -1,0 +1,155 @@
+import HyperDHT from 'hyperdht'
+import ReadyResource from 'ready-resource'
+import type { Role } from '../../helpers/identity/roles.js'
+import { topicOf } from '../../helpers/identity/topic.js'
+import type { Clock } from '../clock/clock.js'
+import type { Log } from '../log/log.js'
+import { Announcement } from './announcement.js'
+import type { Identity } from './hello.js'
+import { LOCAL_HOST, LocalBootstrap } from './local-bootstrap.js'
+import { MeshNode } from './mesh-node.js'
+import type { NetworkLimits } from './network-limits.js'
+import { RolePeers } from './role-peers.js'
+import { Service } from './service.js'
+
+/** How a worker takes part in the mesh. Comes from the configuration. */
+export interface NetworkSettings extends NetworkLimits {
+  /** The UDP port on 127.0.0.1 that the workers of one machine meet at. */
+  readonly bootstrapPort: number
+  /** How often the holder of that port is looked after, in milliseconds. */
+  readonly bootstrapWatchIntervalMs: number
+  /** Between two announcements, in milliseconds. */
+  readonly announceIntervalMs: number
+  /** Between two looks for workers of a role, in milliseconds. */
+  readonly lookupIntervalMs: number
+}
+
+/**
+ * One worker's network, whole: its DHT node, its share in the local bootstrap, its place in the mesh,
+ * its announcement, and the workers of other roles that it keeps connected.
+ */
+export class MeshNetwork extends ReadyResource {
+  /** What this worker answers. To be filled before the network is made ready. */
+  readonly service = new Service()
+  readonly #options: {
+    role: Role
+    secret: Uint8Array
+    identity: Identity
+    clock: Clock
+    log: Log
+    settings: NetworkSettings
+  }
+  readonly #peers: RolePeers[] = []
+  readonly #bootstrap: LocalBootstrap | null
+  readonly #dht: HyperDHT
+  readonly #node: MeshNode
+  readonly #announcement: Announcement | null
+
+  /** A client only calls: it is not announced, and it does not hold the bootstrap port for its short life. */
+  constructor(options: {
+    role: Role
+    /** The mesh secret, which the topics are derived from. */
+    secret: Uint8Array
+    identity: Identity
+    clock: Clock
+    log: Log
+    settings: NetworkSettings
+  }) {
+    super()
+    this.#options = options
+    const { role, secret, identity, clock, log, settings } = options
+    const serves = role !== 'client'
+    this.#bootstrap = serves
+      ? new LocalBootstrap({
+          port: settings.bootstrapPort,
+          clock,
+          watchIntervalMs: settings.bootstrapWatchIntervalMs,
+          onTaken: () => log.info({ port: settings.bootstrapPort }, 'holding the bootstrap port'),
+        })
+      : null
+    this.#dht = new HyperDHT({
+      bootstrap: [{ host: LOCAL_HOST, port: settings.bootstrapPort }],
+      host: LOCAL_HOST,
+      firewalled: false,
+    })
+    this.#node = new MeshNode({
+      dht: this.#dht,
+      identity,
+      clock,
+      limits: settings,
+      service: serves ? this.service : null,
+      events: {
+        onRefused: (err, publicKey) => log.warn({ err, from: keyName(publicKey) }, 'refused'),
+        onInternalError: (err, { requestId }) => log.error({ err, requestId }, 'handler failed'),
+      },
+    })
+    this.#announcement = serves
+      ? new Announcement({
+          dht: this.#dht,
+          topic: topicOf(secret, role),
+          keyPair: identity.keyPair,
+          addresses: () => this.#node.addresses,
+          clock,
+          intervalMs: settings.announceIntervalMs,
+        })
+      : null
+  }
+
+  /** The workers of a role, looked for as soon as the network is ready. */
+  peers(role: Role): RolePeers {
+    const known = this.#peers.find((peers) => peers.role === role)
+    if (known !== undefined) return known
+    const { secret, clock, log, settings } = this.#options
+    const peers = new RolePeers({
+      role,
+      topic: topicOf(secret, role),
+      dht: this.#dht,
+      node: this.#node,
+      clock,
+      intervalMs: settings.lookupIntervalMs,
+      onDialFailed: (err, publicKey) =>
+        log.debug({ err, role, peer: keyName(publicKey) }, 'could not connect'),
+    })
+    peers.on('connected', ({ peer }) => log.info({ peer: peer.certificate.name }, 'connected'))
+    peers.on('lost', ({ peer }) => log.info({ peer: peer.certificate.name }, 'lost'))
+    this.#peers.push(peers)
+    return peers
+  }
+
+  /** The workers of a role, looked for from now on if they were not before. */
+  async look(role: Role): Promise<RolePeers> {
+    await this.ready()
+    const peers = this.peers(role)
+    await peers.ready()
+    return peers
+  }
+
+  /** @throws StarlingError BOOTSTRAP_UNAVAILABLE */
+  protected override async _open(): Promise<void> {
+    try {
+      await this.#bootstrap?.ready()
+      await this.#node.ready()
+      await this.#announcement?.ready()
+      for (const peers of this.#peers) await peers.ready()
+    } catch (error) {
+      // What has not opened is not closed by close().
+      await this._close()
+      throw error
+    }
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#bootstrap?.retire()
+    for (const peers of this.#peers) await peers.close()
+    await this.#announcement?.close()
+    await this.#node.close()
+    // Its servers are closed above, as far as that could be waited for.
+    await this.#dht.destroy({ force: true })
+    await this.#bootstrap?.close()
+  }
+}
+
+/** Enough of a public key to tell workers apart in a log. */
+function keyName(publicKey: Uint8Array | null): string | undefined {
+  return publicKey === null ? undefined : Buffer.from(publicKey).toString('hex').slice(0, 12)
+}

@@ -1,0 +1,191 @@
+import type HyperDHT from 'hyperdht'
+import ReadyResource from 'ready-resource'
+import safetyCatch from 'safety-catch'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { Clock } from '../clock/clock.js'
+import { AcceptedConnection } from './accepted-connection.js'
+import type { Identity } from './hello.js'
+import { leavePolitely } from './leave-politely.js'
+import type { NetworkLimits } from './network-limits.js'
+import { PeerConnection } from './peer-connection.js'
+import { proveConnection } from './prove-connection.js'
+import type { RequestOrigin } from './request-context.js'
+import { RpcAdapter } from './rpc-adapter.js'
+import type { Service } from './service.js'
+
+/** What happens at a node that an operator may want to know. */
+export interface MeshNodeEvents {
+  /** Somebody connected and did not prove to belong here. */
+  onRefused?(error: unknown, publicKey: Uint8Array | null): void
+  /** A handler failed with something that is no StarlingError. */
+  onInternalError?(error: unknown, origin: RequestOrigin): void
+}
+
+/**
+ * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
+ * before both ends have proved themselves. Owns neither the DHT nor what it serves.
+ */
+export class MeshNode extends ReadyResource {
+  readonly #dht: HyperDHT
+  readonly #identity: Identity
+  readonly #clock: Clock
+  readonly #limits: NetworkLimits
+  readonly #events: MeshNodeEvents
+  readonly #service: Service | null
+  readonly #rpc: RpcAdapter
+  readonly #server: HyperDHT.Server | null
+  readonly #streams = new Set<HyperDHT.SecretStream>()
+  readonly #accepted = new Map<HyperDHT.SecretStream, AcceptedConnection>()
+  #unverified = 0
+
+  /** @param options.service what this worker answers; null for one that only calls */
+  constructor(options: {
+    dht: HyperDHT
+    identity: Identity
+    clock: Clock
+    limits: NetworkLimits
+    service: Service | null
+    events?: MeshNodeEvents
+  }) {
+    super()
+    this.#dht = options.dht
+    this.#identity = options.identity
+    this.#clock = options.clock
+    this.#limits = options.limits
+    this.#events = options.events ?? {}
+    this.#service = options.service
+    this.#rpc = new RpcAdapter(options.identity.keyPair)
+    this.#server =
+      options.service === null
+        ? null
+        : this.#dht.createServer({ firewall: () => this.#refusesMore() })
+  }
+
+  /** The addresses under which others reach this node without asking the DHT for them. */
+  get addresses(): readonly HyperDHT.Address[] {
+    return this.#server?.relayAddresses ?? []
+  }
+
+  protected override async _open(): Promise<void> {
+    if (this.#server === null || this.#service === null) return
+    for (const bound of this.#service.unaryMethods) {
+      this.#rpc.respond(bound.method.name, async (bytes, stream) => {
+        const connection = this.#accepted.get(stream)
+        // Only a connection that ended in this very moment is not there; its answer goes nowhere.
+        return connection === undefined ? new Uint8Array(0) : await connection.answer(bound, bytes)
+      })
+    }
+    this.#server.on('connection', (stream: HyperDHT.SecretStream) => {
+      this.#accept(stream, this.#service as Service).catch(safetyCatch)
+    })
+    await this.#server.listen(this.#identity.keyPair)
+  }
+
+  protected override async _close(): Promise<void> {
+    if (this.#server !== null) await leavePolitely(this.#server.close(), this.#clock)
+    const closed = [...this.#streams].map(
+      (stream) => new Promise((resolve) => stream.once('close', resolve)),
+    )
+    for (const stream of this.#streams) stream.destroy()
+    await Promise.all(closed)
+    await this.#rpc.close()
+  }
+
+  /**
+   * Connects to the worker with that key and proves both ends.
+   *
+   * @param addresses where it was last seen; tried before the DHT is asked
+   * @param signal gives the attempt up
+   * @throws StarlingError PEER_UNREACHABLE when nobody answers there; or as the hello
+   */
+  async dial(
+    publicKey: Uint8Array,
+    addresses: readonly HyperDHT.Address[],
+    signal: AbortSignal,
+  ): Promise<PeerConnection> {
+    const stream = this.#dht.connect(publicKey, {
+      keyPair: this.#identity.keyPair,
+      // A copy: the DHT keeps and changes the list.
+      relayAddresses: [...addresses],
+    })
+    this.#track(stream)
+    const giveUp = () => stream.destroy()
+    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    try {
+      await opened(stream)
+      return await proveConnection(stream, this.#identity, {
+        clock: this.#clock,
+        limits: this.#limits,
+        attach: ({ mux, peer }) =>
+          new PeerConnection(mux, peer, {
+            clock: this.#clock,
+            rpc: this.#rpc,
+            streamWindowChunks: this.#limits.streamWindowChunks,
+          }),
+      })
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
+    this.#track(stream)
+    // Those who connect in one moment have all passed the firewall before the first was counted.
+    if (this.#refusesMore()) {
+      stream.destroy()
+      return
+    }
+    this.#unverified += 1
+    try {
+      await proveConnection(stream, this.#identity, {
+        clock: this.#clock,
+        limits: this.#limits,
+        attach: (connection) => {
+          if (this.#accepted.size >= this.#limits.maxConnections) {
+            throw new StarlingError('OVERLOADED', 'As many connections as allowed are open')
+          }
+          const accepted = new AcceptedConnection(connection, {
+            service,
+            clock: this.#clock,
+            limits: this.#limits,
+            onInternalError: (error, origin) => this.#events.onInternalError?.(error, origin),
+          })
+          this.#accepted.set(stream, accepted)
+          stream.once('close', () => this.#accepted.delete(stream))
+          this.#rpc.accept(stream)
+        },
+        onStream: (_connection, id) => this.#accepted.get(stream)?.acceptStream(id),
+      })
+    } catch (error) {
+      this.#events.onRefused?.(error, stream.remotePublicKey)
+    } finally {
+      this.#unverified -= 1
+    }
+  }
+
+  #refusesMore(): boolean {
+    return (
+      this.#unverified >= this.#limits.maxUnverifiedConnections ||
+      this.#accepted.size >= this.#limits.maxConnections
+    )
+  }
+
+  #track(stream: HyperDHT.SecretStream): void {
+    this.#streams.add(stream)
+    stream.once('close', () => this.#streams.delete(stream))
+    // Whoever uses the stream learns of its end by its close; an unheard error ends the process.
+    stream.on('error', safetyCatch)
+  }
+}
+
+/** Waits until a dialled stream is open. The reason of a failure comes only as its error event. */
+function opened(stream: HyperDHT.SecretStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown) =>
+      reject(new StarlingError('PEER_UNREACHABLE', 'The worker could not be reached', { cause }))
+    stream.once('error', fail)
+    stream.once('close', () => fail())
+    stream.opened.then((isOpen) => (isOpen ? resolve() : undefined), fail)
+  })
+}

@@ -1,0 +1,99 @@
+import type HyperDHT from 'hyperdht'
+import type Protomux from 'protomux'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import type { Clock } from '../clock/clock.js'
+import { GuardedMux } from './guarded-mux.js'
+import { HEARTBEAT_PROTOCOL, startHeartbeat } from './heartbeat.js'
+import { exchangeHello, type Identity, type ProvedPeer } from './hello.js'
+import type { NetworkLimits } from './network-limits.js'
+import { RPC_PROTOCOL } from './rpc-adapter.js'
+import { STREAM_PROTOCOL } from './stream-wire.js'
+
+/** How long a refusal may take to reach the other end before the connection is cut. */
+const REFUSAL_LINGER_MS = 1000
+
+/** A connection whose both ends have proved who they are. */
+export interface ProvedConnection {
+  readonly mux: Protomux
+  readonly peer: ProvedPeer
+}
+
+/**
+ * Brings a connection that has just opened through the hello, and keeps its heartbeat from then on.
+ *
+ * The other end may finish the hello first and open its channels at once; a channel that nobody
+ * claims is rejected, and @hyperswarm/rpc then gives the connection up. So they are held until
+ * `attach` has claimed ours.
+ *
+ * @param attach claims channels on the proved connection, synchronously
+ * @param onStream claims a stream that the other end opens, once the connection is proved
+ * @throws StarlingError as {@link exchangeHello}; the connection is closed then
+ */
+export async function proveConnection<Attached>(
+  stream: HyperDHT.SecretStream,
+  identity: Identity,
+  options: {
+    clock: Clock
+    limits: NetworkLimits
+    attach: (connection: ProvedConnection) => Attached
+    onStream?: (connection: ProvedConnection, id: Uint8Array | null) => void
+  },
+): Promise<Attached> {
+  const { clock, limits } = options
+  const mux = new GuardedMux(stream)
+  let release: (connection: ProvedConnection | null) => void = () => undefined
+  const proved = new Promise<ProvedConnection | null>((resolve) => {
+    release = resolve
+  })
+  const hold = async () => void (await proved)
+  let open: ProvedConnection | null = null
+  mux.pair({ protocol: RPC_PROTOCOL }, hold)
+  mux.pair({ protocol: HEARTBEAT_PROTOCOL }, hold)
+  mux.pair({ protocol: STREAM_PROTOCOL }, async (id) => {
+    // Claimed in the tick in which it was opened: the multiplexer forgets the close of a channel that
+    // nobody has claimed yet, and the answer to a caller that has left would run on.
+    const connection = open ?? (await proved)
+    if (connection !== null) options.onStream?.(connection, id)
+  })
+  const stopCounting = limitUnverifiedBytes(stream)
+  try {
+    const peer = await exchangeHello(mux, identity, { clock, timeoutMs: limits.helloTimeoutMs })
+    const connection = { mux, peer }
+    const stopHeartbeat = startHeartbeat(mux, {
+      clock,
+      intervalMs: limits.heartbeatIntervalMs,
+      missedLimit: limits.heartbeatMissedLimit,
+      onSilence: () => stream.destroy(),
+    })
+    stream.once('close', stopHeartbeat)
+    const attached = options.attach(connection)
+    open = connection
+    release(connection)
+    stopCounting()
+    return attached
+  } catch (error) {
+    release(null)
+    // Whoever was refused goes on being counted: it may still send until the connection is cut.
+    if (!stream.destroyed) {
+      stream.end()
+      const cut = clock.schedule(REFUSAL_LINGER_MS, () => stream.destroy())
+      stream.once('close', () => cut.cancel())
+    }
+    throw error
+  }
+}
+
+/**
+ * Cuts a connection whose other end sends more than a hello can take before it has proved anything:
+ * the transport would gather frames of up to 16 MiB for it.
+ */
+function limitUnverifiedBytes(stream: HyperDHT.SecretStream): () => void {
+  const raw = stream.rawStream
+  let receivedBytes = 0
+  const count = (chunk: Uint8Array) => {
+    receivedBytes += chunk.byteLength
+    if (receivedBytes > PROTOCOL_LIMITS.unverifiedBytes) stream.destroy()
+  }
+  raw?.on('data', count)
+  return () => raw?.off('data', count)
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+
+/** What a worker tells the process that started it, if that listens. */
+export const parentMessageSchema = z.discriminatedUnion('kind', [
+  /** The worker serves. */
+  z.strictObject({ kind: z.literal('ready') }),
+  /** Long work goes on. */
+  z.strictObject({
+    kind: z.literal('progress'),
+    /** For people: `converting minimind2-small`. */
+    activity: z.string().max(200),
+    fraction: z.number().min(0).max(1),
+  }),
+  /** The worker cannot start. */
+  z.strictObject({ kind: z.literal('failed'), code: z.string(), message: z.string() }),
+])
+
+export type ParentMessage = z.infer<typeof parentMessageSchema>
+
+/** Tells the parent, if there is one and it has opened a channel. */
+export function tellParent(message: ParentMessage): void {
+  // The callback keeps a parent that has just left from raising an error here.
+  process.send?.(message, undefined, undefined, () => undefined)
+}
+
+/** Calls `onGone` when the parent that opened a channel is gone, however it went. */
+export function whenParentGone(onGone: () => void): void {
+  if (process.send) process.once('disconnect', onGone)
+}

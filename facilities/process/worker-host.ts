@@ -1,0 +1,79 @@
+import type { Role } from '../../helpers/identity/roles.js'
+import type { Clock } from '../clock/clock.js'
+import { type Random, SystemRandom } from '../clock/random.js'
+import { SystemClock } from '../clock/system-clock.js'
+import { Home } from '../home/home.js'
+import { openMeshKeys } from '../home/mesh-keys.js'
+import { WorkerFolder } from '../home/worker-folder.js'
+import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
+import { createLog, type Log, type LogLevel } from '../log/log.js'
+import type { ResourceStack } from './resource-stack.js'
+
+/** How a worker's place is opened. Comes from the configuration. */
+export interface HostSettings {
+  readonly home: string
+  /** Left out: `info`, and `warn` for a client, which talks to its user in other ways. */
+  readonly logLevel?: LogLevel | undefined
+  /** JSON log lines. */
+  readonly json: boolean
+}
+
+/** What every worker stands on. */
+export interface WorkerHost {
+  readonly role: Role
+  readonly home: Home
+  /** The worker's own folder in the home, an absolute path. */
+  readonly folder: string
+  readonly identity: WorkerIdentity
+  /** The mesh secret. */
+  readonly secret: Uint8Array
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/**
+ * Opens a serving worker's place in a home: its folder, locked, its identity and its log.
+ *
+ * @param options.single true for a role that may run only once in a home
+ * @throws StarlingError HOME_UNUSABLE, HOME_IN_USE
+ */
+export async function openWorkerHost(
+  resources: ResourceStack,
+  options: HostSettings & { role: Role; single: boolean },
+): Promise<WorkerHost> {
+  const home = await Home.open(options.home)
+  const folder = new WorkerFolder(home, options.role, { single: options.single })
+  await resources.open(folder)
+  return await furnish(home, folder.path, folder.name, options)
+}
+
+/**
+ * Opens the place that all clients of a home share: any number of commands may run at once.
+ *
+ * @throws StarlingError HOME_UNUSABLE
+ */
+export async function openClientHost(options: HostSettings): Promise<WorkerHost> {
+  const home = await Home.open(options.home)
+  return await furnish(home, await home.folder('client'), 'client', { ...options, role: 'client' })
+}
+
+async function furnish(
+  home: Home,
+  folder: string,
+  name: string,
+  options: HostSettings & { role: Role },
+): Promise<WorkerHost> {
+  const { role } = options
+  const clock = new SystemClock()
+  const random = new SystemRandom()
+  const meshKeys = await openMeshKeys(home, random)
+  const identity = await openWorkerIdentity(folder, role, { meshKeys, name, clock, random })
+  const log = createLog({
+    name,
+    level: options.logLevel ?? (role === 'client' ? 'warn' : 'info'),
+    json: options.json,
+    output: process.stderr,
+  })
+  return { role, home, folder, identity, secret: meshKeys.secret, log, clock, random }
+}

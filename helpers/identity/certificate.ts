@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { StarlingError } from '../errors/starling-error.js'
+import type { KeyPair } from './key-pair.js'
+import { ROLES } from './roles.js'
+import { isSignedBy, sign } from './signature.js'
+
+const PURPOSE = 'starling/certificate/1'
+
+/** How far two machines' clocks may differ before an absolute time is taken for wrong. */
+export const CLOCK_ALLOWANCE_MS = 60_000
+
+const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/)
+
+/** What a certificate says of its holder. */
+export const certificateSchema = z.strictObject({
+  /** The mesh's root public key, hexadecimal. It is also the mesh's name. */
+  mesh: publicKeySchema,
+  /** The holder's public key, hexadecimal: the one that its connections are encrypted with. */
+  publicKey: publicKeySchema,
+  roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
+  /** For people: `gateway@workstation`. */
+  name: z.string().min(1).max(100),
+  /** Names this certificate when it is revoked. */
+  serial: z.string().min(1).max(64),
+  /** Milliseconds since 1970. */
+  expiresAt: z.number().int().positive(),
+})
+
+export type Certificate = z.infer<typeof certificateSchema>
+
+/** A certificate as it is sent and stored: the bytes that were signed, and the signature. */
+export interface SignedCertificate {
+  readonly body: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** Signs a certificate with the mesh's root key. */
+export function issueCertificate(
+  root: KeyPair,
+  certificate: Omit<Certificate, 'mesh'>,
+): SignedCertificate {
+  const full: Certificate = { mesh: Buffer.from(root.publicKey).toString('hex'), ...certificate }
+  const body = Buffer.from(JSON.stringify(certificateSchema.parse(full)))
+  return { body, signature: sign(PURPOSE, body, root.secretKey) }
+}
+
+/**
+ * Reads a certificate that somebody showed.
+ *
+ * @param mesh the root public key that must have signed it, hexadecimal
+ * @param holderPublicKey the key that the one who showed it has proved to hold
+ * @throws StarlingError CERTIFICATE_INVALID when it is malformed, of another mesh, not signed by
+ *   the root, or made for another key; CERTIFICATE_EXPIRED when it is more than a minute past its end
+ */
+export function verifyCertificate(
+  signed: SignedCertificate,
+  expected: { mesh: string; holderPublicKey: Uint8Array; nowMs: number },
+): Certificate {
+  const root = Buffer.from(expected.mesh, 'hex')
+  // The signature comes first: nothing that the root did not sign is even parsed.
+  if (!isSignedBy(root, PURPOSE, signed.body, signed.signature)) {
+    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate is not signed by this mesh')
+  }
+  const certificate = parseCertificate(signed.body)
+  if (certificate.mesh !== expected.mesh) {
+    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate names another mesh')
+  }
+  if (certificate.publicKey !== Buffer.from(expected.holderPublicKey).toString('hex')) {
+    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate was made for another key')
+  }
+  if (certificate.expiresAt + CLOCK_ALLOWANCE_MS <= expected.nowMs) {
+    throw new StarlingError(
+      'CERTIFICATE_EXPIRED',
+      `The certificate of ${certificate.name} ended at ${new Date(certificate.expiresAt).toISOString()}`,
+    )
+  }
+  return certificate
+}
+
+function parseCertificate(body: Uint8Array): Certificate {
+  try {
+    return certificateSchema.parse(JSON.parse(Buffer.from(body).toString('utf8')))
+  } catch (cause) {
+    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate is malformed', { cause })
+  }
+}

@@ -1,0 +1,25 @@
+/** The part of sodium-native 5 that Starling uses; the package ships no types. */
+declare module 'sodium-native' {
+  const sodium: {
+    readonly crypto_sign_PUBLICKEYBYTES: number
+    readonly crypto_sign_SECRETKEYBYTES: number
+    readonly crypto_sign_BYTES: number
+    readonly crypto_pwhash_STRBYTES: number
+    crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
+    crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void
+    crypto_sign_verify_detached(
+      signature: Uint8Array,
+      message: Uint8Array,
+      publicKey: Uint8Array,
+    ): boolean
+    crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void
+    crypto_pwhash_str_async(
+      output: Uint8Array,
+      password: Uint8Array,
+      opslimit: number,
+      memlimitBytes: number,
+    ): Promise<void>
+    crypto_pwhash_str_verify_async(hash: Uint8Array, password: Uint8Array): Promise<boolean>
+  }
+  export default sodium
+}

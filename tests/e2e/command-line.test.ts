@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'brittle'
+import { WorkerProcesses } from '../helpers/worker-processes.js'
+
+const WORKERS = ['auth', 'gateway', 'processor', 'client', 'mesh']
+
+test('should explain itself when asked for help or its version', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  for (const worker of WORKERS) {
+    const help = processes.run(worker, ['--help'])
+    t.is(await help.exit, 0, worker)
+    for (const flag of ['--home', '--config', '--log-level', '--json', '--version']) {
+      t.ok(help.stdout.includes(flag), `${worker} ${flag}`)
+    }
+    const version = processes.run(worker, ['--version'])
+    t.is(await version.exit, 0, worker)
+    t.is(version.stdout, '0.1.0\n')
+  }
+})
+
+test('should end with code 2 and name what is wrong when it is not understood', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const file = join(processes.home, 'settings.json')
+  await writeFile(file, JSON.stringify({ gateway: { loadIntervalMs: 'soon' } }))
+  const cases: [worker: string, parameters: string[], named: string][] = [
+    ['gateway', ['--nonsense'], '--nonsense'],
+    ['gateway', ['nonsense'], 'too many arguments'],
+    ['gateway', ['--log-level', 'loud'], 'logLevel'],
+    ['gateway', ['--config', file], 'gateway.loadIntervalMs'],
+    ['gateway', ['--config', '/nowhere.json'], '/nowhere.json'],
+    ['mesh', ['--processors', 'two'], 'whole number'],
+    ['mesh', ['--processors', '0'], 'mesh.processors'],
+    ['client', ['nonsense'], 'nonsense'],
+    ['client', ['ask'], 'text'],
+    ['client', ['login'], '--email'],
+  ]
+  for (const [worker, parameters, named] of cases) {
+    const command = processes.run(worker, parameters)
+    t.is(await command.exit, 2, `${worker} ${parameters.join(' ')}`)
+    t.ok(command.stderr.includes(named), `${command.stderr.trim()} names ${named}`)
+    t.absent(command.stderr.includes('    at '), 'no stack')
+  }
+})
+
+test('should say what it looked for and for how long when there is no gateway', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const file = join(processes.home, 'settings.json')
+  await writeFile(file, JSON.stringify({ client: { waitMs: 1500 } }))
+  const login = processes.run(
+    'client',
+    ['login', '--email', 'ada@example.com', '--password-stdin', '--config', file],
+    'correct horse battery\n',
+  )
+  t.is(await login.exit, 1)
+  t.ok(/looked for gateways of mesh [0-9a-f]{12}/.test(login.stderr), login.stderr)
+  t.ok(/for 1\.\d s|for 2\.\d s/.test(login.stderr), login.stderr)
+  t.ok(login.stderr.includes('GATEWAY_NOT_FOUND'))
+})
+
+test('should ask to log in when there is no session', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const ask = processes.run('client', ['ask', 'Anybody there?'])
+  t.is(await ask.exit, 1)
+  t.ok(ask.stderr.includes('NOT_LOGGED_IN'))
+  t.ok(ask.stderr.includes('register --email'))
+})
+
+test('should refuse to start when the role may run only once and does already', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  await processes.start('auth')
+  const second = processes.run('auth')
+  t.is(await second.exit, 1)
+  t.ok(second.stderr.includes('HOME_IN_USE'), second.stderr)
+})
+
+test('should say which models there are when asked for one that is not known', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const mesh = processes.run('mesh', ['--model', 'no-such-model', '--ask', 'Hello?'])
+  t.is(await mesh.exit, 1)
+  t.ok(mesh.stderr.includes('MODEL_NOT_FOUND'), mesh.stderr)
+  t.ok(mesh.stderr.includes('minimind2-small'), mesh.stderr)
+  t.alike(await processes.processes(), [])
+})

@@ -1,0 +1,94 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'brittle'
+import { isRunning } from '../helpers/process-gone.js'
+import { until } from '../helpers/until.js'
+import { WorkerProcesses } from '../helpers/worker-processes.js'
+
+const QUESTION = 'What is the capital of France?'
+
+test('should answer with a real model and leave nothing behind when asked on the command line', async (t) => {
+  t.timeout(60_000)
+  const processes = await WorkerProcesses.create(t)
+  const mesh = processes.run('mesh', ['--ask', QUESTION])
+  t.is(await mesh.exit, 0)
+  t.is(mesh.stdout, 'The capital of France is Paris.\n')
+  t.ok(mesh.stderr.includes('converting'), 'the first start shows that the model is prepared')
+  t.alike(await processes.processes(), [])
+
+  for (const secret of [
+    'mesh/root.key',
+    'mesh/secret.key',
+    'client/local-account.json',
+    'client/session.json',
+  ]) {
+    const { mode } = await stat(join(processes.home, secret))
+    t.is(mode & 0o777, 0o600, secret)
+  }
+  const logs = await readFile(join(processes.home, 'logs', 'gateway.log'), 'utf8')
+  t.absent(logs.includes('capital'), 'no prompt stands in a log')
+
+  const again = processes.run('mesh', ['--ask', QUESTION, '--json'])
+  t.is(await again.exit, 0)
+  t.absent(again.stderr.includes('converting'), 'the model is prepared once')
+  const lines = again.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.is(lines.map(({ text }) => text ?? '').join(''), 'The capital of France is Paris.')
+  t.is(lines.at(-1).type, 'end')
+  t.is(lines.at(-1).model, 'minimind2-small')
+})
+
+test('should serve until a signal when there is no terminal', async (t) => {
+  t.timeout(60_000)
+  const processes = await WorkerProcesses.create(t)
+  const mesh = processes.run('mesh', ['--processors', '2'])
+  await mesh.says('The mesh serves')
+  const answer = processes.run('client', ['ask', QUESTION])
+  t.is(await answer.exit, 0)
+  t.is(answer.stdout, 'The capital of France is Paris.\n')
+  const status = processes.run('client', ['status', '--json'])
+  t.is(await status.exit, 0)
+  const found = status.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).role)
+  t.alike(found.sort(), ['auth', 'gateway', 'processor', 'processor'])
+
+  mesh.process.kill('SIGTERM')
+  t.is(await mesh.exit, 0)
+  t.alike(await processes.processes(), [])
+})
+
+test('should take prompts at the terminal when there is one', async (t) => {
+  t.timeout(60_000)
+  const processes = await WorkerProcesses.create(t)
+  // script, which Debian always has, runs a command on a terminal of its own.
+  const terminal = processes.spawn('script', [
+    '--quiet',
+    '--flush',
+    '--return',
+    '--command',
+    `${process.execPath} workers/mesh.js`,
+    '/dev/null',
+  ])
+  await until('the prompt', () => terminal.stdout.includes('> '), 20_000)
+  terminal.process.stdin?.write(`${QUESTION}\r`)
+  await until('the answer', () => terminal.stdout.includes('France is Paris.'), 20_000)
+  terminal.process.stdin?.write('\u0004')
+  t.is(await terminal.exit, 0, 'Ctrl-D ends it')
+  t.alike(await processes.processes(), [])
+})
+
+test('should end all workers when the mesh itself is killed', async (t) => {
+  t.timeout(60_000)
+  const processes = await WorkerProcesses.create(t)
+  const mesh = processes.run('mesh')
+  await mesh.says('The mesh serves')
+  const workers = await processes.processes()
+  t.is(workers.length, 3)
+  await mesh.kill()
+  await processes.allGone()
+  for (const pid of workers) t.absent(await isRunning(pid))
+})

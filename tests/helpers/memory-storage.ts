@@ -1,0 +1,206 @@
+// A stand-in for the RocksDB handle below hypercore-storage 3.3.1: a store in a unit test opens,
+// writes and closes in about a millisecond and leaves nothing behind.
+import Corestore from 'corestore'
+import HypercoreStorage from 'hypercore-storage'
+import { Readable } from 'streamx'
+
+const CLOSED = 'RocksDB session is closed'
+
+type Entries = Map<string, Buffer>
+
+interface KeyRange {
+  readonly gt?: Uint8Array
+  readonly gte?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+/** What a disk would hold: it outlives the stores opened on it, one at a time. */
+export class Memory {
+  /** Values by key in hexadecimal, which sorts as the bytes do. */
+  readonly entries: Entries = new Map()
+  /** How often what was written has been synced to disk, were this one. */
+  flushes = 0
+  /** A RocksDB is locked by the one who has it open. */
+  locked = false
+}
+
+class MemoryReadBatch {
+  readonly #entries: Entries
+  constructor(entries: Entries) {
+    this.#entries = entries
+  }
+
+  async get(key: Uint8Array): Promise<Buffer | null> {
+    const value = this.#entries.get(hex(key))
+    return value === undefined ? null : Buffer.from(value)
+  }
+
+  tryFlush(): void {}
+  async flush(): Promise<void> {}
+  destroy(): void {}
+}
+
+class MemoryWriteBatch {
+  readonly #entries: Entries
+  #writes: (() => void)[] = []
+  constructor(entries: Entries) {
+    this.#entries = entries
+  }
+
+  tryPut(key: Uint8Array, value: Uint8Array): void {
+    const copy = Buffer.from(value)
+    this.#writes.push(() => this.#entries.set(hex(key), copy))
+  }
+
+  tryDelete(key: Uint8Array): void {
+    this.#writes.push(() => this.#entries.delete(hex(key)))
+  }
+
+  tryDeleteRange(start: Uint8Array, end: Uint8Array): void {
+    this.#writes.push(() => {
+      for (const key of keysWithin(this.#entries, { gte: start, lt: end })) {
+        this.#entries.delete(key)
+      }
+    })
+  }
+
+  async flush(): Promise<void> {
+    for (const write of this.#writes) write()
+    this.#writes = []
+  }
+
+  destroy(): void {
+    this.#writes = []
+  }
+}
+
+/** One session on the memory. hypercore-storage reads `_state`, `_index` and `_snapshot`, too. */
+export class MemoryDatabase {
+  /** Below a device nothing can exist, so looking for files of an older store finds none. */
+  readonly path = '/dev/null/db'
+  readonly _state: { closing: boolean }
+  readonly _snapshot: Entries | null
+  _index = 0
+  readonly #memory: Memory
+  readonly #isRoot: boolean
+
+  constructor(memory: Memory, state?: { closing: boolean }, snapshot: Entries | null = null) {
+    this.#memory = memory
+    this.#isRoot = state === undefined
+    this._state = state ?? { closing: false }
+    this._snapshot = snapshot
+  }
+
+  get opened(): boolean {
+    return true
+  }
+
+  get closed(): boolean {
+    return this.#isRoot ? this._state.closing : this._index === -1
+  }
+
+  get snapshotted(): boolean {
+    return this._snapshot !== null
+  }
+
+  columnFamily(): MemoryDatabase {
+    return this.session()
+  }
+
+  session(): MemoryDatabase {
+    this.#assertOpen()
+    return new MemoryDatabase(this.#memory, this._state, this._snapshot)
+  }
+
+  snapshot(): MemoryDatabase {
+    this.#assertOpen()
+    return new MemoryDatabase(this.#memory, this._state, new Map(this.#entries))
+  }
+
+  read(): MemoryReadBatch {
+    this.#assertOpen()
+    return new MemoryReadBatch(this.#entries)
+  }
+
+  write(): MemoryWriteBatch {
+    this.#assertOpen()
+    return new MemoryWriteBatch(this.#memory.entries)
+  }
+
+  async get(key: Uint8Array): Promise<Buffer | null> {
+    return this.read().get(key)
+  }
+
+  iterator(range: KeyRange): Readable {
+    this.#assertOpen()
+    const entries = this.#entries
+    const keys = keysWithin(entries, range)
+    const items: { key: Buffer; value: Buffer }[] = []
+    for (const key of keys) {
+      const value = entries.get(key)
+      if (value !== undefined)
+        items.push({ key: Buffer.from(key, 'hex'), value: Buffer.from(value) })
+    }
+    return Readable.from(items)
+  }
+
+  async ready(): Promise<void> {}
+  async compactRange(): Promise<void> {}
+
+  async flush(): Promise<void> {
+    this.#assertOpen()
+    this.#memory.flushes++
+  }
+
+  async close(): Promise<void> {
+    this._index = -1
+    if (!this.#isRoot || this._state.closing) return
+    this._state.closing = true
+    this.#memory.locked = false
+  }
+
+  get #entries(): Entries {
+    return this._snapshot ?? this.#memory.entries
+  }
+
+  #assertOpen(): void {
+    if (this._state.closing || this._index === -1) throw new Error(CLOSED)
+  }
+}
+
+function hex(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('hex')
+}
+
+function keysWithin(entries: Entries, range: KeyRange): string[] {
+  const gt = range.gt && hex(range.gt)
+  const gte = range.gte && hex(range.gte)
+  const lt = range.lt && hex(range.lt)
+  const lte = range.lte && hex(range.lte)
+  const keys: string[] = []
+  for (const key of entries.keys()) {
+    if (gt !== undefined && key <= gt) continue
+    if (gte !== undefined && key < gte) continue
+    if (lt !== undefined && key >= lt) continue
+    if (lte !== undefined && key > lte) continue
+    keys.push(key)
+  }
+  keys.sort()
+  if (range.reverse) keys.reverse()
+  return range.limit === undefined || range.limit < 0 ? keys : keys.slice(0, range.limit)
+}
+
+/**
+ * A Corestore in memory. The caller closes it.
+ *
+ * @param memory what an earlier store has left; empty unless told otherwise
+ * @throws Error when another store has that memory open, as RocksDB refuses a second opening
+ */
+export function memoryStore(memory = new Memory()): Corestore {
+  if (memory.locked) throw new Error('File descriptor could not be locked')
+  memory.locked = true
+  return new Corestore(new HypercoreStorage(new MemoryDatabase(memory)))
+}

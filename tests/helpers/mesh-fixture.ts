@@ -1,0 +1,142 @@
+import type { Test } from 'brittle'
+import type HyperDHT from 'hyperdht'
+import type { Clock } from '../../facilities/clock/clock.js'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { Announcement } from '../../facilities/network/announcement.js'
+import type { Identity } from '../../facilities/network/hello.js'
+import { MeshNode, type MeshNodeEvents } from '../../facilities/network/mesh-node.js'
+import type { NetworkLimits } from '../../facilities/network/network-limits.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
+import { RolePeers } from '../../facilities/network/role-peers.js'
+import type { Service } from '../../facilities/network/service.js'
+import type { Role } from '../../helpers/identity/roles.js'
+import { topicOf } from '../../helpers/identity/topic.js'
+import { Cleanup } from './cleanup.js'
+import { MeshAuthority } from './mesh-authority.js'
+import { until } from './until.js'
+
+/** Small and quick, so that a test reaches every one of them. */
+export const TEST_LIMITS: NetworkLimits = {
+  helloTimeoutMs: 500,
+  maxUnverifiedConnections: 8,
+  maxConnections: 16,
+  maxStreamsPerConnection: 8,
+  maxCallsPerConnection: 8,
+  streamWindowChunks: 8,
+  heartbeatIntervalMs: 100,
+  heartbeatMissedLimit: 5,
+}
+
+/** What a node is built with when the fixture's own is not wanted. */
+export interface NodeOptions {
+  readonly identity?: Identity
+  readonly limits?: Partial<NetworkLimits>
+  readonly service?: Service | null
+  readonly events?: MeshNodeEvents
+  readonly dht?: HyperDHT
+}
+
+/** A node with what it was built from. */
+export interface FixtureNode {
+  readonly node: MeshNode
+  readonly dht: HyperDHT
+  readonly identity: Identity
+}
+
+/**
+ * A mesh for one test: a root of its own, and nodes over whatever network it is given. Everything is
+ * closed with the test, the last first.
+ */
+export class MeshFixture {
+  readonly clock: Clock
+  readonly authority: MeshAuthority
+  readonly cleanup: Cleanup
+  readonly #createDht: () => HyperDHT
+
+  constructor(t: Test, options: { clock: Clock; createDht: () => HyperDHT; cleanup?: Cleanup }) {
+    this.clock = options.clock
+    this.authority = new MeshAuthority(options.clock)
+    this.cleanup = options.cleanup ?? new Cleanup(t)
+    this.#createDht = options.createDht
+  }
+
+  topic(role: Role): Uint8Array {
+    return topicOf(this.authority.secret, role)
+  }
+
+  /** A node that is ready. */
+  async node(role: Role, options: NodeOptions = {}): Promise<FixtureNode> {
+    const dht = options.dht ?? this.#createDht()
+    const identity = options.identity ?? this.authority.identity(role)
+    const node = new MeshNode({
+      dht,
+      identity,
+      clock: this.clock,
+      limits: { ...TEST_LIMITS, ...options.limits },
+      service: options.service ?? null,
+      ...(options.events && { events: options.events }),
+    })
+    this.cleanup.add(() => node.close())
+    await node.ready()
+    return { node, dht, identity }
+  }
+
+  /** A node that answers and is announced on the topic of its role. */
+  async announced(
+    role: Role,
+    options: NodeOptions & { service: Service },
+  ): Promise<FixtureNode & { announcement: Announcement }> {
+    const built = await this.node(role, options)
+    const announcement = new Announcement({
+      dht: built.dht,
+      topic: this.topic(role),
+      keyPair: built.identity.keyPair,
+      addresses: () => built.node.addresses,
+      clock: this.clock,
+      intervalMs: 200,
+    })
+    // A test that kills a DHT node kills all that stands on it.
+    this.cleanup.add(() => (built.dht.destroyed ? undefined : announcement.close()))
+    await announcement.ready()
+    return { ...built, announcement }
+  }
+
+  /** The peers of a role, looked for by that node. Not ready yet. */
+  peers(
+    role: Role,
+    from: FixtureNode,
+    options: {
+      intervalMs?: number
+      onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
+    } = {},
+  ): RolePeers {
+    const peers = new RolePeers({
+      role,
+      topic: this.topic(role),
+      dht: from.dht,
+      node: from.node,
+      clock: this.clock,
+      intervalMs: options.intervalMs ?? 200,
+      ...(options.onDialFailed && { onDialFailed: options.onDialFailed }),
+    })
+    this.cleanup.add(() => peers.close())
+    return peers
+  }
+
+  /** A connection between two nodes, both ends proved. */
+  dial(from: FixtureNode, to: FixtureNode): Promise<PeerConnection> {
+    const { publicKey } = to.identity.keyPair
+    return from.node.dial(publicKey, to.node.addresses, new AbortController().signal)
+  }
+
+  /** What a call is made with: an origin of its own. */
+  call(changes: Partial<CallOptions> = {}): CallOptions {
+    return { origin: createOrigin(this.clock, new SystemRandom()), ...changes }
+  }
+}
+
+/** Waits until these peers have a connection. */
+export function firstConnection(peers: RolePeers, timeoutMs = 5_000): Promise<PeerConnection> {
+  return until(`a connection to a ${peers.role}`, () => peers.connections[0], timeoutMs)
+}

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'brittle'
+import { Cleanup } from './cleanup.js'
+import { processGone } from './process-gone.js'
+import { until } from './until.js'
+
+/** The repository. */
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** A process that was started as a user starts one. */
+export class Running {
+  readonly process: ChildProcess
+  readonly pid: number
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exit: Promise<number | string>
+  stdout = ''
+  stderr = ''
+  #ended = false
+
+  constructor(child: ChildProcess) {
+    this.process = child
+    this.pid = child.pid ?? 0
+    child.stdout?.on('data', (chunk) => {
+      this.stdout += chunk
+    })
+    child.stderr?.on('data', (chunk) => {
+      this.stderr += chunk
+    })
+    this.exit = new Promise((resolve) => {
+      child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'))
+    })
+    void this.exit.then(() => {
+      this.#ended = true
+    })
+  }
+
+  /** Waits until standard error holds that text. */
+  async says(text: string, timeoutMs = 15_000): Promise<void> {
+    const said = () => this.stderr.includes(text)
+    await until(`${text}, from ${this}`, () => said() || this.#ended, timeoutMs)
+    if (!said()) throw new Error(`${this} ended without saying ${text}:\n${this.stderr}`)
+  }
+
+  toString(): string {
+    return this.process.spawnargs.slice(1).join(' ')
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL')
+    await this.exit
+  }
+}
+
+/** A home and a bootstrap port of its own, and the processes that use them; all gone with the test. */
+export class WorkerProcesses {
+  readonly home: string
+  readonly #environment: NodeJS.ProcessEnv
+  readonly #cleanup: Cleanup
+
+  private constructor(home: string, environment: NodeJS.ProcessEnv, cleanup: Cleanup) {
+    this.home = home
+    this.#environment = environment
+    this.#cleanup = cleanup
+  }
+
+  static async create(t: Test): Promise<WorkerProcesses> {
+    const cleanup = new Cleanup(t)
+    const home = await mkdtemp(join(tmpdir(), 'starling-e2e-'))
+    cleanup.add(() => rm(home, { recursive: true, force: true }))
+    const environment = {
+      ...process.env,
+      STARLING_HOME: home,
+      STARLING_NETWORK__BOOTSTRAP_PORT: String(await freeUdpPort()),
+    }
+    return new WorkerProcesses(home, environment, cleanup)
+  }
+
+  /** Runs `node workers/<name>.js` with its standard input empty, or what `input` says. */
+  run(name: string, parameters: readonly string[] = [], input = ''): Running {
+    const child = this.spawn(process.execPath, [join(ROOT, 'workers', `${name}.js`), ...parameters])
+    child.process.stdin?.end(input)
+    return child
+  }
+
+  /** The same, until it serves. */
+  async start(name: string): Promise<Running> {
+    const worker = this.run(name)
+    await worker.says(' ready ')
+    return worker
+  }
+
+  /** Runs a command with this mesh's environment. */
+  spawn(command: string, parameters: readonly string[]): Running {
+    const running = new Running(
+      spawn(command, parameters, { cwd: ROOT, env: this.#environment, stdio: 'pipe' }),
+    )
+    this.#cleanup.add(async () => {
+      running.process.kill('SIGKILL')
+      await running.exit
+      await this.allGone()
+    })
+    return running
+  }
+
+  /** Resolves when no process is left that was started with this home on its command line. */
+  async allGone(): Promise<void> {
+    for (const pid of await this.processes()) await processGone(pid)
+  }
+
+  /** The ids of the processes that a mesh in this home has started. */
+  async processes(): Promise<number[]> {
+    const list = new Running(spawn('ps', ['-eo', 'pid=,args='], { stdio: 'pipe' }))
+    await list.exit
+    return list.stdout
+      .split('\n')
+      .filter((line) => line.includes(`--home ${this.home}`))
+      .map((line) => Number.parseInt(line, 10))
+  }
+}
+
+function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4')
+    socket.once('error', reject)
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+}

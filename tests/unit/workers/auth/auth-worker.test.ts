@@ -1,0 +1,142 @@
+import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import type { RequestContext } from '../../../../facilities/network/request-context.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { DurableRecords } from '../../../../facilities/store/durable-records.js'
+import type { Role } from '../../../../helpers/identity/roles.js'
+import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
+import { verifySessionToken } from '../../../../helpers/session-token.js'
+import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { AuthWorker, SESSION_LIFETIME } from '../../../../workers/auth/auth-worker.js'
+import { PasswordHasher } from '../../../../workers/auth/passwords.js'
+import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
+import { memoryStore } from '../../../helpers/memory-storage.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const MESH = 'ab'.repeat(32)
+const ADA = { email: 'ada@example.com', password: 'correct horse' }
+
+function contextOf(role: Role, signal = new AbortController().signal): RequestContext {
+  return {
+    requestId: 'req_1',
+    traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+    signal,
+    remainingMs: () => 10_000,
+    peer: {
+      publicKey: new Uint8Array(32),
+      certificate: {
+        mesh: MESH,
+        publicKey: '00'.repeat(32),
+        roles: [role],
+        name: `${role}@here`,
+        serial: 'crt_1',
+        expiresAt: 1,
+      },
+      version: 1,
+    },
+  }
+}
+
+function createWorker(t: Test, sessionLifetimeMs?: number) {
+  const store = memoryStore()
+  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  t.teardown(() => store.close())
+  t.teardown(() => records.close(), { order: -1 })
+  const clock = new VirtualClock()
+  const random = new SystemRandom()
+  const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })
+  const worker = new AuthWorker({
+    accounts: new Accounts({ records, passwords, clock, random }),
+    sessionKeys: new SessionKeys(createPrivateKeyPem(random)),
+    clock,
+    mesh: MESH,
+    ...(sessionLifetimeMs === undefined ? {} : { sessionLifetimeMs }),
+  })
+  const service = worker.service()
+  /** What a caller is answered, by the contract. */
+  const call = async (name: string, body: unknown, context = contextOf('gateway')) => {
+    for (const bound of service.unaryMethods) {
+      if (bound.method.name === name) {
+        return bound.method.response.parse(await bound.answer(body, context))
+      }
+    }
+    throw new Error(`${name} is not answered`)
+  }
+  return { worker, clock, call }
+}
+
+test('should open a session that gateways verify by themselves when the login is right', async (t) => {
+  const { clock, call } = createWorker(t)
+  const registered = authProtocol.register.response.parse(await call('auth.register', ADA))
+  const session = authProtocol.login.response.parse(await call('auth.login', ADA))
+  const published = authProtocol.sessionKeys.response.parse(await call('auth.sessionKeys', {}))
+  t.is(session.expiresInMs, 12 * 60 * 60 * 1000)
+
+  const keys = new Map(published.keys.map((key) => [key.keyId, key.publicKeyPem]))
+  const verify = () => verifySessionToken(session.token, { mesh: MESH, keys, nowMs: clock.now() })
+  const claims = verify()
+  t.is(claims.userId, registered.userId)
+  t.is(claims.expiresAtMs, clock.now() + session.expiresInMs)
+  await clock.advance(session.expiresInMs + 60_000)
+  await t.exception(async () => verify(), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should refuse a login when the password is wrong', async (t) => {
+  const { call } = createWorker(t)
+  await call('auth.register', ADA)
+  await t.exception(call('auth.login', { ...ADA, password: 'wrong password' }), {
+    code: 'INVALID_CREDENTIAL',
+  })
+})
+
+test('should refuse a registration when the address is taken', async (t) => {
+  const { call } = createWorker(t)
+  await call('auth.register', ADA)
+  await t.exception(call('auth.register', ADA), { code: 'EMAIL_TAKEN' })
+})
+
+test('should answer nobody when the caller is no gateway', async (t) => {
+  const { call } = createWorker(t)
+  for (const method of Object.values(authProtocol)) {
+    for (const role of ['processor', 'client'] as const) {
+      await t.exception(call(method.name, ADA, contextOf(role)), { code: 'FORBIDDEN' })
+    }
+  }
+})
+
+test('should refuse when a request has a field that is not known', async (t) => {
+  const { call } = createWorker(t)
+  await t.exception(call('auth.register', { ...ADA, role: 'admin' }), { code: 'INVALID_REQUEST' })
+  await t.exception(call('auth.sessionKeys', { all: true }), { code: 'INVALID_REQUEST' })
+})
+
+test('should hash nothing when the caller is gone already', async (t) => {
+  const { call } = createWorker(t)
+  const gone = contextOf('gateway', AbortSignal.abort(new Error('gone')))
+  await t.exception(call('auth.register', ADA, gone), /gone/)
+  await t.exception(call('auth.login', ADA, gone), /gone/)
+})
+
+test('should keep to the lifetime of sessions when one is set', async (t) => {
+  const { call } = createWorker(t, 60_000)
+  await call('auth.register', ADA)
+  const session = authProtocol.login.response.parse(await call('auth.login', ADA))
+  t.is(session.expiresInMs, 60_000)
+})
+
+test('should refuse to be made when sessions would last too long or too short', async (t) => {
+  const { minMs, maxMs } = SESSION_LIFETIME
+  for (const wrong of [0, minMs - 1, maxMs + 1, Number.NaN, 90_000.5]) {
+    await t.exception(async () => createWorker(t, wrong), { code: 'CONFIG_INVALID' })
+  }
+})
+
+test('should add its methods to a service when one is handed in', (t) => {
+  const { worker } = createWorker(t)
+  const service = new Service()
+  t.is(worker.service(service), service)
+  t.alike(
+    [...service.unaryMethods].map(({ method }) => method.name),
+    ['auth.register', 'auth.login', 'auth.sessionKeys'],
+  )
+})

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
+import type { DurableRecords } from '../../facilities/store/durable-records.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { createId } from '../../helpers/id.js'
+import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
+import { validateMessage } from '../../helpers/protocol/json-message.js'
+import type { PasswordHasher } from './passwords.js'
+
+/** An account as it is stored, under its e-mail address. */
+export const accountRecordSchema = z.strictObject({
+  /** `usr_…` */
+  userId: z.string().startsWith('usr_').max(64),
+  email: z.string().max(254),
+  /** Argon2id with its salt and parameters. */
+  passwordHash: z.string().max(128),
+  /** Milliseconds since 1970. */
+  createdAt: z.number().int().nonnegative(),
+})
+
+export type AccountRecord = z.infer<typeof accountRecordSchema>
+
+/** Who has an account, and whether somebody is who they say. */
+export class Accounts {
+  readonly #records: DurableRecords<AccountRecord>
+  readonly #passwords: PasswordHasher
+  readonly #clock: Clock
+  readonly #random: Random
+
+  /** @param parts.records of `accountRecordSchema`; whoever made them closes them */
+  constructor(parts: {
+    records: DurableRecords<AccountRecord>
+    passwords: PasswordHasher
+    clock: Clock
+    random: Random
+  }) {
+    this.#records = parts.records
+    this.#passwords = parts.passwords
+    this.#clock = parts.clock
+    this.#random = parts.random
+  }
+
+  /**
+   * Makes an account. It is on disk when this resolves.
+   *
+   * @param signal gives up while it waits for its turn to be hashed
+   * @returns the id of the new user
+   * @throws StarlingError EMAIL_TAKEN, INVALID_REQUEST, OVERLOADED
+   */
+  async register(
+    credential: AccountCredential,
+    signal?: AbortSignal,
+  ): Promise<{ readonly userId: string }> {
+    const { email, password } = validate(credential)
+    // Before the costly hash; `insert` decides between two who pass here at once.
+    if ((await this.#records.get(email)) !== undefined) throw taken(email)
+    const passwordHash = await this.#passwords.hash(password, signal)
+    const createdAt = this.#clock.now()
+    const userId = createId('usr', createdAt, () => this.#random.fraction())
+    const isNew = await this.#records.insert(email, { userId, email, passwordHash, createdAt })
+    if (!isNew) throw taken(email)
+    return { userId }
+  }
+
+  /**
+   * Who a credential belongs to. An unknown address and a wrong password cannot be told apart,
+   * neither by the error nor by the time it takes.
+   *
+   * @param signal gives up while it waits for its turn to be hashed
+   * @throws StarlingError INVALID_CREDENTIAL, INVALID_REQUEST, OVERLOADED
+   */
+  async authenticate(
+    credential: AccountCredential,
+    signal?: AbortSignal,
+  ): Promise<{ readonly userId: string }> {
+    const { email, password } = validate(credential)
+    const record = await this.#records.get(email)
+    const isRight = await this.#passwords.verify(password, record?.passwordHash, signal)
+    if (record === undefined || !isRight) {
+      throw new StarlingError(
+        'INVALID_CREDENTIAL',
+        'No account has this e-mail address and this password',
+      )
+    }
+    return { userId: record.userId }
+  }
+}
+
+/** Also gives the one spelling that an address is stored under. @throws StarlingError INVALID_REQUEST */
+function validate(credential: AccountCredential): AccountCredential {
+  return validateMessage(credential, accountCredentialSchema, 'the account')
+}
+
+function taken(email: string): StarlingError {
+  return new StarlingError('EMAIL_TAKEN', `${email} is registered already`)
+}

@@ -1,0 +1,85 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import { Service } from '../../facilities/network/service.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
+import { signSessionToken } from '../../helpers/session-token.js'
+import type { Accounts } from './accounts.js'
+import type { SessionKeys } from './session-keys.js'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+/** A session cannot be taken back before its end, so it has to end. */
+export const SESSION_LIFETIME = {
+  minMs: MINUTE_MS,
+  defaultMs: 12 * HOUR_MS,
+  maxMs: 30 * 24 * HOUR_MS,
+} as const
+
+/** What an auth worker is made of. Whoever made the parts closes them. */
+export interface AuthWorkerParts {
+  readonly accounts: Accounts
+  readonly sessionKeys: SessionKeys
+  readonly clock: Clock
+  /** The mesh's name: its root public key, hexadecimal. */
+  readonly mesh: string
+  /** How long a session lasts, in milliseconds. `SESSION_LIFETIME.defaultMs` unless told otherwise. */
+  readonly sessionLifetimeMs?: number
+}
+
+/** Registers users, opens sessions and publishes the keys that sessions are verified with. */
+export class AuthWorker {
+  readonly #accounts: Accounts
+  readonly #sessionKeys: SessionKeys
+  readonly #clock: Clock
+  readonly #mesh: string
+  readonly #sessionLifetimeMs: number
+
+  /** @throws StarlingError CONFIG_INVALID when the lifetime is outside of `SESSION_LIFETIME` */
+  constructor(parts: AuthWorkerParts) {
+    this.#accounts = parts.accounts
+    this.#sessionKeys = parts.sessionKeys
+    this.#clock = parts.clock
+    this.#mesh = parts.mesh
+    this.#sessionLifetimeMs = parts.sessionLifetimeMs ?? SESSION_LIFETIME.defaultMs
+    assertLifetime(this.#sessionLifetimeMs)
+  }
+
+  /**
+   * The worker's methods: `authProtocol.register`, `login` and `sessionKeys`.
+   *
+   * @param service takes them; a new one unless told otherwise
+   */
+  service(service = new Service()): Service {
+    return service
+      .unary(authProtocol.register, (credential, { signal }) =>
+        this.#accounts.register(credential, signal),
+      )
+      .unary(authProtocol.login, async (credential, { signal }) => {
+        const { userId } = await this.#accounts.authenticate(credential, signal)
+        return this.#openSession(userId)
+      })
+      .unary(authProtocol.sessionKeys, async () => ({ keys: this.#sessionKeys.publicKeys() }))
+  }
+
+  #openSession(userId: string): { token: string; expiresInMs: number } {
+    const token = signSessionToken({
+      userId,
+      mesh: this.#mesh,
+      keyId: this.#sessionKeys.keyId,
+      privateKeyPem: this.#sessionKeys.privateKey,
+      nowMs: this.#clock.now(),
+      lifetimeMs: this.#sessionLifetimeMs,
+    })
+    return { token, expiresInMs: this.#sessionLifetimeMs }
+  }
+}
+
+function assertLifetime(lifetimeMs: number): void {
+  const { minMs, maxMs } = SESSION_LIFETIME
+  if (Number.isInteger(lifetimeMs) && lifetimeMs >= minMs && lifetimeMs <= maxMs) return
+  throw new StarlingError(
+    'CONFIG_INVALID',
+    `sessionLifetimeMs is ${lifetimeMs}; it has to be a whole number from ${minMs} to ${maxMs}`,
+  )
+}

@@ -1,0 +1,111 @@
+import {
+  createECDH,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+} from 'node:crypto'
+import type { Random } from '../../facilities/clock/random.js'
+import { loadOrCreateSecret } from '../../facilities/home/secret-file.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
+/** More draws than this say that the random source is broken. */
+const MAX_DRAWS = 8
+
+/** A public key that session tokens are verified with, as gateways fetch it. */
+export interface SessionPublicKey {
+  readonly keyId: string
+  /** SPKI. */
+  readonly publicKeyPem: string
+}
+
+/** The key pair that sessions are signed with: P-256, for ES256. */
+export class SessionKeys {
+  /** The JWK thumbprint of the public key (RFC 7638): SHA-256, base64url. */
+  readonly keyId: string
+  readonly privateKey: KeyObject
+  readonly #publicKeyPem: string
+
+  /** @throws StarlingError HOME_UNUSABLE when the PEM holds no P-256 private key */
+  constructor(privateKeyPem: string | Buffer) {
+    this.privateKey = readPrivateKey(privateKeyPem)
+    const publicKey = createPublicKey(this.privateKey)
+    this.#publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+    this.keyId = thumbprint(publicKey)
+  }
+
+  /** Every key that a token which is still valid can be signed with. */
+  publicKeys(): SessionPublicKey[] {
+    return [{ keyId: this.keyId, publicKeyPem: this.#publicKeyPem }]
+  }
+}
+
+/**
+ * The session keys in a file, made by whoever comes first and readable by its owner alone.
+ *
+ * @throws StarlingError HOME_UNUSABLE
+ */
+export async function loadOrCreateSessionKeys(path: string, random: Random): Promise<SessionKeys> {
+  const pem = await loadOrCreateSecret(path, random, () => Buffer.from(createPrivateKeyPem(random)))
+  return new SessionKeys(pem)
+}
+
+/**
+ * A new P-256 private key, PKCS #8.
+ *
+ * @throws Error when the random source gives no number that can be one, which a working one does
+ */
+export function createPrivateKeyPem(random: Random): string {
+  const { number, point } = drawKeyPair(random)
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    d: Buffer.from(number).toString('base64url'),
+    // The point is uncompressed: 0x04, x, y.
+    x: point.subarray(1, 33).toString('base64url'),
+    y: point.subarray(33).toString('base64url'),
+  }
+  return createPrivateKey({ key: jwk, format: 'jwk' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString()
+}
+
+function drawKeyPair(random: Random): { number: Uint8Array; point: Buffer } {
+  const ecdh = createECDH('prime256v1')
+  for (let draw = 1; ; draw += 1) {
+    const number = random.bytes(32)
+    try {
+      ecdh.setPrivateKey(number)
+      return { number, point: ecdh.getPublicKey() }
+    } catch (error) {
+      // Zero, or not below the order of the curve: one draw in four billion.
+      if (draw === MAX_DRAWS) throw error
+    }
+  }
+}
+
+function readPrivateKey(pem: string | Buffer): KeyObject {
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    // Without the cause, which may quote the file.
+    throw damaged()
+  }
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw damaged()
+  return key
+}
+
+function damaged(): StarlingError {
+  return new StarlingError(
+    'HOME_UNUSABLE',
+    'The file of the session keys holds no P-256 private key; ' +
+      'remove it and restart the auth worker, and everybody logs in again',
+  )
+}
+
+function thumbprint(publicKey: KeyObject): string {
+  const { crv, kty, x, y } = publicKey.export({ format: 'jwk' })
+  // The order of the members is part of the definition.
+  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
+}

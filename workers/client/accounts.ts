@@ -1,0 +1,77 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { ClientFolder, StoredSession } from '../../facilities/home/client-folder.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
+import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import { validateMessage } from '../../helpers/protocol/json-message.js'
+import type { GatewayAccess } from './gateway-access.js'
+
+/** A session with less time than this left is renewed before it is used. */
+const LEAST_REMAINING_MS = 60_000
+
+/** Registers, logs in, and has the credential that a request needs. */
+export class ClientAccounts {
+  readonly #gateway: GatewayAccess
+  readonly #folder: ClientFolder
+  readonly #clock: Clock
+
+  constructor(options: { gateway: GatewayAccess; folder: ClientFolder; clock: Clock }) {
+    this.#gateway = options.gateway
+    this.#folder = options.folder
+    this.#clock = options.clock
+  }
+
+  /**
+   * Makes an account and logs in.
+   *
+   * @throws StarlingError INVALID_REQUEST before anything is sent, EMAIL_TAKEN, or as the call
+   */
+  async register(credential: AccountCredential, signal: AbortSignal): Promise<StoredSession> {
+    const checked = validateMessage(credential, accountCredentialSchema, 'the account')
+    await this.#gateway.call(gatewayProtocol.register, checked, signal)
+    return await this.login(checked, signal)
+  }
+
+  /** Opens a session and keeps it. @throws StarlingError INVALID_CREDENTIAL, or as the call */
+  async login(credential: AccountCredential, signal: AbortSignal): Promise<StoredSession> {
+    const checked = validateMessage(credential, accountCredentialSchema, 'the account')
+    const { token, expiresInMs } = await this.#gateway.call(gatewayProtocol.login, checked, signal)
+    const session = {
+      email: checked.email,
+      token,
+      expiresAt: this.#clock.now() + expiresInMs,
+    }
+    await this.#folder.saveSession(session)
+    return session
+  }
+
+  /**
+   * The session to make requests with: the one that was kept, or, in a home that the mesh made an
+   * account for, a new one of that account.
+   *
+   * @throws StarlingError NOT_LOGGED_IN
+   */
+  async session(signal: AbortSignal): Promise<StoredSession> {
+    const kept = await this.#folder.session()
+    if (kept && kept.expiresAt - this.#clock.now() > LEAST_REMAINING_MS) return kept
+    return await this.renew(signal)
+  }
+
+  /**
+   * A new session of the local account, registered on its first use.
+   *
+   * @throws StarlingError NOT_LOGGED_IN when this home has no local account
+   */
+  async renew(signal: AbortSignal): Promise<StoredSession> {
+    const account = await this.#folder.localAccount()
+    if (account === undefined) {
+      throw new StarlingError('NOT_LOGGED_IN', 'There is no session, or it has ended')
+    }
+    try {
+      return await this.login(account, signal)
+    } catch (error) {
+      if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
+      return await this.register(account, signal)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import type {
+  ChatMessage,
+  GenerationOptionsInput,
+  Token,
+} from '../../helpers/protocol/generation.js'
+import type { EndOf } from '../../helpers/protocol/method.js'
+import type { ClientAccounts } from './accounts.js'
+import type { GatewayAccess } from './gateway-access.js'
+
+/** How an answer of the mesh ended. */
+export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
+
+/** A question to the mesh. */
+export interface Question {
+  readonly messages: ChatMessage[]
+  readonly model?: string | undefined
+  readonly options?: GenerationOptionsInput
+}
+
+/**
+ * Asks the mesh with whatever session this home has. A session that the mesh does not accept any
+ * more is renewed once, where that needs no password.
+ *
+ * @throws StarlingError NOT_LOGGED_IN, or as the stream
+ */
+export async function* ask(
+  question: Question,
+  gateway: GatewayAccess,
+  accounts: ClientAccounts,
+  signal: AbortSignal,
+): AsyncGenerator<Token, AnswerEnd, void> {
+  const request = (credential: string) =>
+    gateway.open(
+      gatewayProtocol.infer,
+      {
+        credential,
+        messages: question.messages,
+        ...(question.model === undefined ? {} : { model: question.model }),
+        ...(question.options === undefined ? {} : { options: question.options }),
+      },
+      signal,
+    )
+  const session = await accounts.session(signal)
+  try {
+    return yield* request(session.token)
+  } catch (error) {
+    // Refused before anything was answered: the mesh was made anew, say, or its auth worker was.
+    if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
+    const renewed = await accounts.renew(signal).catch((failure: unknown) => {
+      throw isStarlingError(failure, 'NOT_LOGGED_IN') ? error : failure
+    })
+    return yield* request(renewed.token)
+  }
+}

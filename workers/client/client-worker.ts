@@ -1,0 +1,37 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
+import type { ClientFolder } from '../../facilities/home/client-folder.js'
+import type { RolePeers } from '../../facilities/network/role-peers.js'
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { Token } from '../../helpers/protocol/generation.js'
+import { ClientAccounts } from './accounts.js'
+import { type AnswerEnd, ask, type Question } from './ask.js'
+import { GatewayAccess } from './gateway-access.js'
+
+/** A user's side of the mesh: accounts and questions. */
+export class ClientWorker {
+  /** Registers and logs in. */
+  readonly accounts: ClientAccounts
+  readonly #gateway: GatewayAccess
+
+  constructor(options: {
+    gateways: RolePeers
+    folder: ClientFolder
+    /** What a gateway is recognised by, for people. */
+    lookedFor: string
+    /** How long workers that are not there yet are waited for, in milliseconds. */
+    waitMs: number
+    /** Called once for each new reason to wait. */
+    onWaiting: (reason: StarlingError) => void
+    clock: Clock
+    random: Random
+  }) {
+    this.#gateway = new GatewayAccess(options)
+    this.accounts = new ClientAccounts({ ...options, gateway: this.#gateway })
+  }
+
+  /** Streams an answer. @throws StarlingError NOT_LOGGED_IN, or as the stream */
+  ask(question: Question, signal: AbortSignal): AsyncGenerator<Token, AnswerEnd, void> {
+    return ask(question, this.#gateway, this.accounts, signal)
+  }
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { runWorkerCommand, VERSION } from '../config/command-line.js'
+import { MeshNetwork } from '../facilities/network/mesh-network.js'
+import { runWorker } from '../facilities/process/run-worker.js'
+import { openWorkerHost } from '../facilities/process/worker-host.js'
+import { answerInfo } from '../facilities/process/worker-info.js'
+import { GatewayWorker } from './gateway/gateway-worker.js'
+
+await runWorkerCommand(
+  'gateway',
+  'The door for clients: verifies users, picks a processor, relays its answer.',
+  (config) =>
+    runWorker('gateway', async (resources) => {
+      const host = await openWorkerHost(resources, { ...config, role: 'gateway', single: false })
+      const network = new MeshNetwork({ ...host, settings: config.network })
+      answerInfo(network.service, host, VERSION)
+      const worker = new GatewayWorker({
+        ...host,
+        ...config.gateway,
+        service: network.service,
+        mesh: host.identity.mesh,
+        auth: network.peers('auth'),
+        processors: network.peers('processor'),
+      })
+      await resources.open(worker)
+      await resources.open(network)
+      host.log.info({ version: VERSION }, 'ready')
+    }),
+)

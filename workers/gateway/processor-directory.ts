@@ -1,0 +1,78 @@
+import ReadyResource from 'ready-resource'
+import type { Clock, Timer } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
+import { repeat } from '../../facilities/clock/repeat.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import { createOrigin } from '../../facilities/network/request-context.js'
+import type { RolePeers } from '../../facilities/network/role-peers.js'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
+
+/** A processor as the gateway sees it. */
+export interface KnownProcessor {
+  readonly connection: PeerConnection
+  /** As it reported itself last. */
+  load: ProcessorLoad
+  /** Answers that this gateway has asked it for since. */
+  sentSince: number
+}
+
+/** Knows which processors are connected, what they serve and how busy they are. */
+export class ProcessorDirectory extends ReadyResource {
+  readonly #peers: RolePeers
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #intervalMs: number
+  readonly #known = new Map<PeerConnection, KnownProcessor>()
+  #timer: Timer | null = null
+
+  constructor(options: {
+    processors: RolePeers
+    clock: Clock
+    random: Random
+    loadIntervalMs: number
+  }) {
+    super()
+    this.#peers = options.processors
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#intervalMs = options.loadIntervalMs
+    this.#peers.on('connected', (connection: PeerConnection) => void this.#ask(connection))
+    this.#peers.on('lost', (connection: PeerConnection) => this.#known.delete(connection))
+  }
+
+  /** The names of all models that are served, in alphabetical order. */
+  get models(): string[] {
+    const names = new Set<string>()
+    for (const { load } of this.#known.values()) for (const model of load.models) names.add(model)
+    return [...names].sort()
+  }
+
+  /** The processors that serve a model. */
+  serving(model: string): KnownProcessor[] {
+    return [...this.#known.values()].filter(({ load }) => load.models.includes(model))
+  }
+
+  protected override async _open(): Promise<void> {
+    this.#timer = repeat(this.#clock, this.#intervalMs, async () => {
+      await Promise.all(this.#peers.connections.map((connection) => this.#ask(connection)))
+    })
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#timer?.cancel()
+  }
+
+  async #ask(connection: PeerConnection): Promise<void> {
+    try {
+      const origin = createOrigin(this.#clock, this.#random)
+      const load = await connection.call(processorProtocol.load, {}, { origin })
+      if (!connection.isOpen) return
+      this.#known.set(connection, { connection, load, sentSince: 0 })
+    } catch (error) {
+      // Whoever cannot say how busy it is gets no work until it can.
+      this.#known.delete(connection)
+      if (!isStarlingError(error)) throw error
+    }
+  }
+}

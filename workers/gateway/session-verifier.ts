@@ -1,0 +1,77 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { CallOptions } from '../../facilities/network/request-context.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
+import { sessionKeyIdOf, verifySessionToken } from '../../helpers/session-token.js'
+
+/** Between two requests for keys that a token names but nobody knows. */
+const REFETCH_INTERVAL_MS = 1_000
+
+/**
+ * Verifies sessions without asking anybody: the auth worker's public keys are fetched once, and
+ * again when a token names a key that is not among them. Goes on while auth is away.
+ */
+export class SessionVerifier {
+  readonly #mesh: string
+  readonly #clock: Clock
+  readonly #auth: () => PeerConnection | undefined
+  #keys: ReadonlyMap<string, KeyObject> = new Map()
+  #fetchedAt = Number.NEGATIVE_INFINITY
+  #fetching: Promise<void> | null = null
+
+  /** @param options.auth a connection to an auth worker, undefined while there is none */
+  constructor(options: {
+    mesh: string
+    clock: Clock
+    auth: () => PeerConnection | undefined
+  }) {
+    this.#mesh = options.mesh
+    this.#clock = options.clock
+    this.#auth = options.auth
+  }
+
+  /**
+   * @returns the id of the user whose session it is
+   * @throws StarlingError INVALID_CREDENTIAL; AUTH_UNAVAILABLE when no key is known yet and no auth
+   *   worker is there to ask
+   */
+  async verify(token: string, options: CallOptions): Promise<string> {
+    const keyId = sessionKeyIdOf(token)
+    if (keyId !== undefined && !this.#keys.has(keyId)) await this.#refetch(options)
+    const { userId } = verifySessionToken(token, {
+      mesh: this.#mesh,
+      keys: this.#keys,
+      nowMs: this.#clock.now(),
+    })
+    return userId
+  }
+
+  async #refetch(options: CallOptions): Promise<void> {
+    // Anybody can send tokens with key ids that do not exist; they are not to become auth's load.
+    if (this.#clock.monotonic() - this.#fetchedAt < REFETCH_INTERVAL_MS) return
+    this.#fetching ??= this.#fetch(options).finally(() => {
+      this.#fetching = null
+    })
+    await this.#fetching
+  }
+
+  async #fetch(options: CallOptions): Promise<void> {
+    const auth = this.#auth()
+    if (auth === undefined) {
+      if (this.#keys.size > 0) return
+      throw new StarlingError(
+        'AUTH_UNAVAILABLE',
+        'No auth worker is connected, and sessions cannot be verified before one was',
+        { retryAfterMs: 1000 },
+      )
+    }
+    const { keys } = await auth.call(authProtocol.sessionKeys, {}, { origin: options.origin })
+    // Parsed once: a PEM would be parsed again for every token.
+    this.#keys = new Map(
+      keys.map(({ keyId, publicKeyPem }) => [keyId, createPublicKey(publicKeyPem)]),
+    )
+    this.#fetchedAt = this.#clock.monotonic()
+  }
+}

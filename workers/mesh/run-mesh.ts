@@ -1,0 +1,91 @@
+import { fileURLToPath } from 'node:url'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import { ClientFolder } from '../../facilities/home/client-folder.js'
+import { Home } from '../../facilities/home/home.js'
+import type { ResourceStack } from '../../facilities/process/resource-stack.js'
+import { EXIT_CODES } from '../../facilities/process/run-worker.js'
+import { ClientChild } from './client-child.js'
+import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
+import { StartProgress } from './start-progress.js'
+
+/** How a mesh is started. */
+export interface MeshSettings {
+  readonly home: string
+  readonly processors: number
+  /** A question to answer; the mesh ends with the answer. */
+  readonly ask: string | undefined
+  /** What every worker is started with besides its home. */
+  readonly workerFlags: readonly string[]
+  /** What processors are started with besides that. */
+  readonly processorFlags: readonly string[]
+  /** What the client is started with besides its home. */
+  readonly clientFlags: readonly string[]
+}
+
+/**
+ * Brings up a whole mesh on this machine: an auth worker, a gateway, processors, and, where somebody
+ * asks or sits at a terminal, a client.
+ *
+ * @param end called with the exit code when the client has ended, or a worker has unexpectedly
+ * @throws StarlingError what a worker could not start for
+ */
+export async function runMesh(
+  resources: ResourceStack,
+  end: (exitCode: number) => void,
+  settings: MeshSettings,
+): Promise<void> {
+  const random = new SystemRandom()
+  const home = await Home.open(settings.home)
+  await (await ClientFolder.open(home, random)).ensureLocalAccount()
+  const logs = await home.folder('logs')
+  const homeFlags = ['--home', home.directory]
+
+  const progress = new StartProgress(process.stderr)
+  const mesh = new MeshWorker({
+    plan: planOf(settings, [...homeFlags, ...settings.workerFlags]),
+    logFileOf: (name) => `${logs}/${name}.log`,
+    clock: new SystemClock(),
+  })
+  mesh.on('progress', (worker: string, activity: string, fraction: number) =>
+    progress.show(worker, activity, fraction),
+  )
+  mesh.on('exit', (worker: string, how: string) => {
+    progress.note(`${worker} ended unexpectedly (${how}); its log is in ${logs}`)
+    end(EXIT_CODES.failed)
+  })
+  await resources.open(mesh)
+  await mesh.serving()
+  progress.end()
+
+  if (settings.ask === undefined && !process.stdin.isTTY) {
+    progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
+    return
+  }
+  const question = settings.ask === undefined ? [] : ['ask', settings.ask]
+  const client = await resources.open(
+    new ClientChild({
+      script: entry('client'),
+      parameters: [...question, ...homeFlags, ...settings.clientFlags],
+    }),
+  )
+  void client.finished.then(end)
+}
+
+function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] {
+  const processorFlags = [...flags, ...settings.processorFlags]
+  return [
+    { name: 'auth', script: entry('auth'), flags },
+    { name: 'gateway', script: entry('gateway'), flags },
+    ...Array.from({ length: settings.processors }, (_, index) => ({
+      name: index === 0 ? 'processor' : `processor-${index + 1}`,
+      script: entry('processor'),
+      flags: processorFlags,
+    })),
+  ]
+}
+
+/** The absolute path of a worker's entry. */
+function entry(role: 'auth' | 'gateway' | 'processor' | 'client'): string {
+  return fileURLToPath(new URL(`../${role}.js`, import.meta.url))
+}

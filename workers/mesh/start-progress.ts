@@ -1,0 +1,40 @@
+/**
+ * Shows what workers are busy with while they start: on a terminal one line that changes, elsewhere
+ * a line for each new activity.
+ */
+export class StartProgress {
+  readonly #output: NodeJS.WriteStream
+  readonly #shown = new Map<string, string>()
+
+  constructor(output: NodeJS.WriteStream) {
+    this.#output = output
+  }
+
+  /** @param fraction from 0 to 1 */
+  show(worker: string, activity: string, fraction: number): void {
+    if (this.#output.isTTY) {
+      this.#rewrite(`${worker}: ${activity} ${Math.floor(fraction * 100)} %`)
+      return
+    }
+    if (this.#shown.get(worker) === activity) return
+    this.#shown.set(worker, activity)
+    this.#output.write(`${worker}: ${activity}\n`)
+  }
+
+  /** A line that stays. */
+  note(text: string): void {
+    if (this.#output.isTTY) this.#rewrite('')
+    this.#output.write(`${text}\n`)
+  }
+
+  /** Removes the line that changes. */
+  end(): void {
+    if (this.#output.isTTY) this.#rewrite('')
+  }
+
+  #rewrite(text: string): void {
+    this.#output.clearLine(0)
+    this.#output.cursorTo(0)
+    this.#output.write(text)
+  }
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { open } from 'node:fs/promises'
+import ReadyResource from 'ready-resource'
+import type { Clock } from '../../facilities/clock/clock.js'
+import { parentMessageSchema } from '../../facilities/process/parent.js'
+import { isErrorCode } from '../../helpers/errors/error-codes.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
+/** How long a worker may take to close before it is killed. */
+const CLOSE_TIMEOUT_MS = 5_000
+
+/**
+ * One worker as a child process. It leaves by itself when this process is gone, because it watches
+ * the channel between them. Its log goes to a file. Ready as soon as it runs; see {@link serving}.
+ *
+ * Emits `progress` (activity, fraction) and, once it serves, `exit` with a description when it ends
+ * without having been asked to.
+ */
+export class WorkerChild extends ReadyResource {
+  /** `processor-2`. */
+  readonly name: string
+  readonly #script: string
+  readonly #flags: readonly string[]
+  readonly #logFile: string
+  readonly #clock: Clock
+  #process: ChildProcess | null = null
+  #gone: Promise<string> | null = null
+  #serving: Promise<void> | null = null
+
+  constructor(options: {
+    name: string
+    /** Absolute path of the worker's entry. */
+    script: string
+    flags: readonly string[]
+    /** Absolute path; appended to. */
+    logFile: string
+    clock: Clock
+  }) {
+    super()
+    this.name = options.name
+    this.#script = options.script
+    this.#flags = options.flags
+    this.#logFile = options.logFile
+    this.#clock = options.clock
+  }
+
+  /**
+   * Resolves when the worker serves.
+   *
+   * @throws StarlingError what the worker could not start for; INTERNAL when it did not say
+   */
+  async serving(): Promise<void> {
+    await this.ready()
+    await this.#serving
+  }
+
+  protected override async _open(): Promise<void> {
+    const log = await open(this.#logFile, 'a', 0o600)
+    const child = fork(this.#script, this.#flags, {
+      stdio: ['ignore', log.fd, log.fd, 'ipc'],
+      // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
+      detached: true,
+    })
+    await log.close()
+    const gone = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(error.message))
+      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+    })
+    this.#process = child
+    this.#gone = gone
+    this.#serving = this.#started(child, gone)
+    this.#serving.then(
+      async () => {
+        const how = await gone
+        if (this.closing === null) this.emit('exit', how)
+      },
+      () => {
+        // Told by serving().
+      },
+    )
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#process?.kill('SIGTERM')
+    const kill = this.#clock.schedule(CLOSE_TIMEOUT_MS, () => this.#process?.kill('SIGKILL'))
+    await this.#gone
+    kill.cancel()
+  }
+
+  #started(child: ChildProcess, gone: Promise<string>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let failure: StarlingError | undefined
+      child.on('message', (raw) => {
+        const message = parentMessageSchema.parse(raw)
+        if (message.kind === 'ready') resolve()
+        if (message.kind === 'progress') this.emit('progress', message.activity, message.fraction)
+        if (message.kind === 'failed') {
+          const code = isErrorCode(message.code) ? message.code : 'INTERNAL'
+          failure = new StarlingError(code, `${this.name}: ${message.message}`)
+        }
+      })
+      void gone.then((how) => {
+        const unsaid = `${this.name} ended before it served (${how}); its log is ${this.#logFile}`
+        reject(failure ?? new StarlingError('INTERNAL', unsaid))
+      })
+    })
+  }
+}

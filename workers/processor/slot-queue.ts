@@ -1,0 +1,88 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
+/** Somebody who waits for a slot. */
+interface Waiter {
+  readonly start: () => void
+}
+
+/**
+ * Lets a bounded number of answers be made at once and a bounded number wait, in the order in which
+ * they came. One more is refused at once: a user who is told to come back is better off than one
+ * whose request times out in a line.
+ */
+export class SlotQueue {
+  readonly #slots: number
+  readonly #maxWaiting: number
+  readonly #waiting = new Set<Waiter>()
+  #running = 0
+
+  constructor(options: { slots: number; maxWaiting: number }) {
+    this.#slots = options.slots
+    this.#maxWaiting = options.maxWaiting
+  }
+
+  get slots(): number {
+    return this.#slots
+  }
+
+  /** Answers in the making. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Requests that wait. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /**
+   * Waits for a slot.
+   *
+   * @returns gives the slot back; to be called once
+   * @throws StarlingError OVERLOADED when the line is full; or the signal's reason
+   */
+  async acquire(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted()
+    if (this.#running >= this.#slots) {
+      if (this.#waiting.size >= this.#maxWaiting) {
+        throw new StarlingError(
+          'OVERLOADED',
+          `All ${this.#slots} slots are busy and ${this.#maxWaiting} requests wait already`,
+          { retryAfterMs: 1000 },
+        )
+      }
+      await this.#wait(signal)
+    } else {
+      this.#running += 1
+    }
+    return () => this.#release()
+  }
+
+  /** Resolves with a slot that was handed over: it is counted as running all along. */
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.delete(waiter)
+        reject(signal.reason)
+      }
+      const waiter = {
+        start: () => {
+          signal.removeEventListener('abort', leave)
+          resolve()
+        },
+      }
+      this.#waiting.add(waiter)
+      signal.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  #release(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#running -= 1
+      return
+    }
+    this.#waiting.delete(next)
+    next.start()
+  }
+}
