@@ -24,10 +24,18 @@ export function createCommand(name: string, description: string): Command {
     .helpOption('--help', 'print this help')
     .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
     .option('--config <file>', 'a JSON file of settings')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (default: info)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (default: info; clients: warn)')
     .option('--json', 'write JSON, one object a line')
     .showHelpAfterError(`Run with --help to see what is possible.`)
+    .allowExcessArguments()
+    .hook('preAction', (_, command) => refuseExcess(command))
     .exitOverride()
+}
+
+/** Says what was not understood; commander itself only counts. */
+function refuseExcess(command: Command): void {
+  const excess = command.args[command.registeredArguments.length]
+  if (excess !== undefined) command.error(`error: ${excess} is no command and no argument here`)
 }
 
 /** Parses a flag that is a whole number. */
@@ -77,6 +85,6 @@ export async function runWorkerCommand(
   description: string,
   run: (config: Config) => Promise<void>,
 ): Promise<void> {
-  const command = createCommand(name, description).allowExcessArguments(false)
+  const command = createCommand(name, description)
   await runCommand(command.action(() => run(configOf(command))))
 }

@@ -10,11 +10,6 @@ const EMAIL = ['--email <email>', 'the e-mail address of the account'] as const
 const PASSWORD = ['--password-stdin', 'take the password from standard input'] as const
 
 const client = createCommand('client', 'Talks to the mesh. Without a command: a chat.')
-  .option(...MODEL)
-  .hook('preAction', (_, command) => {
-    const [unknown] = command === client ? client.args : []
-    if (unknown !== undefined) client.error(`error: there is no command ${unknown}`)
-  })
 const commands = {
   register: createCommand('register', 'Makes an account and logs in.'),
   login: createCommand('login', 'Opens a session.'),
@@ -22,7 +17,7 @@ const commands = {
   status: createCommand('status', 'Says which workers are there.'),
 }
 for (const command of Object.values(commands)) client.addCommand(command)
-run(client, chat)
+run(client.option(...MODEL), chat)
 run(commands.register.requiredOption(...EMAIL).option(...PASSWORD), register)
 run(commands.login.requiredOption(...EMAIL).option(...PASSWORD), login)
 run(commands.ask.argument('<text>', 'the question').option(...MODEL), askOnce)

@@ -16,7 +16,6 @@ const mesh = createCommand('mesh', 'A whole mesh on this machine, and a prompt t
   .option('--ask <text>', 'answer one question and end')
   .option('--model <name>', 'the model to run: a name, or the path of a GGUF file')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)
-  .allowExcessArguments(false)
 mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags) => {
   const config = configOf(mesh, { processor: { model }, mesh: { processors } })
   const common = [

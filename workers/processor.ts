@@ -8,9 +8,10 @@ import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { answerInfo } from '../facilities/process/worker-info.js'
 import { ProcessorWorker } from './processor/processor-worker.js'
 
-const processor = createCommand('processor', 'Runs a language model and answers with it.')
-  .option('--model <name>', 'the model to run: a name, or the path of a GGUF file')
-  .allowExcessArguments(false)
+const processor = createCommand('processor', 'Runs a language model and answers with it.').option(
+  '--model <name>',
+  'the model to run: a name, or the path of a GGUF file',
+)
 processor.action(({ model }: { model?: string }) => {
   const config = configOf(processor, { processor: { model } })
   return runWorker('processor', async (resources) => {

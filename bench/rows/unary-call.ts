@@ -7,7 +7,11 @@ import type { Comparison } from '../measure.js'
 import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
 
 const CALLS = 4000
-const TEXT = 'x'.repeat(1024)
+/**
+ * 0.5 to 1.5 KB in turn, 1 KB on average. A single size measures luck: the transport paces packets by
+ * a timer of 1 ms, and whether a call meets that wait depends on its exact size.
+ */
+const TEXTS = Array.from({ length: 64 }, (_, index) => 'x'.repeat(512 + index * 16))
 const RAW = { valueEncoding: encodings.raw }
 const ORIGIN = {
   requestId: 'req_01J00000000000000000000000',
@@ -33,9 +37,9 @@ export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Pr
     unit: 'calls/s',
     goal: 'at least 0.85',
     compare: 'ratio',
-    raw: () => rateOf(atOnce, () => raw.call()),
+    raw: () => rateOf(atOnce, (text) => raw.call(text)),
     ours: () =>
-      rateOf(atOnce, () => pair.connection.call(echo, { text: TEXT }, { origin: ORIGIN })),
+      rateOf(atOnce, (text) => pair.connection.call(echo, { text }, { origin: ORIGIN })),
   })
   return {
     rows: [row(1), row(64)],
@@ -46,7 +50,10 @@ export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Pr
   }
 }
 
-async function openRawRpc(): Promise<{ call(): Promise<unknown>; close(): Promise<void> }> {
+async function openRawRpc(): Promise<{
+  call(text: string): Promise<unknown>
+  close(): Promise<void>
+}> {
   const dht = await openDhtPair()
   const keyPair = freshKeyPair()
   const serverRpc = new HyperswarmRPC({ dht: dht.one, keyPair })
@@ -59,8 +66,8 @@ async function openRawRpc(): Promise<{ call(): Promise<unknown>; close(): Promis
   const clientRpc = new HyperswarmRPC({ dht: dht.other, keyPair: freshKeyPair() })
   const client = clientRpc.connect(keyPair.publicKey)
   return {
-    async call() {
-      const request = Buffer.from(JSON.stringify({ text: TEXT }))
+    async call(text) {
+      const request = Buffer.from(JSON.stringify({ text }))
       const response = await client.request('echo', request, RAW)
       return JSON.parse(Buffer.from(response).toString())
     },
@@ -73,12 +80,12 @@ async function openRawRpc(): Promise<{ call(): Promise<unknown>; close(): Promis
 }
 
 /** Calls a second, with that many under way at all times. */
-async function rateOf(atOnce: number, call: () => Promise<unknown>): Promise<number> {
+async function rateOf(atOnce: number, call: (text: string) => Promise<unknown>): Promise<number> {
   let left = CALLS
   const worker = async () => {
     while (left > 0) {
       left -= 1
-      await call()
+      await call(TEXTS[left % TEXTS.length] ?? '')
     }
   }
   const startedAt = performance.now()
