@@ -54,7 +54,7 @@ export class WorkerFolder extends ReadyResource {
     }
     throw new StarlingError(
       'HOME_IN_USE',
-      `${this.#home.path(this.#role)} is in use by a ${this.#role} worker that runs already`,
+      `${this.#home.path(this.#role)} is in use by another ${this.#role} worker`,
     )
   }
 

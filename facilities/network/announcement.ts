@@ -5,6 +5,7 @@ import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import { repeat } from '../clock/repeat.js'
 import { leavePolitely } from './leave-politely.js'
+import { sameAddresses } from './same-addresses.js'
 
 /**
  * Keeps one worker announced on its topic. The DHT does not refresh records by itself, and the
@@ -20,6 +21,7 @@ export class Announcement extends ReadyResource {
   readonly #intervalMs: number
   #timer: Timer | null = null
   #running: HyperDHT.Query | null = null
+  #announced: readonly HyperDHT.Address[] | null = null
 
   constructor(options: {
     dht: HyperDHT
@@ -46,13 +48,19 @@ export class Announcement extends ReadyResource {
   protected override async _close(): Promise<void> {
     this.#timer?.cancel()
     this.#running?.destroy()
+    if (this.#dht.destroyed) return
     await leavePolitely(this.#dht.unannounce(this.#topic, this.#keyPair), this.#clock)
   }
 
   async #announce(): Promise<void> {
     try {
-      this.#running = this.#dht.announce(this.#topic, this.#keyPair, this.#addresses())
+      const addresses = this.#addresses()
+      // A DHT node keeps the record that it has for as long as that lives, and ignores the addresses of
+      // a worker that has moved or was restarted, unless the old record is taken back first.
+      const clear = this.#announced === null || !sameAddresses(addresses, this.#announced)
+      this.#running = this.#dht.announce(this.#topic, this.#keyPair, addresses, { clear })
       await this.#running.finished()
+      this.#announced = addresses
     } catch (error) {
       // The bootstrap node is away for a moment: the next round finds it, or its successor.
       safetyCatch(error)

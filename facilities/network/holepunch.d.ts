@@ -45,6 +45,8 @@ declare module 'hyperdht' {
       /** The UDP stream below. Absent while connecting; a plain duplex in tests. */
       readonly rawStream: (EventEmitter & { readonly bytesReceived?: number }) | null
       userData: unknown
+      /** Not documented: `buffered` bytes were written and not taken yet. See unsent-limit.ts. */
+      readonly _writableState: { readonly buffered: number }
       end(): void
       destroy(error?: Error): void
     }
@@ -74,6 +76,7 @@ declare module 'hyperdht' {
     constructor(options?: HyperDHT.Options)
     static bootstrapper(port: number, host: string, options: { host: string }): HyperDHT
     readonly destroyed: boolean
+    readonly io: { readonly networkInterfaces: { destroy(): void } }
     ready(): Promise<void>
     /** Where this node itself listens. */
     address(): HyperDHT.Address
@@ -87,6 +90,8 @@ declare module 'hyperdht' {
       topic: Uint8Array,
       keyPair: HyperDHT.KeyPair,
       relayAddresses: readonly HyperDHT.Address[],
+      /** `clear` takes the record that is there back first. */
+      options?: { clear?: boolean },
     ): HyperDHT.Query
     unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair): Promise<void>
     ping(address: HyperDHT.Address, options: { retry: boolean }): Promise<unknown>

@@ -10,7 +10,7 @@ import { repeat } from '../clock/repeat.js'
 export const LOCAL_HOST = '127.0.0.1'
 
 /** How often a start looks for the holder of a taken port before it gives up. */
-const START_ATTEMPTS = 5
+const START_ATTEMPTS = 3
 
 /**
  * The DHT bootstrap node of one machine. Every worker has one of these objects; whichever comes
@@ -98,6 +98,8 @@ export class LocalBootstrap extends ReadyResource {
       // either: it waits for the port again and fails the same way.
       safetyCatch(error)
       await node.destroy().catch(safetyCatch)
+      // What it leaves running would keep the process from ending.
+      node.io.networkInterfaces.destroy()
       return false
     }
     if (this.closing) {

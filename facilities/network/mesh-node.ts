@@ -58,7 +58,9 @@ export class MeshNode extends ReadyResource {
     this.#server =
       options.service === null
         ? null
-        : this.#dht.createServer({ firewall: () => this.#refusesMore() })
+        : this.#dht.createServer({
+            firewall: () => this.#accepted.size >= this.#limits.maxConnections,
+          })
   }
 
   /** The addresses under which others reach this node without asking the DHT for them. */
@@ -131,8 +133,9 @@ export class MeshNode extends ReadyResource {
 
   async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
     this.#track(stream)
-    // Those who connect in one moment have all passed the firewall before the first was counted.
-    if (this.#refusesMore()) {
+    // Not left to the firewall: those who connect in one moment would all pass it before the first is
+    // counted, and whoever it refuses waits four seconds before it learns of that and tries again.
+    if (this.#unverified >= this.#limits.maxUnverifiedConnections) {
       stream.destroy()
       return
     }
@@ -162,13 +165,6 @@ export class MeshNode extends ReadyResource {
     } finally {
       this.#unverified -= 1
     }
-  }
-
-  #refusesMore(): boolean {
-    return (
-      this.#unverified >= this.#limits.maxUnverifiedConnections ||
-      this.#accepted.size >= this.#limits.maxConnections
-    )
   }
 
   #track(stream: HyperDHT.SecretStream): void {

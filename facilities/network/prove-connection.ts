@@ -8,6 +8,7 @@ import { exchangeHello, type Identity, type ProvedPeer } from './hello.js'
 import type { NetworkLimits } from './network-limits.js'
 import { RPC_PROTOCOL } from './rpc-adapter.js'
 import { STREAM_PROTOCOL } from './stream-wire.js'
+import { limitUnsentBytes } from './unsent-limit.js'
 
 /** How long a refusal may take to reach the other end before the connection is cut. */
 const REFUSAL_LINGER_MS = 1000
@@ -66,6 +67,12 @@ export async function proveConnection<Attached>(
       onSilence: () => stream.destroy(),
     })
     stream.once('close', stopHeartbeat)
+    const stopLooking = limitUnsentBytes(stream, {
+      clock,
+      intervalMs: limits.heartbeatIntervalMs,
+      onExcess: () => stream.destroy(),
+    })
+    stream.once('close', stopLooking)
     const attached = options.attach(connection)
     open = connection
     release(connection)

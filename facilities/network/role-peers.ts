@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../clock/clock.js'
 import { repeat } from '../clock/repeat.js'
 import type { MeshNode } from './mesh-node.js'
 import type { PeerConnection } from './peer-connection.js'
+import { sameAddresses } from './same-addresses.js'
 
 /** Keys remembered at once. A topic is open to anybody who knows it, so the list has an end. */
 const MAX_CANDIDATES = 256
@@ -216,14 +217,4 @@ export class RolePeers extends ReadyResource {
  */
 function isKnownGood({ proved, failed }: Candidate): boolean {
   return proved && !failed
-}
-
-function sameAddresses(
-  one: readonly HyperDHT.Address[],
-  other: readonly HyperDHT.Address[],
-): boolean {
-  return (
-    one.length === other.length &&
-    one.every(({ host, port }, i) => host === other[i]?.host && port === other[i]?.port)
-  )
 }

@@ -27,7 +27,11 @@ export class ResourceStack {
     for (;;) {
       const resource = this.#opened.pop()
       if (resource === undefined) break
-      await resource.close().catch((error: unknown) => failures.push(error))
+      try {
+        await resource.close()
+      } catch (error) {
+        failures.push(error)
+      }
     }
     if (failures.length > 0) throw failures[0]
   }

@@ -65,3 +65,11 @@ export async function freeUdpPort(): Promise<number> {
   await once(socket, 'close')
   return port
 }
+
+/** Sits on a UDP port without ever answering, until the test is over. */
+export async function occupyUdpPort(t: Test, port: number): Promise<void> {
+  const squatter = createSocket('udp4')
+  t.teardown(() => squatter.close())
+  squatter.bind(port, HOST)
+  await once(squatter, 'listening')
+}

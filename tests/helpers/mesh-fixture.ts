@@ -1,19 +1,19 @@
 import type { Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../../facilities/clock/clock.js'
-import { SystemRandom } from '../../facilities/clock/random.js'
 import { Announcement } from '../../facilities/network/announcement.js'
 import type { Identity } from '../../facilities/network/hello.js'
 import { MeshNode, type MeshNodeEvents } from '../../facilities/network/mesh-node.js'
 import type { NetworkLimits } from '../../facilities/network/network-limits.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
+import type { CallOptions } from '../../facilities/network/request-context.js'
 import { RolePeers } from '../../facilities/network/role-peers.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { topicOf } from '../../helpers/identity/topic.js'
 import { Cleanup } from './cleanup.js'
 import { MeshAuthority } from './mesh-authority.js'
+import { requestOptions } from './sample-service.js'
 import { until } from './until.js'
 
 /** Small and quick, so that a test reaches every one of them. */
@@ -61,6 +61,11 @@ export class MeshFixture {
     this.#createDht = options.createDht
   }
 
+  /** A DHT node of its own, for somebody who is no worker. */
+  dht(): HyperDHT {
+    return this.#createDht()
+  }
+
   topic(role: Role): Uint8Array {
     return topicOf(this.authority.secret, role)
   }
@@ -96,8 +101,7 @@ export class MeshFixture {
       clock: this.clock,
       intervalMs: 200,
     })
-    // A test that kills a DHT node kills all that stands on it.
-    this.cleanup.add(() => (built.dht.destroyed ? undefined : announcement.close()))
+    this.cleanup.add(() => announcement.close())
     await announcement.ready()
     return { ...built, announcement }
   }
@@ -132,7 +136,7 @@ export class MeshFixture {
 
   /** What a call is made with: an origin of its own. */
   call(changes: Partial<CallOptions> = {}): CallOptions {
-    return { origin: createOrigin(this.clock, new SystemRandom()), ...changes }
+    return requestOptions(this.clock, changes)
   }
 }
 

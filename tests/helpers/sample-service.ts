@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import type { Clock } from '../../facilities/clock/clock.js'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
 import { Service } from '../../facilities/network/service.js'
 import { stream, unary } from '../../helpers/protocol/method.js'
 
@@ -60,4 +63,9 @@ export function sampleService(log: SampleLog = sampleLog()): Service {
 
 export function sampleLog(): SampleLog {
   return { texts: [], produced: 0, running: 0, started: 0, signals: [] }
+}
+
+/** What a call is made with: an origin of its own. */
+export function requestOptions(clock: Clock, changes: Partial<CallOptions> = {}): CallOptions {
+  return { origin: createOrigin(clock, new SystemRandom()), ...changes }
 }

@@ -71,7 +71,13 @@ export class ClientAccounts {
       return await this.login(account, signal)
     } catch (error) {
       if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
+    }
+    try {
       return await this.register(account, signal)
+    } catch (error) {
+      if (!isStarlingError(error, 'EMAIL_TAKEN')) throw error
+      // Another command of this home was faster.
+      return await this.login(account, signal)
     }
   }
 }

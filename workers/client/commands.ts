@@ -13,7 +13,7 @@ export interface AccountFlags {
 /** Makes an account and logs in. */
 export async function register(tools: ClientTools, flags: AccountFlags): Promise<void> {
   const { email, expiresAt } = await tools.client.accounts.register(
-    { email: flags.email, password: await password(flags) },
+    { email: flags.email, password: await password(tools, flags) },
     tools.signal,
   )
   tools.output.line(`Registered ${email} and logged in.`, { type: 'registered', email, expiresAt })
@@ -22,7 +22,7 @@ export async function register(tools: ClientTools, flags: AccountFlags): Promise
 /** Opens a session. */
 export async function login(tools: ClientTools, flags: AccountFlags): Promise<void> {
   const { email, expiresAt } = await tools.client.accounts.login(
-    { email: flags.email, password: await password(flags) },
+    { email: flags.email, password: await password(tools, flags) },
     tools.signal,
   )
   tools.output.line(`Logged in as ${email}.`, { type: 'loggedIn', email, expiresAt })
@@ -66,9 +66,9 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
   }
 }
 
-function password(flags: AccountFlags): Promise<string> {
+function password({ signal }: ClientTools, flags: AccountFlags): Promise<string> {
   return readPassword(
     { input: process.stdin, output: process.stderr },
-    { fromInput: flags.passwordStdin ?? false },
+    { fromInput: flags.passwordStdin ?? false, signal },
   )
 }

@@ -24,11 +24,19 @@ export class Output {
     this.#result.write(`${this.json ? JSON.stringify(fields) : text}\n`)
   }
 
-  /** A piece of an answer. Resolves when there is room for the next one. */
+  /** A piece of an answer. Resolves when there is room for the next one, or nobody reads any more. */
   async piece(text: string, fields: Record<string, unknown>): Promise<void> {
     const piece = this.json ? `${JSON.stringify(fields)}\n` : text
-    if (piece === '' || this.#result.write(piece)) return
-    await new Promise((resolve) => this.#result.once('drain', resolve))
+    if (piece === '' || !this.#result.writable || this.#result.write(piece)) return
+    await new Promise<void>((resolve) => {
+      const goOn = () => {
+        this.#result.off('drain', goOn)
+        this.#result.off('close', goOn)
+        resolve()
+      }
+      this.#result.on('drain', goOn)
+      this.#result.on('close', goOn)
+    })
   }
 
   /** Something that a person may want to know while waiting. */

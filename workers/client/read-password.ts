@@ -4,34 +4,38 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 /** Longer than any password: more is a file that was piped in by mistake. */
 const MAX_PASSWORD_BYTES = 4096
 
+type TerminalOrPipe = NodeJS.ReadableStream & { readonly isTTY?: boolean }
+
 /** Where a password can come from. */
 export interface PasswordSource {
-  readonly input: NodeJS.ReadStream
+  readonly input: TerminalOrPipe
   readonly output: NodeJS.WritableStream
 }
 
 /**
  * Asks for a password at the terminal without showing it, or takes the first line of standard input.
  *
- * @param fromInput take it from standard input even if that is a terminal
- * @throws StarlingError BAD_USAGE when there is no terminal to ask at, or nothing came
+ * @throws StarlingError BAD_USAGE when there is no terminal to ask at, or nothing came; CANCELLED
+ *   when Ctrl-C or Ctrl-D was typed instead
  */
 export async function readPassword(
-  { input, output }: PasswordSource,
-  options: { fromInput: boolean },
+  source: PasswordSource,
+  options: { fromInput: boolean; signal: AbortSignal },
 ): Promise<string> {
-  if (options.fromInput) return await firstLine(input)
-  if (!input.isTTY) {
+  if (options.fromInput) return await firstLine(source.input)
+  if (!source.input.isTTY) {
     throw new StarlingError(
       'BAD_USAGE',
       'There is no terminal to ask for the password at: use --password-stdin',
     )
   }
-  return await askHidden(input, output)
+  return await askHidden(source, options.signal)
 }
 
-async function firstLine(input: NodeJS.ReadStream): Promise<string> {
+async function firstLine(input: TerminalOrPipe): Promise<string> {
   let text = ''
+  // A character may arrive in two pieces.
+  input.setEncoding('utf8')
   for await (const chunk of input) {
     text += chunk
     if (text.includes('\n') || text.length > MAX_PASSWORD_BYTES) break
@@ -41,15 +45,18 @@ async function firstLine(input: NodeJS.ReadStream): Promise<string> {
   return password
 }
 
-async function askHidden(input: NodeJS.ReadStream, output: NodeJS.WritableStream): Promise<string> {
+async function askHidden({ input, output }: PasswordSource, signal: AbortSignal): Promise<string> {
   // readline echoes what is typed to its output: without one, nothing is shown.
-  output.write('Password: ')
   const lines = createInterface({ input, terminal: true })
-  const cancelled = new Promise<never>((_resolve, reject) => {
-    lines.once('SIGINT', () => reject(new StarlingError('CANCELLED', 'No password was given')))
-  })
+  const interrupted = new AbortController()
+  // From here on the terminal hands Ctrl-C over as a key.
+  lines.once('SIGINT', () => interrupted.abort())
+  lines.once('close', () => interrupted.abort())
+  output.write('Password: ')
   try {
-    return await Promise.race([lines.question(''), cancelled])
+    return await lines.question('', { signal: AbortSignal.any([signal, interrupted.signal]) })
+  } catch (cause) {
+    throw new StarlingError('CANCELLED', 'No password was given', { cause })
   } finally {
     lines.close()
     output.write('\n')

@@ -68,6 +68,10 @@ function endOfProcess(): AbortSignal {
     if (controller.signal.aborted) process.exit(EXIT_CODES.failed)
     controller.abort(new StarlingError('CANCELLED', 'Cancelled'))
   }
+  // The reader of a pipe may leave before the end of an answer: `client.js ask … | head -1`.
+  process.stdout.on('error', (cause) =>
+    controller.abort(new StarlingError('CANCELLED', 'Nobody reads the output', { cause })),
+  )
   process.on('SIGINT', end)
   process.on('SIGTERM', end)
   whenParentGone(end)

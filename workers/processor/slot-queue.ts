@@ -38,7 +38,7 @@ export class SlotQueue {
   /**
    * Waits for a slot.
    *
-   * @returns gives the slot back; to be called once
+   * @returns gives the slot back; calling it again does nothing
    * @throws StarlingError OVERLOADED when the line is full; or the signal's reason
    */
   async acquire(signal: AbortSignal): Promise<() => void> {
@@ -55,7 +55,11 @@ export class SlotQueue {
     } else {
       this.#running += 1
     }
-    return () => this.#release()
+    let isHeld = true
+    return () => {
+      if (isHeld) this.#release()
+      isHeld = false
+    }
   }
 
   /** Resolves with a slot that was handed over: it is counted as running all along. */

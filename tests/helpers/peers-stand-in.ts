@@ -1,0 +1,90 @@
+import HyperDHT from 'hyperdht'
+import { createStubInstance, type SinonStubbedInstance } from 'sinon'
+import { MeshNode } from '../../facilities/network/mesh-node.js'
+import { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { CallOptions } from '../../facilities/network/request-context.js'
+import { RolePeers } from '../../facilities/network/role-peers.js'
+import { Service } from '../../facilities/network/service.js'
+import type { Role } from '../../helpers/identity/roles.js'
+import { callUnary, openStream, requestContext } from './call-service.js'
+import { VirtualClock } from './virtual-clock.js'
+
+/** A connection without a network: a stub of which a test sets what it answers. */
+export type ConnectionStandIn = SinonStubbedInstance<PeerConnection>
+
+/** The workers of one role, as a test says that they come and go. */
+export class PeersStandIn extends RolePeers {
+  /** What those who wait for a survey wait for. */
+  survey: Promise<void> = Promise.resolve()
+  #open: PeerConnection[] = []
+
+  constructor(role: Role) {
+    super({
+      role,
+      topic: new Uint8Array(32),
+      dht: createStubInstance(HyperDHT),
+      node: createStubInstance(MeshNode),
+      clock: new VirtualClock(),
+      intervalMs: 1_000,
+    })
+  }
+
+  override get connections(): PeerConnection[] {
+    return [...this.#open]
+  }
+
+  override async surveyed(): Promise<void> {
+    await this.survey
+  }
+
+  connect(connection: PeerConnection): void {
+    this.#open.push(connection)
+    this.emit('connected', connection)
+  }
+
+  lose(connection: PeerConnection): void {
+    connection.destroy()
+    this.#open = this.#open.filter((one) => one !== connection)
+    this.emit('lost', connection)
+  }
+}
+
+/**
+ * A connection whose other end answers with `service`, called in this process.
+ *
+ * @param caller the role of whoever calls
+ * @param peer the role of the other end
+ */
+export function connectionTo(
+  service: Service,
+  { caller, peer }: { caller: Role; peer: Role },
+): ConnectionStandIn {
+  let isOpen = true
+  const connection = createStubInstance(PeerConnection)
+  Object.defineProperties(connection, {
+    isOpen: { get: () => isOpen },
+    peer: { value: requestContext(peer).peer },
+  })
+  connection.destroy.callsFake(() => {
+    isOpen = false
+  })
+  const contextOf = ({ origin: { requestId, traceparent }, signal, timeoutMs }: CallOptions) =>
+    requestContext(caller, {
+      requestId,
+      traceparent,
+      ...(signal && { signal }),
+      ...(timeoutMs !== undefined && { remainingMs: () => timeoutMs }),
+    })
+  connection.call.callsFake((method, body, options) =>
+    callUnary(service, method, body, contextOf(options)),
+  )
+  connection.open.callsFake((method, body, options) =>
+    openStream(service, method, body, contextOf(options)),
+  )
+  return connection
+}
+
+/** The same, and its other end answers nothing until a test says what. */
+export function silentConnection(peer: Role): ConnectionStandIn {
+  return connectionTo(new Service(), { caller: 'client', peer })
+}

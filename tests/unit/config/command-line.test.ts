@@ -1,0 +1,39 @@
+import { resolve } from 'node:path'
+import test from 'brittle'
+import { configOf, createCommand, VERSION, wholeNumber } from '../../../config/command-line.js'
+
+test('should take the flags that every command has when they are given', (t) => {
+  const command = createCommand('worker', 'Works.')
+  command.parse(['--home', 'here', '--log-level', 'error', '--json'], { from: 'user' })
+  const config = configOf(command, { processor: { slots: 2 } })
+  t.is(config.home, resolve('here'))
+  t.is(config.logLevel, 'error')
+  t.is(config.json, true)
+  t.is(config.processor.slots, 2)
+})
+
+test('should take a flag of its parent when a command stands below another', (t) => {
+  const parent = createCommand('client', 'Talks.')
+  const child = createCommand('ask', 'Asks.').action(() => undefined)
+  parent.addCommand(child)
+  parent.parse(['--home', 'here', 'ask', '--json'], { from: 'user' })
+  t.is(configOf(child).home, resolve('here'))
+  t.is(configOf(child).json, true)
+})
+
+test('should refuse a flag when it is not known', async (t) => {
+  const command = createCommand('worker', 'Works.').configureOutput({ writeErr: () => undefined })
+  await t.exception(() => command.parse(['--nope'], { from: 'user' }), /unknown option '--nope'/)
+})
+
+test('should read whole numbers alone when a flag needs one', async (t) => {
+  t.is(wholeNumber('0'), 0)
+  t.is(wholeNumber('64'), 64)
+  for (const wrong of ['', '-1', '1.5', '1e3', '2 ', 'two']) {
+    await t.exception(() => wholeNumber(wrong), /not a whole number/)
+  }
+})
+
+test('should know its version when it is asked', (t) => {
+  t.ok(/^\d+\.\d+\.\d+/.test(VERSION))
+})

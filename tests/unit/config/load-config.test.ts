@@ -1,0 +1,175 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import test, { type Test } from 'brittle'
+import { loadConfig } from '../../../config/load-config.js'
+import { configSchema } from '../../../config/schema.js'
+
+const NOTHING = { environment: {}, flags: {} }
+
+async function fileOf(t: Test, content: unknown): Promise<string> {
+  const file = join(await t.tmp(), 'starling.json')
+  await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content))
+  return file
+}
+
+/** The message of the CONFIG_INVALID that loading fails with. */
+function refusal(t: Test, sources: Parameters<typeof loadConfig>[0]): string {
+  try {
+    loadConfig(sources)
+  } catch (error) {
+    const { code, message } = Object(error)
+    t.is(code, 'CONFIG_INVALID')
+    return message
+  }
+  t.fail('it was accepted')
+  return ''
+}
+
+test('should hold every default when nothing is set', (t) => {
+  const config = loadConfig(NOTHING)
+  t.is(config.home, resolve('./data'))
+  t.is(config.logLevel, undefined)
+  t.is(config.json, false)
+  t.is(config.network.bootstrapPort, 28_737)
+  t.is(config.network.heartbeatIntervalMs * config.network.heartbeatMissedLimit, 1_500)
+  t.is(config.auth.sessionLifetimeMs, 12 * 60 * 60 * 1000)
+  t.is(config.gateway.loadIntervalMs, 500)
+  t.alike(config.processor, {
+    model: 'minimind2-small',
+    slots: 4,
+    queueLength: 64,
+    contextTokens: 4096,
+    threads: 'auto',
+  })
+  t.is(config.client.waitMs, 15_000)
+  t.is(config.mesh.processors, 1)
+})
+
+test('should let a later source win when several set the same key', async (t) => {
+  const slots = (value: number) => ({ processor: { slots: value } })
+  const file = await fileOf(t, slots(5))
+  const environment = { STARLING_PROCESSOR__SLOTS: '6' }
+  t.is(loadConfig({ ...NOTHING, file }).processor.slots, 5)
+  t.is(loadConfig({ file, environment, flags: {} }).processor.slots, 6)
+  t.is(loadConfig({ file, environment, flags: slots(7) }).processor.slots, 7)
+})
+
+test('should keep the other keys of a section when a later source sets one', async (t) => {
+  const { processor } = loadConfig({
+    file: await fileOf(t, { processor: { model: 'file.gguf', slots: 5, threads: 2 } }),
+    environment: { STARLING_PROCESSOR__SLOTS: '6' },
+    flags: { processor: { queueLength: 0 } },
+  })
+  t.alike(processor, {
+    model: 'file.gguf',
+    slots: 6,
+    queueLength: 0,
+    contextTokens: 4096,
+    threads: 2,
+  })
+})
+
+test('should keep what is below when a flag was not given', async (t) => {
+  const config = loadConfig({
+    file: await fileOf(t, { logLevel: 'warn', processor: { model: 'file.gguf' } }),
+    environment: {},
+    flags: { logLevel: undefined, processor: { model: undefined } },
+  })
+  t.is(config.logLevel, 'warn')
+  t.is(config.processor.model, 'file.gguf')
+})
+
+test('should name the key and its source when there is no such key', async (t) => {
+  const file = await fileOf(t, { gateway: { loadIntervalMs: 20, loadIntervall: 1 } })
+  const cases = [
+    [{ ...NOTHING, file }, `gateway.loadIntervall, set by the file ${file}`],
+    [
+      { ...NOTHING, environment: { STARLING_GATEWAY__RATE_LIMIT: '1' } },
+      'gateway.rateLimit, set by the environment',
+    ],
+    [{ ...NOTHING, environment: { STARLING_HOUSE: 'x' } }, 'house, set by the environment'],
+    [{ ...NOTHING, flags: { mesh: { gateways: 2 } } }, 'mesh.gateways, set by the command line'],
+  ] as const
+  for (const [sources, beginning] of cases) {
+    t.is(refusal(t, sources), `${beginning}: there is no such key`)
+  }
+})
+
+test('should name the key and its source when a value has the wrong type', async (t) => {
+  const file = await fileOf(t, { network: { bootstrapPort: '4000' }, processor: 3 })
+  const message = refusal(t, { ...NOTHING, file })
+  t.ok(message.startsWith(`network.bootstrapPort, set by the file ${file}: `), message)
+  t.ok(/expected number/.test(message), message)
+  const cases: [Parameters<typeof loadConfig>[0], string][] = [
+    [{ ...NOTHING, file, flags: { network: { bootstrapPort: 1 } } }, `processor, set by the file`],
+    [{ ...NOTHING, environment: { STARLING_JSON: '1' } }, 'json, set by the environment'],
+    [
+      { ...NOTHING, environment: { STARLING_PROCESSOR__THREADS: 'many' } },
+      'processor.threads, set by the environment',
+    ],
+    [{ ...NOTHING, flags: { logLevel: 'loud' } }, 'logLevel, set by the command line'],
+  ]
+  for (const [sources, beginning] of cases) {
+    const refused = refusal(t, sources)
+    t.ok(refused.startsWith(beginning), refused)
+  }
+})
+
+test('should blame the last source when several set the wrong value', async (t) => {
+  const file = await fileOf(t, { mesh: { processors: 2 } })
+  const environment = { STARLING_MESH__PROCESSORS: '0' }
+  t.ok(/set by the environment/.test(refusal(t, { file, environment, flags: {} })))
+})
+
+test('should refuse a value that is out of its bounds when one is set', (t) => {
+  const outside: [string, string][] = [
+    ['NETWORK__BOOTSTRAP_PORT', '0'],
+    ['NETWORK__BOOTSTRAP_PORT', '65536'],
+    ['NETWORK__HEARTBEAT_INTERVAL_MS', '9'],
+    ['NETWORK__STREAM_WINDOW_CHUNKS', '4097'],
+    ['AUTH__SESSION_LIFETIME_MS', '999'],
+    ['PROCESSOR__SLOTS', '0'],
+    ['PROCESSOR__SLOTS', '1.5'],
+    ['PROCESSOR__QUEUE_LENGTH', '-1'],
+    ['CLIENT__WAIT_MS', '-1'],
+    ['MESH__PROCESSORS', '65'],
+  ]
+  for (const [name, value] of outside) {
+    refusal(t, { ...NOTHING, environment: { [`STARLING_${name}`]: value } })
+  }
+})
+
+test('should say why when the file is none', async (t) => {
+  const folder = await t.tmp()
+  await mkdir(join(folder, 'folder'))
+  const missing = join(folder, 'missing.json')
+  t.is(refusal(t, { ...NOTHING, file: missing }), `The file ${missing} cannot be read`)
+  const directory = join(folder, 'folder')
+  t.is(refusal(t, { ...NOTHING, file: directory }), `The file ${directory} cannot be read`)
+  const file = join(folder, 'starling.json')
+  for (const content of ['', '{"home":', 'home=/tmp']) {
+    await writeFile(file, content)
+    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} is no JSON`)
+  }
+  for (const content of ['[]', '"home"', 'null', '5']) {
+    await writeFile(file, content)
+    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} holds no JSON object`)
+  }
+})
+
+test('should make the home absolute when it is relative', (t) => {
+  t.is(loadConfig({ ...NOTHING, flags: { home: 'some/where' } }).home, resolve('some/where'))
+  t.is(loadConfig({ ...NOTHING, environment: { STARLING_HOME: '/a/../b' } }).home, '/b')
+})
+
+test('should change nothing that was handed in when sources are merged', async (t) => {
+  const flags = { processor: { slots: 2 } }
+  loadConfig({ ...NOTHING, environment: { STARLING_PROCESSOR__SLOTS: '3' }, flags })
+  t.alike(flags, { processor: { slots: 2 } })
+})
+
+test('should accept its own defaults when they are written out', async (t) => {
+  const defaults = configSchema.parse({})
+  const file = await fileOf(t, defaults)
+  t.alike(loadConfig({ ...NOTHING, file }), { ...defaults, home: resolve(defaults.home) })
+})

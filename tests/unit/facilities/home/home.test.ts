@@ -1,0 +1,72 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'brittle'
+import { Home } from '../../../../facilities/home/home.js'
+
+test('should be made for its owner alone when it is not there', async (t) => {
+  const directory = join(await t.tmp(), 'deep', 'home')
+  const home = await Home.open(directory)
+  t.is(home.directory, directory)
+  t.is((await stat(directory)).mode & 0o777, 0o700)
+  t.is(await readFile(join(directory, 'version'), 'utf8'), '1\n')
+})
+
+test('should be opened again when its version is the same', async (t) => {
+  const directory = await t.tmp()
+  await Home.open(directory)
+  t.is((await Home.open(directory)).path('mesh', 'root.key'), join(directory, 'mesh', 'root.key'))
+})
+
+test('should be one home when several workers make it at once', async (t) => {
+  const directory = join(await t.tmp(), 'home')
+  const homes = await Promise.all(Array.from({ length: 10 }, () => Home.open(directory)))
+  t.is(homes.length, 10)
+  t.is(await readFile(join(directory, 'version'), 'utf8'), '1\n')
+})
+
+test('should be refused when another version made it', async (t) => {
+  const directory = await t.tmp()
+  await writeFile(join(directory, 'version'), '2\n')
+  await t.exception(Home.open(directory), {
+    code: 'HOME_UNUSABLE',
+    message: `${directory} has layout 2; this version needs 1`,
+  })
+})
+
+test('should be opened when another worker is only just writing the version', async (t) => {
+  const directory = await t.tmp()
+  await writeFile(join(directory, 'version'), '')
+  t.is((await Home.open(directory)).directory, directory)
+})
+
+test('should say which path is unusable when something is in the way', async (t) => {
+  const folder = await t.tmp()
+  const file = join(folder, 'file')
+  await writeFile(file, '')
+  await t.exception(Home.open(file), {
+    code: 'HOME_UNUSABLE',
+    message: `The folder ${file} cannot be made`,
+  })
+  await t.exception(Home.open(join(file, 'home')), { code: 'HOME_UNUSABLE' })
+  const home = join(folder, 'home')
+  await mkdir(join(home, 'version'), { recursive: true })
+  await t.exception(Home.open(home), {
+    code: 'HOME_UNUSABLE',
+    message: `${join(home, 'version')} can neither be read nor written`,
+  })
+})
+
+test('should make its folders for the owner alone when they are asked for', async (t) => {
+  const home = await Home.open(await t.tmp())
+  const path = await home.folder('models', 'inner')
+  t.is(path, home.path('models', 'inner'))
+  for (const parts of [['models'], ['models', 'inner']]) {
+    t.is((await stat(home.path(...parts))).mode & 0o777, 0o700)
+  }
+  t.is(await home.folder('models', 'inner'), path)
+  await writeFile(home.path('logs'), '')
+  await t.exception(home.folder('logs'), {
+    code: 'HOME_UNUSABLE',
+    message: `The folder ${home.path('logs')} cannot be made`,
+  })
+})

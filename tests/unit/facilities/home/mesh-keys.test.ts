@@ -1,0 +1,55 @@
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import test from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { Home } from '../../../../facilities/home/home.js'
+import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
+
+const random = new SystemRandom()
+
+test('should be the same mesh when several workers come first at once', async (t) => {
+  const home = await Home.open(await t.tmp())
+  const all = await Promise.all(Array.from({ length: 8 }, () => openMeshKeys(home, random)))
+  const later = await openMeshKeys(home, random)
+  for (const keys of all) t.alike(keys, later)
+  t.is(later.mesh, Buffer.from(later.root.publicKey).toString('hex'))
+  t.is(later.secret.byteLength, 32)
+  t.alike((await readdir(home.path('mesh'))).sort(), ['root.key', 'secret.key'])
+})
+
+test('should be another mesh when the home is another', async (t) => {
+  const one = await openMeshKeys(await Home.open(await t.tmp()), random)
+  const other = await openMeshKeys(await Home.open(await t.tmp()), random)
+  t.not(one.mesh, other.mesh)
+  t.unlike(one.secret, other.secret)
+  t.unlike(one.secret, one.root.secretKey.subarray(0, 32), 'the secret does not tell the root key')
+})
+
+test('should keep both keys from others when they were made', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  t.is((await stat(home.path('mesh'))).mode & 0o777, 0o700)
+  for (const name of ['root.key', 'secret.key']) {
+    t.is((await stat(home.path('mesh', name))).mode & 0o777, 0o600)
+    t.ok(/^[0-9a-f]{64}\n$/.test(await readFile(home.path('mesh', name), 'utf8')))
+  }
+})
+
+test('should say what to do when a key is damaged', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  const path = home.path('mesh', 'root.key')
+  for (const content of ['', 'rubbish', 'ab'.repeat(31), `${'ab'.repeat(32)}ab`]) {
+    await writeFile(path, content)
+    await t.exception(openMeshKeys(home, random), {
+      code: 'HOME_UNUSABLE',
+      message: `${path} holds no key; restore it from a backup, or remove it to start anew`,
+    })
+  }
+})
+
+test('should refuse a key when others can read it', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  await chmod(home.path('mesh', 'secret.key'), 0o644)
+  await t.exception(openMeshKeys(home, random), /others can read it/)
+})

@@ -1,0 +1,55 @@
+import test from 'brittle'
+import { createLog, type LogLevel } from '../../../../facilities/log/log.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+
+/** A log whose lines a test can read. */
+function heard(level: LogLevel, json: boolean) {
+  const lines: string[] = []
+  const output = { write: (line: string) => void lines.push(line) }
+  return { log: createLog({ name: 'gateway', level, json, output }), lines }
+}
+
+test('should write one JSON object a line when programs read it', (t) => {
+  const { log, lines } = heard('info', true)
+  log.info({ port: 1 }, 'listening')
+  t.is(lines.length, 1)
+  t.ok(lines[0]?.endsWith('}\n'))
+  const { time, pid, ...rest } = JSON.parse(lines[0] ?? '')
+  t.alike(rest, { level: 30, name: 'gateway', port: 1, msg: 'listening' })
+  t.is(pid, process.pid)
+  t.is(typeof time, 'number')
+})
+
+test('should write a line for people when no program reads it', (t) => {
+  const { log, lines } = heard('info', false)
+  log.info({ port: 1 }, 'listening')
+  t.is(lines.length, 1)
+  t.ok(/^\d\d:\d\d:\d\d\.\d{3} gateway info {2}listening \{"port":1\}\n$/.test(lines[0] ?? ''))
+})
+
+test('should write what is as grave as its level or more when there is less', (t) => {
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'] as const
+  const { log, lines } = heard('warn', true)
+  for (const level of levels) log[level](level)
+  t.alike(
+    lines.map((line) => JSON.parse(line).msg),
+    ['warn', 'error'],
+  )
+  const silent = heard('silent', true)
+  for (const level of levels) silent.log[level](level)
+  t.is(silent.lines.length, 0)
+})
+
+test('should name the code and the place when an error is written for programs', (t) => {
+  const { log, lines } = heard('info', true)
+  const cause = new Error('below')
+  log.error(
+    { err: new StarlingError('PEER_LOST', 'gone', { cause }), requestId: 'req_1' },
+    'failed',
+  )
+  const { err, requestId } = JSON.parse(lines[0] ?? '')
+  t.is(err.code, 'PEER_LOST')
+  t.ok(err.message.startsWith('gone'))
+  t.ok(err.stack.includes('below'), 'with its cause')
+  t.is(requestId, 'req_1')
+})

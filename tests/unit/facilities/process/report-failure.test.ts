@@ -1,0 +1,62 @@
+import test, { type Test } from 'brittle'
+import { stub } from 'sinon'
+import { parentMessageSchema } from '../../../../facilities/process/parent.js'
+import { describeFailure, reportFailure } from '../../../../facilities/process/run-worker.js'
+import { ERROR_CODES } from '../../../../helpers/errors/error-codes.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+
+/** What was written to standard error while `action` ran. */
+function written(t: Test, action: () => void): string {
+  const write = stub(process.stderr, 'write').returns(true)
+  try {
+    action()
+    return write.args.map(([text]) => String(text)).join('')
+  } finally {
+    write.restore()
+    t.ok(write.called)
+  }
+}
+
+test('should say what happened and what to do when a failure is described', (t) => {
+  const error = new StarlingError('HOME_IN_USE', '/home/auth is in use')
+  t.is(
+    describeFailure(error),
+    `/home/auth is in use (HOME_IN_USE)\n  ${ERROR_CODES.HOME_IN_USE.whatToDo}`,
+  )
+})
+
+test('should name the worker and spare the stack when an expected failure is reported', (t) => {
+  const error = new StarlingError('HOME_IN_USE', '/home/auth is in use')
+  t.is(
+    written(t, () => reportFailure('auth', error)),
+    `auth: ${describeFailure(error)}\n`,
+  )
+})
+
+test('should show the stack when an unexpected failure is reported', (t) => {
+  const error = new TypeError('undefined is not a function')
+  t.is(
+    written(t, () => reportFailure('auth', error)),
+    `auth: failed unexpectedly\n${error.stack}\n`,
+  )
+  t.is(
+    written(t, () => reportFailure('auth', 'a string')),
+    'auth: failed unexpectedly\na string\n',
+  )
+})
+
+test('should refuse what no worker says when a child speaks', (t) => {
+  t.ok(parentMessageSchema.safeParse({ kind: 'ready' }).success)
+  t.ok(parentMessageSchema.safeParse({ kind: 'progress', activity: 'a', fraction: 1 }).success)
+  t.ok(parentMessageSchema.safeParse({ kind: 'failed', code: 'X', message: 'm' }).success)
+  for (const wrong of [
+    null,
+    { kind: 'done' },
+    { kind: 'ready', more: 1 },
+    { kind: 'progress', activity: 'a', fraction: 1.1 },
+    { kind: 'progress', activity: 'a'.repeat(201), fraction: 0 },
+    { kind: 'failed', code: 'X' },
+  ]) {
+    t.absent(parentMessageSchema.safeParse(wrong).success)
+  }
+})

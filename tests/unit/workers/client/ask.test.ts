@@ -1,0 +1,114 @@
+import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { ClientFolder } from '../../../../facilities/home/client-folder.js'
+import { Home } from '../../../../facilities/home/home.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
+import { ClientWorker } from '../../../../workers/client/client-worker.js'
+import { readAll } from '../../../helpers/call-service.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const MESSAGES = [{ role: 'user' as const, content: 'Why?' }]
+const never = new AbortController().signal
+
+/** A client with a session, and a gateway that accepts only some. */
+async function scene(t: Test) {
+  const clock = new VirtualClock()
+  const random = new SystemRandom()
+  const accepted = new Set(['kept'])
+  const asked: object[] = []
+  const options = { failAfterFirst: undefined as StarlingError | undefined }
+  const service = new Service()
+    .unary(gatewayProtocol.register, async () => ({ userId: 'usr_1' }))
+    .unary(gatewayProtocol.login, async () => ({ token: 'renewed', expiresInMs: 3_600_000 }))
+    .stream(gatewayProtocol.infer, async function* (request) {
+      asked.push(request)
+      if (!accepted.has(request.credential)) {
+        throw new StarlingError('INVALID_CREDENTIAL', `${request.credential} is not accepted`)
+      }
+      yield { text: 'because', tokenId: 1, index: 0 }
+      if (options.failAfterFirst) throw options.failAfterFirst
+      return {
+        finishReason: 'stop' as const,
+        promptTokens: 1,
+        completionTokens: 1,
+        timings: { promptMs: 0, generationMs: 0 },
+        model: request.model ?? 'any',
+      }
+    })
+  const gateways = new PeersStandIn('gateway')
+  gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
+  const folder = await ClientFolder.open(await Home.open(await t.tmp()), random)
+  await folder.saveSession({
+    email: 'ada@example.com',
+    token: 'kept',
+    expiresAt: clock.now() + 3_600_000,
+  })
+  const waiting = { lookedFor: 'gateways', waitMs: 0, onWaiting: () => undefined }
+  const client = new ClientWorker({ ...waiting, gateways, folder, clock, random })
+  return { client, accepted, asked, folder, options }
+}
+
+test('should send the question with the session that was kept when it asks', async (t) => {
+  const { client, asked } = await scene(t)
+  const question = { messages: MESSAGES, model: 'small', options: { maxTokens: 5 } }
+  const { chunks, end } = await readAll(client.ask(question, never))
+  t.alike(chunks, [{ text: 'because', tokenId: 1, index: 0 }])
+  t.is(end.model, 'small')
+  const [request] = asked
+  t.is(Object(request).credential, 'kept')
+  t.is(Object(request).options.maxTokens, 5)
+})
+
+test('should leave the choice to the mesh when no model is named', async (t) => {
+  const { client, asked } = await scene(t)
+  t.is(
+    (await readAll(client.ask({ messages: MESSAGES, model: undefined }, never))).end.model,
+    'any',
+  )
+  t.absent('model' in Object(asked[0]))
+})
+
+test('should renew the session once when the mesh does not accept it any more', async (t) => {
+  const { client, accepted, asked, folder } = await scene(t)
+  await folder.ensureLocalAccount()
+  accepted.clear()
+  accepted.add('renewed')
+  t.is((await readAll(client.ask({ messages: MESSAGES }, never))).chunks.length, 1)
+  t.alike(
+    asked.map((request) => Object(request).credential),
+    ['kept', 'renewed'],
+  )
+  t.is((await folder.session())?.token, 'renewed')
+})
+
+test('should give up when the renewed session is not accepted either', async (t) => {
+  const { client, accepted, asked, folder } = await scene(t)
+  await folder.ensureLocalAccount()
+  accepted.clear()
+  await t.exception(readAll(client.ask({ messages: MESSAGES }, never)), {
+    code: 'INVALID_CREDENTIAL',
+    message: 'renewed is not accepted',
+  })
+  t.is(asked.length, 2)
+})
+
+test('should say why the session was refused when nobody can renew it without a password', async (t) => {
+  const { client, accepted, asked } = await scene(t)
+  accepted.clear()
+  await t.exception(readAll(client.ask({ messages: MESSAGES }, never)), {
+    code: 'INVALID_CREDENTIAL',
+    message: 'kept is not accepted',
+  })
+  t.is(asked.length, 1)
+})
+
+test('should ask nothing again when the answer fails in its middle', async (t) => {
+  const { client, asked, folder, options } = await scene(t)
+  await folder.ensureLocalAccount()
+  options.failAfterFirst = new StarlingError('PEER_LOST', 'gone')
+  await t.exception(readAll(client.ask({ messages: MESSAGES }, never)), { code: 'PEER_LOST' })
+  t.is(asked.length, 1)
+})

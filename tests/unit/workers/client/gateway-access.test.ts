@@ -1,0 +1,257 @@
+import test from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
+import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
+import { readAll } from '../../../helpers/call-service.js'
+import { PeersStandIn, silentConnection } from '../../../helpers/peers-stand-in.js'
+import { settle } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const { register, login, infer } = gatewayProtocol
+const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const SESSION = { token: 'a.b.c', expiresInMs: 60_000 }
+const QUESTION = { credential: 'a.b.c', messages: [{ role: 'user' as const, content: 'Why?' }] }
+const END = {
+  finishReason: 'stop' as const,
+  promptTokens: 1,
+  completionTokens: 1,
+  timings: { promptMs: 0, generationMs: 0 },
+  model: 'scripted',
+}
+const never = new AbortController().signal
+
+function scene(waitMs = 10_000) {
+  const clock = new VirtualClock()
+  const gateways = new PeersStandIn('gateway')
+  const told: string[] = []
+  const access = new GatewayAccess({
+    gateways,
+    lookedFor: 'gateways of mesh 1234',
+    clock,
+    random: new SystemRandom(),
+    waitMs,
+    onWaiting: ({ code }) => void told.push(code),
+  })
+  return { clock, gateways, told, access }
+}
+
+/** A gateway that answers a login. */
+function gateway() {
+  const connection = silentConnection('gateway')
+  connection.call.resolves(SESSION)
+  return connection
+}
+
+const failure = (code: ConstructorParameters<typeof StarlingError>[0]) =>
+  new StarlingError(code, `it is ${code}`)
+
+/** An answer of these tokens, which ends well or fails. */
+async function* answer(texts: string[], error?: Error) {
+  for (const [index, text] of texts.entries()) yield { text, tokenId: index, index }
+  if (error) throw error
+  return END
+}
+
+test('should call at once and say nothing when a gateway is there', async (t) => {
+  const { gateways, told, access, clock } = scene()
+  const connection = gateway()
+  gateways.connect(connection)
+  t.alike(await access.call(login, ADA, never), SESSION)
+  const [method, body, options] = connection.call.firstCall.args
+  t.is(method, login)
+  t.alike(body, ADA)
+  t.is(options.signal, never)
+  t.ok(options.origin.requestId.startsWith('req_'))
+  t.alike(told, [])
+  t.is(clock.pending, 0)
+})
+
+test('should go on the moment a gateway comes when there was none', async (t) => {
+  const { clock, gateways, told, access } = scene()
+  const session = access.call(login, ADA, never)
+  await clock.advance(700)
+  gateways.connect(gateway())
+  t.alike(await session, SESSION)
+  t.is(clock.monotonic(), 700)
+  t.alike(told, [], 'a short wait is not worth a word')
+  t.is(clock.pending, 0)
+  t.is(gateways.listenerCount('connected'), 0)
+})
+
+test('should tell once what it waits for when the wait gets long', async (t) => {
+  const { clock, gateways, told, access } = scene()
+  const session = access.call(login, ADA, never)
+  await clock.advance(999)
+  t.alike(told, [])
+  await clock.advance(6_000)
+  t.alike(told, ['GATEWAY_NOT_FOUND'])
+  const connection = gateway()
+  connection.call.rejects(failure('AUTH_UNAVAILABLE'))
+  gateways.connect(connection)
+  await clock.advance(1_500)
+  t.alike(told, ['GATEWAY_NOT_FOUND', 'AUTH_UNAVAILABLE'], 'and each new reason once')
+  connection.call.resolves(SESSION)
+  await clock.advance(500)
+  t.alike(await session, SESSION)
+})
+
+test('should say what it looked for and for how long when no gateway came', async (t) => {
+  const { clock, access } = scene(3_000)
+  const session = access.call(login, ADA, never)
+  const refused = t.exception(session, {
+    code: 'GATEWAY_NOT_FOUND',
+    message: 'No gateway found: looked for gateways of mesh 1234 for 3.0 s',
+  })
+  await clock.advance(3_000)
+  await refused
+})
+
+test('should not wait when it is told not to', async (t) => {
+  const { access } = scene(0)
+  await t.exception(access.call(login, ADA, never), { code: 'GATEWAY_NOT_FOUND' })
+  await t.exception(access.open(infer, QUESTION, never).next(), { code: 'GATEWAY_NOT_FOUND' })
+})
+
+test('should try again what was certainly not done when it was refused', async (t) => {
+  for (const code of ['AUTH_UNAVAILABLE', 'PEER_UNREACHABLE', 'OVERLOADED', 'DRAINING'] as const) {
+    const { clock, gateways, access } = scene()
+    const connection = gateway()
+    connection.call.onFirstCall().rejects(failure(code))
+    connection.call.resolves({ userId: 'usr_1' })
+    gateways.connect(connection)
+    const registered = access.call(register, ADA, never)
+    await settle()
+    await clock.advance(500)
+    t.alike(await registered, { userId: 'usr_1' }, code)
+    t.is(connection.call.callCount, 2)
+  }
+})
+
+test('should not register again when nobody knows whether it was done', async (t) => {
+  for (const code of ['PEER_LOST', 'DEADLINE_EXCEEDED', 'INTERNAL'] as const) {
+    const { gateways, access } = scene()
+    const connection = gateway()
+    connection.call.rejects(failure(code))
+    gateways.connect(connection)
+    await t.exception(access.call(register, ADA, never), { code })
+    t.is(connection.call.callCount, 1)
+  }
+})
+
+test('should log in again when the gateway was lost, on another one', async (t) => {
+  const { gateways, access, clock } = scene()
+  const [first, second] = [gateway(), gateway()]
+  gateways.connect(first)
+  first.call.callsFake(async () => {
+    gateways.lose(first)
+    throw failure('PEER_LOST')
+  })
+  const session = access.call(login, ADA, never)
+  await settle()
+  gateways.connect(second)
+  t.alike(await session, SESSION)
+  t.is(first.call.callCount, 1)
+  t.is(second.call.callCount, 1)
+  t.is(clock.monotonic(), 0)
+})
+
+test('should not try again when another try cannot help', async (t) => {
+  for (const code of ['INVALID_CREDENTIAL', 'INVALID_REQUEST', 'FORBIDDEN'] as const) {
+    const { gateways, access } = scene()
+    const connection = gateway()
+    connection.call.rejects(failure(code))
+    gateways.connect(connection)
+    await t.exception(access.call(login, ADA, never), { code })
+    t.is(connection.call.callCount, 1)
+  }
+  const { gateways, access } = scene()
+  const connection = gateway()
+  connection.call.rejects(new TypeError('a bug'))
+  gateways.connect(connection)
+  await t.exception.all(access.call(login, ADA, never), /a bug/)
+})
+
+test('should give up with the last reason when waiting did not help', async (t) => {
+  const { clock, gateways, access } = scene(2_000)
+  const connection = gateway()
+  connection.call.rejects(failure('AUTH_UNAVAILABLE'))
+  gateways.connect(connection)
+  const refused = t.exception(access.call(login, ADA, never), { code: 'AUTH_UNAVAILABLE' })
+  await settle()
+  await clock.advance(2_000)
+  await refused
+  t.is(connection.call.callCount, 5, 'twice a second')
+})
+
+test('should stop waiting at once when the user cancels', async (t) => {
+  const { clock, gateways, access } = scene()
+  const controller = new AbortController()
+  const session = access.call(login, ADA, controller.signal)
+  await clock.advance(600)
+  controller.abort(failure('CANCELLED'))
+  await t.exception(session, { code: 'CANCELLED' })
+  t.is(clock.pending, 0)
+  t.is(gateways.listenerCount('connected'), 0)
+})
+
+test('should stream an answer to its end when a gateway is there', async (t) => {
+  const { gateways, access } = scene()
+  const connection = gateway()
+  connection.open.returns(answer(['be', 'cause']))
+  gateways.connect(connection)
+  const { chunks, end } = await readAll(access.open(infer, QUESTION, never))
+  t.is(chunks.map(({ text }) => text).join(''), 'because')
+  t.alike(end, END)
+  t.alike(connection.open.firstCall.args[1], QUESTION)
+})
+
+test('should end at once when an answer has no tokens', async (t) => {
+  const { gateways, access } = scene()
+  const connection = gateway()
+  connection.open.returns(answer([]))
+  gateways.connect(connection)
+  t.alike(await readAll(access.open(infer, QUESTION, never)), { chunks: [], end: END })
+})
+
+test('should ask again when nothing of the answer was there yet', async (t) => {
+  for (const code of ['MODEL_UNAVAILABLE', 'PEER_LOST', 'OVERLOADED'] as const) {
+    const { clock, gateways, access } = scene()
+    const connection = gateway()
+    connection.open.onFirstCall().returns(answer([], failure(code)))
+    connection.open.onSecondCall().returns(answer(['yes']))
+    gateways.connect(connection)
+    const reading = readAll(access.open(infer, QUESTION, never))
+    await settle()
+    await clock.advance(500)
+    t.is((await reading).chunks.length, 1, code)
+  }
+})
+
+test('should try nothing again when the first token was there', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connection = gateway()
+  connection.open.returns(answer(['be'], failure('PEER_LOST')))
+  gateways.connect(connection)
+  const stream = access.open(infer, QUESTION, never)
+  t.is((await stream.next()).done, false)
+  await t.exception(stream.next(), { code: 'PEER_LOST' })
+  t.is(connection.open.callCount, 1)
+  t.is(clock.pending, 0)
+})
+
+test('should end the stream at the gateway when the reader stops', async (t) => {
+  const { gateways, access } = scene()
+  const connection = gateway()
+  let ended = false
+  connection.open.callsFake(async function* () {
+    try {
+      for (let index = 0; ; index += 1) yield { text: 'x', tokenId: 0, index }
+    } finally {
+      ended = true
+    }
+  })
+  gateways.connect(connection)
+  for await (const _token of access.open(infer, QUESTION, never)) break
+  t.ok(ended)
+})

@@ -1,0 +1,121 @@
+import { Writable } from 'node:stream'
+import test from 'brittle'
+import { ERROR_CODES } from '../../../../helpers/errors/error-codes.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { Output } from '../../../../workers/client/output.js'
+import { settle } from '../../../helpers/until.js'
+
+/** A stream whose writes end when the test says so. */
+class Paper extends Writable {
+  text = ''
+  #done: (() => void)[] = []
+  readonly #isSlow: boolean
+
+  constructor(isSlow = false) {
+    super({ highWaterMark: 4, decodeStrings: false })
+    this.#isSlow = isSlow
+  }
+
+  override _write(chunk: string, _encoding: string, done: () => void): void {
+    this.text += chunk
+    if (this.#isSlow) this.#done.push(done)
+    else done()
+  }
+
+  async take(): Promise<void> {
+    for (let done = this.#done.shift(); done; done = this.#done.shift()) done()
+    await settle()
+  }
+}
+
+function scene(json: boolean, isSlow = false) {
+  const result = new Paper(isSlow)
+  const notices = new Paper()
+  return { result, notices, output: new Output({ json, result, notices }) }
+}
+
+test('should write text for people when no program reads', async (t) => {
+  const { output, result, notices } = scene(false)
+  output.line('Logged in.', { type: 'loggedIn' })
+  await output.piece('be', { type: 'token', index: 0 })
+  await output.piece('', { type: 'token', index: 1 })
+  await output.piece('cause', { type: 'token', index: 2 })
+  output.line('', { type: 'end' })
+  output.notice('waiting')
+  t.is(result.text, 'Logged in.\nbecause\n')
+  t.is(notices.text, 'waiting\n')
+})
+
+test('should write one object a line when a program reads', async (t) => {
+  const { output, result, notices } = scene(true)
+  output.line('Logged in.', { type: 'loggedIn' })
+  await output.piece('a\nb', { type: 'token', text: 'a\nb' })
+  await output.piece('', { type: 'token', text: '' })
+  output.notice('waiting')
+  t.alike(
+    result.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [{ type: 'loggedIn' }, { type: 'token', text: 'a\nb' }, { type: 'token', text: '' }],
+  )
+  t.is(notices.text, '', 'nothing that is not asked for')
+})
+
+test('should wait for room when the reader is slow', async (t) => {
+  const { output, result } = scene(false, true)
+  let isThrough = false
+  const piece = output.piece('longer than the paper', {}).then(() => {
+    isThrough = true
+  })
+  await settle()
+  t.absent(isThrough)
+  await result.take()
+  await piece
+  t.ok(isThrough)
+})
+
+test('should not wait for ever when the reader goes away', async (t) => {
+  const { output, result } = scene(false, true)
+  const piece = output.piece('longer than the paper', {})
+  result.destroy()
+  await piece
+  await output.piece('more', {})
+  t.is(result.listenerCount('drain'), 0)
+  t.is(result.listenerCount('close'), 0)
+})
+
+test('should tell a failure beside the result when people read', (t) => {
+  const { output, result, notices } = scene(false)
+  output.failure(new StarlingError('NOT_LOGGED_IN', 'There is no session'))
+  t.is(
+    notices.text,
+    `There is no session (NOT_LOGGED_IN)\n  ${ERROR_CODES.NOT_LOGGED_IN.whatToDo}\n`,
+  )
+  const bug = new TypeError('a bug')
+  output.failure(bug)
+  output.failure('a string')
+  t.ok(notices.text.endsWith(`${bug.stack}\na string\n`))
+  t.is(result.text, '')
+})
+
+test('should tell a failure in the result when a program reads, and nothing internal', (t) => {
+  const { output, result, notices } = scene(true)
+  output.failure(new StarlingError('PEER_LOST', 'gone', { cause: new Error('/secret/path') }))
+  output.failure(new TypeError('/secret/path'))
+  t.alike(
+    result.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [
+      { type: 'error', code: 'PEER_LOST', message: 'gone' },
+      {
+        type: 'error',
+        code: 'INTERNAL',
+        message: 'The worker failed while it handled the request',
+      },
+    ],
+  )
+  t.is(notices.text, '')
+})

@@ -1,0 +1,147 @@
+import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import {
+  type ProcessorLoad,
+  processorProtocol,
+} from '../../../../helpers/protocol/processor-protocol.js'
+import { ProcessorDirectory } from '../../../../workers/gateway/processor-directory.js'
+import { Cleanup } from '../../../helpers/cleanup.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
+import { settle } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const INTERVAL_MS = 500
+
+async function scene(t: Test) {
+  const cleanup = new Cleanup(t)
+  const clock = new VirtualClock()
+  const peers = new PeersStandIn('processor')
+  const directory = new ProcessorDirectory({
+    processors: peers,
+    clock,
+    random: new SystemRandom(),
+    loadIntervalMs: INTERVAL_MS,
+  })
+  cleanup.add(() => directory.close())
+  await directory.ready()
+  return { clock, peers, directory }
+}
+
+/** A processor that says of itself what the test sets. */
+function processor(...models: string[]) {
+  const load: ProcessorLoad = { models, slots: 4, running: 0, queued: 0 }
+  const service = new Service().unary(processorProtocol.load, async () => ({ ...load }))
+  const connection = connectionTo(service, { caller: 'gateway', peer: 'processor' })
+  return { load, connection }
+}
+
+test('should know what a processor serves as soon as it is connected', async (t) => {
+  const { peers, directory } = await scene(t)
+  const { connection, load } = processor('small')
+  t.alike(directory.models, [])
+  peers.connect(connection)
+  await settle()
+  t.alike(directory.models, ['small'])
+  const [known, ...others] = directory.serving('small')
+  t.is(others.length, 0)
+  t.is(known?.connection, connection)
+  t.alike(known?.load, load)
+  t.is(known?.sentSince, 0)
+})
+
+test('should ask each once an interval when time goes on', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const { connection, load } = processor('small')
+  peers.connect(connection)
+  await settle()
+  load.running = 3
+  await clock.advance(INTERVAL_MS - 1)
+  t.is(directory.serving('small')[0]?.load.running, 0)
+  await clock.advance(1)
+  t.is(directory.serving('small')[0]?.load.running, 3)
+  await clock.advance(2 * INTERVAL_MS)
+  t.is(connection.call.callCount, 4)
+})
+
+test('should list each model once and in order when several processors serve them', async (t) => {
+  const { peers, directory } = await scene(t)
+  for (const models of [['small', 'large'], ['small'], []]) {
+    peers.connect(processor(...models).connection)
+  }
+  await settle()
+  t.alike(directory.models, ['large', 'small'])
+  t.is(directory.serving('small').length, 2)
+  t.is(directory.serving('large').length, 1)
+  t.alike(directory.serving('other'), [])
+})
+
+test('should learn of a model when it is loaded later', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const { connection, load } = processor()
+  peers.connect(connection)
+  await settle()
+  t.alike(directory.models, [])
+  load.models = ['small']
+  await clock.advance(INTERVAL_MS)
+  t.alike(directory.models, ['small'])
+})
+
+test('should forget a processor at once when it is lost', async (t) => {
+  const { peers, directory } = await scene(t)
+  const { connection } = processor('small')
+  peers.connect(connection)
+  await settle()
+  peers.lose(connection)
+  t.alike(directory.models, [])
+  t.alike(directory.serving('small'), [])
+})
+
+test('should drop who does not answer, and take it back when it does', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const [one, other] = [processor('small'), processor('small')]
+  peers.connect(one.connection)
+  peers.connect(other.connection)
+  await settle()
+  one.connection.call.onSecondCall().rejects(new StarlingError('DEADLINE_EXCEEDED', 'silent'))
+  await clock.advance(INTERVAL_MS)
+  t.alike(
+    directory.serving('small').map(({ connection }) => connection),
+    [other.connection],
+  )
+  await clock.advance(INTERVAL_MS)
+  t.is(directory.serving('small').length, 2)
+})
+
+test('should not know a processor when it was lost before it answered', async (t) => {
+  const { peers, directory } = await scene(t)
+  const { connection } = processor('small')
+  peers.connect(connection)
+  peers.lose(connection)
+  await settle()
+  t.alike(directory.models, [])
+})
+
+test('should count what was sent anew when a processor has reported itself', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const { connection } = processor('small')
+  peers.connect(connection)
+  await settle()
+  const [known] = directory.serving('small')
+  if (known) known.sentSince += 2
+  t.is(directory.serving('small')[0]?.sentSince, 2)
+  await clock.advance(INTERVAL_MS)
+  t.is(directory.serving('small')[0]?.sentSince, 0)
+})
+
+test('should ask no more when it is closed', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const { connection } = processor('small')
+  peers.connect(connection)
+  await settle()
+  await directory.close()
+  t.is(clock.pending, 0)
+  await clock.advance(10 * INTERVAL_MS)
+  t.is(connection.call.callCount, 1)
+})

@@ -1,0 +1,136 @@
+import test from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { createOrigin } from '../../../../facilities/network/request-context.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
+import { signSessionToken } from '../../../../helpers/session-token.js'
+import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
+import { SessionVerifier } from '../../../../workers/gateway/session-verifier.js'
+import { type ConnectionStandIn, connectionTo } from '../../../helpers/peers-stand-in.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const MESH = 'ab'.repeat(32)
+const USER = 'usr_01J00000000000000000000ADA'
+const random = new SystemRandom()
+
+function scene() {
+  const clock = new VirtualClock()
+  const published: SessionKeys[] = []
+  const service = new Service().unary(authProtocol.sessionKeys, async () => ({
+    keys: published.flatMap((keys) => keys.publicKeys()),
+  }))
+  const connection = connectionTo(service, { caller: 'gateway', peer: 'auth' })
+  let auth: ConnectionStandIn | undefined = connection
+  const verifier = new SessionVerifier({ mesh: MESH, clock, auth: () => auth })
+  return {
+    clock,
+    connection,
+    /** A new key that the auth worker signs with from now on. */
+    newKeys: () => {
+      const keys = new SessionKeys(createPrivateKeyPem(random))
+      published.splice(0, 1, keys)
+      return keys
+    },
+    token: (keys: SessionKeys, mesh = MESH) =>
+      signSessionToken({
+        userId: USER,
+        mesh,
+        keyId: keys.keyId,
+        privateKeyPem: keys.privateKey,
+        nowMs: clock.now(),
+        lifetimeMs: 60_000,
+      }),
+    verify: (token: string) => verifier.verify(token, { origin: createOrigin(clock, random) }),
+    setAuth: (isThere: boolean) => {
+      auth = isThere ? connection : undefined
+    },
+  }
+}
+
+test('should know whose session it is when the token is right', async (t) => {
+  const { newKeys, token, verify } = scene()
+  t.is(await verify(token(newKeys())), USER)
+})
+
+test('should fetch the keys once when many sessions are verified', async (t) => {
+  const { newKeys, token, verify, connection } = scene()
+  const session = token(newKeys())
+  const users = await Promise.all(Array.from({ length: 20 }, () => verify(session)))
+  t.is(new Set(users).size, 1)
+  t.is(await verify(session), USER)
+  t.is(connection.call.callCount, 1)
+})
+
+test('should go on when the auth worker is away', async (t) => {
+  const { newKeys, token, verify, setAuth, clock } = scene()
+  const session = token(newKeys())
+  await verify(session)
+  setAuth(false)
+  await clock.advance(30_000)
+  t.is(await verify(session), USER)
+  await clock.advance(60_000 + 60_000)
+  await t.exception(verify(session), /has expired/)
+})
+
+test('should fetch again when a token names a key that is new', async (t) => {
+  const { newKeys, token, verify, connection, clock } = scene()
+  await verify(token(newKeys()))
+  const renewed = token(newKeys())
+  await clock.advance(1_000)
+  t.is(await verify(renewed), USER)
+  t.is(connection.call.callCount, 2)
+})
+
+test('should fetch at most once a second when tokens name keys that do not exist', async (t) => {
+  const { newKeys, token, verify, connection, clock } = scene()
+  const session = token(newKeys())
+  await verify(session)
+  const forged = () => token(new SessionKeys(createPrivateKeyPem(random)))
+  for (let tenth = 0; tenth < 30; tenth += 1) {
+    await t.exception(verify(forged()), { code: 'INVALID_CREDENTIAL' })
+    await clock.advance(100)
+  }
+  t.ok(connection.call.callCount <= 4, `${connection.call.callCount} calls in three seconds`)
+  t.is(await verify(session), USER)
+})
+
+test('should ask nobody when a token is no token', async (t) => {
+  const { newKeys, verify, connection } = scene()
+  newKeys()
+  for (const rubbish of ['', 'rubbish', 'a.b.c', 'x'.repeat(5_000)]) {
+    await t.exception(verify(rubbish), { code: 'INVALID_CREDENTIAL' })
+  }
+  t.is(connection.call.callCount, 0)
+})
+
+test('should refuse a session when it is one of another mesh', async (t) => {
+  const { newKeys, token, verify } = scene()
+  await t.exception(verify(token(newKeys(), 'cd'.repeat(32))), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should say that auth is missing when no key is known and nobody is there to ask', async (t) => {
+  const { newKeys, token, verify, setAuth } = scene()
+  const session = token(newKeys())
+  setAuth(false)
+  await t.exception(verify(session), { code: 'AUTH_UNAVAILABLE', retryAfterMs: 1000 })
+  setAuth(true)
+  t.is(await verify(session), USER, 'and is not kept waiting once auth is there')
+})
+
+test('should refuse an unknown key when keys are known and auth is away', async (t) => {
+  const { newKeys, token, verify, setAuth, clock } = scene()
+  await verify(token(newKeys()))
+  const unknown = token(newKeys())
+  setAuth(false)
+  await clock.advance(2_000)
+  await t.exception(verify(unknown), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should fail as the call does, and ask again, when the auth worker is lost', async (t) => {
+  const { newKeys, token, verify, connection } = scene()
+  const session = token(newKeys())
+  connection.call.onFirstCall().rejects(new StarlingError('PEER_LOST', 'gone'))
+  await t.exception(verify(session), { code: 'PEER_LOST' })
+  t.is(await verify(session), USER)
+})

@@ -1,0 +1,64 @@
+import { WriteStream } from 'node:tty'
+import test from 'brittle'
+import { createStubInstance } from 'sinon'
+import { StartProgress } from '../../../../workers/mesh/start-progress.js'
+
+/** What a terminal shows, or a file holds. */
+function scene(isTTY: boolean) {
+  const output = createStubInstance(WriteStream)
+  output.isTTY = isTTY
+  const screen = { lines: [''], cleared: 0 }
+  output.clearLine.callsFake(() => {
+    screen.lines[screen.lines.length - 1] = ''
+    screen.cleared += 1
+    return true
+  })
+  output.cursorTo.returns(true)
+  output.write.callsFake((text) => {
+    const [first = '', ...more] = String(text).split('\n')
+    screen.lines[screen.lines.length - 1] += first
+    screen.lines.push(...more)
+    return true
+  })
+  return { progress: new StartProgress(output), screen }
+}
+
+test('should keep one line that changes when it is shown at a terminal', (t) => {
+  const { progress, screen } = scene(true)
+  progress.show('processor', 'converting', 0)
+  t.alike(screen.lines, ['processor: converting 0 %'])
+  progress.show('processor', 'converting', 0.509)
+  t.alike(screen.lines, ['processor: converting 50 %'])
+  progress.show('processor-2', 'loading', 1)
+  t.alike(screen.lines, ['processor-2: loading 100 %'])
+  progress.end()
+  t.alike(screen.lines, [''])
+})
+
+test('should write a line for each new activity when there is no terminal', (t) => {
+  const { progress, screen } = scene(false)
+  progress.show('processor', 'converting', 0)
+  progress.show('processor', 'converting', 0.5)
+  progress.show('processor-2', 'converting', 0.5)
+  progress.show('processor', 'loading', 0)
+  progress.show('processor', 'loading', 1)
+  progress.end()
+  t.alike(screen.lines, [
+    'processor: converting',
+    'processor-2: converting',
+    'processor: loading',
+    '',
+  ])
+  t.is(screen.cleared, 0, 'no escape sequences in a file')
+})
+
+test('should leave a note in place when the line above it changes', (t) => {
+  const { progress, screen } = scene(true)
+  progress.show('processor', 'converting', 0.5)
+  progress.note('the gateway ended')
+  progress.show('processor', 'converting', 0.6)
+  t.alike(screen.lines, ['the gateway ended', 'processor: converting 60 %'])
+  const file = scene(false)
+  file.progress.note('the gateway ended')
+  t.alike(file.screen.lines, ['the gateway ended', ''])
+})

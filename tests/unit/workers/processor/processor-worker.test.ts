@@ -1,0 +1,194 @@
+import test, { type Test } from 'brittle'
+import {
+  ScriptedEngine,
+  type ScriptedEngineOptions,
+} from '../../../../facilities/engine/scripted-engine.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
+import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
+import { Cleanup } from '../../../helpers/cleanup.js'
+import { settle } from '../../../helpers/until.js'
+
+const QUESTION = {
+  model: 'scripted',
+  messages: [{ role: 'user' as const, content: 'one two three' }],
+}
+
+/** An engine whose model gets ready when a test says so. */
+class SlowEngine extends ScriptedEngine {
+  readonly #ready: Promise<void>
+  constructor(ready: Promise<void>, options?: ScriptedEngineOptions) {
+    super(options)
+    this.#ready = ready
+  }
+  override ready(): Promise<void> {
+    return this.#ready
+  }
+}
+
+async function scene(
+  t: Test,
+  options: { engine?: ScriptedEngine; slots?: number; queueLength?: number } = {},
+) {
+  const cleanup = new Cleanup(t)
+  const service = new Service()
+  const engine = options.engine ?? new ScriptedEngine()
+  const { slots = 2, queueLength = 2 } = options
+  const worker = new ProcessorWorker({ service, engine, slots, queueLength })
+  cleanup.add(() => worker.close())
+  await worker.ready()
+  const generate = (signal = new AbortController().signal, request = QUESTION) =>
+    openStream(service, processorProtocol.generate, request, requestContext('gateway', { signal }))
+  return { service, engine, worker, generate }
+}
+
+/** Generations that are held before each token, and go on when the test says so. */
+function held() {
+  let goOn = () => {}
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  return { engine: new ScriptedEngine({ beforeToken: () => gate }), goOn: () => goOn() }
+}
+
+test('should stream the answer of its engine when it is asked', async (t) => {
+  const { worker, generate } = await scene(t)
+  await worker.serving()
+  const { chunks, end } = await readAll(generate())
+  t.alike(
+    chunks.map(({ text }) => text),
+    ['one', ' two', ' three'],
+  )
+  t.is(end.finishReason, 'stop')
+  t.is(end.completionTokens, 3)
+  t.is(worker.load().running, 0)
+})
+
+test('should name its model only when that is loaded', async (t) => {
+  let loaded = () => {}
+  const engine = new SlowEngine(
+    new Promise((resolve) => {
+      loaded = resolve
+    }),
+  )
+  const { service, worker, generate } = await scene(t, { engine })
+  const load = () => callUnary(service, processorProtocol.load, {}, requestContext('gateway'))
+  t.alike(await load(), { models: [], slots: 2, running: 0, queued: 0 })
+  await t.exception(generate().next(), {
+    code: 'MODEL_UNAVAILABLE',
+    message: 'The processor is still preparing its model',
+    retryAfterMs: 1000,
+  })
+  loaded()
+  await worker.serving()
+  t.alike(await load(), { models: ['scripted'], slots: 2, running: 0, queued: 0 })
+  t.is((await readAll(generate())).chunks.length, 3)
+})
+
+test('should tell why and serve nothing when the model cannot be loaded', async (t) => {
+  const failure = new StarlingError('MODEL_INVALID', 'not a model')
+  const engine = new SlowEngine(Promise.reject(failure))
+  const { worker, generate } = await scene(t, { engine })
+  await t.exception(worker.serving(), failure)
+  t.alike(worker.load().models, [])
+  await t.exception(generate().next(), { code: 'MODEL_UNAVAILABLE' })
+})
+
+test('should name what it serves when it is asked for another model', async (t) => {
+  const { worker, generate, engine } = await scene(t)
+  await worker.serving()
+  await t.exception(generate(undefined, { ...QUESTION, model: 'other' }).next(), {
+    code: 'MODEL_UNAVAILABLE',
+    message: 'The processor serves scripted, not other',
+  })
+  t.is(engine.startedGenerations, 0)
+})
+
+test('should answer gateways alone when others ask', async (t) => {
+  const { service, worker } = await scene(t)
+  await worker.serving()
+  for (const role of ['client', 'auth', 'processor'] as const) {
+    const stream = openStream(service, processorProtocol.generate, QUESTION, requestContext(role))
+    await t.exception(stream.next(), { code: 'FORBIDDEN' })
+  }
+})
+
+test('should let a few wait and refuse more when all slots are busy', async (t) => {
+  const { engine, goOn } = held()
+  const { worker, generate } = await scene(t, { engine, slots: 2, queueLength: 1 })
+  await worker.serving()
+  const answers = [readAll(generate()), readAll(generate()), readAll(generate())]
+  await settle()
+  t.alike(worker.load(), { models: ['scripted'], slots: 2, running: 2, queued: 1 })
+  await t.exception(generate().next(), { code: 'OVERLOADED', retryAfterMs: 1000 })
+  goOn()
+  for (const { chunks } of await Promise.all(answers)) t.is(chunks.length, 3)
+  t.is(engine.mostActiveGenerations, 2, 'never more at once than slots')
+  t.alike(worker.load(), { models: ['scripted'], slots: 2, running: 0, queued: 0 })
+})
+
+test('should free the slot when an answer is cancelled in the middle', async (t) => {
+  const { engine } = held()
+  const { worker, generate } = await scene(t, { engine, slots: 1 })
+  await worker.serving()
+  const controller = new AbortController()
+  const answer = generate(controller.signal).next()
+  await settle()
+  t.is(worker.load().running, 1)
+  controller.abort(new StarlingError('CANCELLED', 'gone'))
+  await t.exception(answer, { code: 'CANCELLED' })
+  t.is(worker.load().running, 0)
+  t.is(engine.activeGenerations, 0)
+})
+
+test('should never start when it is cancelled while it waits', async (t) => {
+  const { engine, goOn } = held()
+  const { worker, generate } = await scene(t, { engine, slots: 1 })
+  await worker.serving()
+  const first = readAll(generate())
+  const controller = new AbortController()
+  const second = generate(controller.signal).next()
+  await settle()
+  controller.abort(new StarlingError('CANCELLED', 'gone'))
+  await t.exception(second, { code: 'CANCELLED' })
+  t.is(worker.load().queued, 0)
+  goOn()
+  await first
+  t.is(engine.startedGenerations, 1)
+})
+
+test('should free the slot when the reader stops after a token', async (t) => {
+  const { worker, generate, engine } = await scene(t, { slots: 1 })
+  await worker.serving()
+  const stream = generate()
+  await stream.next()
+  t.is(worker.load().running, 1)
+  await stream.return({
+    finishReason: 'stop',
+    promptTokens: 0,
+    completionTokens: 0,
+    timings: { promptMs: 0, generationMs: 0 },
+  })
+  t.is(worker.load().running, 0)
+  t.is(engine.activeGenerations, 0)
+})
+
+test('should free the slot when the engine fails', async (t) => {
+  const engine = new ScriptedEngine({ failAt: 1 })
+  const { worker, generate } = await scene(t, { engine, slots: 1 })
+  await worker.serving()
+  await t.exception(readAll(generate()), { code: 'ENGINE_CRASHED' })
+  t.is(worker.load().running, 0)
+})
+
+test('should end its answers with a retryable error when it is closed', async (t) => {
+  const { engine } = held()
+  const { worker, generate } = await scene(t, { engine })
+  await worker.serving()
+  const answer = generate().next()
+  await settle()
+  await worker.close()
+  await t.exception(answer, { code: 'DRAINING', retryable: true })
+})
