@@ -24,7 +24,10 @@ export function createCommand(name: string, description: string): Command {
     .helpOption('--help', 'print this help')
     .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
     .option('--config <file>', 'a JSON file of settings')
-    .option('--log-level <level>', 'trace, debug, info, warn, error or silent (default: info; clients: warn)')
+    .option(
+      '--log-level <level>',
+      'trace, debug, info, warn, error or silent (default: info; clients: warn)',
+    )
     .option('--json', 'write JSON, one object a line')
     .showHelpAfterError(`Run with --help to see what is possible.`)
     .allowExcessArguments()

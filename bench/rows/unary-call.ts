@@ -38,8 +38,7 @@ export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Pr
     goal: 'at least 0.85',
     compare: 'ratio',
     raw: () => rateOf(atOnce, (text) => raw.call(text)),
-    ours: () =>
-      rateOf(atOnce, (text) => pair.connection.call(echo, { text }, { origin: ORIGIN })),
+    ours: () => rateOf(atOnce, (text) => pair.connection.call(echo, { text }, { origin: ORIGIN })),
   })
   return {
     rows: [row(1), row(64)],

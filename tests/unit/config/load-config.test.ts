@@ -162,12 +162,6 @@ test('should make the home absolute when it is relative', (t) => {
   t.is(loadConfig({ ...NOTHING, environment: { STARLING_HOME: '/a/../b' } }).home, '/b')
 })
 
-test('should change nothing that was handed in when sources are merged', async (t) => {
-  const flags = { processor: { slots: 2 } }
-  loadConfig({ ...NOTHING, environment: { STARLING_PROCESSOR__SLOTS: '3' }, flags })
-  t.alike(flags, { processor: { slots: 2 } })
-})
-
 test('should accept its own defaults when they are written out', async (t) => {
   const defaults = configSchema.parse({})
   const file = await fileOf(t, defaults)
