@@ -7,13 +7,10 @@ import { generationEndSchema, type Token, tokenSchema } from '../../helpers/prot
 import { stream } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
+import { ORIGIN } from './origin.js'
 
 const CHUNKS = 20_000
 const WINDOW = 64
-const ORIGIN = {
-  requestId: 'req_01J00000000000000000000000',
-  traceparent: '00-00000000000000000000000000000001-0000000000000001-01',
-}
 
 const count = stream({
   name: 'bench.count',

@@ -5,6 +5,7 @@ import { Service } from '../../facilities/network/service.js'
 import { unary } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
+import { ORIGIN } from './origin.js'
 
 const CALLS = 4000
 /**
@@ -13,10 +14,6 @@ const CALLS = 4000
  */
 const TEXTS = Array.from({ length: 64 }, (_, index) => 'x'.repeat(512 + index * 16))
 const RAW = { valueEncoding: encodings.raw }
-const ORIGIN = {
-  requestId: 'req_01J00000000000000000000000',
-  traceparent: '00-00000000000000000000000000000001-0000000000000001-01',
-}
 
 const echo = unary({
   name: 'bench.echo',

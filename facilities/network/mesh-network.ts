@@ -24,6 +24,17 @@ export interface NetworkSettings extends NetworkLimits {
   readonly lookupIntervalMs: number
 }
 
+/** What a {@link MeshNetwork} is made of. */
+export interface MeshNetworkOptions {
+  readonly role: Role
+  /** The mesh secret, which the topics are derived from. */
+  readonly secret: Uint8Array
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly log: Log
+  readonly settings: NetworkSettings
+}
+
 /**
  * One worker's network, whole: its DHT node, its share in the local bootstrap, its place in the mesh,
  * its announcement, and the workers of other roles that it keeps connected.
@@ -31,14 +42,7 @@ export interface NetworkSettings extends NetworkLimits {
 export class MeshNetwork extends ReadyResource {
   /** What this worker answers. To be filled before the network is made ready. */
   readonly service = new Service()
-  readonly #options: {
-    role: Role
-    secret: Uint8Array
-    identity: Identity
-    clock: Clock
-    log: Log
-    settings: NetworkSettings
-  }
+  readonly #options: MeshNetworkOptions
   readonly #peers: RolePeers[] = []
   readonly #bootstrap: LocalBootstrap | null
   readonly #dht: HyperDHT
@@ -46,15 +50,7 @@ export class MeshNetwork extends ReadyResource {
   readonly #announcement: Announcement | null
 
   /** A client only calls: it is not announced, and it does not hold the bootstrap port for its short life. */
-  constructor(options: {
-    role: Role
-    /** The mesh secret, which the topics are derived from. */
-    secret: Uint8Array
-    identity: Identity
-    clock: Clock
-    log: Log
-    settings: NetworkSettings
-  }) {
+  constructor(options: MeshNetworkOptions) {
     super()
     this.#options = options
     const { role, secret, identity, clock, log, settings } = options
