@@ -22,8 +22,8 @@ mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags
     ...(file === undefined ? [] : ['--config', file]),
     ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
   ]
-  await runWorker('mesh', (resources, end) =>
-    runMesh(resources, end, {
+  await runWorker('mesh', (resources, life) =>
+    runMesh(resources, life, {
       home: config.home,
       processors: config.mesh.processors,
       ask,

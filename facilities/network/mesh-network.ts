@@ -1,8 +1,10 @@
 import HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { topicOf } from '../../helpers/identity/topic.js'
 import type { Clock } from '../clock/clock.js'
+import { Deadline } from '../clock/deadline.js'
 import type { Log } from '../log/log.js'
 import { Announcement } from './announcement.js'
 import type { Identity } from './hello.js'
@@ -20,6 +22,8 @@ export interface NetworkSettings extends NetworkLimits {
   readonly bootstrapWatchIntervalMs: number
   /** Between two announcements, in milliseconds. */
   readonly announceIntervalMs: number
+  /** How long a worker that leaves lets its work go on, in milliseconds. */
+  readonly drainTimeoutMs: number
   /** Between two looks for workers of a role, in milliseconds. */
   readonly lookupIntervalMs: number
 }
@@ -136,12 +140,27 @@ export class MeshNetwork extends ReadyResource {
 
   protected override async _close(): Promise<void> {
     this.#bootstrap?.retire()
-    for (const peers of this.#peers) await peers.close()
     await this.#announcement?.close()
+    await this.#drain()
+    for (const peers of this.#peers) await peers.close()
     await this.#node.close()
     // Its servers are closed above, as far as that could be waited for.
     await this.#dht.destroy({ force: true })
     await this.#bootstrap?.close()
+  }
+
+  /** Lets what is under way end, within its limit. */
+  async #drain(): Promise<void> {
+    const { clock, log, settings } = this.#options
+    const deadline = new Deadline(clock, settings.drainTimeoutMs)
+    try {
+      await deadline.race(this.service.drain())
+    } catch (error) {
+      if (!isStarlingError(error, 'DEADLINE_EXCEEDED')) throw error
+      log.warn({ drainTimeoutMs: settings.drainTimeoutMs }, 'left before all work was done')
+    } finally {
+      deadline.dispose()
+    }
   }
 }
 

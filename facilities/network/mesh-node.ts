@@ -85,11 +85,7 @@ export class MeshNode extends ReadyResource {
 
   protected override async _close(): Promise<void> {
     if (this.#server !== null) await leavePolitely(this.#server.close(), this.#clock)
-    const closed = [...this.#streams].map(
-      (stream) => new Promise((resolve) => stream.once('close', resolve)),
-    )
-    for (const stream of this.#streams) stream.destroy()
-    await Promise.all(closed)
+    await Promise.all([...this.#streams].map((stream) => endStream(stream, this.#clock)))
     await this.#rpc.close()
   }
 
@@ -173,6 +169,15 @@ export class MeshNode extends ReadyResource {
     // Whoever uses the stream learns of its end by its close; an unheard error ends the process.
     stream.on('error', safetyCatch)
   }
+}
+
+/** Ends a connection: what was written last still leaves, unless the other end does not take it. */
+async function endStream(stream: HyperDHT.SecretStream, clock: Clock): Promise<void> {
+  const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
+  stream.end()
+  await leavePolitely(closed, clock)
+  stream.destroy()
+  await closed
 }
 
 /** Waits until a dialled stream is open. The reason of a failure comes only as its error event. */

@@ -6,33 +6,38 @@ import { ResourceStack } from './resource-stack.js'
 /** Exit codes of every command. */
 export const EXIT_CODES = { done: 0, failed: 1, badUsage: 2 } as const
 
+/** What a worker may say about its own end. */
+export interface WorkerLife {
+  /** Ends the process with that exit code, after everything that was opened is closed. */
+  end(exitCode: number): void
+  /** From now on Ctrl-C is somebody else's, until this process has begun to close. */
+  leaveInterrupts(): void
+}
+
 /**
  * Runs one worker from its start to its end: until SIGTERM, SIGINT, the end of the process that
  * started it, or the worker's own end. Everything that was opened is then closed; a second signal
  * ends the process at once. A failed start is told in one line.
  *
- * @param start opens the worker's resources on the stack; may end the process with an exit code
+ * @param start opens the worker's resources on the stack
  */
 export async function runWorker(
   name: string,
-  start: (resources: ResourceStack, end: (exitCode: number) => void) => Promise<void>,
+  start: (resources: ResourceStack, life: WorkerLife) => Promise<void>,
 ): Promise<void> {
   const resources = new ResourceStack()
-  let end: (exitCode: number) => void = () => undefined
-  const ended = new Promise<number>((resolve) => {
-    end = resolve
-  })
-  onSignal(end)
+  const life = new ProcessLife()
   try {
-    const started = start(resources, end)
+    const started = start(resources, life)
     // A start that fails while the process is ending already has nobody left to tell.
     started.catch(() => undefined)
-    const endedEarly = await Promise.race([started, ended])
+    const endedEarly = await Promise.race([started, life.ended])
     if (endedEarly === undefined) tellParent({ kind: 'ready' })
-    process.exitCode = await ended
+    process.exitCode = await life.ended
   } catch (error) {
     reportFailure(name, error)
     process.exitCode = EXIT_CODES.failed
+    life.end(EXIT_CODES.failed)
   }
   await resources.close()
   process.exit()
@@ -55,14 +60,35 @@ export function describeFailure(error: StarlingError): string {
   return `${error.message} (${error.code})\n  ${ERROR_CODES[error.code].whatToDo}`
 }
 
-function onSignal(end: (exitCode: number) => void): void {
-  let ending = false
-  const onFirst = () => {
-    if (ending) process.exit(EXIT_CODES.failed)
-    ending = true
-    end(EXIT_CODES.done)
+class ProcessLife implements WorkerLife {
+  /** Resolves with the exit code when it is time to close. */
+  readonly ended: Promise<number>
+  #resolve: (exitCode: number) => void = () => undefined
+  #isEnding = false
+  #ignoresInterrupts = false
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    process.on('SIGTERM', () => this.#onSignal())
+    process.on('SIGINT', () => {
+      if (this.#isEnding || !this.#ignoresInterrupts) this.#onSignal()
+    })
+    whenParentGone(() => this.end(EXIT_CODES.done))
   }
-  process.on('SIGTERM', onFirst)
-  process.on('SIGINT', onFirst)
-  whenParentGone(() => end(EXIT_CODES.done))
+
+  end(exitCode: number): void {
+    this.#isEnding = true
+    this.#resolve(exitCode)
+  }
+
+  leaveInterrupts(): void {
+    this.#ignoresInterrupts = true
+  }
+
+  #onSignal(): void {
+    if (this.#isEnding) process.exit(EXIT_CODES.failed)
+    this.end(EXIT_CODES.done)
+  }
 }

@@ -10,6 +10,8 @@ interface MethodBase<Request extends z.ZodType> {
   readonly timeoutMs: number
   /** Whether a second try after a lost answer does no harm. */
   readonly idempotent: boolean
+  /** Answered even by a worker that is leaving. False when left out. */
+  readonly whileDraining?: boolean
   /** The roles that may call it: the caller's certificate must name one of them. */
   readonly callers: readonly Role[]
 }

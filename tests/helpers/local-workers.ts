@@ -50,6 +50,8 @@ export class LocalWorkers {
       bootstrapWatchIntervalMs: 100,
       announceIntervalMs: 200,
       lookupIntervalMs: 100,
+      // A worker that is closed in the middle of an answer breaks it off.
+      drainTimeoutMs: 0,
       helloTimeoutMs: 3_000,
       maxUnverifiedConnections: 32,
       maxConnections: 64,

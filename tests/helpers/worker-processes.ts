@@ -112,13 +112,13 @@ export class WorkerProcesses {
     for (const pid of await this.processes()) await processGone(pid)
   }
 
-  /** The ids of the processes that a mesh in this home has started. */
-  async processes(): Promise<number[]> {
+  /** The ids of the processes that a mesh in this home has started, or of one of its workers. */
+  async processes(name = ''): Promise<number[]> {
     const list = new Running(spawn('ps', ['-eo', 'pid=,args='], { stdio: 'pipe' }))
     await list.exit
     return list.stdout
       .split('\n')
-      .filter((line) => line.includes(`--home ${this.home}`))
+      .filter((line) => line.includes(`--home ${this.home}`) && line.includes(name))
       .map((line) => Number.parseInt(line, 10))
   }
 }

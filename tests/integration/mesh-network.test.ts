@@ -37,6 +37,7 @@ async function scene(t: Test) {
         bootstrapWatchIntervalMs: 100,
         announceIntervalMs: 200,
         lookupIntervalMs: 200,
+        drainTimeoutMs: 0,
       },
     })
     built.service.unary(echo, async ({ text }) => ({ text }))

@@ -1,6 +1,6 @@
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
-import { WorkerChild } from './worker-child.js'
+import { WorkerSupervisor } from './worker-supervisor.js'
 
 /** One worker that a mesh consists of. */
 export interface WorkerPlan {
@@ -13,14 +13,14 @@ export interface WorkerPlan {
 }
 
 /**
- * The workers of one machine, each a process of its own. They are started together: each finds the
- * others whenever it is up. Ready as soon as they run; see {@link serving}.
+ * The workers of one machine, each a process of its own, kept running. They are started together: each
+ * finds the others whenever it is up. Ready as soon as they run; see {@link serving}.
  *
- * Emits `progress` (worker, activity, fraction), `serving` (worker), and `exit` (worker, how) when
- * one ends without having been asked to.
+ * Emits `progress` (worker, activity, fraction), `serving` (worker) whenever one serves, and `exit`
+ * (worker, how, restartInMs) when one ended without having been asked to.
  */
 export class MeshWorker extends ReadyResource {
-  readonly #children: readonly WorkerChild[]
+  readonly #workers: readonly WorkerSupervisor[]
 
   constructor(options: {
     plan: readonly WorkerPlan[]
@@ -30,32 +30,30 @@ export class MeshWorker extends ReadyResource {
   }) {
     super()
     const { clock } = options
-    this.#children = options.plan.map(({ name, script, flags }) => {
+    this.#workers = options.plan.map(({ name, script, flags }) => {
       const logFile = options.logFileOf(name)
-      const child = new WorkerChild({ name, script, flags, clock, logFile })
-      child.on('progress', (activity: string, fraction: number) =>
+      const worker = new WorkerSupervisor({ name, script, flags, clock, logFile })
+      worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )
-      child.on('exit', (how: string) => this.emit('exit', name, how))
-      return child
+      worker.on('serving', () => this.emit('serving', name))
+      worker.on('exit', (how: string, restartInMs: number) =>
+        this.emit('exit', name, how, restartInMs),
+      )
+      return worker
     })
   }
 
   /** Resolves when all workers serve. @throws StarlingError of the first that cannot */
   async serving(): Promise<void> {
-    await Promise.all(
-      this.#children.map(async (child) => {
-        await child.serving()
-        this.emit('serving', child.name)
-      }),
-    )
+    await Promise.all(this.#workers.map((worker) => worker.serving()))
   }
 
   protected override async _open(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.ready()))
+    await Promise.all(this.#workers.map((worker) => worker.ready()))
   }
 
   protected override async _close(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.close()))
+    await Promise.all(this.#workers.map((worker) => worker.close()))
   }
 }

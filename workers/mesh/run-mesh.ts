@@ -4,7 +4,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
 import type { ResourceStack } from '../../facilities/process/resource-stack.js'
-import { EXIT_CODES } from '../../facilities/process/run-worker.js'
+import type { WorkerLife } from '../../facilities/process/run-worker.js'
 import { ClientChild } from './client-child.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
 import { StartProgress } from './start-progress.js'
@@ -27,12 +27,12 @@ export interface MeshSettings {
  * Brings up a whole mesh on this machine: an auth worker, a gateway, processors, and, where somebody
  * asks or sits at a terminal, a client.
  *
- * @param end called with the exit code when the client has ended, or a worker has unexpectedly
+ * @param life ends with the client
  * @throws StarlingError what a worker could not start for
  */
 export async function runMesh(
   resources: ResourceStack,
-  end: (exitCode: number) => void,
+  life: WorkerLife,
   settings: MeshSettings,
 ): Promise<void> {
   const random = new SystemRandom()
@@ -50,13 +50,16 @@ export async function runMesh(
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),
   )
-  mesh.on('exit', (worker: string, how: string) => {
-    progress.note(`${worker} ended unexpectedly (${how}); its log is in ${logs}`)
-    end(EXIT_CODES.failed)
-  })
+  mesh.on('exit', (worker: string, how: string, restartInMs: number) =>
+    progress.note(
+      `${worker} ended unexpectedly (${how}) and is started again in ${restartInMs} ms; ` +
+        `its log is in ${logs}`,
+    ),
+  )
   await resources.open(mesh)
   await mesh.serving()
   progress.end()
+  mesh.on('serving', (worker: string) => progress.note(`${worker} serves again`))
 
   if (settings.ask === undefined && !process.stdin.isTTY) {
     progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
@@ -69,7 +72,9 @@ export async function runMesh(
       parameters: [...question, ...homeFlags, ...settings.clientFlags],
     }),
   )
-  void client.finished.then(end)
+  // Both are sent Ctrl-C by the terminal, and only the client knows what it is to end.
+  life.leaveInterrupts()
+  void client.finished.then((exitCode) => life.end(exitCode))
 }
 
 function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] {

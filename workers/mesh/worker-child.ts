@@ -6,15 +6,26 @@ import { parentMessageSchema } from '../../facilities/process/parent.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** How long a worker may take to close before it is killed. */
-const CLOSE_TIMEOUT_MS = 5_000
+/** How long a worker may take to close before it is killed: longer than it drains by default. */
+const CLOSE_TIMEOUT_MS = 15_000
+
+/** How one worker is started. */
+export interface WorkerChildOptions {
+  /** `processor-2`. */
+  readonly name: string
+  /** Absolute path of the worker's entry. */
+  readonly script: string
+  readonly flags: readonly string[]
+  /** Absolute path; appended to. */
+  readonly logFile: string
+  readonly clock: Clock
+}
 
 /**
  * One worker as a child process. It leaves by itself when this process is gone, because it watches
  * the channel between them. Its log goes to a file. Ready as soon as it runs; see {@link serving}.
  *
- * Emits `progress` (activity, fraction) and, once it serves, `exit` with a description when it ends
- * without having been asked to.
+ * Emits `progress` (activity, fraction).
  */
 export class WorkerChild extends ReadyResource {
   /** `processor-2`. */
@@ -27,15 +38,7 @@ export class WorkerChild extends ReadyResource {
   #gone: Promise<string> | null = null
   #serving: Promise<void> | null = null
 
-  constructor(options: {
-    name: string
-    /** Absolute path of the worker's entry. */
-    script: string
-    flags: readonly string[]
-    /** Absolute path; appended to. */
-    logFile: string
-    clock: Clock
-  }) {
+  constructor(options: WorkerChildOptions) {
     super()
     this.name = options.name
     this.#script = options.script
@@ -54,6 +57,12 @@ export class WorkerChild extends ReadyResource {
     await this.#serving
   }
 
+  /** Resolves with how it ended: `SIGKILL`, `exit code 1`. */
+  async ended(): Promise<string> {
+    await this.ready()
+    return (await this.#gone) ?? 'never started'
+  }
+
   protected override async _open(): Promise<void> {
     const log = await open(this.#logFile, 'a', 0o600)
     const child = fork(this.#script, this.#flags, {
@@ -69,15 +78,9 @@ export class WorkerChild extends ReadyResource {
     this.#process = child
     this.#gone = gone
     this.#serving = this.#started(child, gone)
-    this.#serving.then(
-      async () => {
-        const how = await gone
-        if (this.closing === null) this.emit('exit', how)
-      },
-      () => {
-        // Told by serving().
-      },
-    )
+    this.#serving.catch(() => {
+      // Told by serving().
+    })
   }
 
   protected override async _close(): Promise<void> {

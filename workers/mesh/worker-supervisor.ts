@@ -1,0 +1,98 @@
+import ReadyResource from 'ready-resource'
+import type { Clock } from '../../facilities/clock/clock.js'
+import { WorkerChild, type WorkerChildOptions } from './worker-child.js'
+
+/** The wait before the first restart; doubled for each further one, up to the most. */
+const FIRST_DELAY_MS = 250
+const MOST_DELAY_MS = 30_000
+
+/** A worker that has served this long before it ended starts over with the first delay. */
+const STEADY_MS = 60_000
+
+/**
+ * Keeps one worker running: starts it again when it ends, later and later if it keeps ending. A
+ * worker that has never served is not started again, because what stopped it is told and is to be
+ * mended first. Ready as soon as the first process runs; see {@link serving}.
+ *
+ * Emits `progress` (activity, fraction), `serving`, and `exit` (how, restartInMs).
+ */
+export class WorkerSupervisor extends ReadyResource {
+  readonly name: string
+  readonly #options: WorkerChildOptions
+  readonly #clock: Clock
+  readonly #closing = new AbortController()
+  #child: WorkerChild
+  #delayMs = FIRST_DELAY_MS
+
+  constructor(options: WorkerChildOptions) {
+    super()
+    this.name = options.name
+    this.#options = options
+    this.#clock = options.clock
+    this.#child = this.#createChild()
+  }
+
+  /** Resolves when the worker serves for the first time. @throws StarlingError as WorkerChild */
+  async serving(): Promise<void> {
+    await this.ready()
+    await this.#child.serving()
+  }
+
+  protected override async _open(): Promise<void> {
+    await this.#child.ready()
+    this.#child.serving().then(
+      () => void this.#watch(),
+      () => {
+        // Told by serving().
+      },
+    )
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#closing.abort()
+    await this.#child.close()
+  }
+
+  #createChild(): WorkerChild {
+    const child = new WorkerChild(this.#options)
+    child.on('progress', (activity: string, fraction: number) =>
+      this.emit('progress', activity, fraction),
+    )
+    return child
+  }
+
+  /** Follows a worker that serves until it ends, and the one after it, until closed. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#closing
+    for (;;) {
+      this.emit('serving')
+      let how = await this.#served()
+      for (;;) {
+        if (signal.aborted) return
+        this.emit('exit', how, this.#delayMs)
+        try {
+          await this.#clock.sleep(this.#delayMs, signal)
+        } catch {
+          // Closed while it waited.
+          return
+        }
+        this.#delayMs = Math.min(2 * this.#delayMs, MOST_DELAY_MS)
+        this.#child = this.#createChild()
+        try {
+          await this.#child.serving()
+          break
+        } catch (error) {
+          how = error instanceof Error ? error.message : String(error)
+        }
+      }
+    }
+  }
+
+  /** Resolves with a description when the worker that serves has ended. */
+  async #served(): Promise<string> {
+    const since = this.#clock.monotonic()
+    const how = await this.#child.ended()
+    if (this.#clock.monotonic() - since >= STEADY_MS) this.#delayMs = FIRST_DELAY_MS
+    return how
+  }
+}
