@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
@@ -16,6 +17,8 @@ const networkSchema = z.strictObject({
   /** A new bootstrap holder starts empty, so this bounds how long nobody is found after one died. */
   announceIntervalMs: intervalMs.default(2 * SECOND_MS),
   lookupIntervalMs: intervalMs.default(SECOND_MS),
+  /** How long a worker that leaves lets its work go on. */
+  drainTimeoutMs: z.number().int().min(0).max(HOUR_MS).default(10 * SECOND_MS),
   /** The hello takes milliseconds; whoever needs seconds is not there or means no good. */
   helloTimeoutMs: intervalMs.default(3 * SECOND_MS),
   /** A connection that has proved nothing costs about 25 KB. */
@@ -43,9 +46,34 @@ const authSchema = z.strictObject({
   maxWaitingHashes: z.number().int().min(0).max(10_000).default(64),
 })
 
+/** How often each user may ask one gateway. */
+const rateLimitSchema = z.strictObject({
+  /** 0 sets no limit. */
+  perMinute: z.number().int().min(0).max(1_000_000).default(10),
+  /** How many of them may come at once. Left out: as many as in a minute. */
+  burst: count.optional(),
+  /** Users who are counted at once; each takes about 200 bytes. */
+  maxUsers: count.default(100_000),
+})
+
 const gatewaySchema = z.strictObject({
   /** How often each processor is asked how busy it is. */
   loadIntervalMs: intervalMs.default(500),
+  rateLimit: rateLimitSchema.prefault({}),
+  /** All message contents of one conversation together, in UTF-8. */
+  maxPromptBytes: z
+    .number()
+    .int()
+    .min(1)
+    .max(PROTOCOL_LIMITS.promptBytes)
+    .default(PROTOCOL_LIMITS.promptBytes),
+  /** Messages in one conversation. */
+  maxPromptMessages: z
+    .number()
+    .int()
+    .min(1)
+    .max(PROTOCOL_LIMITS.promptMessages)
+    .default(PROTOCOL_LIMITS.promptMessages),
 })
 
 const processorSchema = z.strictObject({

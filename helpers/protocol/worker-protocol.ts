@@ -20,6 +20,7 @@ export const workerProtocol = {
     response: workerInfoSchema,
     timeoutMs: 2_000,
     idempotent: true,
+    whileDraining: true,
     callers: ROLES,
   }),
 }
