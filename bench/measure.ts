@@ -1,3 +1,11 @@
+/** What a round of measuring comes to, from Starling's value and the raw one. */
+const FIGURES = {
+  ratio: (ours: number, raw: number) => ours / raw,
+  difference: (ours: number, raw: number) => ours - raw,
+  /** Where there is nothing to compare with. */
+  absolute: (ours: number) => ours,
+}
+
 /** One comparison: the same work done by Starling and by its raw counterpart, in the same run. */
 export interface Comparison {
   /** What is measured, for the table. */
@@ -9,7 +17,7 @@ export interface Comparison {
   /** For the table: `at least 0.85`. */
   readonly goal: string
   /** How both sides become the figure of the table. */
-  readonly compare: 'ratio' | 'difference'
+  readonly compare: keyof typeof FIGURES
   /** Measures one side once. */
   readonly raw: () => Promise<number>
   readonly ours: () => Promise<number>
@@ -28,7 +36,7 @@ export interface Result {
   readonly against: string
   readonly unit: string
   readonly goal: string
-  readonly compare: 'ratio' | 'difference'
+  readonly compare: keyof typeof FIGURES
   readonly raw: Spread
   readonly ours: Spread
   /** Ours against raw, round by round, so that a machine whose speed drifts changes it little. */
@@ -55,7 +63,7 @@ export async function measure(comparison: Comparison, rounds: number): Promise<R
   }
   const figures = ourRuns.map((value, round) => {
     const other = rawRuns[round] ?? Number.NaN
-    return compare === 'ratio' ? value / other : value - other
+    return FIGURES[compare](value, other)
   })
   return {
     ...described,

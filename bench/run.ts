@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Comparison, measure, type Result, type Spread } from './measure.js'
+import { connectionRows } from './rows/connection.js'
 import { inferenceRows } from './rows/inference.js'
+import { restartRows } from './rows/restart.js'
 import { tokenStreamRows } from './rows/token-stream.js'
 import { unaryCallRows } from './rows/unary-call.js'
 
@@ -11,7 +13,9 @@ const ROUNDS = 5
 const GROUPS: ReadonlyArray<() => Promise<{ rows: Comparison[]; close(): Promise<void> }>> = [
   unaryCallRows,
   tokenStreamRows,
+  connectionRows,
   inferenceRows,
+  restartRows,
 ]
 
 const results: Result[] = []
@@ -37,9 +41,10 @@ process.exit(0)
 function table(rows: readonly Result[]): string {
   const lines = rows.map((row) => {
     const sign = row.compare === 'difference' && row.figure.median >= 0 ? '+' : ''
-    const unit = row.compare === 'difference' ? ` ${row.unit}` : ''
+    const unit = row.compare === 'ratio' ? '' : ` ${row.unit}`
+    const raw = row.compare === 'absolute' ? '' : `${number(row.raw.median)} ${row.unit}`
     return (
-      `| ${row.what} | ${row.against} | ${number(row.raw.median)} ${row.unit} | ` +
+      `| ${row.what} | ${row.against} | ${raw} | ` +
       `${number(row.ours.median)} ${row.unit} | **${sign}${number(row.figure.median)}${unit}** ` +
       `(${range(row.figure)}) | ${row.goal} |`
     )

@@ -54,6 +54,8 @@ export async function openDhtPair(): Promise<DhtPair> {
 /** A worker that serves, and a proved connection to it. */
 export interface NodePair {
   readonly connection: PeerConnection
+  /** One connection more. */
+  dial(): Promise<PeerConnection>
   close(): Promise<void>
 }
 
@@ -73,13 +75,11 @@ export async function openNodePair(service: Service): Promise<NodePair> {
     service: null,
   })
   await client.ready()
-  const connection = await client.dial(
-    gateway.keyPair.publicKey,
-    server.addresses,
-    new AbortController().signal,
-  )
+  const dial = () =>
+    client.dial(gateway.keyPair.publicKey, server.addresses, new AbortController().signal)
   return {
-    connection,
+    connection: await dial(),
+    dial,
     async close() {
       await client.close()
       await server.close()

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,16 +15,24 @@ import { MeshWorker } from '../../workers/mesh/mesh-worker.js'
 /** Apart from the default port, so that a mesh that runs on this machine is not disturbed. */
 const BOOTSTRAP_PORT = 28_747
 
+/** Answers that the processor makes side by side. */
+export const SLOTS = 8
+
 /** A mesh of processes with a home of its own, and a client in this process. */
 export interface SpawnedMesh {
   readonly client: ClientWorker
   readonly modelsDirectory: string
+  /** kill -9 of the processor. Resolves when it was started again and has loaded its model. */
+  restartProcessor(): Promise<void>
   close(): Promise<void>
 }
 
 /** Starts auth, gateway and one processor as a user does, and logs a client in. */
 export async function spawnMesh(): Promise<SpawnedMesh> {
   process.env.STARLING_NETWORK__BOOTSTRAP_PORT = String(BOOTSTRAP_PORT)
+  // One user asks as fast as it can.
+  process.env.STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE = '0'
+  process.env.STARLING_PROCESSOR__SLOTS = String(SLOTS)
   const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
   const config = loadConfig({ environment: process.env, flags: { home: directory } })
   const resources = new ResourceStack()
@@ -54,9 +63,28 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
   return {
     client,
     modelsDirectory: host.home.path('models'),
+    async restartProcessor() {
+      const serving = new Promise<void>((resolve) => {
+        mesh.on('serving', function onServing(worker: string) {
+          if (worker !== 'processor') return
+          mesh.off('serving', onServing)
+          resolve()
+        })
+      })
+      process.kill(processIdOf('processor.js', directory), 'SIGKILL')
+      await serving
+    },
     async close() {
       await resources.close()
       await rm(directory, { recursive: true })
     },
   }
+}
+
+function processIdOf(entry: string, home: string): number {
+  const line = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .find((candidate) => candidate.includes(entry) && candidate.includes(home))
+  if (line === undefined) throw new Error(`No ${entry} runs in ${home}`)
+  return Number.parseInt(line, 10)
 }
