@@ -3,7 +3,7 @@ import { runWorkerCommand, VERSION } from '../config/command-line.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
-import { answerInfo } from '../facilities/process/worker-info.js'
+import { WorkerWatch } from '../facilities/process/worker-watch.js'
 import { DurableRecords } from '../facilities/store/durable-records.js'
 import { openStore } from '../facilities/store/open-store.js'
 import { Accounts, accountRecordSchema } from './auth/accounts.js'
@@ -14,20 +14,23 @@ import { loadOrCreateSessionKeys } from './auth/session-keys.js'
 await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config) =>
   runWorker('auth', async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'auth', single: true })
-    const store = await resources.open(await openStore(`${host.folder}/store`))
+    const onUnwitnessed = () => host.log.warn('the store has no witness: it is taken as it is')
+    const storeOptions = { clock: host.clock, onUnwitnessed }
+    const store = await resources.open(await openStore(`${host.folder}/store`, storeOptions))
     const records = new DurableRecords(store, 'accounts', accountRecordSchema)
     await resources.open(records)
     const { maxConcurrentHashes: concurrent, maxWaitingHashes: waiting } = config.auth
     const passwords = new PasswordHasher({ concurrent, waiting })
     const network = new MeshNetwork({ ...host, settings: config.network })
-    answerInfo(network.service, host, VERSION)
-    new AuthWorker({
+    const worker = new AuthWorker({
       accounts: new Accounts({ ...host, records, passwords }),
       sessionKeys: await loadOrCreateSessionKeys(`${host.folder}/session.key`, host.random),
       clock: host.clock,
       mesh: host.identity.mesh,
       sessionLifetimeMs: config.auth.sessionLifetimeMs,
-    }).service(network.service)
+    })
+    worker.service(network.service)
+    await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))
     await resources.open(network)
     host.log.info({ version: VERSION }, 'ready')
   }),

@@ -1,8 +1,8 @@
-import type Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import ReadyResource from 'ready-resource'
 import type { z } from 'zod'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import type { DurableStore } from './durable-store.js'
 
 /** Sizes and counts that one set of records is held to. */
 export const RECORD_LIMITS = {
@@ -20,20 +20,21 @@ interface WaitingInsert {
 }
 
 /**
- * Records by key in a Hyperbee of one worker's Corestore, of one shape each, that are on disk when
- * their writing is acknowledged. Hyperbee's own acknowledgement comes before any sync, so a power
- * cut would take back what a caller was told. Here all inserts that arrive while the disk is busy
- * are written as one batch and share one sync (group commit).
+ * Records by key in a Hyperbee of one worker's store, of one shape each, that are on disk when their
+ * writing is acknowledged. Hyperbee's own acknowledgement comes before any sync, so a power cut would
+ * take back what a caller was told. Here all inserts that arrive while the disk is busy are written
+ * as one batch and share one commit of the store (group commit).
  *
  * Open one of these a name: the check for a free key and its writing are atomic within it, not
- * between two of them. It closes its own core, never the Corestore.
+ * between two of them. It closes its own core, never the store. Getting it ready fails with
+ * STORE_DAMAGED when the store's witness knows its core otherwise.
  *
  * @example
  * const accounts = new DurableRecords(store, 'accounts', accountRecordSchema)
  * await accounts.insert('ada@example.com', record) // false when the key is taken
  */
 export class DurableRecords<Value> extends ReadyResource {
-  readonly #store: Corestore
+  readonly #store: DurableStore
   readonly #name: string
   readonly #schema: z.ZodType<Value>
   readonly #bee: Hyperbee<'utf-8', 'json'>
@@ -45,12 +46,12 @@ export class DurableRecords<Value> extends ReadyResource {
    * @param name of the core within the store
    * @param schema what every value is checked against, when it is written and when it is read
    */
-  constructor(store: Corestore, name: string, schema: z.ZodType<Value>) {
+  constructor(store: DurableStore, name: string, schema: z.ZodType<Value>) {
     super()
     this.#store = store
     this.#name = name
     this.#schema = schema
-    this.#bee = new Hyperbee(store.get({ name }), {
+    this.#bee = new Hyperbee(store.corestore.get({ name }), {
       keyEncoding: 'utf-8',
       valueEncoding: 'json',
       // Nobody else walks this tree.
@@ -58,13 +59,20 @@ export class DurableRecords<Value> extends ReadyResource {
     })
   }
 
+  /** Why nothing more is written until the worker has been restarted; null while all is well. */
+  get failure(): StarlingError | null {
+    return this.#failure
+  }
+
   protected override async _open(): Promise<void> {
     await this.#bee.ready()
+    await this.#store.track(this.#name, this.#bee.core)
   }
 
   /** Inserts that were accepted before are finished first. */
   protected override async _close(): Promise<void> {
     await this.#writing
+    this.#store.untrack(this.#name)
     await this.#bee.close()
   }
 
@@ -136,12 +144,11 @@ export class DurableRecords<Value> extends ReadyResource {
     let outcomes: readonly boolean[]
     try {
       outcomes = await this.#appendFree(inserts)
-      if (outcomes.includes(true)) await this.#store.storage.db.flush()
+      if (outcomes.includes(true)) await this.#store.commit()
     } catch (cause) {
-      // What is on disk after a failed sync cannot be known, and a second sync may falsely succeed.
-      this.#failure = new StarlingError('HOME_UNUSABLE', 'The store cannot write to its disk', {
-        cause,
-      })
+      this.#failure = isStarlingError(cause)
+        ? cause
+        : new StarlingError('HOME_UNUSABLE', 'The store cannot write to its disk', { cause })
       for (const insert of inserts) insert.fail(this.#failure)
       return
     }

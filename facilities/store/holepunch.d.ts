@@ -74,11 +74,15 @@ declare module 'corestore' {
   export interface CorestoreOptions {
     /** Open a copied store, too. */
     readonly allowBackup?: boolean
+    /** No byte on the disk is changed, no lock is taken, and every write fails. */
     readonly readOnly?: boolean
   }
 
-  /** A core of our own by name, or anybody's by key. */
-  export type CoreSelector = { readonly name: string } | { readonly key: Uint8Array }
+  /** A core of our own by name, anybody's by key, or one that is stored here. */
+  export type CoreSelector =
+    | { readonly name: string }
+    | { readonly key: Uint8Array; readonly createIfMissing?: boolean }
+    | { readonly discoveryKey: Uint8Array; readonly createIfMissing: false }
 
   export default class Corestore {
     constructor(storage: string | HypercoreStorage, options?: CorestoreOptions)
@@ -87,7 +91,10 @@ declare module 'corestore' {
     readonly closed: boolean
     ready(): Promise<void>
     close(): Promise<void>
+    /** Opening one that is not to be made fails with the code STORAGE_EMPTY when it is missing. */
     get(core: CoreSelector): Hypercore
+    /** The discovery keys of the cores that are stored here. */
+    list(): AsyncIterable<Buffer>
     /** A view of the same storage in which names mean other cores. Close the root, not this. */
     namespace(name: string): Corestore
     session(): Corestore

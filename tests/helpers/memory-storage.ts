@@ -20,11 +20,34 @@ interface KeyRange {
 /** What a disk would hold: it outlives the stores opened on it, one at a time. */
 export class Memory {
   /** Values by key in hexadecimal, which sorts as the bytes do. */
-  readonly entries: Entries = new Map()
+  readonly entries: Entries
   /** How often what was written has been synced to disk, were this one. */
   flushes = 0
   /** A RocksDB is locked by the one who has it open. */
   locked = false
+  #synced: Entries
+
+  /** @param entries what is on the disk already */
+  constructor(entries: Entries = new Map()) {
+    this.entries = entries
+    this.#synced = new Map(entries)
+  }
+
+  /** What was written until now outlasts a power cut. */
+  sync(): void {
+    this.flushes++
+    this.#synced = new Map(this.entries)
+  }
+
+  /** The same disk after a power cut at this moment: without what was not synced. */
+  afterPowerCut(): Memory {
+    return new Memory(new Map(this.#synced))
+  }
+
+  /** A backup that is taken now, with all that was written. */
+  copy(): Memory {
+    return new Memory(new Map(this.entries))
+  }
 }
 
 class MemoryReadBatch {
@@ -152,7 +175,7 @@ export class MemoryDatabase {
 
   async flush(): Promise<void> {
     this.#assertOpen()
-    this.#memory.flushes++
+    this.#memory.sync()
   }
 
   async close(): Promise<void> {

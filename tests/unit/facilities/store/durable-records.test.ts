@@ -1,10 +1,14 @@
 import test, { type Test } from 'brittle'
-import type Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import sinon from 'sinon'
 import { z } from 'zod'
 import { DurableRecords, RECORD_LIMITS } from '../../../../facilities/store/durable-records.js'
-import { Memory, memoryStore } from '../../../helpers/memory-storage.js'
+import type { DurableStore } from '../../../../facilities/store/durable-store.js'
+import {
+  DurableMemory,
+  durableMemoryStore,
+  openMemoryStore,
+} from '../../../helpers/durable-memory.js'
 import { settle, until } from '../../../helpers/until.js'
 
 const schema = z.strictObject({ owner: z.string() })
@@ -12,9 +16,9 @@ type Cat = z.infer<typeof schema>
 
 function openRecords(
   t: Test,
-  memory = new Memory(),
-): { store: Corestore; records: DurableRecords<Cat> } {
-  const store = memoryStore(memory)
+  memory = new DurableMemory(),
+): { store: DurableStore; records: DurableRecords<Cat> } {
+  const store = durableMemoryStore(memory)
   const records = new DurableRecords(store, 'cats', schema)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
@@ -22,12 +26,12 @@ function openRecords(
 }
 
 /** Holds every sync until it is released. */
-function holdFlush(store: Corestore): { flush: sinon.SinonStub; release: () => void } {
+function holdFlush(store: DurableStore): { flush: sinon.SinonStub; release: () => void } {
   let release: () => void = () => undefined
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  return { flush: sinon.stub(store.storage.db, 'flush').returns(held), release }
+  return { flush: sinon.stub(store.corestore.storage.db, 'flush').returns(held), release }
 }
 
 test('should give what was inserted when it is asked for', async (t) => {
@@ -107,29 +111,32 @@ test('should answer that a key is taken only when its record is on disk', async 
 })
 
 test('should share syncs when 64 write at once', async (t) => {
-  const memory = new Memory()
+  const memory = new DurableMemory()
   const { records } = openRecords(t, memory)
   await records.ready()
-  const before = memory.flushes
+  const before = memory.store.flushes
   const keys = Array.from({ length: 64 }, (_, index) => `cat-${index}`)
   const won = await Promise.all(keys.map((key) => records.insert(key, { owner: key })))
   t.ok(won.every(Boolean))
-  t.ok(memory.flushes - before >= 1 && memory.flushes - before <= 3, `${memory.flushes} syncs`)
+  t.ok(
+    memory.store.flushes - before >= 1 && memory.store.flushes - before <= 3,
+    `${memory.store.flushes} syncs`,
+  )
   for (const key of keys) t.is((await records.get(key))?.owner, key)
 })
 
 test('should not sync when every key was taken', async (t) => {
-  const memory = new Memory()
+  const memory = new DurableMemory()
   const { records } = openRecords(t, memory)
   await records.insert('tom', { owner: 'ada' })
-  const before = memory.flushes
+  const before = memory.store.flushes
   await records.insert('tom', { owner: 'bob' })
-  t.is(memory.flushes, before)
+  t.is(memory.store.flushes, before)
 })
 
 test('should find the records when the store is opened again', async (t) => {
-  const memory = new Memory()
-  const first = memoryStore(memory)
+  const memory = new DurableMemory()
+  const first = durableMemoryStore(memory)
   const before = new DurableRecords(first, 'cats', schema)
   await before.insert('tom', { owner: 'ada' })
   await before.close()
@@ -143,8 +150,8 @@ test('should find the records when the store is opened again', async (t) => {
 test('should write nothing more when a sync has failed', async (t) => {
   const { store, records } = openRecords(t)
   await records.insert('tom', { owner: 'ada' })
-  sinon.stub(store.storage.db, 'flush').onFirstCall().rejects(new Error('EIO'))
-  const core = store.get({ name: 'cats' })
+  sinon.stub(store.corestore.storage.db, 'flush').onFirstCall().rejects(new Error('EIO'))
+  const core = store.corestore.get({ name: 'cats' })
   await core.ready()
   t.teardown(() => core.close(), { order: -2 })
 
@@ -192,7 +199,7 @@ test('should refuse a value when it is not what the schema asks for', async (t) 
   await t.exception(records.insert('tom', wrong), /tail/)
   t.is(await records.get('tom'), undefined)
 
-  const bee = new Hyperbee(store.get({ name: 'cats' }), {
+  const bee = new Hyperbee(store.corestore.get({ name: 'cats' }), {
     keyEncoding: 'utf-8',
     valueEncoding: 'json',
   })
@@ -222,4 +229,39 @@ test('should finish what was accepted when it is closed', async (t) => {
   t.alike(await Promise.all([first, second]), [true, true])
   await closed
   t.absent(store.closed)
+})
+
+test('should have every acknowledged record when the power was cut at any moment', async (t) => {
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', schema)
+  t.teardown(() => store.close())
+  t.teardown(() => records.close(), { order: -1 })
+  await records.ready()
+  const acknowledged: string[] = []
+  const cuts: { disk: DurableMemory; acknowledged: readonly string[] }[] = []
+  const cut = () => cuts.push({ disk: memory.afterPowerCut(), acknowledged: [...acknowledged] })
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    for (let count = 0; count < 5; count += 1) {
+      const key = `cat-${writer}-${count}`
+      await records.insert(key, { owner: 'ada' })
+      acknowledged.push(key)
+      cut()
+      await settle(1)
+      cut()
+    }
+  })
+  await Promise.all(writers)
+
+  for (const { disk, acknowledged: promised } of cuts) {
+    const after = await openMemoryStore(disk)
+    const found = new DurableRecords(after, 'cats', schema)
+    await found.ready()
+    for (const key of promised) {
+      if ((await found.get(key)) === undefined) t.fail(`${key} is lost`)
+    }
+    await found.close()
+    await after.close()
+  }
+  t.is(acknowledged.length, 20)
 })

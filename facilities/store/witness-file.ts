@@ -1,0 +1,90 @@
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isSystemError } from '../home/system-error.js'
+
+/** Where the bytes of a witness are kept. What was written is on disk when a method resolves. */
+export interface WitnessStorage {
+  /** Undefined when there is none. @throws StarlingError HOME_UNUSABLE */
+  read(): Promise<Uint8Array | undefined>
+  /** Makes it, whole or not at all. @throws StarlingError HOME_UNUSABLE */
+  create(bytes: Uint8Array): Promise<void>
+  /** Overwrites a part of it; a power cut leaves the rest as it was. @throws StarlingError HOME_UNUSABLE */
+  overwrite(offset: number, bytes: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
+
+/** A witness in a file that only its owner may read. One process uses it at a time. */
+export class WitnessFile implements WitnessStorage {
+  readonly #path: string
+  #file: FileHandle | null = null
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(this.#path)
+    } catch (cause) {
+      if (isSystemError(cause, 'ENOENT')) return undefined
+      throw this.#unusable('read', cause)
+    }
+  }
+
+  async create(bytes: Uint8Array): Promise<void> {
+    const draft = `${this.#path}.new`
+    try {
+      // One that a crash has left is in nobody's use.
+      await rm(draft, { force: true })
+      const file = await open(draft, 'wx', 0o600)
+      try {
+        await file.writeFile(bytes)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(draft, this.#path)
+      await syncFolder(dirname(this.#path))
+    } catch (cause) {
+      throw this.#unusable('made', cause)
+    }
+  }
+
+  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    try {
+      this.#file ??= await open(this.#path, 'r+')
+      await writeFully(this.#file, bytes, offset)
+      // The length stays, so there is nothing but the content to sync.
+      await this.#file.datasync()
+    } catch (cause) {
+      throw this.#unusable('written', cause)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close()
+    this.#file = null
+  }
+
+  #unusable(verb: string, cause: unknown): StarlingError {
+    return new StarlingError('HOME_UNUSABLE', `${this.#path} cannot be ${verb}`, { cause })
+  }
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, offset + done)
+    done += bytesWritten
+  }
+}

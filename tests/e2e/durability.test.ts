@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import test, { type Test } from 'brittle'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import { openStore } from '../../facilities/store/open-store.js'
+import { decodeWitness } from '../../helpers/store-witness.js'
+import { Cleanup } from '../helpers/cleanup.js'
+import { KilledAuth } from '../helpers/killed-auth.js'
+import { PowerCut, powerCutUnavailable } from '../helpers/power-cut.js'
+import { SeededRandom } from '../helpers/seeded-random.js'
+import { Running } from '../helpers/worker-processes.js'
+
+const KILLS = 100
+const CUTS = 12
+const clock = new SystemClock()
+const withoutPower = await powerCutUnavailable()
+
+/** Cuts the power, or says in the test's own line why it cannot be cut here. */
+function powerTest(name: string, run: (t: Test) => Promise<void>): void {
+  if (withoutPower === null) test(name, run)
+  else test.skip(`${name}: ${withoutPower}`, run)
+}
+
+/** Lives that end after a few acknowledgements each, in the middle of other registrations. */
+async function liveAndDie(
+  auth: KilledAuth,
+  deaths: number,
+  afterDeath: () => Promise<void>,
+): Promise<string> {
+  const random = new SeededRandom(deaths)
+  const startedAt = clock.monotonic()
+  for (let death = 0; death < deaths; death += 1) {
+    await auth.live(1 + random.below(2), random.below(40))
+    await afterDeath()
+  }
+  const seconds = ((clock.monotonic() - startedAt) / 1000).toFixed(1)
+  return `${auth.acknowledged.size} acknowledged, ${auth.cutOff} cut off, ${seconds} s`
+}
+
+test('should know every acknowledged user when auth was killed 100 times under load', async (t) => {
+  t.timeout(280_000)
+  const auth = await KilledAuth.create(new Cleanup(t))
+  t.comment(await liveAndDie(auth, KILLS, async () => {}))
+  const emails = [...auth.acknowledged.keys()]
+  t.ok(emails.length >= KILLS)
+  t.ok(auth.cutOff >= KILLS, 'it was killed under load')
+  await auth.logIn(emails.filter((_, index) => index % Math.ceil(emails.length / 20) === 0))
+  t.alike(await auth.lost(), [], 'nobody is lost')
+})
+
+powerTest('should know every acknowledged user when the power was cut under load', async (t) => {
+  t.timeout(120_000)
+  const cleanup = new Cleanup(t)
+  const auth = await KilledAuth.create(cleanup)
+  const power = await PowerCut.of(auth.folder, cleanup)
+  auth.environment = power.environment
+  const random = new SeededRandom(7)
+  let cuts = 0
+  const summary = await liveAndDie(auth, CUTS, async () => {
+    cuts += 1
+    // In turns nothing that was not synced reached the disk, and some of it.
+    await power.cut(cuts % 2 === 0 ? random : undefined)
+    t.alike(await auth.lost(), [], 'nobody is lost')
+  })
+  t.comment(summary)
+  t.ok(auth.acknowledged.size >= CUTS)
+})
+
+powerTest('should lose what was not committed when the power is cut', async (t) => {
+  t.timeout(60_000)
+  const cleanup = new Cleanup(t)
+  const folder = await mkdtemp(join(tmpdir(), 'starling-power-'))
+  cleanup.add(() => rm(folder, { recursive: true, force: true }))
+  const power = await PowerCut.of(folder, cleanup)
+  const env = { ...process.env, ...power.environment }
+  const module = (path: string) => pathToFileURL(join(import.meta.dirname, '..', '..', path)).href
+  const script = `
+    import { SystemClock } from '${module('facilities/clock/system-clock.js')}'
+    import { openStore } from '${module('facilities/store/open-store.js')}'
+    const store = await openStore('${folder}/store', { clock: new SystemClock() })
+    const core = store.corestore.get({ name: 'log' })
+    await core.ready()
+    await store.track('log', core)
+    await core.append(Buffer.from('committed'))
+    await store.commit()
+    await core.append(Buffer.from('not committed'))
+    process.stderr.write('written')
+    process.stdin.resume()`
+  const parameters = ['--input-type=module', '--eval', script]
+  const writer = new Running(spawn(process.execPath, parameters, { env, stdio: 'pipe' }))
+  cleanup.add(() => writer.kill())
+  await writer.says('written')
+  await writer.kill()
+
+  const killed = `${folder}.killed`
+  cleanup.add(() => rm(killed, { recursive: true, force: true }))
+  await cp(folder, killed, { recursive: true })
+  t.is(await lengthIn(killed), 2, 'a kill loses neither')
+  await power.cut()
+  const witness = decodeWitness(await readFile(join(folder, 'store.witness')))
+  t.is(witness?.cores.log?.length, 1, 'what was committed is witnessed')
+  t.is(await lengthIn(folder), 1, 'a power cut loses the second')
+})
+
+async function lengthIn(folder: string): Promise<number> {
+  const store = await openStore(join(folder, 'store'), { clock })
+  const core = store.corestore.get({ name: 'log' })
+  await core.ready()
+  const { length } = core
+  await core.close()
+  await store.close()
+  return length
+}

@@ -1,0 +1,245 @@
+import test, { type Test } from 'brittle'
+import sinon from 'sinon'
+import { z } from 'zod'
+import { DurableRecords } from '../../../../facilities/store/durable-records.js'
+import type { DurableStore } from '../../../../facilities/store/durable-store.js'
+import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
+import { decodeWitness } from '../../../../helpers/store-witness.js'
+import {
+  DurableMemory,
+  durableMemoryStore,
+  MEMORY_PLACE,
+  openMemoryStore,
+} from '../../../helpers/durable-memory.js'
+import { Memory } from '../../../helpers/memory-storage.js'
+import { rejectionOf, settle, until } from '../../../helpers/until.js'
+
+const OWNERS = ['ada', 'bob', 'cleo', 'dora', 'emil']
+
+/** Writes these owners one after the other, and stops. */
+async function write(memory: DurableMemory, owners: readonly string[]): Promise<void> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
+  await records.close()
+  await store.close()
+}
+
+async function read(memory: DurableMemory): Promise<string[]> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  const values = await Promise.all(OWNERS.map((owner) => records.get(owner)))
+  await records.close()
+  await store.close()
+  return OWNERS.filter((_, index) => values[index] !== undefined)
+}
+
+/** Holds a start for refused: because the store is damaged, and without anything being written. */
+async function refused(t: Test, memory: DurableMemory, says: RegExp): Promise<string> {
+  const before = memory.copy()
+  const error = await rejectionOf(openMemoryStore(memory))
+  if (!isStarlingError(error, 'STORE_DAMAGED')) throw error
+  t.ok(says.test(error.message), error.message)
+  t.ok(error.message.includes(MEMORY_PLACE.store), 'names the store')
+  t.ok(error.message.includes(MEMORY_PLACE.witness), 'names the witness')
+  t.alike(memory.store.entries, before.store.entries, 'the store is as it was')
+  t.alike(memory.witness.bytes, before.witness.bytes, 'the witness, too')
+  return error.message
+}
+
+function lengthWitnessed(memory: DurableMemory): number | undefined {
+  return decodeWitness(memory.witness.bytes ?? Buffer.alloc(0))?.cores.cats?.length
+}
+
+test('should find everything again when it was stopped or its power was cut', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS)
+  t.alike(await read(memory), OWNERS)
+  t.alike(await read(memory.afterPowerCut()), OWNERS)
+})
+
+test('should refuse when the store is older than its witness, and say what to do', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS.slice(0, 2))
+  const old = memory.copy()
+  await write(memory, OWNERS.slice(2))
+  const stale = new DurableMemory(old.store, memory.witness)
+  // One more than the records: Hyperbee begins with a block of its own.
+  const message = await refused(t, stale, /held 6 entries .* what is there holds 3 entries/)
+  t.ok(message.includes('taken after 2026-11-03T12:30:00.000Z'))
+  t.ok(message.includes(`remove ${MEMORY_PLACE.witness}`))
+  await refused(t, stale, /held 6 entries/)
+
+  t.alike(await read(memory), OWNERS, 'the right one is served')
+})
+
+test('should take the store as it is when its witness was removed', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS.slice(0, 2))
+  const old = memory.copy()
+  await write(memory, OWNERS.slice(2))
+
+  const accepted = new DurableMemory(old.store)
+  t.alike(await read(accepted), OWNERS.slice(0, 2))
+  t.is(lengthWitnessed(accepted), 3, 'and is witnessed from then on')
+})
+
+test('should serve when a crash came between the sync of the store and its witness', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS.slice(0, 2))
+  const before = memory.copy()
+  await write(memory, OWNERS.slice(2))
+  const ahead = new DurableMemory(memory.store.copy(), before.witness)
+  t.alike(await read(ahead), OWNERS)
+  t.is(lengthWitnessed(ahead), 6)
+})
+
+test('should refuse when the content is another at the same length', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, ['ada', 'bob'])
+  const forked = memory.copy()
+  const witnessed = memory.copy()
+  await write(forked, ['cleo', 'dora'])
+  await write(witnessed, ['dora', 'emil'])
+  await refused(t, new DurableMemory(forked.store, witnessed.witness), /5 entries .*5 entries/)
+
+  const other = new DurableMemory()
+  await write(other, OWNERS)
+  await refused(t, new DurableMemory(other.store, witnessed.witness), /it is not there/)
+})
+
+test('should append nothing when a store that was never verified is not what its witness says', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, ['ada'])
+  const old = memory.copy()
+  await write(memory, ['bob'])
+  for (const store of [old.store, new Memory()]) {
+    const stale = new DurableMemory(store, memory.copy().witness)
+    const durable = durableMemoryStore(stale)
+    const records = new DurableRecords(durable, 'cats', z.string())
+    await t.exception(records.insert('cleo', 'tom'), { code: 'STORE_DAMAGED' })
+    await records.close()
+    await durable.close()
+    t.is(lengthWitnessed(stale), 3)
+  }
+  await t.exception(read(new DurableMemory(old.store, memory.witness)), { code: 'STORE_DAMAGED' })
+})
+
+test('should refuse when a byte of any record was changed', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS)
+  const edited = [...memory.store.entries].filter(([, value]) => value.includes('the cat of'))
+  t.is(edited.length, OWNERS.length)
+  for (const [key, value] of edited) {
+    const copy = memory.copy()
+    const changed = Buffer.from(value)
+    changed.write('THE', changed.indexOf('the cat of'))
+    copy.store.entries.set(key, changed)
+    await refused(t, copy, /cannot be read: its 6 entries are not those that were written/)
+    await t.exception(read(new DurableMemory(copy.store)), { code: 'STORE_DAMAGED' })
+  }
+})
+
+test('should refuse when the witness is damaged, and serve when its last writing was torn', async (t) => {
+  const memory = new DurableMemory()
+  await write(memory, OWNERS)
+  const bytes = memory.witness.bytes ?? Buffer.alloc(0)
+  const torn = memory.copy()
+  const slot = (decodeWitness(bytes)?.sequence ?? 0) % 2
+  torn.witness.bytes?.fill(0, slot * 4096 + 100, slot * 4096 + 4096)
+  t.alike(await read(torn), OWNERS)
+  t.is(lengthWitnessed(torn), 6, 'what was torn is written again')
+
+  const damaged = memory.copy()
+  damaged.witness.bytes?.fill(0)
+  await refused(t, damaged, /witness .* is damaged/)
+  const emptied = memory.copy()
+  emptied.witness.bytes = Buffer.alloc(0)
+  await refused(t, emptied, /witness .* is damaged/)
+})
+
+test('should never witness more than is synced when many write at once', async (t) => {
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
+  const cats = new DurableRecords(store, 'cats', z.string())
+  const dogs = new DurableRecords(store, 'dogs', z.string())
+  t.teardown(() => store.close())
+  t.teardown(() => Promise.all([cats.close(), dogs.close()]), { order: -1 })
+  const create = sinon.spy(memory.witness, 'create')
+  const overwrite = sinon.stub(memory.witness, 'overwrite').callsFake(async (offset, bytes) => {
+    await settle(1)
+    memory.witness.bytes?.set(bytes, offset)
+    const disk = memory.afterPowerCut()
+    const after = await openMemoryStore(disk)
+    await after.close()
+  })
+  await Promise.all(
+    OWNERS.flatMap((owner) => [cats.insert(owner, 'tom'), dogs.insert(owner, 'rex')]),
+  )
+  t.ok(overwrite.callCount >= 1)
+  t.is(create.callCount, 1)
+  t.is(lengthWitnessed(memory), 6)
+})
+
+test('should share one sync and one writing of the witness when commits wait together', async (t) => {
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
+  const core = store.corestore.get({ name: 'log' })
+  t.teardown(() => store.close())
+  await core.ready()
+  await store.track('log', core)
+  const before = { flushes: memory.store.flushes, writes: memory.witness.writes }
+  await core.append(Buffer.from('a'))
+  const commits = [store.commit()]
+  await settle(1)
+  await core.append(Buffer.from('b'))
+  commits.push(store.commit(), store.commit(), store.commit())
+  await Promise.all(commits)
+  t.ok(memory.store.flushes - before.flushes <= 2)
+  t.ok(memory.witness.writes - before.writes <= 2)
+  const { flushes, writes } = { flushes: memory.store.flushes, writes: memory.witness.writes }
+  await store.commit()
+  t.is(memory.store.flushes, flushes + 1)
+  t.is(memory.witness.writes, writes, 'nothing new is nothing to witness')
+})
+
+test('should acknowledge only when the witness is on disk', async (t) => {
+  const { memory, store, records } = await openRecords(t)
+  let release: () => void = () => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const overwrite = sinon.stub(memory.witness, 'overwrite').returns(held)
+  let acknowledged = false
+  const insert = records.insert('tom', 'ada').finally(() => {
+    acknowledged = true
+  })
+  await until('the witness is written', () => overwrite.callCount > 0)
+  await settle()
+  t.absent(acknowledged)
+  release()
+  t.ok(await insert)
+  t.ok(store.opened)
+})
+
+test('should write nothing more when the witness cannot be written', async (t) => {
+  const { memory, store, records } = await openRecords(t)
+  sinon.stub(memory.witness, 'overwrite').onFirstCall().rejects(new Error('EIO'))
+  await t.exception(records.insert('tom', 'ada'), { code: 'HOME_UNUSABLE' })
+  await t.exception(store.commit(), { code: 'HOME_UNUSABLE' })
+  await t.exception(records.insert('kit', 'ada'), { code: 'HOME_UNUSABLE' })
+  await t.execution(records.close())
+  await t.execution(store.close())
+})
+
+async function openRecords(
+  t: Test,
+): Promise<{ memory: DurableMemory; store: DurableStore; records: DurableRecords<string> }> {
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  t.teardown(() => store.close())
+  t.teardown(() => records.close(), { order: -1 })
+  await records.ready()
+  return { memory, store, records }
+}
