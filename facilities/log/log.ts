@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { redact, redactText } from '../../helpers/redaction.js'
 import { ReadableLines } from './readable-lines.js'
 
 /** Where a worker writes what happens. Never a prompt, an answer or a secret. */
@@ -11,7 +12,8 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] 
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /**
- * A log that writes one line an event.
+ * A log that writes one line an event. Whatever it is handed, fields that are named like a secret or
+ * like something that a user or a model said are redacted, at any depth.
  *
  * @param options.name the worker: `processor-2`
  * @param options.json true for pino's JSON lines, false for lines to be read by people
@@ -24,5 +26,30 @@ export function createLog(options: {
   output: DestinationStream
 }): Log {
   const destination = options.json ? options.output : new ReadableLines(options.output)
-  return pino({ name: options.name, level: options.level, base: { pid: process.pid } }, destination)
+  const log: Log = pino(
+    {
+      name: options.name,
+      level: options.level,
+      base: { pid: process.pid },
+      hooks: {
+        logMethod([first, ...rest], log) {
+          const subject = first instanceof Error ? { err: first } : first
+          log.apply(this, [redacted(subject), ...rest.map(redacted)] as Parameters<typeof log>)
+        },
+      },
+      // An error has been described by then, and pino's own serializer would say more.
+      serializers: { err: (described: unknown) => described },
+    },
+    destination,
+  )
+  const createChild = log.child
+  // Pino turns them into text at once, past the hook above. Children of children inherit this.
+  log.child = function child(this: Log, bindings, options) {
+    return createChild.call(this, Object(redact(bindings)), options)
+  } as Log['child']
+  return log
+}
+
+function redacted(argument: unknown): unknown {
+  return typeof argument === 'string' ? redactText(argument) : redact(argument)
 }

@@ -37,5 +37,6 @@ function failure(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string }
   // An expected failure explains itself; only an unexpected one needs its place in the code.
-  return code === undefined ? `\n${stack}` : ` (${code}: ${message})`
+  if (code === undefined) return `\n${stack}`
+  return message === undefined ? ` (${code})` : ` (${code}: ${message})`
 }

@@ -7,7 +7,7 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
   /** Long work goes on. */
   z.strictObject({
     kind: z.literal('progress'),
-    /** For people: `converting minimind2-small`. */
+    /** For people: `converting`. */
     activity: z.string().max(200),
     fraction: z.number().min(0).max(1),
   }),
@@ -25,5 +25,8 @@ export function tellParent(message: ParentMessage): void {
 
 /** Calls `onGone` when the parent that opened a channel is gone, however it went. */
 export function whenParentGone(onGone: () => void): void {
-  if (process.send) process.once('disconnect', onGone)
+  if (process.send === undefined) return
+  process.once('disconnect', onGone)
+  // It may have gone while this process was still loading its code.
+  if (!process.connected) onGone()
 }

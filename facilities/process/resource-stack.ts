@@ -1,3 +1,5 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
 /** Something that is opened and closed. */
 export interface Resource {
   ready(): Promise<void>
@@ -8,9 +10,15 @@ export interface Resource {
 export class ResourceStack {
   readonly #opened: Resource[] = []
   #closing: Promise<void> | null = null
+  #isClosed = false
 
-  /** Makes a resource ready and keeps it to be closed; also when it fails to get ready. */
+  /**
+   * Makes a resource ready and keeps it to be closed; also when it fails to get ready.
+   *
+   * @throws StarlingError DRAINING once the stack is closed: nobody would close the resource
+   */
   async open<R extends Resource>(resource: R): Promise<R> {
+    if (this.#isClosed) throw new StarlingError('DRAINING', 'The worker is on its way out')
     this.#opened.push(resource)
     await resource.ready()
     return resource
@@ -33,6 +41,7 @@ export class ResourceStack {
         failures.push(error)
       }
     }
+    this.#isClosed = true
     if (failures.length > 0) throw failures[0]
   }
 }

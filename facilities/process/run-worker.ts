@@ -76,6 +76,9 @@ class ProcessLife implements WorkerLife {
       if (this.#isEnding || !this.#ignoresInterrupts) this.#onSignal()
     })
     whenParentGone(() => this.end(EXIT_CODES.done))
+    process.stderr.on('error', () => {
+      // The disk that the log is on is full, or its reader has left: no reason not to serve.
+    })
   }
 
   end(exitCode: number): void {

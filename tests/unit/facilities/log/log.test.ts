@@ -53,3 +53,58 @@ test('should name the code and the place when an error is written for programs',
   t.ok(err.stack.includes('below'), 'with its cause')
   t.is(requestId, 'req_1')
 })
+
+const PASSWORD = 'correct horse battery'
+const SESSION = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c3JfMSJ9.c2lnbmF0dXJl'
+const PROMPT = 'how do I leave him'
+
+test('should write no secret and nothing that was said, at any depth, for whoever reads', (t) => {
+  for (const json of [true, false]) {
+    const { log, lines } = heard('trace', json)
+    const said = {
+      ...{ password: PASSWORD, token: SESSION, credential: PASSWORD, apiKey: PASSWORD },
+      ...{ secretKey: PASSWORD, authorization: PASSWORD, prompt: PROMPT, text: PROMPT },
+      messages: [{ role: 'user', content: PROMPT }],
+    }
+    for (const level of ['trace', 'debug', 'info', 'warn', 'error'] as const) {
+      log[level](said, 'flat')
+      log[level]({ request: { body: said, list: [{ deeper: [said] }] } }, 'deep')
+      log[level]({ err: Object.assign(new Error('failed'), said) }, 'with an error')
+      log[level](Object.assign(new Error('failed'), said))
+      log[level]({ note: `Bearer ${SESSION}` }, `got ${SESSION} from %s %o`, SESSION, said)
+      log.child(said)[level]('child')
+      log.child({ deep: [said] })[level]('child')
+    }
+    const everything = lines.join('')
+    t.is(lines.length, 35)
+    for (const secret of [PASSWORD, SESSION, PROMPT]) {
+      t.absent(everything.includes(secret), `${json ? 'json' : 'readable'}: ${secret}`)
+    }
+    t.ok(everything.includes('[redacted]'))
+  }
+})
+
+test('should say an error of ours whole, and of a peer its code alone', (t) => {
+  for (const json of [true, false]) {
+    const { log, lines } = heard('info', json)
+    log.info({ err: new StarlingError('OVERLOADED', 'The line is full') }, 'ours')
+    const told = new StarlingError('OVERLOADED', PROMPT, { isFromPeer: true })
+    log.info({ err: told }, 'theirs')
+    log.info(told)
+    log.error(
+      { err: new StarlingError('PEER_LOST', 'The processor left', { cause: told }) },
+      'both',
+    )
+    t.ok(lines[0]?.includes('The line is full'))
+    t.ok(lines[1]?.includes('OVERLOADED'))
+    t.ok(lines[2]?.includes('OVERLOADED'))
+    t.ok(lines[3]?.includes('The processor left'))
+    t.absent(lines.join('').includes(PROMPT))
+  }
+})
+
+test('should keep what every line of a child begins with', (t) => {
+  const { log, lines } = heard('info', true)
+  log.child({ requestId: 'req_1' }).info('answered')
+  t.is(JSON.parse(lines[0] ?? '').requestId, 'req_1')
+})

@@ -29,6 +29,11 @@ test('should explain an expected failure in its line when it has a code', (t) =>
   t.is(readable({ msg: 'refused', err }), '12:00:01.250 auth info  refused (PEER_LOST: it left)\n')
 })
 
+test('should give the code alone when there is nothing more to say of a failure', (t) => {
+  const err = { type: 'StarlingError', code: 'OVERLOADED' }
+  t.is(readable({ msg: 'refused', err }), '12:00:01.250 auth info  refused (OVERLOADED)\n')
+})
+
 test('should show where an unexpected failure happened when it has no code', (t) => {
   const err = { type: 'TypeError', message: 'no', stack: 'TypeError: no\n    at x' }
   t.is(

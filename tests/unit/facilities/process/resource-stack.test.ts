@@ -89,6 +89,14 @@ test('should close what is opened while it closes, too', async (t) => {
   t.ok(events.includes('close late done'))
 })
 
+test('should refuse what is opened when all is closed already', async (t) => {
+  const { events, resource } = recorded()
+  const stack = new ResourceStack()
+  await stack.close()
+  await t.exception(stack.open(resource('late')), { code: 'DRAINING' })
+  t.alike(events, [])
+})
+
 test('should have nothing to do when nothing was opened', async (t) => {
   t.is(await new ResourceStack().close(), undefined)
 })

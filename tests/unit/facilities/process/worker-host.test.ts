@@ -1,14 +1,8 @@
 import test, { type Test } from 'brittle'
-import { Service } from '../../../../facilities/network/service.js'
 import { ResourceStack } from '../../../../facilities/process/resource-stack.js'
 import { openClientHost, openWorkerHost } from '../../../../facilities/process/worker-host.js'
-import { answerInfo } from '../../../../facilities/process/worker-info.js'
 import { verifyCertificate } from '../../../../helpers/identity/certificate.js'
-import { ROLES } from '../../../../helpers/identity/roles.js'
-import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
-import { callUnary, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 async function scene(t: Test) {
   const cleanup = new Cleanup(t)
@@ -63,23 +57,4 @@ test('should log less for a client when no level is set', async (t) => {
   t.is((await openWorkerHost(resources, worker)).log.level, 'info')
   t.is((await openClientHost(settings)).log.level, 'warn')
   t.is((await openClientHost({ ...settings, logLevel: 'debug' })).log.level, 'debug')
-})
-
-test('should say who it is and how long it has been up when anybody of the mesh asks', async (t) => {
-  const { home, resources } = await scene(t)
-  const options = { home, json: false, role: 'gateway', single: false } as const
-  const host = await openWorkerHost(resources, options)
-  const clock = new VirtualClock()
-  const service = new Service()
-  await clock.advance(5_000)
-  answerInfo(service, { ...host, clock }, '1.2.3')
-  await clock.advance(61_000)
-  for (const role of ROLES) {
-    t.alike(await callUnary(service, workerProtocol.info, {}, requestContext(role)), {
-      role: 'gateway',
-      name: host.identity.name,
-      version: '1.2.3',
-      uptimeMs: 61_000,
-    })
-  }
 })

@@ -1,0 +1,68 @@
+import type { Role } from '../../helpers/identity/roles.js'
+import type { Log } from '../log/log.js'
+import type { ProvedPeer } from './hello.js'
+import type { NetworkObserver } from './network-observer.js'
+import type { RequestOrigin } from './request-context.js'
+import type { EndedRequest } from './request-observer.js'
+
+/**
+ * Writes down what happens in a worker's network. One line for each request, when it has ended, with
+ * its id; for what other workers ask every moment only where debugging is on, or the log would fill.
+ */
+export class NetworkLog implements NetworkObserver {
+  readonly #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  onRequestEnded(request: EndedRequest): void {
+    const level = request.isPoll ? 'debug' : 'info'
+    // A poll that is not written is not to cost anything either.
+    if (!this.#log.isLevelEnabled(level)) return
+    const { method, requestId, code, peer, durationMs, chunks, firstChunkMs } = request
+    const stream = request.kind === 'stream' ? { chunks, firstChunkMs: tenths(firstChunkMs) } : {}
+    this.#log[level](
+      { method, requestId, code, durationMs: tenths(durationMs), peer, ...stream },
+      'answered',
+    )
+  }
+
+  onInternalError(err: unknown, { requestId }: RequestOrigin): void {
+    this.#log.error({ err, requestId }, 'handler failed')
+  }
+
+  onPeerConnected(role: Role, { certificate }: ProvedPeer): void {
+    this.#log.info({ role, peer: certificate.name }, 'connected')
+  }
+
+  onPeerLost(role: Role, { certificate }: ProvedPeer): void {
+    this.#log.info({ role, peer: certificate.name }, 'lost')
+  }
+
+  onDialFailed(role: Role, err: unknown, publicKey: Uint8Array): void {
+    this.#log.debug({ err, role, peer: keyName(publicKey) }, 'could not connect')
+  }
+
+  onRefused(err: unknown, publicKey: Uint8Array | null): void {
+    this.#log.warn({ err, from: publicKey === null ? undefined : keyName(publicKey) }, 'refused')
+  }
+
+  onBootstrapTaken(port: number): void {
+    this.#log.info({ port }, 'holding the bootstrap port')
+  }
+
+  onDrainTimeout(drainTimeoutMs: number): void {
+    this.#log.warn({ drainTimeoutMs }, 'left before all work was done')
+  }
+}
+
+/** Milliseconds to one place: more is noise. */
+function tenths(durationMs: number | undefined): number | undefined {
+  return durationMs === undefined ? undefined : Math.round(durationMs * 10) / 10
+}
+
+/** Enough of a public key to tell workers apart in a log. */
+function keyName(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('hex').slice(0, 12)
+}

@@ -1,0 +1,64 @@
+import type { Role } from '../../helpers/identity/roles.js'
+import type { ProvedPeer } from './hello.js'
+import type { MeshNodeEvents } from './mesh-node.js'
+import type { RequestOrigin } from './request-context.js'
+import type { EndedRequest } from './request-observer.js'
+
+/** Whoever wants to know what happens in a worker's network: its log, its metrics, its statistics. */
+export interface NetworkObserver extends MeshNodeEvents {
+  /** A worker that was looked for is connected. */
+  onPeerConnected?(role: Role, peer: ProvedPeer): void
+  /** A connection to a worker that was looked for has ended. */
+  onPeerLost?(role: Role, peer: ProvedPeer): void
+  /** A worker that was found could not be reached, or did not prove to belong here. */
+  onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
+  /** This worker has become the holder of the machine's bootstrap port. */
+  onBootstrapTaken?(port: number): void
+  /** The worker left before all its work was done. */
+  onDrainTimeout?(timeoutMs: number): void
+}
+
+/** Hands what happens to every observer, in the order in which they came. */
+export class NetworkObservers implements Required<NetworkObserver> {
+  readonly #observers: NetworkObserver[] = []
+
+  add(observer: NetworkObserver): void {
+    this.#observers.push(observer)
+  }
+
+  onRequestBegun(kind: EndedRequest['kind']): void {
+    for (const observer of this.#observers) observer.onRequestBegun?.(kind)
+  }
+
+  onRequestEnded(request: EndedRequest): void {
+    for (const observer of this.#observers) observer.onRequestEnded?.(request)
+  }
+
+  onPeerConnected(role: Role, peer: ProvedPeer): void {
+    for (const observer of this.#observers) observer.onPeerConnected?.(role, peer)
+  }
+
+  onPeerLost(role: Role, peer: ProvedPeer): void {
+    for (const observer of this.#observers) observer.onPeerLost?.(role, peer)
+  }
+
+  onDialFailed(role: Role, error: unknown, publicKey: Uint8Array): void {
+    for (const observer of this.#observers) observer.onDialFailed?.(role, error, publicKey)
+  }
+
+  onRefused(error: unknown, publicKey: Uint8Array | null): void {
+    for (const observer of this.#observers) observer.onRefused?.(error, publicKey)
+  }
+
+  onInternalError(error: unknown, origin: RequestOrigin): void {
+    for (const observer of this.#observers) observer.onInternalError?.(error, origin)
+  }
+
+  onBootstrapTaken(port: number): void {
+    for (const observer of this.#observers) observer.onBootstrapTaken?.(port)
+  }
+
+  onDrainTimeout(timeoutMs: number): void {
+    for (const observer of this.#observers) observer.onDrainTimeout?.(timeoutMs)
+  }
+}

@@ -1,0 +1,56 @@
+import test from 'brittle'
+import { Service } from '../../../../facilities/network/service.js'
+import { answerAboutWorker } from '../../../../facilities/process/worker-answers.js'
+import { ROLES } from '../../../../helpers/identity/roles.js'
+import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
+import { callUnary, requestContext } from '../../../helpers/call-service.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const STATS = {
+  calls: { answered: 3, underWay: 1 },
+  streams: { answered: 2, underWay: 0 },
+  failures: { OVERLOADED: 1 },
+  connections: { proved: 4, unverified: 1 },
+  rssBytes: 100_000_000,
+  eventLoopDelayP99Ms: 1.5,
+  figures: { queueLength: 2 },
+}
+
+async function scene() {
+  const clock = new VirtualClock()
+  const service = new Service()
+  await clock.advance(5_000)
+  answerAboutWorker(service, {
+    role: 'gateway',
+    identity: { name: 'gateway@here' },
+    clock,
+    version: '1.2.3',
+    stats: () => STATS,
+  })
+  await clock.advance(61_000)
+  return service
+}
+
+test('should say that it is there, who it is and what it has done when anybody of the mesh asks', async (t) => {
+  const service = await scene()
+  for (const role of ROLES) {
+    const context = requestContext(role)
+    t.alike(await callUnary(service, workerProtocol.ping, {}, context), {})
+    t.alike(await callUnary(service, workerProtocol.info, {}, context), {
+      role: 'gateway',
+      name: 'gateway@here',
+      version: '1.2.3',
+      uptimeMs: 61_000,
+    })
+    const stats = await callUnary(service, workerProtocol.stats, {}, context)
+    t.alike(stats, { uptimeMs: 61_000, ...STATS })
+  }
+})
+
+test('should go on answering when the worker is leaving', async (t) => {
+  const service = await scene()
+  await service.drain()
+  for (const method of Object.values(workerProtocol)) {
+    t.ok(await callUnary(service, method, {}, requestContext('client')), method.name)
+  }
+})
