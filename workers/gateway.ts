@@ -3,7 +3,7 @@ import { runWorkerCommand, VERSION } from '../config/command-line.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
-import { answerInfo } from '../facilities/process/worker-info.js'
+import { WorkerWatch } from '../facilities/process/worker-watch.js'
 import { GatewayWorker } from './gateway/gateway-worker.js'
 
 await runWorkerCommand(
@@ -13,7 +13,6 @@ await runWorkerCommand(
     runWorker('gateway', async (resources) => {
       const host = await openWorkerHost(resources, { ...config, role: 'gateway', single: false })
       const network = new MeshNetwork({ ...host, settings: config.network })
-      answerInfo(network.service, host, VERSION)
       const worker = new GatewayWorker({
         ...host,
         ...config.gateway,
@@ -22,6 +21,9 @@ await runWorkerCommand(
         auth: network.peers('auth'),
         processors: network.peers('processor'),
       })
+      await resources.open(
+        new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }),
+      )
       await resources.open(worker)
       await resources.open(network)
       host.log.info({ version: VERSION }, 'ready')

@@ -16,6 +16,7 @@ const mesh = createCommand('mesh', 'A whole mesh on this machine, and a prompt t
   .option('--ask <text>', 'answer one question and end')
   .option('--model <name>', 'the model to run: a name, or the path of a GGUF file')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)
+  .option('--metrics-port <n>', 'the first of the ports for metrics, one a worker', wholeNumber)
 mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags) => {
   const config = configOf(mesh, { processor: { model }, mesh: { processors } })
   const common = [
@@ -27,6 +28,7 @@ mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags
       home: config.home,
       processors: config.mesh.processors,
       ask,
+      metricsPort: config.metrics.port,
       workerFlags: common,
       processorFlags: ['--model', config.processor.model],
       clientFlags: [...common, ...(config.json ? ['--json'] : [])],

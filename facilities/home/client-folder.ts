@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import type { Random } from '../clock/random.js'
+import { ChatHistory } from './chat-history.js'
 import type { Home } from './home.js'
-import { readPrivateFile, writePrivateFile } from './private-file.js'
+import { readPrivateFile, removePrivateFile, writePrivateFile } from './private-file.js'
 
 const storedSessionSchema = z.strictObject({
   email: z.string(),
@@ -38,6 +39,16 @@ export class ClientFolder {
 
   async saveSession(session: StoredSession): Promise<void> {
     await writePrivateFile(this.#file('session.json'), session, this.#random)
+  }
+
+  /** Forgets the session. @returns whether there was one @throws StarlingError HOME_UNUSABLE */
+  async removeSession(): Promise<boolean> {
+    return await removePrivateFile(this.#file('session.json'))
+  }
+
+  /** What was typed into chats. */
+  get chatHistory(): ChatHistory {
+    return new ChatHistory(this.#file('history'), this.#random)
   }
 
   /** The account that the mesh made for whoever owns this home, or undefined. */

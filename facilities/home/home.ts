@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { makeFolder } from './make-folder.js'
 import { isSystemError } from './system-error.js'
 
 /** The layout of a home that this code reads and writes. */
@@ -46,9 +47,14 @@ export class Home {
   async folder(...parts: string[]): Promise<string> {
     const path = this.path(...parts)
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      await makeFolder(path)
     } catch (cause) {
-      throw new StarlingError('HOME_UNUSABLE', `The folder ${path} cannot be made`, { cause })
+      const why = isSystemError(cause, 'EEXIST', 'ENOTDIR')
+        ? 'a file is in the way'
+        : reasonOf(cause)
+      throw new StarlingError('HOME_UNUSABLE', `The folder ${path} cannot be made: ${why}`, {
+        cause,
+      })
     }
     return path
   }
@@ -76,5 +82,14 @@ export class Home {
 }
 
 function unusable(path: string, cause: unknown): StarlingError {
-  return new StarlingError('HOME_UNUSABLE', `${path} can neither be read nor written`, { cause })
+  return new StarlingError(
+    'HOME_UNUSABLE',
+    `${path} can neither be read nor written: ${reasonOf(cause)}`,
+    { cause },
+  )
+}
+
+/** `EACCES: permission denied, mkdir '/data'` */
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

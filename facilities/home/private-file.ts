@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
@@ -7,6 +7,7 @@ import { isSystemError } from './system-error.js'
 /**
  * Replaces a file that only its owner may read: whole or not at all, also when the power fails.
  *
+ * @param value is written as JSON
  * @throws StarlingError HOME_UNUSABLE
  */
 export async function writePrivateFile(
@@ -14,11 +15,16 @@ export async function writePrivateFile(
   value: unknown,
   random: Random,
 ): Promise<void> {
+  await writePrivateText(path, `${JSON.stringify(value)}\n`, random)
+}
+
+/** The same with a text. @throws StarlingError HOME_UNUSABLE */
+export async function writePrivateText(path: string, text: string, random: Random): Promise<void> {
   const draft = `${path}.${Buffer.from(random.bytes(8)).toString('hex')}.new`
   try {
     const file = await open(draft, 'wx', 0o600)
     try {
-      await file.writeFile(`${JSON.stringify(value)}\n`)
+      await file.writeFile(text)
       await file.sync()
     } finally {
       await file.close()
@@ -39,18 +45,34 @@ export async function readPrivateFile<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
 ): Promise<z.output<Schema> | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) return undefined
-    throw new StarlingError('HOME_UNUSABLE', `${path} cannot be read`, { cause })
-  }
+  const text = await readPrivateText(path)
+  if (text === undefined) return undefined
   try {
     return schema.parse(JSON.parse(text))
   } catch (cause) {
     throw new StarlingError('HOME_UNUSABLE', `${path} is damaged; remove it and log in again`, {
       cause,
     })
+  }
+}
+
+/** The text of such a file, or undefined when there is none. @throws StarlingError HOME_UNUSABLE */
+export async function readPrivateText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT')) return undefined
+    throw new StarlingError('HOME_UNUSABLE', `${path} cannot be read`, { cause })
+  }
+}
+
+/** Removes such a file. @returns whether there was one @throws StarlingError HOME_UNUSABLE */
+export async function removePrivateFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT')) return false
+    throw new StarlingError('HOME_UNUSABLE', `${path} cannot be removed`, { cause })
   }
 }

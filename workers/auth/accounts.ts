@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
+import type { Figure, Impediment } from '../../facilities/process/worker-health.js'
 import type { DurableRecords } from '../../facilities/store/durable-records.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { createId } from '../../helpers/id.js'
@@ -39,6 +40,32 @@ export class Accounts {
     this.#passwords = parts.passwords
     this.#clock = parts.clock
     this.#random = parts.random
+  }
+
+  /** What keeps accounts from being read and written. */
+  impediments(): readonly Impediment[] {
+    const { opened, closing, failure } = this.#records
+    const because = (message: string) => [{ code: 'HOME_UNUSABLE', message, blocks: true } as const]
+    if (!opened || closing !== null) return because('The store of the accounts is not open')
+    return failure === null ? [] : because(failure.message)
+  }
+
+  /** How busy the hashing of passwords is. */
+  get figures(): readonly Figure[] {
+    return [
+      {
+        name: 'hashesRunning',
+        help: 'Passwords that are being hashed',
+        kind: 'gauge',
+        value: () => this.#passwords.running,
+      },
+      {
+        name: 'hashesWaiting',
+        help: 'Logins and registrations that wait for their password to be hashed',
+        kind: 'gauge',
+        value: () => this.#passwords.waiting,
+      },
+    ]
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { Service } from '../../facilities/network/service.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { signSessionToken } from '../../helpers/session-token.js'
@@ -28,7 +29,7 @@ export interface AuthWorkerParts {
 }
 
 /** Registers users, opens sessions and publishes the keys that sessions are verified with. */
-export class AuthWorker {
+export class AuthWorker implements WatchedWorker {
   readonly #accounts: Accounts
   readonly #sessionKeys: SessionKeys
   readonly #clock: Clock
@@ -60,6 +61,14 @@ export class AuthWorker {
         return this.#openSession(userId)
       })
       .unary(authProtocol.sessionKeys, async () => ({ keys: this.#sessionKeys.publicKeys() }))
+  }
+
+  impediments(): readonly Impediment[] {
+    return this.#accounts.impediments()
+  }
+
+  get figures(): readonly Figure[] {
+    return this.#accounts.figures
   }
 
   #openSession(userId: string): { token: string; expiresInMs: number } {

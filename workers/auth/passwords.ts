@@ -44,6 +44,16 @@ export class PasswordHasher {
     this.#nobodysHash = unmatchedHash(passes, memoryBytes)
   }
 
+  /** Hashes that are being computed. */
+  get running(): number {
+    return this.#line.running
+  }
+
+  /** Callers that wait for their turn. */
+  get waiting(): number {
+    return this.#line.waiting
+  }
+
   /**
    * A hash to store: it holds its salt and its parameters.
    *

@@ -7,7 +7,7 @@ import { validateMessage } from '../../helpers/protocol/json-message.js'
 import type { GatewayAccess } from './gateway-access.js'
 
 /** A session with less time than this left is renewed before it is used. */
-const LEAST_REMAINING_MS = 60_000
+const LEAST_REMAINING_MS = 5_000
 
 /** Registers, logs in, and has the credential that a request needs. */
 export class ClientAccounts {
@@ -63,10 +63,13 @@ export class ClientAccounts {
    * @throws StarlingError NOT_LOGGED_IN when this home has no local account
    */
   async renew(signal: AbortSignal): Promise<StoredSession> {
+    const kept = await this.#folder.session()
     const account = await this.#folder.localAccount()
-    if (account === undefined) {
-      throw new StarlingError('NOT_LOGGED_IN', 'There is no session, or it has ended')
+    // Whoever logged in here does not become somebody else because their session has ended.
+    if (kept !== undefined && kept.email !== account?.email) {
+      throw new StarlingError('NOT_LOGGED_IN', `The session of ${kept.email} has ended`)
     }
+    if (account === undefined) throw new StarlingError('NOT_LOGGED_IN', 'There is no session')
     try {
       return await this.login(account, signal)
     } catch (error) {
@@ -78,6 +81,40 @@ export class ClientAccounts {
       if (!isStarlingError(error, 'EMAIL_TAKEN')) throw error
       // Another command of this home was faster.
       return await this.login(account, signal)
+    }
+  }
+
+  /**
+   * A session in place of one that the mesh did not accept: it was made anew, say, or its auth worker
+   * was.
+   *
+   * @param refusal what the request with the old one failed with
+   * @throws StarlingError the refusal, when it had another reason or a new session needs a password
+   */
+  async replace(refusal: unknown, signal: AbortSignal): Promise<StoredSession> {
+    if (!isStarlingError(refusal, 'INVALID_CREDENTIAL')) throw refusal
+    try {
+      return await this.renew(signal)
+    } catch (error) {
+      throw isStarlingError(error, 'NOT_LOGGED_IN') ? refusal : error
+    }
+  }
+
+  /**
+   * Makes a request with the session of this home, and once more with a new one when the mesh does
+   * not accept it.
+   *
+   * @throws StarlingError NOT_LOGGED_IN, or as the request
+   */
+  async withSession<T>(
+    signal: AbortSignal,
+    request: (session: StoredSession) => Promise<T>,
+  ): Promise<T> {
+    const session = await this.session(signal)
+    try {
+      return await request(session)
+    } catch (error) {
+      return await request(await this.replace(error, signal))
     }
   }
 }

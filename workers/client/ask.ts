@@ -1,4 +1,3 @@
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
 import type {
   ChatMessage,
@@ -46,11 +45,8 @@ export async function* ask(
   try {
     return yield* request(session.token)
   } catch (error) {
-    // Refused before anything was answered: the mesh was made anew, say, or its auth worker was.
-    if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
-    const renewed = await accounts.renew(signal).catch((failure: unknown) => {
-      throw isStarlingError(failure, 'NOT_LOGGED_IN') ? error : failure
-    })
+    // Refused before anything was answered.
+    const renewed = await accounts.replace(error, signal)
     return yield* request(renewed.token)
   }
 }

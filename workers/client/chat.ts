@@ -1,50 +1,102 @@
-import { createInterface } from 'node:readline/promises'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { ChatMessage } from '../../helpers/protocol/generation.js'
+import type { ChatHistory } from '../../facilities/home/chat-history.js'
+import { EXIT_CODES } from '../../facilities/process/run-worker.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { type Conversation, isChatCommand, runChatCommand } from './chat-commands.js'
+import { ChatInput } from './chat-input.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
 /**
  * Takes prompts line by line and streams the answers, keeping the conversation. Ctrl-C ends an
  * answer, or at the prompt the chat; so does the end of the input.
+ *
+ * @returns the exit code: 1 when the prompts came from a pipe and one was not answered
  */
-export async function chat(tools: ClientTools, { model }: { model?: string }): Promise<void> {
-  const { stdin: input, stdout: output } = process
-  const lines = createInterface({ input, output, prompt: '> ', terminal: input.isTTY })
-  const messages: ChatMessage[] = []
-  let answering: AbortController | null = null
-  let open = true
-  lines.once('close', () => {
-    open = false
+export async function chat(
+  tools: ClientTools,
+  { model }: { model?: string },
+): Promise<number | undefined> {
+  const history = tools.folder.chatHistory
+  const conversation: Conversation = { model, messages: [], isOver: false }
+  let underWay: AbortController | null = null
+  let hasFailed = false
+  const input = new ChatInput({
+    terminal: tools.terminal,
+    history: tools.terminal.input.isTTY ? await keptLines(history, tools) : [],
+    onInterrupt: () => {
+      if (underWay === null) input.close()
+      else underWay.abort(new StarlingError('CANCELLED', 'The answer was ended'))
+    },
   })
-  lines.on('SIGINT', () => {
-    if (answering === null) lines.close()
-    else answering.abort(new StarlingError('CANCELLED', 'The answer was ended'))
-  })
-  tools.signal.addEventListener('abort', () => lines.close(), { once: true })
+  tools.signal.addEventListener('abort', () => input.close(), { once: true })
+  if (tools.signal.aborted) input.close()
+  if (input.isInteractive) tools.output.detail('/help lists the commands; Ctrl-D leaves.')
 
-  const prompt = () => {
-    if (open && input.isTTY) lines.prompt()
-  }
-  prompt()
-  for await (const content of lines) {
-    if (content.trim() !== '') {
-      answering = new AbortController()
-      const signal = AbortSignal.any([tools.signal, answering.signal])
-      messages.push({ role: 'user', content })
-      try {
-        const answer = await streamAnswer({ ...tools, signal }, { messages, model })
-        messages.push({ role: 'assistant', content: answer })
-      } catch (error) {
-        // What was not answered is no part of the conversation.
-        messages.pop()
-        if (tools.signal.aborted) break
-        tools.output.line('', { type: 'cancelled' })
-        if (!answering.signal.aborted) tools.output.failure(error)
-      }
-      answering = null
+  for await (const line of input.prompts()) {
+    if (tools.signal.aborted) break
+    if (isStarlingError(line)) {
+      hasFailed = true
+      tellFailure(line, tools)
+      continue
     }
-    prompt()
+    if (line.trim() === '') continue
+    const kept = input.isInteractive ? keep(history, line, tools) : undefined
+    underWay = new AbortController()
+    const signal = AbortSignal.any([tools.signal, underWay.signal])
+    try {
+      if (isChatCommand(line)) await runChatCommand(line, conversation, { ...tools, signal })
+      else await answer(line, conversation, { ...tools, signal })
+    } catch (error) {
+      if (tools.signal.aborted) break
+      hasFailed = true
+      if (underWay.signal.aborted) tools.output.cancelled()
+      else tellFailure(error, tools)
+    }
+    underWay = null
+    await kept
+    if (conversation.isOver) break
   }
-  if (input.isTTY) output.write('\n')
+  input.close()
+  if (input.isInteractive) {
+    if (!conversation.isOver) tools.terminal.screen.write('\n')
+    return undefined
+  }
+  return hasFailed || tools.signal.aborted ? EXIT_CODES.failed : undefined
+}
+
+/** What is not answered to its end is no part of the conversation. */
+async function answer(
+  content: string,
+  conversation: Conversation,
+  tools: ClientTools,
+): Promise<void> {
+  const { model } = conversation
+  const messages = [...conversation.messages, { role: 'user' as const, content }]
+  const reply = await streamAnswer(tools, { messages, model })
+  conversation.messages = [...messages, { role: 'assistant', content: reply }]
+}
+
+function tellFailure(error: unknown, { output }: ClientTools): void {
+  output.failure(error)
+  if (isStarlingError(error, 'CONTEXT_TOO_LONG', 'PAYLOAD_TOO_LARGE')) {
+    output.notice('  /new begins a new conversation.')
+  }
+}
+
+/** A history that cannot be read or written is no reason not to talk. */
+async function keptLines(history: ChatHistory, { output }: ClientTools): Promise<string[]> {
+  try {
+    return await history.lines()
+  } catch (error) {
+    output.notice(`There is no history: ${Object(error).message}`)
+    return []
+  }
+}
+
+async function keep(history: ChatHistory, line: string, { output }: ClientTools): Promise<void> {
+  try {
+    await history.keep(line)
+  } catch (error) {
+    output.notice(`Not kept in the history: ${Object(error).message}`)
+  }
 }

@@ -3,12 +3,13 @@ import type { Random } from '../../facilities/clock/random.js'
 import type { ClientFolder } from '../../facilities/home/client-folder.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import type { Token } from '../../helpers/protocol/generation.js'
 import { ClientAccounts } from './accounts.js'
 import { type AnswerEnd, ask, type Question } from './ask.js'
 import { GatewayAccess } from './gateway-access.js'
 
-/** A user's side of the mesh: accounts and questions. */
+/** A user's side of the mesh: accounts, models and questions. */
 export class ClientWorker {
   /** Registers and logs in. */
   readonly accounts: ClientAccounts
@@ -28,6 +29,24 @@ export class ClientWorker {
   }) {
     this.#gateway = new GatewayAccess(options)
     this.accounts = new ClientAccounts({ ...options, gateway: this.#gateway })
+  }
+
+  /** Whose session this home has, as the mesh sees it. @throws StarlingError NOT_LOGGED_IN, or as the call */
+  async whoami(
+    signal: AbortSignal,
+  ): Promise<{ email: string; userId: string; expiresInMs: number }> {
+    return await this.accounts.withSession(signal, async ({ email, token: credential }) => ({
+      email,
+      ...(await this.#gateway.call(gatewayProtocol.whoami, { credential }, signal)),
+    }))
+  }
+
+  /** The models that can be asked now. @throws StarlingError NOT_LOGGED_IN, or as the call */
+  async models(signal: AbortSignal): Promise<ServedModel[]> {
+    return await this.accounts.withSession(signal, async ({ token: credential }) => {
+      const { models } = await this.#gateway.call(gatewayProtocol.models, { credential }, signal)
+      return models
+    })
   }
 
   /** Streams an answer. @throws StarlingError NOT_LOGGED_IN, or as the stream */

@@ -65,7 +65,8 @@ export class GatewayAccess {
   }
 
   /**
-   * Calls a stream method. Once the first chunk is there, nothing is tried again.
+   * Calls a stream method. Once the first chunk is there, nothing is tried again; RATE_LIMITED is told
+   * at once.
    *
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
@@ -103,12 +104,14 @@ export class GatewayAccess {
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
     let told: string | undefined
-    for (;;) {
+    for (let tries = 0; ; tries += 1) {
       const waitedMs = this.#clock.monotonic() - startedAt
       try {
-        return await attempt(this.#gateway(waitedMs))
+        return await attempt(this.#gateway(tries, waitedMs))
       } catch (error) {
         if (!isStarlingError(error) || !mayRetry(error) || waitedMs >= this.#waitMs) throw error
+        // Whoever has asked too often waits for seconds, which is theirs to decide.
+        if (error.code === 'RATE_LIMITED') throw error
         if (waitedMs >= PATIENCE_MS && error.code !== told) {
           told = error.code
           this.#onWaiting(error)
@@ -118,8 +121,10 @@ export class GatewayAccess {
     }
   }
 
-  #gateway(waitedMs: number): PeerConnection {
-    const [gateway] = this.#gateways.connections
+  /** Another one for each try, where there are several. */
+  #gateway(tries: number, waitedMs: number): PeerConnection {
+    const { connections } = this.#gateways
+    const gateway = connections[tries % connections.length]
     if (gateway !== undefined) return gateway
     throw new StarlingError(
       'GATEWAY_NOT_FOUND',

@@ -1,4 +1,5 @@
 import { describeFailure } from '../../facilities/process/run-worker.js'
+import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
 
@@ -7,27 +8,42 @@ export class Output {
   readonly json: boolean
   readonly #result: NodeJS.WritableStream
   readonly #notices: NodeJS.WritableStream
+  readonly #isTerminal: boolean
+  readonly #isColored: boolean
+  /** Whether a piece of an answer stands on a line that has not ended. */
+  #isMidLine = false
 
-  /** @param options.notices waiting and failures: never mixed into the result */
+  /**
+   * @param options.notices waiting and failures: never mixed into the result
+   * @param options.isTerminal whether somebody looks at the result; false when left out
+   * @param options.isColored whether that terminal shows some text dimmer than other
+   */
   constructor(options: {
     json: boolean
     result: NodeJS.WritableStream
     notices: NodeJS.WritableStream
+    isTerminal?: boolean
+    isColored?: boolean
   }) {
     this.json = options.json
     this.#result = options.result
     this.#notices = options.notices
+    this.#isTerminal = options.isTerminal ?? false
+    this.#isColored = options.isColored ?? false
   }
 
   /** A result: `fields` for programs, `text` and a line end for people. */
   line(text: string, fields: Record<string, unknown>): void {
+    this.#isMidLine = false
     this.#result.write(`${this.json ? JSON.stringify(fields) : text}\n`)
   }
 
   /** A piece of an answer. Resolves when there is room for the next one, or nobody reads any more. */
   async piece(text: string, fields: Record<string, unknown>): Promise<void> {
     const piece = this.json ? `${JSON.stringify(fields)}\n` : text
-    if (piece === '' || !this.#result.writable || this.#result.write(piece)) return
+    if (piece === '' || !this.#result.writable) return
+    this.#isMidLine = !piece.endsWith('\n')
+    if (this.#result.write(piece)) return
     await new Promise<void>((resolve) => {
       const goOn = () => {
         this.#result.off('drain', goOn)
@@ -39,20 +55,43 @@ export class Output {
     })
   }
 
+  /** A remark for whoever looks at the terminal: neither programs nor files get it. */
+  detail(text: string): void {
+    if (this.json || !this.#isTerminal) return
+    this.#endLine()
+    this.#result.write(this.#isColored ? `\u001b[2m${text}\u001b[22m\n` : `${text}\n`)
+  }
+
   /** Something that a person may want to know while waiting. */
   notice(text: string): void {
     if (!this.json) this.#notices.write(`${text}\n`)
   }
 
+  /** An answer was ended by whoever asked for it. */
+  cancelled(): void {
+    this.#endLine()
+    if (this.json) this.line('', { type: 'cancelled' })
+    else this.detail('ended')
+  }
+
   /** A failure. */
   failure(error: unknown): void {
+    this.#endLine()
     if (this.json) {
-      const { code, message } = toWireError(error)
-      this.#result.write(`${JSON.stringify({ type: 'error', code, message })}\n`)
+      const { code, message, retryAfterMs } = toWireError(error)
+      const { whatToDo, retryable } = isStarlingError(error) ? error : ERROR_CODES.INTERNAL
+      const fields = { type: 'error', code, message, retryable, whatToDo, retryAfterMs }
+      this.#result.write(`${JSON.stringify(fields)}\n`)
     } else if (isStarlingError(error)) {
       this.#notices.write(`${describeFailure(error)}\n`)
     } else {
       this.#notices.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     }
+  }
+
+  /** Ends the line that an answer broke off on. */
+  #endLine(): void {
+    if (this.#isMidLine) this.#result.write('\n')
+    this.#isMidLine = false
   }
 }

@@ -15,37 +15,47 @@ export interface ClientSettings extends HostSettings {
   readonly client: { readonly waitMs: number }
 }
 
-/** What a client command works with. */
-export interface ClientTools {
+/** Where somebody types, and sees what they type. */
+export interface Terminal {
+  readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly screen: NodeJS.WritableStream
+}
+
+/** What a command that needs no mesh works with. */
+export interface OfflineTools {
   readonly host: WorkerHost
-  readonly client: ClientWorker
+  readonly folder: ClientFolder
   readonly output: Output
-  readonly network: MeshNetwork
+  readonly terminal: Terminal
   /** Aborted by Ctrl-C, SIGTERM and the end of the process that started this one. */
   readonly signal: AbortSignal
 }
 
+/** What a command that talks to the mesh works with. */
+export interface ClientTools extends OfflineTools {
+  readonly client: ClientWorker
+  readonly network: MeshNetwork
+}
+
+/** One command. @returns its exit code when it is not 0 */
+export type ClientAction<Tools, Flags> = (
+  tools: Tools,
+  flags: Flags,
+  parameters: readonly string[],
+) => Promise<number | undefined>
+
 /** Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage. */
 export async function runClient(
   settings: ClientSettings,
-  command: (tools: ClientTools) => Promise<void>,
+  command: (tools: ClientTools) => Promise<number | undefined>,
 ): Promise<void> {
-  const output = new Output({
-    json: settings.json,
-    result: process.stdout,
-    notices: process.stderr,
-  })
-  const resources = new ResourceStack()
-  const signal = endOfProcess()
-  let exitCode: number = EXIT_CODES.done
-  try {
-    const host = await openClientHost(settings)
+  await runToItsEnd(settings, async (tools, resources) => {
+    const { host, folder, output } = tools
     const network = new MeshNetwork({ ...host, settings: settings.network })
-    const gateways = network.peers('gateway')
     const client = new ClientWorker({
       ...host,
-      gateways,
-      folder: await ClientFolder.open(host.home, host.random),
+      gateways: network.peers('gateway'),
+      folder,
       lookedFor:
         `gateways of mesh ${host.identity.mesh.slice(0, 12)} (home ${host.home.directory}) ` +
         `by the DHT at 127.0.0.1:${settings.network.bootstrapPort}`,
@@ -53,7 +63,40 @@ export async function runClient(
       onWaiting: ({ message }) => output.notice(`${message}; waiting …`),
     })
     await resources.open(network)
-    await command({ host, network, client, output, signal })
+    return await command({ ...tools, network, client })
+  })
+}
+
+/** The same for a command that needs no mesh. */
+export async function runOffline(
+  settings: ClientSettings,
+  command: (tools: OfflineTools) => Promise<number | undefined>,
+): Promise<void> {
+  await runToItsEnd(settings, command)
+}
+
+async function runToItsEnd(
+  settings: ClientSettings,
+  run: (tools: OfflineTools, resources: ResourceStack) => Promise<number | undefined>,
+): Promise<void> {
+  const { stdin, stdout, stderr } = process
+  const output = new Output({
+    json: settings.json,
+    result: stdout,
+    notices: stderr,
+    isTerminal: stdout.isTTY ?? false,
+    // Knows of NO_COLOR and of terminals that cannot.
+    isColored: stdout.isTTY && stdout.hasColors(),
+  })
+  const resources = new ResourceStack()
+  const signal = endOfProcess()
+  let exitCode: number = EXIT_CODES.done
+  try {
+    const host = await openClientHost(settings)
+    const folder = await ClientFolder.open(host.home, host.random)
+    // What is typed is not to stand in a file or among a program's objects.
+    const terminal = { input: stdin, screen: stdout.isTTY && !settings.json ? stdout : stderr }
+    exitCode = (await run({ host, folder, output, terminal, signal }, resources)) ?? exitCode
   } catch (error) {
     exitCode = isStarlingError(error, 'BAD_USAGE') ? EXIT_CODES.badUsage : EXIT_CODES.failed
     output.failure(error)

@@ -1,8 +1,8 @@
-import type { Question } from './ask.js'
+import type { AnswerEnd, Question } from './ask.js'
 import type { ClientTools } from './run-client.js'
 
 /**
- * Asks and writes the answer out as it comes.
+ * Asks and writes the answer out as it comes, and after it how fast it came.
  *
  * @returns the whole answer
  * @throws StarlingError as the client's ask
@@ -16,10 +16,28 @@ export async function streamAnswer(
   for (;;) {
     const step = await tokens.next()
     if (step.done) {
-      output.line('', { type: 'end', ...step.value })
+      const { value: end } = step
+      output.line('', { type: 'end', ...end, tokensPerSecond: tokensPerSecond(end) })
+      output.detail(describeEnd(end))
       return content
     }
     content += step.value.text
     await output.piece(step.value.text, { type: 'token', ...step.value })
   }
+}
+
+function describeEnd(end: AnswerEnd): string {
+  const rate = tokensPerSecond(end)
+  return [
+    `${end.completionTokens} ${end.completionTokens === 1 ? 'token' : 'tokens'}`,
+    ...(rate === undefined ? [] : [`${rate.toFixed(1)} tokens/s`]),
+    end.model,
+    ...(end.finishReason === 'length' ? ['cut off at its longest'] : []),
+  ].join(', ')
+}
+
+/** How fast the model wrote, as its processor measured it; undefined when that was too short. */
+function tokensPerSecond({ completionTokens, timings }: AnswerEnd): number | undefined {
+  if (completionTokens < 2 || timings.generationMs <= 0) return undefined
+  return Math.round((completionTokens / timings.generationMs) * 10_000) / 10
 }

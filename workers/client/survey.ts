@@ -5,6 +5,7 @@ import type { MeshNetwork } from '../../facilities/network/mesh-network.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
 import { createOrigin } from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
+import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
@@ -24,6 +25,23 @@ export interface FoundWorker {
   readonly error?: string
 }
 
+/** A worker that is announced and could not be connected. */
+export interface UnreachedWorker {
+  readonly role: Role
+  /** The beginning of its public key, as in the logs. */
+  readonly key: string
+  /** What the last dial failed with; null when it does not answer yet. */
+  readonly code: ErrorCode | null
+}
+
+/** What a look at the whole mesh has found. */
+export interface Survey {
+  /** What all workers of this machine find each other by. */
+  readonly bootstrap: { readonly address: string; readonly isReachable: boolean }
+  readonly workers: readonly FoundWorker[]
+  readonly unreached: readonly UnreachedWorker[]
+}
+
 /** The roles that are looked for. Clients are not: they are not announced. */
 export const SURVEYED_ROLES = ['auth', 'gateway', 'processor'] as const
 
@@ -31,18 +49,29 @@ export const SURVEYED_ROLES = ['auth', 'gateway', 'processor'] as const
 export async function surveyMesh(
   network: MeshNetwork,
   options: { clock: Clock; random: Random; signal: AbortSignal },
-): Promise<FoundWorker[]> {
+): Promise<Survey> {
   const { clock, random, signal } = options
-  const found = await Promise.all(
-    SURVEYED_ROLES.map(async (role) => {
+  const [bootstrap, ...found] = await Promise.all([
+    network.pingBootstrap(),
+    ...SURVEYED_ROLES.map(async (role) => {
       const peers = await network.look(role)
       await surveyed(peers, clock, signal)
-      return await Promise.all(
+      const workers = await Promise.all(
         peers.connections.map((connection) => describe(role, connection, clock, random)),
       )
+      const unreached = peers.unreached.map(({ publicKey, code }) => ({
+        role,
+        key: Buffer.from(publicKey).toString('hex').slice(0, 12),
+        code,
+      }))
+      return { workers, unreached }
     }),
-  )
-  return found.flat()
+  ])
+  return {
+    bootstrap,
+    workers: found.flatMap(({ workers }) => workers),
+    unreached: found.flatMap(({ unreached }) => unreached),
+  }
 }
 
 async function surveyed(peers: RolePeers, clock: Clock, signal: AbortSignal): Promise<void> {

@@ -1,44 +1,58 @@
 import ReadyResource from 'ready-resource'
-import type { Clock } from '../../facilities/clock/clock.js'
+import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
+import { repeat } from '../../facilities/clock/repeat.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import { onBehalfOf } from '../../facilities/network/request-context.js'
+import {
+  createOrigin,
+  onBehalfOf,
+  type RequestContext,
+} from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { Service } from '../../facilities/network/service.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
+import type { ErrorCode } from '../../helpers/errors/error-codes.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
-import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
+import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { pickOfTwo } from '../../helpers/routing/pick-of-two.js'
+import { Admission, type AdmissionSettings } from './admission.js'
 import { type KnownProcessor, ProcessorDirectory } from './processor-directory.js'
-import { SessionVerifier } from './session-verifier.js'
 
-/** The one door for clients: hands accounts to auth, verifies sessions, relays answers. */
-export class GatewayWorker extends ReadyResource {
+/** How often what is needed before the first question is asked for, while it is not there. */
+const PREPARE_INTERVAL_MS = 500
+
+/** The one door for clients: hands accounts to auth, admits questions, relays answers. */
+export class GatewayWorker extends ReadyResource implements WatchedWorker {
+  readonly #clock: Clock
   readonly #auth: RolePeers
+  readonly #processors: RolePeers
   readonly #random: Random
   readonly #directory: ProcessorDirectory
-  readonly #sessions: SessionVerifier
+  readonly #admission: Admission
+  #preparing: Timer | null = null
 
-  constructor(options: {
-    service: Service
-    auth: RolePeers
-    processors: RolePeers
-    /** The mesh's root public key, hexadecimal. */
-    mesh: string
-    clock: Clock
-    random: Random
-    loadIntervalMs: number
-  }) {
+  constructor(
+    options: AdmissionSettings & {
+      service: Service
+      auth: RolePeers
+      processors: RolePeers
+      /** The mesh's root public key, hexadecimal. */
+      mesh: string
+      clock: Clock
+      random: Random
+      loadIntervalMs: number
+    },
+  ) {
     super()
+    this.#clock = options.clock
     this.#auth = options.auth
+    this.#processors = options.processors
     this.#random = options.random
     this.#directory = new ProcessorDirectory(options)
-    this.#sessions = new SessionVerifier({
-      mesh: options.mesh,
-      clock: options.clock,
-      auth: () => this.#auth.connections[0],
-    })
+    this.#admission = new Admission({ ...options, auth: () => this.#auth.connections[0] })
     const gateway = this
     options.service
       .unary(gatewayProtocol.register, (request, context) =>
@@ -47,27 +61,85 @@ export class GatewayWorker extends ReadyResource {
       .unary(gatewayProtocol.login, (request, context) =>
         this.#authWorker().call(authProtocol.login, request, onBehalfOf(context)),
       )
-      .stream(gatewayProtocol.infer, async function* (request, context) {
-        await gateway.#sessions.verify(request.credential, onBehalfOf(context))
-        const model = request.model ?? gateway.#anyModel()
-        const processor = gateway.#pick(model)
-        processor.sentSince += 1
-        const { messages, options } = request
-        const end = yield* processor.connection.open(
-          processorProtocol.generate,
-          { model, messages, options },
-          onBehalfOf(context),
-        )
-        return { ...end, model }
+      .unary(gatewayProtocol.whoami, ({ credential }, context) =>
+        this.#admission.identify(credential, onBehalfOf(context)),
+      )
+      .unary(gatewayProtocol.models, async ({ credential }, context) => {
+        await this.#admission.identify(credential, onBehalfOf(context))
+        return { models: this.#directory.served.slice(0, MAX_LISTED_MODELS) }
       })
+      .stream(gatewayProtocol.infer, async function* (request, context) {
+        const uncount = await gateway.#admission.admit(request, onBehalfOf(context))
+        const { model, answer, first } = await gateway
+          .#begin(request, context)
+          .catch((error: unknown) => {
+            if (isRefusal(error)) uncount()
+            throw error
+          })
+        if (first.done) return { ...first.value, model }
+        try {
+          yield first.value
+          return { ...(yield* answer), model }
+        } finally {
+          await answer.return(undefined as never)
+        }
+      })
+  }
+
+  impediments(): readonly Impediment[] {
+    const found: Impediment[] = []
+    const note = (code: ErrorCode, message: string, blocks = true) =>
+      found.push({ code, message, blocks })
+    const hasKeys = this.#admission.knowsSessionKeys
+    if (this.#auth.connections.length === 0) {
+      // Sessions are verified without auth, once its keys are known.
+      note('AUTH_UNAVAILABLE', 'No auth worker is connected', !hasKeys)
+    }
+    if (!hasKeys) note('AUTH_UNAVAILABLE', 'The keys of sessions are not known yet')
+    if (this.#processors.connections.length === 0) {
+      note('MODEL_UNAVAILABLE', 'No processor is connected')
+    } else if (this.#directory.models.length === 0) {
+      note('MODEL_UNAVAILABLE', 'No connected processor has a model loaded')
+    }
+    return found
+  }
+
+  get figures(): readonly Figure[] {
+    return [
+      {
+        name: 'models',
+        help: 'Models that connected processors serve',
+        kind: 'gauge',
+        value: () => this.#directory.models.length,
+      },
+    ]
   }
 
   protected override async _open(): Promise<void> {
     await this.#directory.ready()
+    // Nobody is to send work here before sessions can be verified, so that cannot wait for work.
+    this.#preparing = repeat(this.#clock, PREPARE_INTERVAL_MS, () =>
+      this.#admission.prepare({ origin: createOrigin(this.#clock, this.#random) }),
+    )
   }
 
   protected override async _close(): Promise<void> {
+    this.#preparing?.cancel()
     await this.#directory.close()
+  }
+
+  /** Picks a processor and asks it, up to its first token. */
+  async #begin(request: RequestOf<typeof gatewayProtocol.infer>, context: RequestContext) {
+    const model = request.model ?? this.#anyModel()
+    const processor = this.#pick(model)
+    processor.sentSince += 1
+    const { messages, options } = request
+    const answer = processor.connection.open(
+      processorProtocol.generate,
+      { model, messages, options },
+      onBehalfOf(context),
+    )
+    return { model, answer, first: await answer.next() }
   }
 
   #authWorker(): PeerConnection {
@@ -92,10 +164,16 @@ export class GatewayWorker extends ReadyResource {
     )
     if (picked !== undefined) return picked
     const { models } = this.#directory
+    if (models.length > 0) {
+      // Not to be waited for: the mesh is up, and this is not among what it serves.
+      throw new StarlingError(
+        'MODEL_NOT_FOUND',
+        `No connected processor serves ${model}; served are: ${models.join(', ')}`,
+      )
+    }
     throw new StarlingError(
       'MODEL_UNAVAILABLE',
-      `No connected processor serves ${model}; ` +
-        (models.length === 0 ? 'none has a model loaded' : `served are: ${models.join(', ')}`),
+      `No connected processor serves ${model}: none has a model loaded`,
       { retryAfterMs: 1000 },
     )
   }
@@ -104,4 +182,9 @@ export class GatewayWorker extends ReadyResource {
 /** Answers in the making and waiting, for each that the processor can make at once. */
 function relativeLoad({ load, sentSince }: KnownProcessor): number {
   return (load.running + load.queued + sentSince) / Math.max(1, load.slots)
+}
+
+/** Errors that say that nobody took the question: whoever asked may ask again at no cost. */
+function isRefusal(error: unknown): boolean {
+  return isStarlingError(error, 'MODEL_NOT_FOUND', 'MODEL_UNAVAILABLE', 'OVERLOADED', 'DRAINING')
 }

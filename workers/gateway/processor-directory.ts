@@ -6,6 +6,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import { createOrigin } from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 
 /** A processor as the gateway sees it. */
@@ -51,6 +52,21 @@ export class ProcessorDirectory extends ReadyResource {
   /** The processors that serve a model. */
   serving(model: string): KnownProcessor[] {
     return [...this.#known.values()].filter(({ load }) => load.models.includes(model))
+  }
+
+  /** What is served, by how many, and with how much room; in alphabetical order. */
+  get served(): ServedModel[] {
+    return this.models.map((name) => {
+      const loads = this.serving(name).map(({ load }) => load)
+      const contexts = loads.flatMap(({ contextTokens }) => contextTokens ?? [])
+      return {
+        name,
+        processors: loads.length,
+        slots: loads.reduce((sum, { slots }) => sum + slots, 0),
+        // Whichever of them answers, this much has room.
+        ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
+      }
+    })
   }
 
   protected override async _open(): Promise<void> {

@@ -2,9 +2,13 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
 import type { CallOptions } from '../../facilities/network/request-context.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
-import { sessionKeyIdOf, verifySessionToken } from '../../helpers/session-token.js'
+import {
+  type SessionClaims,
+  sessionKeyIdOf,
+  verifySessionToken,
+} from '../../helpers/session-token.js'
 
 /** Between two requests for keys that a token names but nobody knows. */
 const REFETCH_INTERVAL_MS = 1_000
@@ -33,19 +37,34 @@ export class SessionVerifier {
   }
 
   /**
-   * @returns the id of the user whose session it is
-   * @throws StarlingError INVALID_CREDENTIAL; AUTH_UNAVAILABLE when no key is known yet and no auth
+   * @returns whose session it is and when it ends
+   * @throws StarlingError INVALID_CREDENTIAL; AUTH_UNAVAILABLE when the key is not known and no auth
    *   worker is there to ask
    */
-  async verify(token: string, options: CallOptions): Promise<string> {
+  async verify(token: string, options: CallOptions): Promise<SessionClaims> {
     const keyId = sessionKeyIdOf(token)
     if (keyId !== undefined && !this.#keys.has(keyId)) await this.#refetch(options)
-    const { userId } = verifySessionToken(token, {
+    return verifySessionToken(token, {
       mesh: this.#mesh,
       keys: this.#keys,
       nowMs: this.#clock.now(),
     })
-    return userId
+  }
+
+  /** Whether the sessions of this mesh can be told from others. */
+  get hasKeys(): boolean {
+    return this.#keys.size > 0
+  }
+
+  /** Fetches the keys if none is known and an auth worker is there, before a session needs them. */
+  async prepare(options: CallOptions): Promise<void> {
+    if (this.hasKeys || this.#auth() === undefined) return
+    try {
+      await this.#refetch(options)
+    } catch (error) {
+      // Whoever calls this calls it again.
+      if (!isStarlingError(error)) throw error
+    }
   }
 
   async #refetch(options: CallOptions): Promise<void> {
@@ -60,10 +79,9 @@ export class SessionVerifier {
   async #fetch(options: CallOptions): Promise<void> {
     const auth = this.#auth()
     if (auth === undefined) {
-      if (this.#keys.size > 0) return
       throw new StarlingError(
         'AUTH_UNAVAILABLE',
-        'No auth worker is connected, and sessions cannot be verified before one was',
+        'No auth worker is connected to ask for the key of this session',
         { retryAfterMs: 1000 },
       )
     }

@@ -15,6 +15,8 @@ export interface MeshSettings {
   readonly processors: number
   /** A question to answer; the mesh ends with the answer. */
   readonly ask: string | undefined
+  /** The first of the ports that workers serve metrics on, one each; 0: none do. */
+  readonly metricsPort: number
   /** What every worker is started with besides its home. */
   readonly workerFlags: readonly string[]
   /** What processors are started with besides that. */
@@ -35,6 +37,7 @@ export async function runMesh(
   life: WorkerLife,
   settings: MeshSettings,
 ): Promise<void> {
+  const clock = new SystemClock()
   const random = new SystemRandom()
   const home = await Home.open(settings.home)
   await (await ClientFolder.open(home, random)).ensureLocalAccount()
@@ -45,7 +48,7 @@ export async function runMesh(
   const mesh = new MeshWorker({
     plan: planOf(settings, [...homeFlags, ...settings.workerFlags]),
     logFileOf: (name) => `${logs}/${name}.log`,
-    clock: new SystemClock(),
+    clock,
   })
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),
@@ -65,11 +68,14 @@ export async function runMesh(
     progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
     return
   }
-  const question = settings.ask === undefined ? [] : ['ask', settings.ask]
+  const clientFlags = [...homeFlags, ...settings.clientFlags]
   const client = await resources.open(
     new ClientChild({
       script: entry('client'),
-      parameters: [...question, ...homeFlags, ...settings.clientFlags],
+      // What is asked may look like a flag.
+      parameters:
+        settings.ask === undefined ? clientFlags : ['ask', ...clientFlags, '--', settings.ask],
+      clock,
     }),
   )
   // Both are sent Ctrl-C by the terminal, and only the client knows what it is to end.
@@ -79,7 +85,7 @@ export async function runMesh(
 
 function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] {
   const processorFlags = [...flags, ...settings.processorFlags]
-  return [
+  const plan: WorkerPlan[] = [
     { name: 'auth', script: entry('auth'), flags },
     { name: 'gateway', script: entry('gateway'), flags },
     ...Array.from({ length: settings.processors }, (_, index) => ({
@@ -88,6 +94,13 @@ function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] 
       flags: processorFlags,
     })),
   ]
+  const { metricsPort } = settings
+  if (metricsPort === 0) return plan
+  // They cannot share the one that the file or the environment names.
+  return plan.map((worker, index) => ({
+    ...worker,
+    flags: [...worker.flags, '--metrics-port', String(metricsPort + index)],
+  }))
 }
 
 /** The absolute path of a worker's entry. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { open } from 'node:fs/promises'
+import { open, rename, stat } from 'node:fs/promises'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { parentMessageSchema } from '../../facilities/process/parent.js'
@@ -8,6 +8,9 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** How long a worker may take to close before it is killed: longer than it drains by default. */
 const CLOSE_TIMEOUT_MS = 15_000
+
+/** A log that is larger than this when its worker starts is set aside, and the one before it removed. */
+const LOG_BYTES = 10 * 1024 * 1024
 
 /** How one worker is started. */
 export interface WorkerChildOptions {
@@ -64,6 +67,7 @@ export class WorkerChild extends ReadyResource {
   }
 
   protected override async _open(): Promise<void> {
+    await setAsideWhenLarge(this.#logFile)
     const log = await open(this.#logFile, 'a', 0o600)
     const child = fork(this.#script, this.#flags, {
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
@@ -94,7 +98,8 @@ export class WorkerChild extends ReadyResource {
     return new Promise((resolve, reject) => {
       let failure: StarlingError | undefined
       child.on('message', (raw) => {
-        const message = parentMessageSchema.parse(raw)
+        const { data: message } = parentMessageSchema.safeParse(raw)
+        if (message === undefined) return
         if (message.kind === 'ready') resolve()
         if (message.kind === 'progress') this.emit('progress', message.activity, message.fraction)
         if (message.kind === 'failed') {
@@ -108,4 +113,9 @@ export class WorkerChild extends ReadyResource {
       })
     })
   }
+}
+
+async function setAsideWhenLarge(logFile: string): Promise<void> {
+  const file = await stat(logFile).catch(() => null)
+  if (file !== null && file.size > LOG_BYTES) await rename(logFile, `${logFile}.1`)
 }

@@ -1,6 +1,7 @@
 import ReadyResource from 'ready-resource'
 import type { Engine } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/service.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { SlotQueue } from './slot-queue.js'
@@ -9,7 +10,7 @@ import { SlotQueue } from './slot-queue.js'
  * Answers conversations with the engine that it is given, and owns it. Ready at once, so that it can
  * say that the model is still being prepared; see {@link serving}.
  */
-export class ProcessorWorker extends ReadyResource {
+export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   readonly #engine: Engine
   readonly #queue: SlotQueue
   #loading: Promise<void> | null = null
@@ -35,12 +36,57 @@ export class ProcessorWorker extends ReadyResource {
 
   /** Which models are served and how busy the worker is. */
   load(): ProcessorLoad {
+    const info = this.#loaded ? this.#engine.info() : undefined
     return {
-      models: this.#loaded ? [this.#engine.info().model] : [],
+      models: info === undefined ? [] : [info.model],
       slots: this.#queue.slots,
       running: this.#queue.running,
       queued: this.#queue.waiting,
+      ...(info && { contextTokens: info.contextTokens }),
     }
+  }
+
+  impediments(): readonly Impediment[] {
+    if (!this.#loaded) {
+      const message = 'The processor is still preparing its model'
+      return [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }]
+    }
+    const state = this.#engine.status?.().state ?? 'running'
+    if (state === 'running') return []
+    const message =
+      state === 'starting'
+        ? 'The engine has crashed and is starting again'
+        : 'The engine has crashed; the next request starts it again'
+    return [{ code: 'ENGINE_CRASHED', message, blocks: state === 'starting' }]
+  }
+
+  get figures(): readonly Figure[] {
+    return [
+      {
+        name: 'slots',
+        help: 'Answers that can be made side by side',
+        kind: 'gauge',
+        value: () => this.#queue.slots,
+      },
+      {
+        name: 'slotsBusy',
+        help: 'Answers in the making',
+        kind: 'gauge',
+        value: () => this.#queue.running,
+      },
+      {
+        name: 'queueLength',
+        help: 'Requests that wait for a slot',
+        kind: 'gauge',
+        value: () => this.#queue.waiting,
+      },
+      {
+        name: 'engineRestarts',
+        help: 'Times that the engine was started again after a crash',
+        kind: 'counter',
+        value: () => this.#engine.status?.().restarts ?? 0,
+      },
+    ]
   }
 
   /** Resolves when the model is loaded. @throws StarlingError as the engine */

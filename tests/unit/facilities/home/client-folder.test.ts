@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
@@ -69,4 +69,17 @@ test('should say so when the folder cannot be made', async (t) => {
   const { home, open } = await scene(t)
   await writeFile(home.path('client'), '')
   await t.exception(open(), { code: 'HOME_UNUSABLE' })
+})
+
+test('should forget the session, and nothing else, when it is removed', async (t) => {
+  const { open } = await scene(t)
+  const folder = await open()
+  t.is(await folder.removeSession(), false)
+  await folder.saveSession(SESSION)
+  await folder.ensureLocalAccount()
+  t.is(await folder.removeSession(), true)
+  t.is(await folder.session(), undefined)
+  t.ok(await folder.localAccount())
+  await mkdir(join(folder.path, 'session.json'))
+  await t.exception(folder.removeSession(), { code: 'HOME_UNUSABLE' })
 })

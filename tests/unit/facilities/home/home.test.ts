@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { Home } from '../../../../facilities/home/home.js'
@@ -45,15 +45,35 @@ test('should say which path is unusable when something is in the way', async (t)
   await writeFile(file, '')
   await t.exception(Home.open(file), {
     code: 'HOME_UNUSABLE',
-    message: `The folder ${file} cannot be made`,
+    message: `The folder ${file} cannot be made: a file is in the way`,
   })
   await t.exception(Home.open(join(file, 'home')), { code: 'HOME_UNUSABLE' })
   const home = join(folder, 'home')
   await mkdir(join(home, 'version'), { recursive: true })
   await t.exception(Home.open(home), {
     code: 'HOME_UNUSABLE',
-    message: `${join(home, 'version')} can neither be read nor written`,
+    message:
+      `${join(home, 'version')} can neither be read nor written: ` +
+      'EISDIR: illegal operation on a directory, read',
   })
+})
+
+test('should give up when nothing can be made where it is to be', async (t) => {
+  const link = join(await t.tmp(), 'link')
+  await symlink('/nowhere/at/all', link)
+  // Below /proc, mkdir says that the folder above is not there.
+  for (const directory of [join(link, 'home'), link, '/proc/starling', '/proc/deep/starling']) {
+    await t.exception(Home.open(directory), { code: 'HOME_UNUSABLE' }, directory)
+  }
+  await t.exception(Home.open('/proc/starling'), /ENOENT/)
+})
+
+test('should be opened when it is reached by a link', async (t) => {
+  const folder = await t.tmp()
+  await symlink(folder, join(folder, 'link'))
+  const home = await Home.open(join(folder, 'link', 'home'))
+  t.is(await readFile(home.path('version'), 'utf8'), '1\n')
+  t.is((await Home.open(join(folder, 'link'))).directory, join(folder, 'link'))
 })
 
 test('should make its folders for the owner alone when they are asked for', async (t) => {
@@ -67,6 +87,6 @@ test('should make its folders for the owner alone when they are asked for', asyn
   await writeFile(home.path('logs'), '')
   await t.exception(home.folder('logs'), {
     code: 'HOME_UNUSABLE',
-    message: `The folder ${home.path('logs')} cannot be made`,
+    message: `The folder ${home.path('logs')} cannot be made: a file is in the way`,
   })
 })

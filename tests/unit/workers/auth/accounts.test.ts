@@ -4,14 +4,15 @@ import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
-import { Memory, memoryStore } from '../../../helpers/memory-storage.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { createAccount } from '../../../helpers/factory.js'
 import { rejectionOf } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const ADA = createAccount()
 
-function createAccounts(t: Test, memory = new Memory()) {
-  const store = memoryStore(memory)
+function createAccounts(t: Test, memory = new DurableMemory()) {
+  const store = durableMemoryStore(memory)
   const records = new DurableRecords(store, 'accounts', accountRecordSchema)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
@@ -45,14 +46,15 @@ test('should store a hash and never the password when somebody registers', async
     passwordHash: record?.passwordHash,
     createdAt: clock.now(),
   })
-  t.absent([...memory.entries.values()].some((value) => value.includes(ADA.password)))
+  t.absent([...memory.store.entries.values()].some((value) => value.includes(ADA.password)))
 })
 
 test('should be on disk when the registration is acknowledged', async (t) => {
-  const { accounts, memory } = createAccounts(t)
-  const before = memory.flushes
+  const { accounts, records, memory } = createAccounts(t)
+  await records.ready()
+  const before = memory.store.flushes
   await accounts.register(ADA)
-  t.is(memory.flushes, before + 1)
+  t.is(memory.store.flushes, before + 1)
 })
 
 test('should take spellings of one address for one account when they differ in case', async (t) => {
@@ -122,8 +124,8 @@ test('should do nothing when the caller has given up', async (t) => {
 })
 
 test('should know the user when the worker has restarted', async (t) => {
-  const memory = new Memory()
-  const store = memoryStore(memory)
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
   const records = new DurableRecords(store, 'accounts', accountRecordSchema)
   const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })
   const parts = { records, passwords, clock: new VirtualClock(), random: new SystemRandom() }

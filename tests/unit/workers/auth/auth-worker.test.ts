@@ -10,11 +10,12 @@ import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts
 import { AuthWorker, SESSION_LIFETIME } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
-import { memoryStore } from '../../../helpers/memory-storage.js'
+import { durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { createAccount } from '../../../helpers/factory.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const MESH = 'ab'.repeat(32)
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const ADA = createAccount()
 
 function contextOf(role: Role, signal = new AbortController().signal): RequestContext {
   return {
@@ -38,7 +39,7 @@ function contextOf(role: Role, signal = new AbortController().signal): RequestCo
 }
 
 function createWorker(t: Test, sessionLifetimeMs?: number) {
-  const store = memoryStore()
+  const store = durableMemoryStore()
   const records = new DurableRecords(store, 'accounts', accountRecordSchema)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })

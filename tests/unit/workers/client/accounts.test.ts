@@ -7,11 +7,12 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { ClientAccounts } from '../../../../workers/client/accounts.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
+import { createAccount } from '../../../helpers/factory.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
 import { until } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const ADA = createAccount()
 const HOUR_MS = 3_600_000
 const never = new AbortController().signal
 
@@ -21,7 +22,7 @@ async function scene(t: Test) {
   const random = new SystemRandom()
   const passwords = new Map<string, string>()
   const calls: string[] = []
-  const login = { answered: Promise.resolve() }
+  const login = { answered: Promise.resolve(), failure: undefined as StarlingError | undefined }
   let opened = 0
   const service = new Service()
     .unary(gatewayProtocol.register, async ({ email, password }) => {
@@ -34,19 +35,21 @@ async function scene(t: Test) {
       calls.push('login')
       const isRight = passwords.get(email) === password
       await login.answered
+      if (login.failure) throw login.failure
       if (!isRight) throw new StarlingError('INVALID_CREDENTIAL', 'wrong')
       opened += 1
       return { token: `token.${opened}`, expiresInMs: HOUR_MS }
     })
   const gateways = new PeersStandIn('gateway')
-  gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
+  const connection = connectionTo(service, { caller: 'client', peer: 'gateway' })
+  gateways.connect(connection)
   const folder = await ClientFolder.open(await Home.open(await t.tmp()), random)
   const client = () => {
     const options = { gateways, lookedFor: 'gateways', clock, random, waitMs: 0 }
     const gateway = new GatewayAccess({ ...options, onWaiting: () => undefined })
     return new ClientAccounts({ gateway, folder, clock })
   }
-  return { clock, passwords, calls, folder, accounts: client(), client, login }
+  return { clock, passwords, calls, folder, accounts: client(), client, login, connection }
 }
 
 test('should log in and keep the session when an account is registered', async (t) => {
@@ -63,13 +66,14 @@ test('should log in and keep the session when an account is registered', async (
 
 test('should know the address by its one spelling when it is written otherwise', async (t) => {
   const { accounts, passwords } = await scene(t)
-  const { email } = await accounts.register({ ...ADA, email: ' Ada@Example.COM ' }, never)
-  t.is(email, ADA.email)
+  const otherwise = { ...ADA, email: ' Ada@Example.COM ' }
+  t.is((await accounts.register(otherwise, never)).email, ADA.email)
+  t.is((await accounts.login(otherwise, never)).email, ADA.email)
   t.alike([...passwords.keys()], [ADA.email])
 })
 
 test('should send nothing when the address or the password cannot be right', async (t) => {
-  const { accounts, calls } = await scene(t)
+  const { accounts, connection } = await scene(t)
   const wrong = [
     { ...ADA, email: 'ada' },
     { ...ADA, password: 'short' },
@@ -78,7 +82,7 @@ test('should send nothing when the address or the password cannot be right', asy
     await t.exception(accounts.register(credential, never), { code: 'INVALID_REQUEST' })
     await t.exception(accounts.login(credential, never), { code: 'INVALID_REQUEST' })
   }
-  t.alike(calls, [])
+  t.is(connection.call.callCount, 0)
 })
 
 test('should keep the old session when a login fails', async (t) => {
@@ -103,10 +107,10 @@ test('should ask for a login when the session is over and there is no local acco
   const { accounts, clock } = await scene(t)
   await t.exception(accounts.session(never), { code: 'NOT_LOGGED_IN' })
   await accounts.register(ADA, never)
-  await clock.advance(HOUR_MS - 60_000)
+  await clock.advance(HOUR_MS - 5_000)
   await t.exception(accounts.session(never), {
     code: 'NOT_LOGGED_IN',
-    message: 'There is no session, or it has ended',
+    message: 'The session of ada@example.com has ended',
   })
 })
 
@@ -125,9 +129,20 @@ test('should renew the session by the local account when it is nearly over', asy
   await folder.ensureLocalAccount()
   await accounts.session(never)
   calls.length = 0
-  await clock.advance(HOUR_MS - 60_000)
+  await clock.advance(HOUR_MS - 5_000)
   t.is((await accounts.session(never)).token, 'token.2')
   t.alike(calls, ['login'], 'without registering again')
+})
+
+test('should not become the local account when the session of somebody else is over', async (t) => {
+  const { accounts, calls, folder, clock } = await scene(t)
+  await folder.ensureLocalAccount()
+  await accounts.register(ADA, never)
+  calls.length = 0
+  await clock.advance(HOUR_MS)
+  await t.exception(accounts.session(never), { code: 'NOT_LOGGED_IN' })
+  t.alike(calls, [])
+  t.is((await folder.session())?.email, 'ada@example.com')
 })
 
 test('should serve both when two commands use the local account for the first time', async (t) => {
@@ -153,17 +168,38 @@ test('should fail as the login does when the mesh has another password for the l
 })
 
 test('should register nothing when the login fails for another reason', async (t) => {
-  const { folder, clock, calls } = await scene(t)
+  const { accounts, folder, calls, login } = await scene(t)
   await folder.ensureLocalAccount()
-  const gateway = new GatewayAccess({
-    gateways: new PeersStandIn('gateway'),
-    lookedFor: 'gateways',
-    clock,
-    random: new SystemRandom(),
-    waitMs: 0,
-    onWaiting: () => undefined,
+  login.failure = new StarlingError('OVERLOADED', 'busy')
+  await t.exception(accounts.session(never), { code: 'OVERLOADED' })
+  t.alike(calls, ['login'])
+})
+
+test('should make a request once more with a new session when the first is not accepted', async (t) => {
+  const { accounts, folder } = await scene(t)
+  await folder.ensureLocalAccount()
+  const tokens: string[] = []
+  const request = async ({ token }: { token: string }) => {
+    tokens.push(token)
+    if (token === 'token.1') throw new StarlingError('INVALID_CREDENTIAL', 'not accepted')
+    return 'done'
+  }
+  t.is(await accounts.withSession(never, request), 'done')
+  t.alike(tokens, ['token.1', 'token.2'])
+})
+
+test('should make no second request when the first failed for another reason, or a password is needed', async (t) => {
+  const { accounts, folder } = await scene(t)
+  await accounts.register(ADA, never)
+  let requests = 0
+  const failing = (code: 'PEER_LOST' | 'INVALID_CREDENTIAL') => async () => {
+    requests += 1
+    throw new StarlingError(code, code)
+  }
+  await t.exception(accounts.withSession(never, failing('INVALID_CREDENTIAL')), {
+    code: 'INVALID_CREDENTIAL',
   })
-  const accounts = new ClientAccounts({ gateway, folder, clock })
-  await t.exception(accounts.session(never), { code: 'GATEWAY_NOT_FOUND' })
-  t.alike(calls, [])
+  await folder.ensureLocalAccount()
+  await t.exception(accounts.withSession(never, failing('PEER_LOST')), { code: 'PEER_LOST' })
+  t.is(requests, 2)
 })

@@ -41,14 +41,13 @@ async function scene(t: Test) {
   const gateways = new PeersStandIn('gateway')
   gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
   const folder = await ClientFolder.open(await Home.open(await t.tmp()), random)
-  await folder.saveSession({
-    email: 'ada@example.com',
-    token: 'kept',
-    expiresAt: clock.now() + 3_600_000,
-  })
+  const keepSession = (email: string) =>
+    folder.saveSession({ email, token: 'kept', expiresAt: clock.now() + 3_600_000 })
+  await keepSession('ada@example.com')
+  const useLocalAccount = async () => keepSession((await folder.ensureLocalAccount()).email)
   const waiting = { lookedFor: 'gateways', waitMs: 0, onWaiting: () => undefined }
   const client = new ClientWorker({ ...waiting, gateways, folder, clock, random })
-  return { client, accepted, asked, folder, options }
+  return { client, accepted, asked, folder, options, useLocalAccount }
 }
 
 test('should send the question with the session that was kept when it asks', async (t) => {
@@ -72,8 +71,8 @@ test('should leave the choice to the mesh when no model is named', async (t) => 
 })
 
 test('should renew the session once when the mesh does not accept it any more', async (t) => {
-  const { client, accepted, asked, folder } = await scene(t)
-  await folder.ensureLocalAccount()
+  const { client, accepted, asked, folder, useLocalAccount } = await scene(t)
+  await useLocalAccount()
   accepted.clear()
   accepted.add('renewed')
   t.is((await readAll(client.ask({ messages: MESSAGES }, never))).chunks.length, 1)
@@ -85,8 +84,8 @@ test('should renew the session once when the mesh does not accept it any more', 
 })
 
 test('should give up when the renewed session is not accepted either', async (t) => {
-  const { client, accepted, asked, folder } = await scene(t)
-  await folder.ensureLocalAccount()
+  const { client, accepted, asked, useLocalAccount } = await scene(t)
+  await useLocalAccount()
   accepted.clear()
   await t.exception(readAll(client.ask({ messages: MESSAGES }, never)), {
     code: 'INVALID_CREDENTIAL',

@@ -4,12 +4,13 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
 import { readAll } from '../../../helpers/call-service.js'
+import { createAccount } from '../../../helpers/factory.js'
 import { PeersStandIn, silentConnection } from '../../../helpers/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const { register, login, infer } = gatewayProtocol
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const ADA = createAccount()
 const SESSION = { token: 'a.b.c', expiresInMs: 60_000 }
 const QUESTION = { credential: 'a.b.c', messages: [{ role: 'user' as const, content: 'Why?' }] }
 const END = {
@@ -226,6 +227,16 @@ test('should ask again when nothing of the answer was there yet', async (t) => {
     await clock.advance(500)
     t.is((await reading).chunks.length, 1, code)
   }
+})
+
+test('should tell at once when the user has asked too often', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connection = gateway()
+  connection.open.returns(answer([], failure('RATE_LIMITED')))
+  gateways.connect(connection)
+  await t.exception(readAll(access.open(infer, QUESTION, never)), { code: 'RATE_LIMITED' })
+  t.is(connection.open.callCount, 1)
+  t.is(clock.pending, 0)
 })
 
 test('should try nothing again when the first token was there', async (t) => {

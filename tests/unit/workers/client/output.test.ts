@@ -109,13 +109,60 @@ test('should tell a failure in the result when a program reads, and nothing inte
       .split('\n')
       .map((line) => JSON.parse(line)),
     [
-      { type: 'error', code: 'PEER_LOST', message: 'gone' },
+      {
+        type: 'error',
+        code: 'PEER_LOST',
+        message: 'gone',
+        retryable: true,
+        whatToDo: ERROR_CODES.PEER_LOST.whatToDo,
+      },
       {
         type: 'error',
         code: 'INTERNAL',
         message: 'The worker failed while it handled the request',
+        retryable: false,
+        whatToDo: ERROR_CODES.INTERNAL.whatToDo,
       },
     ],
   )
   t.is(notices.text, '')
+})
+
+test('should say when to ask again when the failure knows it', (t) => {
+  const { output, result } = scene(true)
+  output.failure(new StarlingError('RATE_LIMITED', 'too often', { retryAfterMs: 5_900.5 }))
+  t.is(JSON.parse(result.text).retryAfterMs, 5_901)
+})
+
+test('should show a remark at a terminal alone', (t) => {
+  const shownBy = (options: { json?: boolean; isTerminal?: boolean; isColored?: boolean }) => {
+    const result = new Paper()
+    const output = new Output({ json: false, result, notices: new Paper(), ...options })
+    output.detail('12 tokens')
+    return result.text
+  }
+  t.is(shownBy({}), '')
+  t.is(shownBy({ isTerminal: true, json: true }), '')
+  t.is(shownBy({ isTerminal: true }), '12 tokens\n')
+  t.is(shownBy({ isTerminal: true, isColored: true }), '\u001b[2m12 tokens\u001b[22m\n')
+})
+
+test('should begin a new line when an answer broke off in the middle of one', async (t) => {
+  const { output, result, notices } = scene(false)
+  await output.piece('be', {})
+  output.failure(new StarlingError('PEER_LOST', 'gone'))
+  output.failure(new StarlingError('PEER_LOST', 'gone'))
+  await output.piece('a line\n', {})
+  output.cancelled()
+  await output.piece('cause', {})
+  output.cancelled()
+  t.is(result.text, 'be\na line\ncause\n')
+  t.is(notices.text.split('gone').length, 3)
+})
+
+test('should say that an answer was ended when a program reads', async (t) => {
+  const { output, result } = scene(true)
+  await output.piece('be', { type: 'token' })
+  output.cancelled()
+  t.is(result.text, '{"type":"token"}\n{"type":"cancelled"}\n')
 })

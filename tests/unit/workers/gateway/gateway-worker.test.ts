@@ -1,79 +1,13 @@
-import test, { type Test } from 'brittle'
-import { SystemRandom } from '../../../../facilities/clock/random.js'
+import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
-import { Service } from '../../../../facilities/network/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
-import { signSessionToken } from '../../../../helpers/session-token.js'
-import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
-import { GatewayWorker } from '../../../../workers/gateway/gateway-worker.js'
-import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
-import { Cleanup } from '../../../helpers/cleanup.js'
-import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
+import { createAccount } from '../../../helpers/factory.js'
+import { MESSAGES, gatewayScene as scene } from '../../../helpers/gateway-scene.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
-const MESH = 'ab'.repeat(32)
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
-const MESSAGES = [{ role: 'user' as const, content: 'one two three' }]
-const random = new SystemRandom()
-const keys = new SessionKeys(createPrivateKeyPem(random))
-
-/** A gateway, and the workers behind it that a test connects. */
-async function scene(t: Test) {
-  const cleanup = new Cleanup(t)
-  const clock = new VirtualClock()
-  const service = new Service()
-  const auth = new PeersStandIn('auth')
-  const processors = new PeersStandIn('processor')
-  const options = { mesh: MESH, clock, random, loadIntervalMs: 500 }
-  const gateway = new GatewayWorker({ ...options, service, auth, processors })
-  cleanup.add(() => gateway.close())
-  await gateway.ready()
-
-  const authService = new Service()
-    .unary(authProtocol.register, async () => ({ userId: 'usr_1' }))
-    .unary(authProtocol.login, async () => ({ token: 'a.b.c', expiresInMs: 1 }))
-    .unary(authProtocol.sessionKeys, async () => ({ keys: keys.publicKeys() }))
-  const authConnection = connectionTo(authService, { caller: 'gateway', peer: 'auth' })
-
-  return {
-    clock,
-    service,
-    authConnection,
-    connectAuth: () => auth.connect(authConnection),
-    loseAuth: () => auth.lose(authConnection),
-    /** Connects a processor with this engine. */
-    connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => {
-      const behind = new Service()
-      const worker = new ProcessorWorker({ service: behind, engine, slots, queueLength: 4 })
-      cleanup.add(() => worker.close())
-      await worker.serving()
-      const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
-      processors.connect(connection)
-      await settle()
-      return { connection, engine, worker }
-    },
-    infer: (
-      changes: { credential?: string; model?: string; messages?: typeof MESSAGES } = {},
-      signal = new AbortController().signal,
-    ) => {
-      const credential = signSessionToken({
-        userId: 'usr_1',
-        mesh: MESH,
-        keyId: keys.keyId,
-        privateKeyPem: keys.privateKey,
-        nowMs: clock.now(),
-        lifetimeMs: 60_000,
-      })
-      const request = { credential, messages: MESSAGES, ...changes }
-      const context = requestContext('client', { signal, requestId: 'req_travels' })
-      return openStream(service, gatewayProtocol.infer, request, context)
-    },
-  }
-}
+const ADA = createAccount()
 
 test('should hand accounts to the auth worker when a client registers and logs in', async (t) => {
   const { service, connectAuth, authConnection } = await scene(t)
@@ -134,6 +68,10 @@ test('should answer clients alone when others ask', async (t) => {
     const forbidden = { code: 'FORBIDDEN' }
     await t.exception(callUnary(service, gatewayProtocol.register, ADA, context), forbidden)
     await t.exception(callUnary(service, gatewayProtocol.login, ADA, context), forbidden)
+    const credential = { credential: 'a.b.c' }
+    for (const method of [gatewayProtocol.whoami, gatewayProtocol.models]) {
+      await t.exception(callUnary(service, method, credential, context), forbidden)
+    }
     const request = { credential: 'a.b.c', messages: MESSAGES }
     const stream = () => openStream(service, gatewayProtocol.infer, request, context)
     await t.exception(stream().next(), forbidden)
@@ -177,7 +115,7 @@ test('should list what is served when nobody serves the model', async (t) => {
   connectAuth()
   await t.exception(infer({ model: 'other' }).next(), {
     code: 'MODEL_UNAVAILABLE',
-    message: 'No connected processor serves other; none has a model loaded',
+    message: 'No connected processor serves other: none has a model loaded',
   })
   await t.exception(infer().next(), {
     code: 'MODEL_UNAVAILABLE',
@@ -187,9 +125,8 @@ test('should list what is served when nobody serves the model', async (t) => {
   await connectProcessor(new ScriptedEngine({ model: 'small' }))
   await connectProcessor(new ScriptedEngine({ model: 'large' }))
   await t.exception(infer({ model: 'other' }).next(), {
-    code: 'MODEL_UNAVAILABLE',
+    code: 'MODEL_NOT_FOUND',
     message: 'No connected processor serves other; served are: large, small',
-    retryAfterMs: 1000,
   })
 })
 
@@ -252,4 +189,37 @@ test('should pass on what the processor fails with', async (t) => {
   connectAuth()
   await connectProcessor(new ScriptedEngine({ failAt: 2 }))
   await t.exception(readAll(infer()), { code: 'ENGINE_CRASHED', retryable: true })
+})
+
+test('should say whose session it is when a client asks, and refuse what is none', async (t) => {
+  const { service, session, connectAuth, clock } = await scene(t)
+  connectAuth()
+  const context = requestContext('client')
+  const whoami = (credential: string) =>
+    callUnary(service, gatewayProtocol.whoami, { credential }, context)
+  const credential = session()
+  await clock.advance(20_000)
+  t.alike(await whoami(credential), { userId: 'usr_1', expiresInMs: 40_000 })
+  await clock.advance(50_000)
+  t.is((await whoami(credential)).expiresInMs, 0, 'within the allowance for clocks that differ')
+  await t.exception(whoami('a.b.c'), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should say which models are served, by how many and with how much room', async (t) => {
+  const { service, session, connectAuth, connectProcessor } = await scene(t)
+  connectAuth()
+  const context = requestContext('client')
+  const models = (credential = session()) =>
+    callUnary(service, gatewayProtocol.models, { credential }, context)
+  t.alike(await models(), { models: [] })
+  await connectProcessor(new ScriptedEngine({ model: 'zebra', contextTokens: 512 }), 2)
+  await connectProcessor(new ScriptedEngine({ model: 'ant' }), 1)
+  await connectProcessor(new ScriptedEngine({ model: 'zebra', contextTokens: 256 }), 3)
+  t.alike(await models(), {
+    models: [
+      { name: 'ant', processors: 1, slots: 1, contextTokens: 4096 },
+      { name: 'zebra', processors: 2, slots: 5, contextTokens: 256 },
+    ],
+  })
+  await t.exception(models('a.b.c'), { code: 'INVALID_CREDENTIAL' })
 })

@@ -83,7 +83,13 @@ test('should name its model only when that is loaded', async (t) => {
   })
   loaded()
   await worker.serving()
-  t.alike(await load(), { models: ['scripted'], slots: 2, running: 0, queued: 0 })
+  t.alike(await load(), {
+    models: ['scripted'],
+    slots: 2,
+    running: 0,
+    queued: 0,
+    contextTokens: 4096,
+  })
   t.is((await readAll(generate())).chunks.length, 3)
 })
 
@@ -121,12 +127,24 @@ test('should let a few wait and refuse more when all slots are busy', async (t) 
   await worker.serving()
   const answers = [readAll(generate()), readAll(generate()), readAll(generate())]
   await settle()
-  t.alike(worker.load(), { models: ['scripted'], slots: 2, running: 2, queued: 1 })
+  t.alike(worker.load(), {
+    models: ['scripted'],
+    slots: 2,
+    running: 2,
+    queued: 1,
+    contextTokens: 4096,
+  })
   await t.exception(generate().next(), { code: 'OVERLOADED', retryAfterMs: 1000 })
   goOn()
   for (const { chunks } of await Promise.all(answers)) t.is(chunks.length, 3)
   t.is(engine.mostActiveGenerations, 2, 'never more at once than slots')
-  t.alike(worker.load(), { models: ['scripted'], slots: 2, running: 0, queued: 0 })
+  t.alike(worker.load(), {
+    models: ['scripted'],
+    slots: 2,
+    running: 0,
+    queued: 0,
+    contextTokens: 4096,
+  })
 })
 
 test('should free the slot when an answer is cancelled in the middle', async (t) => {

@@ -1,0 +1,17 @@
+import test from 'brittle'
+import { ERROR_CODES } from '../../../helpers/errors/error-codes.js'
+import { readProjectFile, tableRows } from '../../helpers/markdown-table.js'
+
+test('should list the same errors in the README as in the code, in the same order', async (t) => {
+  const readme = await readProjectFile('README.md')
+  const section = readme.split('\n## Errors\n')[1]?.split('\n## ')[0] ?? ''
+  t.alike(
+    tableRows(section),
+    Object.entries(ERROR_CODES).map(([code, { httpStatus, retryable, whatToDo }]) => [
+      code,
+      String(httpStatus),
+      retryable ? 'yes' : 'no',
+      whatToDo,
+    ]),
+  )
+})

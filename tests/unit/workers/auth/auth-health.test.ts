@@ -1,0 +1,64 @@
+import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { DurableRecords } from '../../../../facilities/store/durable-records.js'
+import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { AuthWorker } from '../../../../workers/auth/auth-worker.js'
+import { PasswordHasher } from '../../../../workers/auth/passwords.js'
+import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
+import { Cleanup } from '../../../helpers/cleanup.js'
+import { durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { createAccount } from '../../../helpers/factory.js'
+import { rejectionOf } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const ADA = createAccount()
+
+function scene(t: Test) {
+  const cleanup = new Cleanup(t)
+  const store = durableMemoryStore()
+  cleanup.add(() => store.close())
+  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  cleanup.add(() => records.close())
+  const passwords = new PasswordHasher({ concurrent: 1, passes: 1, memoryBytes: 8192 })
+  const clock = new VirtualClock()
+  const random = new SystemRandom()
+  const accounts = new Accounts({ records, passwords, clock, random })
+  const sessionKeys = new SessionKeys(createPrivateKeyPem(random))
+  const worker = new AuthWorker({ accounts, sessionKeys, clock, mesh: 'ab'.repeat(32) })
+  return { worker, accounts, passwords, records, store }
+}
+
+test('should be ready as long as its accounts are open', async (t) => {
+  const { worker, records } = scene(t)
+  const message = 'The store of the accounts is not open'
+  const closed = [{ code: 'HOME_UNUSABLE', message, blocks: true }]
+  t.alike(worker.impediments(), closed)
+  await records.ready()
+  t.alike(worker.impediments(), [])
+  const closing = records.close()
+  t.alike(worker.impediments(), closed)
+  await closing
+  t.alike(worker.impediments(), closed)
+})
+
+test('should not be ready once its disk has failed', async (t) => {
+  const { worker, accounts, records, store } = scene(t)
+  await records.ready()
+  store.commit = () => Promise.reject(new Error('the disk is full'))
+  const refusal = await rejectionOf(accounts.register(ADA))
+  t.is(Object(refusal).code, 'HOME_UNUSABLE')
+  const [impediment] = worker.impediments()
+  t.alike([impediment?.code, impediment?.blocks], ['HOME_UNUSABLE', true])
+  t.absent(impediment?.message.includes('disk is full'), 'the cause is for its log')
+})
+
+test('should say how busy it is with hashing', async (t) => {
+  const { worker, passwords } = scene(t)
+  const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
+  t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })
+  // Looked at in the same tick: a moment later the first may be done.
+  const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password))
+  t.alike(figures(), { hashesRunning: 1, hashesWaiting: 2 })
+  await Promise.all(hashed)
+  t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })
+})

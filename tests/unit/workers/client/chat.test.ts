@@ -1,0 +1,259 @@
+import { mkdir } from 'node:fs/promises'
+import test, { type Test } from 'brittle'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import type { Question } from '../../../../workers/client/ask.js'
+import { chat } from '../../../../workers/client/chat.js'
+import { clientScene, END } from '../../../helpers/client-scene.js'
+import { settle, until } from '../../../helpers/until.js'
+
+const CTRL_C = '\u0003'
+const CTRL_D = '\u0004'
+const UP = '\u001b[A'
+
+/** A chat that runs, with a model that repeats what it is asked. */
+async function scene(
+  t: Test,
+  options: { json?: boolean; isTTY?: boolean; model?: string; kept?: string[] } = {},
+) {
+  const all = await clientScene(t, options)
+  for (const line of options.kept ?? []) await all.folder.chatHistory.keep(line)
+  const asked: Question[] = []
+  const held: (() => void)[] = []
+  /** Whether answers stop after their first token until they are let go on. */
+  const model = { holds: false, failWith: undefined as StarlingError | undefined }
+  all.client.ask.callsFake(async function* (question, signal) {
+    asked.push(question)
+    const text = `echo ${question.messages.at(-1)?.content}`
+    yield { text: text.slice(0, 4), tokenId: 0, index: 0 }
+    if (model.failWith) throw model.failWith
+    if (model.holds) {
+      await new Promise<void>((resolve, reject) => {
+        held.push(resolve)
+        signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    }
+    yield { text: text.slice(4), tokenId: 1, index: 1 }
+    return { ...END, model: question.model ?? 'any' }
+  })
+  all.client.models.resolves([{ name: 'large', processors: 1, slots: 4 }])
+  const flags = options.model === undefined ? {} : { model: options.model }
+  const ended = chat(all.tools, flags)
+  return {
+    ...all,
+    asked,
+    model,
+    ended,
+    goOn: () => held.shift()?.(),
+    /** The contents of the conversation that the last question stood in. */
+    conversation: () => asked.at(-1)?.messages.map(({ content }) => content),
+    /** Types, when it is time, what a person would. */
+    say: async (text: string) => {
+      const { length } = asked
+      all.type(`${text}\r`)
+      await until('the question', () => asked.length > length)
+      await until('the answer', () => all.written().includes(`echo ${text}`))
+      await settle()
+    },
+  }
+}
+
+test('should answer one prompt a line and keep the conversation when they are piped', async (t) => {
+  const { type, endInput, ended, written, asked, conversation, screen } = await scene(t)
+  type('one\n\n  \ntwo\nthree')
+  endInput()
+  t.is(await ended, undefined)
+  t.is(written(), 'echo one\necho two\necho three\n')
+  t.is(asked.length, 3)
+  t.alike(conversation(), ['one', 'echo one', 'two', 'echo two', 'three'])
+  t.is(screen(), '', 'no prompt is shown')
+})
+
+test('should keep nothing that was piped', async (t) => {
+  const { type, endInput, ended, folder } = await scene(t)
+  type('one\n')
+  endInput()
+  await ended
+  t.alike(await folder.chatHistory.lines(), [])
+})
+
+test('should write objects alone when a program talks', async (t) => {
+  const { type, endInput, ended, objects } = await scene(t, { json: true, model: 'small' })
+  type('one\n/new\n/nope\n/help\n')
+  endInput()
+  t.is(await ended, 1)
+  const types = objects().map(({ type }) => type)
+  t.alike(types, ['token', 'token', 'end', 'new', 'error', 'help'])
+  t.is(objects()[2].model, 'small')
+  const { code, message, whatToDo } = objects()[4]
+  t.is(code, 'BAD_USAGE')
+  t.is(message, 'There is no command /nope; begin with a space to ask something that begins with /')
+  t.ok(whatToDo.includes('/help'))
+})
+
+test('should go on, and end with code 1, when a prompt of a pipe is not answered', async (t) => {
+  const { type, endInput, ended, model, client, conversation, notices } = await scene(t)
+  client.ask.onFirstCall().throws(new StarlingError('NOT_LOGGED_IN', 'The session has ended'))
+  type('one\ntwo\n')
+  endInput()
+  t.is(await ended, 1)
+  t.absent(model.failWith)
+  t.alike(conversation(), ['two'])
+  t.ok(notices().startsWith('The session has ended (NOT_LOGGED_IN)\n  Register or log in'))
+})
+
+test('should end what is under way, with code 1, when a pipe is told to end', async (t) => {
+  const { type, end, ended, model, written } = await scene(t)
+  model.holds = true
+  type('one\ntwo\n')
+  await until('the answer', () => written() === 'echo')
+  end(new StarlingError('CANCELLED', 'Cancelled'))
+  t.is(await ended, 1)
+})
+
+test('should end the answer and go on without it when Ctrl-C is typed', async (t) => {
+  const { say, type, ended, model, written, conversation, asked } = await scene(t, { isTTY: true })
+  await say('one')
+  model.holds = true
+  type('two\r')
+  await until('the answer', () => asked.length === 2)
+  await settle()
+  type(CTRL_C)
+  await until('the end', () => written().endsWith('echo\nended\n'))
+  model.holds = false
+  await say('three')
+  t.alike(conversation(), ['one', 'echo one', 'three'])
+  type(CTRL_D)
+  t.is(await ended, undefined)
+})
+
+test('should leave when Ctrl-C or Ctrl-D is typed at the prompt, or /quit', async (t) => {
+  for (const typed of [CTRL_C, CTRL_D, '/quit\r']) {
+    const { say, type, ended, asked } = await scene(t, { isTTY: true })
+    await say('one')
+    type(typed)
+    t.is(await ended, undefined)
+    t.is(asked.length, 1)
+  }
+})
+
+test('should answer in order what was typed while an answer came', async (t) => {
+  const { type, goOn, ended, model, written, screen, asked } = await scene(t, { isTTY: true })
+  model.holds = true
+  type('one\r')
+  await until('the first question', () => asked.length === 1)
+  type('two\rthree\r')
+  await settle()
+  t.is(asked.length, 1)
+  const shown = screen().length
+  model.holds = false
+  goOn()
+  await until('the last answer', () => written().includes('echo three'))
+  t.alike(
+    asked.map(({ messages }) => messages.at(-1)?.content),
+    ['one', 'two', 'three'],
+  )
+  t.ok(screen().slice(shown).startsWith('> two\n> three\n'), 'each is shown when its turn comes')
+  type(CTRL_D)
+  await ended
+})
+
+test('should say how many tokens it took, and say it dimmed nowhere else', async (t) => {
+  const { say, type, ended, written } = await scene(t, { isTTY: true })
+  await say('one')
+  type(CTRL_D)
+  await ended
+  t.is(written(), '/help lists the commands; Ctrl-D leaves.\necho one\n2 tokens, any\n')
+})
+
+test('should tell clearly what failed and go on without it when the session ends', async (t) => {
+  const { say, type, ended, notices, client, conversation, asked } = await scene(t, { isTTY: true })
+  await say('one')
+  client.ask.onCall(1).throws(new StarlingError('NOT_LOGGED_IN', 'The session has ended'))
+  type('two\r')
+  await until('the failure', () => notices().includes('NOT_LOGGED_IN'))
+  await say('three')
+  t.alike(conversation(), ['one', 'echo one', 'three'])
+  t.is(asked.length, 2)
+  type(CTRL_D)
+  t.is(await ended, undefined)
+})
+
+test('should tell a failure on a line of its own when the answer breaks off', async (t) => {
+  const { type, endInput, ended, model, written, notices } = await scene(t)
+  model.failWith = new StarlingError('CONTEXT_TOO_LONG', 'too long')
+  type('one\n')
+  endInput()
+  t.is(await ended, 1)
+  t.is(written(), 'echo\n')
+  t.ok(notices().endsWith('/new begins a new conversation.\n'))
+})
+
+test('should forget the conversation when told /new', async (t) => {
+  const { type, endInput, ended, conversation, written } = await scene(t)
+  type('one\n/new\ntwo\n')
+  endInput()
+  await ended
+  t.alike(conversation(), ['two'])
+  t.ok(written().includes('A new conversation.\n'))
+})
+
+test('should ask the model that is chosen, and none that nobody serves', async (t) => {
+  const { type, endInput, ended, asked, written, notices } = await scene(t)
+  type('/model\none\n/model large\n/model\ntwo\n/model other\nthree\n')
+  endInput()
+  t.is(await ended, 1)
+  t.alike(
+    asked.map(({ model }) => model),
+    [undefined, 'large', 'large'],
+  )
+  t.ok(written().startsWith('The mesh chooses the model; served are:\n  large  '))
+  t.ok(written().includes('The model is large.\nThe model is large; served are:\n  large  '))
+  t.ok(notices().includes('No connected processor serves other; served are: large'))
+})
+
+test('should ask what begins with a slash when a space stands before it', async (t) => {
+  const { type, endInput, ended, asked } = await scene(t)
+  type(' /etc/hosts is what?\n/toString\n/__proto__\n')
+  endInput()
+  await ended
+  t.alike(
+    asked.map(({ messages }) => messages.at(-1)?.content),
+    [' /etc/hosts is what?'],
+  )
+})
+
+test('should list every command when told /help', async (t) => {
+  const { type, endInput, ended, written } = await scene(t)
+  type('/help\n')
+  endInput()
+  t.is(await ended, undefined)
+  for (const name of ['/model [name]', '/new', '/help', '/quit', 'Ctrl-C', 'Ctrl-D']) {
+    t.ok(written().includes(name), name)
+  }
+})
+
+test('should find what was typed before when the arrow keys are used', async (t) => {
+  const kept = ['first', 'second']
+  const { say, type, ended, asked, folder } = await scene(t, { isTTY: true, kept })
+  await say('one')
+  type(`${UP}${UP}\r`)
+  await until('the question', () => asked.length === 2)
+  t.is(asked[1]?.messages.at(-1)?.content, 'second')
+  await say(' secret')
+  type(`${UP}\r`)
+  await until('the question', () => asked.length === 4)
+  t.is(asked[3]?.messages.at(-1)?.content, 'second', 'what begins with a space is not there')
+  await settle(20)
+  type('/quit\r')
+  await ended
+  t.alike(await folder.chatHistory.lines(), ['first', 'second', 'one', 'second', '/quit'])
+})
+
+test('should talk without a history when it can be neither read nor written', async (t) => {
+  const { say, type, ended, notices, folder } = await scene(t, { isTTY: true })
+  await mkdir(`${folder.path}/history`)
+  await say('one')
+  await until('the notice', () => notices().includes('Not kept in the history: '))
+  type(CTRL_D)
+  t.is(await ended, undefined)
+})

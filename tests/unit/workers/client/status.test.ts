@@ -1,0 +1,156 @@
+import test from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import type { Role } from '../../../../helpers/identity/roles.js'
+import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
+import { status } from '../../../../workers/client/status.js'
+import { surveyMesh } from '../../../../workers/client/survey.js'
+import { clientScene as scene } from '../../../helpers/client-scene.js'
+import { connectionTo } from '../../../helpers/peers-stand-in.js'
+import { settle } from '../../../helpers/until.js'
+
+const KEY = new Uint8Array(32).fill(0xab)
+
+/** A worker that says who it is. */
+function worker(role: Role, load?: { models: string[] }) {
+  const service = new Service().unary(workerProtocol.info, async () => ({
+    role,
+    name: `${role}@here`,
+    version: '1.2.3',
+    uptimeMs: 61_400,
+  }))
+  if (load) {
+    service.unary(processorProtocol.load, async () => ({
+      ...load,
+      slots: 4,
+      running: 1,
+      queued: 2,
+    }))
+  }
+  return connectionTo(service, { caller: 'client', peer: role })
+}
+
+test('should say who is there and how busy when it is asked for the status', async (t) => {
+  const { tools, of, lines } = await scene(t)
+  of('auth').connect(worker('auth'))
+  of('gateway').connect(worker('gateway'))
+  of('processor').connect(worker('processor', { models: ['small', 'large'] }))
+  of('processor').connect(worker('processor', { models: [] }))
+  await status(tools)
+  const { mesh } = tools.host.identity
+  t.alike(lines(), [
+    `mesh       ${mesh.slice(0, 12)}, home ${tools.host.home.directory}, ` +
+      'bootstrap 127.0.0.1:28737 answers',
+    'auth       auth@here                      1.2.3, up 61 s',
+    'gateway    gateway@here                   1.2.3, up 61 s',
+    'processor  processor@here                 1.2.3, up 61 s, small, large, 1/4 busy, 2 waiting',
+    'processor  processor@here                 1.2.3, up 61 s, model not loaded yet, 1/4 busy, 2 waiting',
+  ])
+})
+
+test('should say the same in JSON when a program asks', async (t) => {
+  const { tools, of, objects } = await scene(t, { json: true })
+  of('gateway').connect(worker('gateway'))
+  of('processor').missed = [{ publicKey: KEY, code: 'CERTIFICATE_EXPIRED' }]
+  await status(tools)
+  t.alike(objects(), [
+    {
+      type: 'mesh',
+      mesh: tools.host.identity.mesh,
+      home: tools.host.home.directory,
+      bootstrap: { address: '127.0.0.1:28737', isReachable: true },
+    },
+    {
+      type: 'missing',
+      role: 'auth',
+      reason: 'notAnnounced',
+      whatToDo: 'node workers/auth.js',
+    },
+    {
+      type: 'worker',
+      role: 'gateway',
+      name: 'gateway@here',
+      info: { role: 'gateway', name: 'gateway@here', version: '1.2.3', uptimeMs: 61_400 },
+    },
+    { type: 'unreached', role: 'processor', key: 'abababababab', code: 'CERTIFICATE_EXPIRED' },
+    {
+      type: 'missing',
+      role: 'processor',
+      reason: 'unreachable',
+      whatToDo: 'node workers/processor.js',
+    },
+  ])
+})
+
+test('should say why nobody was found as far as it can be seen', async (t) => {
+  const { tools, of, network, lines } = await scene(t)
+  of('gateway').connect(worker('gateway'))
+  of('processor').missed = [
+    { publicKey: KEY, code: 'PEER_UNREACHABLE' },
+    { publicKey: KEY, code: null },
+  ]
+  await status(tools)
+  t.alike(lines().slice(1), [
+    'auth       none found: nobody is announced with the secret of this home; ' +
+      'start one: node workers/auth.js',
+    'gateway    gateway@here                   1.2.3, up 61 s',
+    'processor  key abababababab               is announced and could not be reached: PEER_UNREACHABLE',
+    'processor  key abababababab               is announced and does not answer',
+    'processor  none found: whoever is announced could not be reached; ' +
+      'start one: node workers/processor.js',
+  ])
+
+  network.pingBootstrap.resolves({ address: '127.0.0.1:28737', isReachable: false })
+  await status(tools)
+  t.ok(lines()[6]?.endsWith('bootstrap 127.0.0.1:28737 does not answer'))
+  t.is(
+    lines()[7],
+    'auth       none found: no worker of this machine holds 127.0.0.1:28737, ' +
+      'by which they find each other; start one: node workers/auth.js',
+  )
+})
+
+test('should fail when there is no gateway', async (t) => {
+  const { tools, of, lines } = await scene(t)
+  of('auth').connect(worker('auth'))
+  await t.exception(status(tools), { code: 'GATEWAY_NOT_FOUND' })
+  t.is(lines().length, 4, 'and say first who is there')
+})
+
+test('should tell of a worker by its error when it does not answer', async (t) => {
+  const { tools, of, lines } = await scene(t)
+  of('gateway').connect(worker('gateway'))
+  const silent = worker('processor')
+  silent.call.rejects(new StarlingError('PEER_LOST', 'gone'))
+  of('processor').connect(silent)
+  await status(tools)
+  t.is(lines()[3], 'processor  processor@here                 PEER_LOST')
+})
+
+test('should go on with who was found when a survey takes too long', async (t) => {
+  const { tools, of, clock } = await scene(t)
+  of('gateway').connect(worker('gateway'))
+  of('auth').survey = new Promise(() => undefined)
+  const options = { clock, random: new SystemRandom(), signal: tools.signal }
+  const found = surveyMesh(tools.network, options)
+  await settle()
+  t.is(clock.pending, 1, 'nobody else is waited for')
+  await clock.advance(3_000)
+  t.alike(
+    (await found).workers.map(({ role }) => role),
+    ['gateway'],
+  )
+  t.is(clock.pending, 0)
+})
+
+test('should stop looking at once when the user cancels', async (t) => {
+  const { tools, of, clock } = await scene(t)
+  of('auth').survey = new Promise(() => undefined)
+  const controller = new AbortController()
+  const options = { clock, random: new SystemRandom(), signal: controller.signal }
+  const found = surveyMesh(tools.network, options)
+  controller.abort(new StarlingError('CANCELLED', 'Cancelled'))
+  await t.exception(found, { code: 'CANCELLED' })
+})

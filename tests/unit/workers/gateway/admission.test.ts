@@ -1,0 +1,87 @@
+import test from 'brittle'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { readAll } from '../../../helpers/call-service.js'
+import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
+
+const TEN_A_MINUTE = { perMinute: 10, maxUsers: 100 }
+
+test('should let 10 of 50 pass when one user asks them at once', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
+  connectAuth()
+  const { engine } = await connectProcessor(new ScriptedEngine(), 50)
+  const asked = await Promise.allSettled(Array.from({ length: 50 }, () => readAll(infer())))
+  const refused = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  t.is(refused.length, 40)
+  t.ok(refused.every(({ code, retryAfterMs }) => code === 'RATE_LIMITED' && retryAfterMs === 6_000))
+  t.is(engine.startedGenerations, 10)
+})
+
+test('should tell a user of the limit before the mesh tells what it serves', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
+  connectAuth()
+  await connectProcessor()
+  for (let asked = 0; asked < 10; asked += 1) await readAll(infer())
+  await t.exception(infer({ model: 'other' }).next(), { code: 'RATE_LIMITED' })
+})
+
+test('should not count a question when nobody could take it', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
+  connectAuth()
+  for (let asked = 0; asked < 20; asked += 1) {
+    await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE' })
+  }
+  const { connection } = await connectProcessor()
+  for (const code of ['OVERLOADED', 'DRAINING', 'MODEL_UNAVAILABLE'] as const) {
+    connection.open.onCall(connection.open.callCount).throws(new StarlingError(code, code))
+    await t.exception(infer().next(), { code })
+  }
+  for (let asked = 0; asked < 10; asked += 1) await readAll(infer())
+  await t.exception(infer().next(), { code: 'RATE_LIMITED' })
+})
+
+test('should count a question when a processor took it, however it ended', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t, {
+    rateLimit: { ...TEN_A_MINUTE, burst: 3 },
+  })
+  connectAuth()
+  const { connection } = await connectProcessor()
+  const endAfter = (tokens: number, code: 'ENGINE_CRASHED' | 'DRAINING') => {
+    connection.open.onCall(connection.open.callCount).callsFake(async function* () {
+      for (let index = 0; index < tokens; index += 1) yield { text: 'x', tokenId: 0, index }
+      throw new StarlingError(code, code)
+    })
+  }
+  endAfter(0, 'ENGINE_CRASHED')
+  await t.exception(infer().next(), { code: 'ENGINE_CRASHED' })
+  endAfter(1, 'DRAINING')
+  await t.exception(readAll(infer()), { code: 'DRAINING' })
+  for await (const _token of infer()) break
+  await t.exception(infer().next(), { code: 'RATE_LIMITED' })
+})
+
+test('should refuse a prompt that is larger than its limit, and not count it', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t, {
+    rateLimit: { ...TEN_A_MINUTE, burst: 1 },
+    maxPromptBytes: 20,
+    maxPromptMessages: 2,
+  })
+  connectAuth()
+  const { engine } = await connectProcessor()
+  const message = (content: string) => ({ role: 'user' as const, content })
+  await t.exception(infer({ messages: [message('x'.repeat(20)), message('é')] }).next(), {
+    code: 'PAYLOAD_TOO_LARGE',
+    message: 'The prompt has 22 bytes; the limit is 20',
+  })
+  await t.exception(infer({ messages: [message('a'), message('b'), message('c')] }).next(), {
+    code: 'PAYLOAD_TOO_LARGE',
+    message: 'The conversation has 3 messages; the limit is 2',
+  })
+  const large = { credential: 'a.b.c', messages: [message('x'.repeat(30))] }
+  await t.exception(infer(large).next(), { code: 'INVALID_CREDENTIAL' }, 'strangers learn no limit')
+  t.is(engine.startedGenerations, 0)
+  t.is(
+    (await readAll(infer({ messages: [message('x'.repeat(18)), message('é')] }))).chunks.length,
+    1,
+  )
+})

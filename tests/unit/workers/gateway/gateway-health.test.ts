@@ -1,0 +1,83 @@
+import test from 'brittle'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { gatewayScene } from '../../../helpers/gateway-scene.js'
+import { settle } from '../../../helpers/until.js'
+
+/** As much as the gateway asks for its keys in: twice. */
+const PREPARED_MS = 1_000
+
+test('should say what it waits for until it can answer', async (t) => {
+  const { gateway, clock, connectAuth, connectProcessor } = await gatewayScene(t)
+  const messages = () => gateway.impediments().map(({ code, message }) => `${code}: ${message}`)
+  const noProcessor = 'MODEL_UNAVAILABLE: No processor is connected'
+  t.alike(messages(), [
+    'AUTH_UNAVAILABLE: No auth worker is connected',
+    'AUTH_UNAVAILABLE: The keys of sessions are not known yet',
+    noProcessor,
+  ])
+  t.ok(gateway.impediments().every(({ blocks }) => blocks))
+  connectAuth()
+  t.alike(messages(), ['AUTH_UNAVAILABLE: The keys of sessions are not known yet', noProcessor])
+  await clock.advance(PREPARED_MS)
+  t.alike(messages(), [noProcessor])
+  await connectProcessor()
+  t.alike(messages(), [])
+})
+
+test('should know the keys of sessions before anybody shows one', async (t) => {
+  const { clock, connectAuth, authConnection } = await gatewayScene(t)
+  await clock.advance(10 * PREPARED_MS)
+  t.is(authConnection.call.callCount, 0)
+  connectAuth()
+  await clock.advance(10 * PREPARED_MS)
+  t.alike(
+    authConnection.call.args.map(([method]) => method.name),
+    ['auth.sessionKeys'],
+    'and asks for them once',
+  )
+})
+
+test('should ask for the keys again when they could not be had', async (t) => {
+  const { gateway, clock, connectAuth, connectProcessor, authConnection } = await gatewayScene(t)
+  await connectProcessor()
+  authConnection.call.onFirstCall().rejects(new StarlingError('PEER_LOST', 'gone'))
+  connectAuth()
+  await clock.advance(PREPARED_MS)
+  t.alike(gateway.impediments(), [])
+})
+
+test('should stay in service and warn when auth leaves after its keys are known', async (t) => {
+  const { gateway, clock, connectAuth, loseAuth, connectProcessor } = await gatewayScene(t)
+  await connectProcessor()
+  connectAuth()
+  await clock.advance(PREPARED_MS)
+  loseAuth()
+  const message = 'No auth worker is connected'
+  t.alike(gateway.impediments(), [{ code: 'AUTH_UNAVAILABLE', message, blocks: false }])
+})
+
+test('should tell a processor without a model from none', async (t) => {
+  const { gateway, clock, connectAuth, connectProcessor, loseProcessor } = await gatewayScene(t)
+  connectAuth()
+  await clock.advance(PREPARED_MS)
+  const { connection } = await connectProcessor()
+  connection.call.rejects(new StarlingError('DEADLINE_EXCEEDED', 'slow'))
+  await clock.advance(PREPARED_MS)
+  const blocks = true
+  const message = 'No connected processor has a model loaded'
+  t.alike(gateway.impediments(), [{ code: 'MODEL_UNAVAILABLE', message, blocks }])
+  loseProcessor(connection)
+  await settle()
+  t.is(gateway.impediments()[0]?.message, 'No processor is connected')
+})
+
+test('should count the models that are served', async (t) => {
+  const { gateway, connectProcessor } = await gatewayScene(t)
+  const models = () => gateway.figures.find(({ name }) => name === 'models')?.value()
+  t.is(models(), 0)
+  await connectProcessor(new ScriptedEngine({ model: 'a' }))
+  await connectProcessor(new ScriptedEngine({ model: 'b' }))
+  await connectProcessor(new ScriptedEngine({ model: 'b' }))
+  t.is(models(), 2)
+})

@@ -1,0 +1,105 @@
+import test, { type Test } from 'brittle'
+import type { EngineStatus } from '../../../../facilities/engine/engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { Service } from '../../../../facilities/network/service.js'
+import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
+import { openStream, requestContext } from '../../../helpers/call-service.js'
+import { Cleanup } from '../../../helpers/cleanup.js'
+import { settle } from '../../../helpers/until.js'
+
+/** An engine in a process of its own, as far as its worker can tell. */
+class RestlessEngine extends ScriptedEngine {
+  now: EngineStatus = { state: 'running', restarts: 0 }
+  load: () => void = () => undefined
+  readonly #loaded = new Promise<void>((resolve) => {
+    this.load = resolve
+  })
+
+  override ready(): Promise<void> {
+    return this.#loaded
+  }
+
+  status(): EngineStatus {
+    return this.now
+  }
+}
+
+async function scene(t: Test, engine: ScriptedEngine) {
+  const cleanup = new Cleanup(t)
+  const service = new Service()
+  const worker = new ProcessorWorker({ service, engine, slots: 1, queueLength: 4 })
+  cleanup.add(() => worker.close())
+  await worker.ready()
+  const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
+  return { worker, service, figures }
+}
+
+test('should say that its model is still prepared until it is loaded', async (t) => {
+  const engine = new RestlessEngine()
+  const { worker } = await scene(t, engine)
+  const message = 'The processor is still preparing its model'
+  t.alike(worker.impediments(), [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }])
+  engine.load()
+  await worker.serving()
+  t.alike(worker.impediments(), [])
+})
+
+test('should say that its engine has crashed until it runs again', async (t) => {
+  const engine = new RestlessEngine()
+  const { worker, figures } = await scene(t, engine)
+  engine.load()
+  await worker.serving()
+  engine.now = { state: 'stopped', restarts: 0 }
+  t.alike(worker.impediments(), [
+    {
+      code: 'ENGINE_CRASHED',
+      message: 'The engine has crashed; the next request starts it again',
+      // If it kept work away nothing would ever start it.
+      blocks: false,
+    },
+  ])
+  engine.now = { state: 'starting', restarts: 1 }
+  t.alike(worker.impediments(), [
+    {
+      code: 'ENGINE_CRASHED',
+      message: 'The engine has crashed and is starting again',
+      blocks: true,
+    },
+  ])
+  engine.now = { state: 'running', restarts: 1 }
+  t.alike(worker.impediments(), [])
+  t.is(figures().engineRestarts, 1)
+})
+
+test('should need nothing more when its engine cannot crash apart from it', async (t) => {
+  const { worker, figures } = await scene(t, new ScriptedEngine())
+  await worker.serving()
+  t.alike(worker.impediments(), [])
+  t.is(figures().engineRestarts, 0)
+})
+
+test('should say how busy it is', async (t) => {
+  let goOn = () => {}
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const { worker, service, figures } = await scene(
+    t,
+    new ScriptedEngine({ beforeToken: () => gate }),
+  )
+  await worker.serving()
+  t.alike(figures(), { slots: 1, slotsBusy: 0, queueLength: 0, engineRestarts: 0 })
+  const request = { model: 'scripted', messages: [{ role: 'user' as const, content: 'one' }] }
+  const answers = [1, 2, 3].map(() =>
+    openStream(service, processorProtocol.generate, request, requestContext('gateway')),
+  )
+  const begun = answers.map((answer) => answer.next())
+  await settle()
+  t.alike(figures(), { slots: 1, slotsBusy: 1, queueLength: 2, engineRestarts: 0 })
+  goOn()
+  for (const [index, answer] of answers.entries()) {
+    await begun[index]
+    await answer.return(undefined as never)
+  }
+})

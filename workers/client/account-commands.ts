@@ -1,0 +1,65 @@
+import type { StoredSession } from '../../facilities/home/client-folder.js'
+import { inWords } from './duration-in-words.js'
+import { readPassword } from './read-password.js'
+import type { ClientTools, OfflineTools } from './run-client.js'
+
+/** The flags of `register` and `login`. */
+export interface AccountFlags {
+  readonly email: string
+  readonly passwordStdin?: boolean
+}
+
+/** Makes an account and logs in. */
+export async function register(tools: ClientTools, flags: AccountFlags): Promise<undefined> {
+  const { email, expiresAt } = await tools.client.accounts.register(
+    { email: flags.email, password: await password(tools, flags) },
+    tools.signal,
+  )
+  tools.output.line(`Registered ${email} and logged in.`, { type: 'registered', email, expiresAt })
+}
+
+/** Opens a session. */
+export async function login(tools: ClientTools, flags: AccountFlags): Promise<undefined> {
+  const { email, expiresAt } = await tools.client.accounts.login(
+    { email: flags.email, password: await password(tools, flags) },
+    tools.signal,
+  )
+  tools.output.line(`Logged in as ${email}.`, { type: 'loggedIn', email, expiresAt })
+}
+
+/** Says whose session it is. The mesh is asked: what a file says proves nothing. */
+export async function whoami({ client, output, signal }: ClientTools): Promise<undefined> {
+  const { email, userId, expiresInMs } = await client.whoami(signal)
+  output.line(`${email} (${userId}); the session ends in ${inWords(expiresInMs)}.`, {
+    type: 'whoami',
+    email,
+    userId,
+    expiresInMs,
+  })
+}
+
+/**
+ * Forgets the session. Nothing is asked of the mesh, so that it works without one; whoever has a copy
+ * of the session can use it until it ends.
+ */
+export async function logout({ folder, output }: OfflineTools): Promise<undefined> {
+  // A damaged session is no reason to keep it.
+  const session = await folder.session().catch((): StoredSession | undefined => undefined)
+  const wasThere = await folder.removeSession()
+  const email = session?.email
+  const hasLocalAccount = (await folder.localAccount()) !== undefined
+  const done = wasThere
+    ? `Logged out${email === undefined ? '' : ` ${email}`}: the session is removed.`
+    : 'There was no session.'
+  const next = hasLocalAccount
+    ? " The next command opens one with this home's own account; log in to use another."
+    : ''
+  output.line(`${done}${next}`, { type: 'loggedOut', email, wasThere, hasLocalAccount })
+}
+
+function password({ terminal, signal }: ClientTools, flags: AccountFlags): Promise<string> {
+  return readPassword(
+    { input: terminal.input, output: process.stderr },
+    { fromInput: flags.passwordStdin ?? false, signal },
+  )
+}

@@ -1,0 +1,112 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ChatMessage } from '../../helpers/protocol/generation.js'
+import { describeModel } from './models.js'
+import type { ClientTools } from './run-client.js'
+
+/** What a chat is about. */
+export interface Conversation {
+  /** Undefined leaves the choice to the mesh. */
+  model: string | undefined
+  messages: ChatMessage[]
+  /** Whether the user has had enough. */
+  isOver: boolean
+}
+
+interface ChatCommand {
+  readonly usage: string
+  readonly description: string
+  run(conversation: Conversation, tools: ClientTools, argument: string): Promise<void> | void
+}
+
+const COMMANDS: Readonly<Record<string, ChatCommand>> = {
+  '/model': {
+    usage: '/model [name]',
+    description: 'choose the model that answers, or list them',
+    run: (conversation, tools, name) =>
+      name === '' ? listModels(conversation, tools) : chooseModel(conversation, tools, name),
+  },
+  '/new': {
+    usage: '/new',
+    description: 'forget the conversation and begin another',
+    run(conversation, { output }) {
+      conversation.messages = []
+      output.line('A new conversation.', { type: 'new' })
+    },
+  },
+  '/help': {
+    usage: '/help',
+    description: 'list these commands',
+    run(_, { output }) {
+      const commands = Object.values(COMMANDS).map(({ usage, description }) => ({
+        usage,
+        description,
+      }))
+      const lines = commands.map(({ usage, description }) => `${usage.padEnd(14)} ${description}`)
+      output.line(
+        [
+          ...lines,
+          'Ctrl-C ends an answer, and at the prompt the chat; so does Ctrl-D.',
+          'A line that begins with a space is asked as it is, and not kept in the history.',
+        ].join('\n'),
+        { type: 'help', commands },
+      )
+    },
+  },
+  '/quit': {
+    usage: '/quit',
+    description: 'leave',
+    run(conversation) {
+      conversation.isOver = true
+    },
+  },
+}
+
+/** Whether a line is meant as a command. */
+export function isChatCommand(line: string): boolean {
+  return line.startsWith('/')
+}
+
+/** Does what a line says. @throws StarlingError BAD_USAGE when there is no such command, or as it */
+export async function runChatCommand(
+  line: string,
+  conversation: Conversation,
+  tools: ClientTools,
+): Promise<void> {
+  const [name = '', ...rest] = line.trim().split(/\s+/)
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command !== undefined) return await command.run(conversation, tools, rest.join(' '))
+  throw new StarlingError(
+    'BAD_USAGE',
+    `There is no command ${name}; begin with a space to ask something that begins with /`,
+  )
+}
+
+async function listModels({ model }: Conversation, tools: ClientTools): Promise<void> {
+  const models = await tools.client.models(tools.signal)
+  const list = models.map((served) => `\n  ${describeModel(served)}`).join('')
+  tools.output.line(
+    `${model === undefined ? 'The mesh chooses the model' : `The model is ${model}`}; ` +
+      (models.length === 0 ? 'none is served.' : `served are:${list}`),
+    { type: 'models', model, models },
+  )
+}
+
+async function chooseModel(
+  conversation: Conversation,
+  tools: ClientTools,
+  name: string,
+): Promise<void> {
+  const models = await tools.client.models(tools.signal)
+  const names = models.map((served) => served.name)
+  if (names.includes(name)) {
+    conversation.model = name
+    tools.output.line(`The model is ${name}.`, { type: 'model', model: name })
+    return
+  }
+  // Said now: a question would wait for a processor that serves it.
+  throw new StarlingError(
+    'MODEL_UNAVAILABLE',
+    `No connected processor serves ${name}; ` +
+      (names.length === 0 ? 'none has a model loaded' : `served are: ${names.join(', ')}`),
+  )
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander'
+import { login, logout, register, whoami } from './account-commands.js'
+import { askOnce } from './ask-once.js'
+import { chat } from './chat.js'
+import { models } from './models.js'
+import {
+  type ClientAction,
+  type ClientSettings,
+  type ClientTools,
+  type OfflineTools,
+  runClient,
+  runOffline,
+} from './run-client.js'
+import { status } from './status.js'
+
+const MODEL = ['--model <name>', 'the model that answers'] as const
+const EMAIL = ['--email <email>', 'the e-mail address of the account'] as const
+const PASSWORD = ['--password-stdin', 'take the password from standard input'] as const
+
+/** What the entry provides: only it reads the configuration. */
+export interface CommandSource {
+  createCommand(name: string, description: string): Command
+  settingsOf(command: Command): ClientSettings
+}
+
+/** Gives the client's command its subcommands. Without one of them it is a chat. */
+export function addClientCommands(client: Command, source: CommandSource): void {
+  const add = (name: string, description: string) => {
+    const command = source.createCommand(name, description)
+    client.addCommand(command)
+    return command
+  }
+  /** Makes `action` what a command does: it gets the command's flags and its arguments. */
+  const online = <Flags extends object>(
+    command: Command,
+    action: ClientAction<ClientTools, Flags>,
+  ) =>
+    command.action(() =>
+      runClient(source.settingsOf(command), (tools) =>
+        action(tools, command.optsWithGlobals<Flags>(), command.args),
+      ),
+    )
+  /** The same for a command that needs no mesh. */
+  const offline = (command: Command, action: ClientAction<OfflineTools, object>) =>
+    command.action(() =>
+      runOffline(source.settingsOf(command), (tools) => action(tools, {}, command.args)),
+    )
+
+  online(client.option(...MODEL), chat)
+  online(
+    add('register', 'Makes an account and logs in.')
+      .requiredOption(...EMAIL)
+      .option(...PASSWORD),
+    register,
+  )
+  online(
+    add('login', 'Opens a session.')
+      .requiredOption(...EMAIL)
+      .option(...PASSWORD),
+    login,
+  )
+  online(add('whoami', 'Says whose session this home has, verified by the mesh.'), whoami)
+  offline(add('logout', 'Forgets the session of this home.'), logout)
+  online(
+    add('ask', 'Asks one question and streams the answer.')
+      .argument('<text>', 'the question')
+      .option(...MODEL),
+    askOnce,
+  )
+  online(add('models', 'Lists the models that can be asked.'), models)
+  online(add('status', 'Says which workers are there, and why one is missing.'), status)
+}

@@ -1,0 +1,24 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
+import type { ClientTools } from './run-client.js'
+
+/** Lists what can be asked. @throws StarlingError MODEL_UNAVAILABLE when nothing can */
+export async function models({ client, output, signal }: ClientTools): Promise<undefined> {
+  const served = await client.models(signal)
+  for (const model of served) output.line(describeModel(model), { type: 'model', ...model })
+  if (served.length > 0) return
+  throw new StarlingError(
+    'MODEL_UNAVAILABLE',
+    'No processor with a loaded model is connected to the gateway',
+  )
+}
+
+/** A model on one line. */
+export function describeModel({ name, processors, slots, contextTokens }: ServedModel): string {
+  return [
+    name.padEnd(30),
+    `${processors} ${processors === 1 ? 'processor' : 'processors'}`,
+    `${slots} ${slots === 1 ? 'slot' : 'slots'}`,
+    ...(contextTokens === undefined ? [] : [`${contextTokens} tokens of context`]),
+  ].join('  ')
+}

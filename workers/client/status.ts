@@ -1,0 +1,78 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ClientTools } from './run-client.js'
+import {
+  type FoundWorker,
+  SURVEYED_ROLES,
+  type Survey,
+  surveyMesh,
+  type UnreachedWorker,
+} from './survey.js'
+
+/**
+ * Says who is there, how busy, and as far as it can be known why somebody is not.
+ *
+ * @throws StarlingError GATEWAY_NOT_FOUND when there is no gateway
+ */
+export async function status({ host, network, output, signal }: ClientTools): Promise<undefined> {
+  const survey = await surveyMesh(network, { ...host, signal })
+  const { mesh } = host.identity
+  const home = host.home.directory
+  const { address, isReachable } = survey.bootstrap
+  output.line(
+    `${'mesh'.padEnd(10)} ${mesh.slice(0, 12)}, home ${home}, ` +
+      `bootstrap ${address} ${isReachable ? 'answers' : 'does not answer'}`,
+    { type: 'mesh', mesh, home, bootstrap: survey.bootstrap },
+  )
+  for (const role of SURVEYED_ROLES) {
+    const workers = survey.workers.filter((worker) => worker.role === role)
+    const unreached = survey.unreached.filter((worker) => worker.role === role)
+    for (const worker of workers) output.line(describeWorker(worker), { type: 'worker', ...worker })
+    for (const worker of unreached) {
+      output.line(describeUnreached(worker), { type: 'unreached', ...worker })
+    }
+    if (workers.length === 0) {
+      const { reason, why } = whyMissing(survey, unreached)
+      const whatToDo = `node workers/${role}.js`
+      output.line(`${role.padEnd(10)} none found: ${why}; start one: ${whatToDo}`, {
+        type: 'missing',
+        role,
+        reason,
+        whatToDo,
+      })
+    }
+  }
+  if (!survey.workers.some(({ role }) => role === 'gateway')) {
+    throw new StarlingError('GATEWAY_NOT_FOUND', 'Without a gateway nobody can be served')
+  }
+}
+
+function describeWorker({ role, name, info, load, error }: FoundWorker): string {
+  const up = info && `${info.version}, up ${(info.uptimeMs / 1000).toFixed(0)} s`
+  const busy =
+    load &&
+    `, ${load.models.join(', ') || 'model not loaded yet'}, ` +
+      `${load.running}/${load.slots} busy, ${load.queued} waiting`
+  return `${role.padEnd(10)} ${name.padEnd(30)} ${up ?? error}${busy ?? ''}`
+}
+
+function describeUnreached({ role, key, code }: UnreachedWorker): string {
+  const why = code === null ? 'does not answer' : `could not be reached: ${code}`
+  return `${role.padEnd(10)} ${`key ${key}`.padEnd(30)} is announced and ${why}`
+}
+
+/** Why no worker of a role was found: the nearest cause that can be seen from here. */
+function whyMissing(
+  { bootstrap }: Survey,
+  unreached: readonly UnreachedWorker[],
+): { reason: 'bootstrapUnreachable' | 'notAnnounced' | 'unreachable'; why: string } {
+  if (unreached.length > 0) {
+    return { reason: 'unreachable', why: 'whoever is announced could not be reached' }
+  }
+  if (!bootstrap.isReachable) {
+    return {
+      reason: 'bootstrapUnreachable',
+      why: `no worker of this machine holds ${bootstrap.address}, by which they find each other`,
+    }
+  }
+  return { reason: 'notAnnounced', why: 'nobody is announced with the secret of this home' }
+}

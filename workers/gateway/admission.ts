@@ -1,0 +1,94 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { CallOptions } from '../../facilities/network/request-context.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { type ChatMessage, promptBytes } from '../../helpers/protocol/generation.js'
+import { RateLimiter, type RateLimitSettings } from './rate-limiter.js'
+import { SessionVerifier } from './session-verifier.js'
+
+/** What one user may ask of one gateway. Comes from the configuration. */
+export interface AdmissionSettings {
+  readonly rateLimit: RateLimitSettings
+  /** All message contents of one conversation together, in UTF-8. */
+  readonly maxPromptBytes: number
+  /** Messages in one conversation. */
+  readonly maxPromptMessages: number
+}
+
+/** Decides who may ask: whose session it is, how large a prompt may be, and how often. */
+export class Admission {
+  readonly #sessions: SessionVerifier
+  readonly #rates: RateLimiter
+  readonly #settings: AdmissionSettings
+  readonly #clock: Clock
+
+  /** @param options.auth a connection to an auth worker, undefined while there is none */
+  constructor(
+    options: AdmissionSettings & {
+      mesh: string
+      clock: Clock
+      auth: () => PeerConnection | undefined
+    },
+  ) {
+    this.#sessions = new SessionVerifier(options)
+    this.#rates = new RateLimiter(options)
+    this.#settings = options
+    this.#clock = options.clock
+  }
+
+  /** Whether sessions can be verified at all. */
+  get knowsSessionKeys(): boolean {
+    return this.#sessions.hasKeys
+  }
+
+  /** Gets what sessions are verified with, if it is not there yet and can be had. */
+  async prepare(options: CallOptions): Promise<void> {
+    await this.#sessions.prepare(options)
+  }
+
+  /**
+   * Whose session it is. Costs the user nothing.
+   *
+   * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE
+   */
+  async identify(
+    credential: string,
+    options: CallOptions,
+  ): Promise<{ userId: string; expiresInMs: number }> {
+    const { userId, expiresAtMs } = await this.#sessions.verify(credential, options)
+    // A session is accepted for the clock allowance longer.
+    return { userId, expiresInMs: Math.max(0, Math.floor(expiresAtMs - this.#clock.now())) }
+  }
+
+  /**
+   * Admits a question and counts it.
+   *
+   * @returns takes it back, for a question that nobody could take
+   * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
+   */
+  async admit(
+    request: { readonly credential: string; readonly messages: readonly ChatMessage[] },
+    options: CallOptions,
+  ): Promise<() => void> {
+    const { userId } = await this.identify(request.credential, options)
+    // Before it is counted: a question that is too large can never be answered.
+    this.#assertSize(request.messages)
+    return this.#rates.admit(userId)
+  }
+
+  #assertSize(messages: readonly ChatMessage[]): void {
+    const { maxPromptBytes, maxPromptMessages } = this.#settings
+    if (messages.length > maxPromptMessages) {
+      throw new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `The conversation has ${messages.length} messages; the limit is ${maxPromptMessages}`,
+      )
+    }
+    const sizeBytes = promptBytes(messages)
+    if (sizeBytes <= maxPromptBytes) return
+    throw new StarlingError(
+      'PAYLOAD_TOO_LARGE',
+      `The prompt has ${sizeBytes} bytes; the limit is ${maxPromptBytes}`,
+    )
+  }
+}
