@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 // Parses flags and writes --help; our own code should not.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { ERROR_CODES, type ErrorCode } from '../helpers/errors/error-codes.js'
 import { isStarlingError } from '../helpers/errors/starling-error.js'
 import { loadConfig } from './load-config.js'
 import type { PartialConfig } from './partial-config.js'
@@ -18,21 +19,36 @@ export const VERSION = (
 
 /** A command with the flags that every command has. */
 export function createCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .version(VERSION, '--version', 'print the version')
-    .helpOption('--help', 'print this help')
-    .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
-    .option('--config <file>', 'a JSON file of settings')
-    .option(
-      '--log-level <level>',
-      'trace, debug, info, warn, error or silent (default: info; clients: warn)',
-    )
-    .option('--json', 'write JSON, one object a line')
-    .showHelpAfterError(`Run with --help to see what is possible.`)
-    .allowExcessArguments()
-    .hook('preAction', (_, command) => refuseExcess(command))
-    .exitOverride()
+  return (
+    new Command(name)
+      .description(description)
+      .version(VERSION, '--version', 'print the version')
+      .helpOption('--help', 'print this help')
+      .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
+      .option('--config <file>', 'a JSON file of settings')
+      .option(
+        '--log-level <level>',
+        'trace, debug, info, warn, error or silent (default: info; clients: warn)',
+      )
+      .option('--json', 'write JSON, one object a line')
+      .showHelpAfterError(`Run with --help to see what is possible.`)
+      // A program is told once, by runCommand.
+      .configureOutput({
+        writeErr: (text) => (wantsJson() ? undefined : process.stderr.write(text)),
+      })
+      .allowExcessArguments()
+      .hook('preAction', (_, command) => refuseExcess(command))
+      .exitOverride()
+  )
+}
+
+/** The command of a worker that others can be shown. */
+export function createWorkerCommand(name: string, description: string): Command {
+  return createCommand(name, description).option(
+    '--metrics-port <n>',
+    'serve /healthz, /readyz and /metrics on this port of 127.0.0.1 (default: 0, off)',
+    wholeNumber,
+  )
 }
 
 /** Says what was not understood; commander itself only counts. */
@@ -53,15 +69,16 @@ interface CommonFlags {
   config?: string
   logLevel?: string
   json?: boolean
+  metricsPort?: number
 }
 
 /** The configuration of a parsed command. `flags` are what it has besides the common ones. */
 export function configOf(command: Command, flags: PartialConfig = {}): Config {
-  const { home, config: file, logLevel, json } = command.optsWithGlobals<CommonFlags>()
+  const { home, config: file, logLevel, json, metricsPort } = command.optsWithGlobals<CommonFlags>()
   return loadConfig({
     file,
     environment: process.env,
-    flags: { home, logLevel, json, ...flags },
+    flags: { home, logLevel, json, metrics: { port: metricsPort }, ...flags },
   })
 }
 
@@ -73,13 +90,29 @@ export async function runCommand(command: Command): Promise<void> {
   try {
     await command.parseAsync()
   } catch (error) {
-    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : BAD_USAGE)
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) process.exit(0)
+      if (wantsJson()) tellProgram('BAD_USAGE', error.message.replace(/^error: /, ''))
+      process.exit(BAD_USAGE)
+    }
     if (isStarlingError(error, 'CONFIG_INVALID', 'BAD_USAGE')) {
-      process.stderr.write(`${command.name()}: ${error.message} (${error.code})\n`)
+      if (wantsJson()) tellProgram(error.code, error.message)
+      else process.stderr.write(`${command.name()}: ${error.message} (${error.code})\n`)
       process.exit(BAD_USAGE)
     }
     throw error
   }
+}
+
+/** Whether a program reads the output: asked when the command line could not be understood. */
+function wantsJson(): boolean {
+  return process.argv.includes('--json') || process.env.STARLING_JSON === 'true'
+}
+
+function tellProgram(code: ErrorCode, message: string): void {
+  const { retryable, whatToDo } = ERROR_CODES[code]
+  const fields = { type: 'error', code, message, retryable, whatToDo }
+  process.stdout.write(`${JSON.stringify(fields)}\n`)
 }
 
 /** The command of a worker that has no flags of its own. */
@@ -88,6 +121,6 @@ export async function runWorkerCommand(
   description: string,
   run: (config: Config) => Promise<void>,
 ): Promise<void> {
-  const command = createCommand(name, description)
+  const command = createWorkerCommand(name, description)
   await runCommand(command.action(() => run(configOf(command))))
 }

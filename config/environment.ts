@@ -27,6 +27,12 @@ export function readEnvironment(
   return values
 }
 
+/** The variable that sets a key: `gateway.loadIntervalMs` by STARLING_GATEWAY__LOAD_INTERVAL_MS. */
+export function variableOf(path: readonly string[]): string {
+  const words = path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase())
+  return `${PREFIX}${words.join('__')}`
+}
+
 function camelCase(upperSnakeCase: string): string {
   return upperSnakeCase.toLowerCase().replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { StarlingError } from '../helpers/errors/starling-error.js'
-import { readEnvironment } from './environment.js'
+import { readEnvironment, variableOf } from './environment.js'
 import type { PartialConfig } from './partial-config.js'
 import { type Config, configSchema } from './schema.js'
+
+const ENVIRONMENT = 'the environment'
 
 /**
  * The configuration: the defaults, overridden by the file, that by the environment, that by flags.
@@ -20,7 +22,7 @@ export function loadConfig(sources: {
 }): Config {
   const layers: Array<[source: string, values: PartialConfig]> = [
     [`the file ${sources.file}`, sources.file === undefined ? {} : readConfigFile(sources.file)],
-    ['the environment', readEnvironment(sources.environment)],
+    [ENVIRONMENT, readEnvironment(sources.environment)],
     ['the command line', sources.flags],
   ]
   const merged = layers.reduce((all, [, values]) => merge(all, values), {} as PartialConfig)
@@ -32,10 +34,11 @@ export function loadConfig(sources: {
   const path = [...(issue?.path ?? []), ...(unknownKey === undefined ? [] : [unknownKey])].map(
     String,
   )
-  const source = layers.findLast(([, values]) => has(values, path))?.[0]
+  const source = layers.findLast(([, values]) => has(values, path))?.[0] ?? 'a default'
+  const setBy = source === ENVIRONMENT ? `${source} (${variableOf(path)})` : source
   throw new StarlingError(
     'CONFIG_INVALID',
-    `${path.join('.')}, set by ${source ?? 'a default'}: ` +
+    `${path.join('.')}, set by ${setBy}: ` +
       (unknownKey === undefined ? issue?.message : 'there is no such key'),
   )
 }
@@ -55,13 +58,14 @@ function readConfigFile(path: string): PartialConfig {
 }
 
 function merge(below: PartialConfig, above: PartialConfig): PartialConfig {
-  const merged = { ...below }
+  const merged = new Map(Object.entries(below))
   for (const [key, value] of Object.entries(above)) {
     if (value === undefined) continue
-    const old = merged[key]
-    merged[key] = isSection(old) && isSection(value) ? merge(old, value) : value
+    const old = merged.get(key)
+    merged.set(key, isSection(old) && isSection(value) ? merge(old, value) : value)
   }
-  return merged
+  // By assignment a key named __proto__ would be lost instead of refused.
+  return Object.fromEntries(merged)
 }
 
 function has(values: PartialConfig, path: readonly string[]): boolean {

@@ -18,7 +18,12 @@ const networkSchema = z.strictObject({
   announceIntervalMs: intervalMs.default(2 * SECOND_MS),
   lookupIntervalMs: intervalMs.default(SECOND_MS),
   /** How long a worker that leaves lets its work go on. */
-  drainTimeoutMs: z.number().int().min(0).max(HOUR_MS).default(10 * SECOND_MS),
+  drainTimeoutMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(HOUR_MS)
+    .default(10 * SECOND_MS),
   /** The hello takes milliseconds; whoever needs seconds is not there or means no good. */
   helloTimeoutMs: intervalMs.default(3 * SECOND_MS),
   /** A connection that has proved nothing costs about 25 KB. */
@@ -37,8 +42,8 @@ const authSchema = z.strictObject({
   sessionLifetimeMs: z
     .number()
     .int()
-    .min(SECOND_MS)
-    .max(8760 * HOUR_MS)
+    .min(60 * SECOND_MS)
+    .max(720 * HOUR_MS)
     .default(12 * HOUR_MS),
   /** Each takes 19 MiB and a core for about 20 ms. */
   maxConcurrentHashes: z.number().int().min(1).max(64).default(2),
@@ -103,6 +108,14 @@ const meshSchema = z.strictObject({
   processors: z.number().int().min(1).max(64).default(1),
 })
 
+/** Where a worker says by HTTP how it is. */
+const metricsSchema = z.strictObject({
+  /** A TCP port for /healthz, /readyz and /metrics; 0 opens none. */
+  port: z.number().int().min(0).max(65_535).default(0),
+  /** The address to listen on. What is served there is served to everybody who reaches it. */
+  host: z.string().min(1).max(255).default('127.0.0.1'),
+})
+
 /** Everything that can be set, with every default. */
 export const configSchema = z.strictObject({
   /** The folder that everything lives in; workers that share it belong together. */
@@ -112,6 +125,7 @@ export const configSchema = z.strictObject({
   /** Output for programs: one JSON object a line. */
   json: z.boolean().default(false),
   network: networkSchema.prefault({}),
+  metrics: metricsSchema.prefault({}),
   auth: authSchema.prefault({}),
   gateway: gatewaySchema.prefault({}),
   processor: processorSchema.prefault({}),

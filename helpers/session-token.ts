@@ -79,7 +79,8 @@ export function signSessionToken(session: {
  * @param expected.keys public keys by id, as PEM; a KeyObject saves parsing it at every call
  * @param expected.nowMs milliseconds since 1970; clocks may differ by `CLOCK_ALLOWANCE_MS`
  * @throws StarlingError INVALID_CREDENTIAL, whose message never holds the token. When the token
- *   names a key that is not among the given ones, {@link sessionKeyIdOf} tells which.
+ *   names a key that is not among the given ones, {@link sessionKeyIdOf} tells which. CLOCKS_DIFFER
+ *   when the token is genuine and from the future: no other login would help.
  */
 export function verifySessionToken(
   token: string,
@@ -97,7 +98,11 @@ export function verifySessionToken(
   const publicKey = typeof key === 'string' ? createPublicKey(key) : key
   const claims = verifiedClaims(token, publicKey, expected)
   if (claims.iat * 1000 > expected.nowMs + CLOCK_ALLOWANCE_MS) {
-    throw refused('is from the future: the clocks of the machines differ by more than a minute')
+    throw new StarlingError(
+      'CLOCKS_DIFFER',
+      `The session was opened at ${timeOf(claims.iat)} by the clock of the auth worker, and the ` +
+        `clock of the gateway says ${timeOf(expected.nowMs / 1000)}`,
+    )
   }
   return {
     userId: claims.sub,
@@ -140,13 +145,25 @@ function verifiedClaims(
     })
   } catch (error) {
     // Without the cause: what jsonwebtoken fails with may quote the token.
-    if (error instanceof jsonwebtoken.TokenExpiredError) throw refused('has expired')
+    if (error instanceof jsonwebtoken.TokenExpiredError) {
+      const ended = timeOf(error.expiredAt.getTime() / 1000)
+      // Whoever has only just logged in is to see what is wrong.
+      throw refused(
+        `has expired: it ended at ${ended}, and the clock of the gateway says ` +
+          timeOf(expected.nowMs / 1000),
+      )
+    }
     throw refused('is malformed, or not one of this mesh')
   }
   // jsonwebtoken accepts a token that leaves a claim out, and an audience among others.
   const claims = claimsSchema.safeParse(payload)
   if (!claims.success) throw refused('is malformed')
   return claims.data
+}
+
+/** `2026-01-01T00:00:00Z` */
+function timeOf(seconds: number): string {
+  return new Date(Math.floor(seconds) * 1000).toISOString().replace('.000Z', 'Z')
 }
 
 function issuerOf(mesh: string): string {

@@ -1,10 +1,13 @@
 // Runs the tests: node tests/run.js [unit|integration|e2e|FILE ...] [--verbose]
 // The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
-// failed; a file, a process or a layer that did not run to its end counts as failed.
-import { existsSync, readdirSync, statSync } from 'node:fs'
+// failed; a file, a process or a layer that did not run to its end counts as failed. A run of every
+// layer is held against the goals of coverage, too; a miss counts as one failed.
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { CoverageRecorder } from './runner/coverage.js'
+import { holdAgainstGoals } from './runner/coverage-gate.js'
 import { addFailure, emptyReport, type FileReport } from './runner/tap-report.js'
 import { killRunning, runTestProcess } from './runner/test-process.js'
 
@@ -14,6 +17,8 @@ interface Layer {
   readonly oneProcess: boolean
   /** For one process. */
   readonly timeoutMs: number
+  /** What the layer should take on two cores. More is said, not failed: machines differ. */
+  readonly budgetMs: number
 }
 
 interface Run {
@@ -21,12 +26,14 @@ interface Run {
   readonly verbose: boolean
   readonly timeoutMs: number | null
   readonly exitGraceMs: number
+  /** Null when only a part of the tests runs. */
+  readonly coverage: CoverageRecorder | null
 }
 
 const LAYERS: readonly Layer[] = [
-  { name: 'unit', oneProcess: true, timeoutMs: 120_000 },
-  { name: 'integration', oneProcess: false, timeoutMs: 120_000 },
-  { name: 'e2e', oneProcess: false, timeoutMs: 300_000 },
+  { name: 'unit', oneProcess: true, timeoutMs: 120_000, budgetMs: 30_000 },
+  { name: 'integration', oneProcess: false, timeoutMs: 120_000, budgetMs: 120_000 },
+  { name: 'e2e', oneProcess: false, timeoutMs: 300_000, budgetMs: 300_000 },
 ]
 const EXIT_GRACE_MS = 10_000
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
@@ -34,6 +41,7 @@ const TEST_FILE = /\.test\.(js|ts)$/
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 let finished = false
+let recorder: CoverageRecorder | null = null
 
 process.on('SIGINT', () => finish('interrupted'))
 process.on('SIGTERM', () => finish('terminated'))
@@ -56,21 +64,25 @@ async function main(): Promise<void> {
       'exit-grace-ms': { type: 'string' },
     },
   })
-  const run: Run = {
-    root: resolve(values.root),
-    verbose: values.verbose,
-    timeoutMs: values['timeout-ms'] === undefined ? null : Number(values['timeout-ms']),
-    exitGraceMs: Number(values['exit-grace-ms'] ?? EXIT_GRACE_MS),
-  }
+  // The real path, as in the URLs of what is loaded from it.
+  const root = realpathSync(resolve(values.root))
   const known = LAYERS.map((layer) => layer.name)
   const files = positionals.filter((argument) => TEST_FILE.test(argument))
   const named = positionals.filter((argument) => !TEST_FILE.test(argument))
   for (const name of named) {
     if (!known.includes(name)) throw new Error(`No layer is called "${name}": ${known.join(', ')}`)
   }
-  const asked = files.map((file) => asTestFile(run.root, file))
+  const asked = files.map((file) => asTestFile(root, file))
   for (const file of asked) {
     if (!LAYERS.some((layer) => isOf(file, layer))) throw new Error(`${file} is in no layer`)
+  }
+  recorder = positionals.length === 0 ? new CoverageRecorder(root) : null
+  const run: Run = {
+    root,
+    verbose: values.verbose,
+    timeoutMs: values['timeout-ms'] === undefined ? null : Number(values['timeout-ms']),
+    exitGraceMs: Number(values['exit-grace-ms'] ?? EXIT_GRACE_MS),
+    coverage: recorder,
   }
   for (const layer of LAYERS) {
     const some = asked.filter((file) => isOf(file, layer))
@@ -78,6 +90,15 @@ async function main(): Promise<void> {
       await runLayer(run, layer, findTests(run.root, layer))
     } else if (some.length > 0) await runLayer(run, layer, some)
   }
+  if (run.coverage !== null) await checkCoverage(run.coverage)
+}
+
+async function checkCoverage(coverage: CoverageRecorder): Promise<void> {
+  const { table, problem } = holdAgainstGoals(await coverage.read())
+  console.log(`${table}\n`)
+  if (problem === null) return
+  total.failed++
+  console.log(`not ok - too little is covered: ${problem} (see coverage/lines.txt)\n`)
 }
 
 async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promise<void> {
@@ -115,6 +136,7 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
         ? Math.max(1, timeoutMs - (performance.now() - startedAt))
         : timeoutMs,
       exitGraceMs: run.exitGraceMs,
+      environment: run.coverage?.environment ?? {},
       onLine: (line) => {
         if (run.verbose) console.log(line)
       },
@@ -127,10 +149,13 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
   const passed = total.passed - before.passed
   const failed = total.failed - before.failed
   const skipped = total.skipped - before.skipped
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  console.log(
-    `${layer.name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s\n`,
-  )
+  const elapsedMs = performance.now() - startedAt
+  const seconds = (elapsedMs / 1000).toFixed(1)
+  console.log(`${layer.name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`)
+  if (elapsedMs > layer.budgetMs) {
+    console.log(`${layer.name}: took longer than its ${layer.budgetMs / 1000} s`)
+  }
+  console.log()
 }
 
 function printFile(report: FileReport, elapsedMs: number): void {
@@ -180,6 +205,7 @@ function finish(problem: string | null): void {
   if (finished) return
   finished = true
   killRunning()
+  recorder?.remove()
   if (problem !== null) {
     total.failed++
     console.log(`not ok - the test run itself: ${problem}`)

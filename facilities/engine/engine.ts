@@ -19,6 +19,14 @@ export interface EngineInfo {
   readonly slots: number
 }
 
+/** How an engine is that runs in a process of its own. */
+export interface EngineStatus {
+  /** `stopped` after a crash, until the next request; before the first start, too. */
+  readonly state: 'stopped' | 'starting' | 'running'
+  /** Times that it was started again after a crash. */
+  readonly restarts: number
+}
+
 /** A conversation to be answered. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
@@ -34,6 +42,8 @@ export interface Engine {
   ready(): Promise<void>
   /** Valid once ready. */
   info(): EngineInfo
+  /** Left out by an engine that cannot crash apart from its worker. */
+  status?(): EngineStatus
   /**
    * Answers a conversation token by token, each computed when it is asked for (an engine may work a
    * bounded number of tokens ahead). Ends with the generation's summary as its return value.

@@ -37,9 +37,16 @@ export class LlamaChildSession {
         // Having a listener is what keeps the process.
       })
     }
+    // A model that is larger than a file may be is to fail to be written, with a reason.
+    this.#process.on('SIGXFSZ', () => {
+      // As above.
+    })
     // Without a parent there is nobody to work for. Not exit(): that would run the native
     // libraries' destructors while their threads still compute.
-    this.#process.on('disconnect', () => this.#process.kill(this.#process.pid, 'SIGKILL'))
+    const leave = () => this.#process.kill(this.#process.pid, 'SIGKILL')
+    this.#process.on('disconnect', leave)
+    // It may have gone while this process was still loading its code.
+    if (!this.#process.connected) leave()
     this.#process.on('message', (message) => this.#receive(message))
   }
 

@@ -1,7 +1,7 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import type { Clock } from '../clock/clock.js'
-import type { Engine, EngineInfo, GenerateRequest } from './engine.js'
+import type { Engine, EngineInfo, EngineStatus, GenerateRequest } from './engine.js'
 import type { EngineProgress, GpuChoice, LoadMessage } from './llama-messages.js'
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
 
@@ -65,6 +65,8 @@ export class LlamaEngine implements Engine {
   #loaded: LoadedModel | null = null
   /** Crashes and failed starts since the last answer that was completed. */
   #failures = 0
+  #isRunning = false
+  #starts = 0
 
   constructor(options: LlamaEngineOptions) {
     this.#options = options
@@ -97,6 +99,12 @@ export class LlamaEngine implements Engine {
       contextTokens: this.#loaded.contextTokens,
       slots: this.#loaded.slots,
     }
+  }
+
+  status(): EngineStatus {
+    const restarts = Math.max(0, this.#starts - 1)
+    if (this.#isRunning) return { state: 'running', restarts }
+    return { state: this.#starting === null ? 'stopped' : 'starting', restarts }
   }
 
   async *generate(
@@ -142,6 +150,7 @@ export class LlamaEngine implements Engine {
     try {
       await this.#restartDelay()
       if (this.#closing.signal.aborted) throw closedError()
+      this.#starts += 1
       let running = false
       const process = new LlamaProcess({
         clock: this.#options.clock,
@@ -157,6 +166,7 @@ export class LlamaEngine implements Engine {
       try {
         this.#loaded = await process.load(this.#loadMessage())
         running = true
+        this.#isRunning = true
         return process
       } catch (error) {
         await process.close()
@@ -170,6 +180,7 @@ export class LlamaEngine implements Engine {
 
   #forget(): void {
     this.#failures += 1
+    this.#isRunning = false
     this.#process = null
     this.#starting = null
   }

@@ -60,6 +60,8 @@ export class LlamaProcess {
     this.#child = fork(CHILD_PATH, [], {
       // Its standard output is ours to read, not our own: native code prints what it likes.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
+      detached: true,
       // A debugger's port of the parent is taken.
       execArgv: [],
     })

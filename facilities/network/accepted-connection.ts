@@ -5,7 +5,7 @@ import type { ProvedPeer } from './hello.js'
 import { IncomingStream } from './incoming-stream.js'
 import type { NetworkLimits } from './network-limits.js'
 import type { ProvedConnection } from './prove-connection.js'
-import type { RequestOrigin } from './request-context.js'
+import type { RequestObserver } from './request-observer.js'
 import type { BoundUnary, Service } from './service.js'
 
 /** A proved connection that somebody dialled to us: answers its calls and streams, within limits. */
@@ -14,7 +14,7 @@ export class AcceptedConnection {
   readonly #service: Service
   readonly #clock: Clock
   readonly #limits: NetworkLimits
-  readonly #onInternalError: (error: unknown, origin: RequestOrigin) => void
+  readonly #observer: RequestObserver
   readonly #lost = new AbortController()
   #calls = 0
   #streams = 0
@@ -25,14 +25,14 @@ export class AcceptedConnection {
       service: Service
       clock: Clock
       limits: NetworkLimits
-      onInternalError: (error: unknown, origin: RequestOrigin) => void
+      observer: RequestObserver
     },
   ) {
     this.#connection = connection
     this.#service = options.service
     this.#clock = options.clock
     this.#limits = options.limits
-    this.#onInternalError = options.onInternalError
+    this.#observer = options.observer
     connection.mux.stream.once('close', () => {
       this.#lost.abort(new StarlingError('PEER_LOST', 'The caller was lost'))
     })
@@ -50,8 +50,8 @@ export class AcceptedConnection {
         clock: this.#clock,
         peer: this.peer,
         signal: this.#lost.signal,
+        observer: this.#observer,
         isFull: () => this.#calls > this.#limits.maxCallsPerConnection,
-        onInternalError: this.#onInternalError,
       })
     } finally {
       this.#calls -= 1
@@ -65,8 +65,8 @@ export class AcceptedConnection {
       clock: this.#clock,
       service: this.#service,
       peer: this.peer,
+      observer: this.#observer,
       isFull: () => this.#streams > this.#limits.maxStreamsPerConnection,
-      onInternalError: this.#onInternalError,
       onClose: () => {
         this.#streams -= 1
       },

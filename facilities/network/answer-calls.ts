@@ -1,12 +1,13 @@
+import { toPeerError } from '../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { toWireError } from '../../helpers/errors/wire-error.js'
 import { unaryRequestSchema } from '../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
-import type { RequestContext, RequestOrigin } from './request-context.js'
+import type { RequestContext } from './request-context.js'
+import { ObservedRequest, type RequestObserver } from './request-observer.js'
 import type { BoundUnary } from './service.js'
 
 /** What answering a unary call needs from its connection. */
@@ -15,10 +16,9 @@ export interface CallHost {
   readonly peer: ProvedPeer
   /** Aborted when the connection is lost. */
   readonly signal: AbortSignal
+  readonly observer: RequestObserver
   /** Whether the peer has as many calls under way as it may. */
   isFull(): boolean
-  /** A handler failed with something that is no StarlingError: the peer learns nothing of it. */
-  onInternalError(error: unknown, origin: RequestOrigin): void
 }
 
 /**
@@ -33,23 +33,29 @@ export async function answerCall(
   host: CallHost,
 ): Promise<Uint8Array> {
   const what = `the ${bound.method.name} request`
-  let origin: RequestOrigin | undefined
+  const { clock, peer } = host
+  const observed = new ObservedRequest(host.observer, {
+    clock,
+    kind: 'unary',
+    peer: peer.certificate.name,
+  })
+  observed.asks(bound.method)
   let deadline: Deadline | undefined
   try {
     const request = decodeMessage(bytes, unaryRequestSchema, PROTOCOL_LIMITS.unaryBytes, what)
-    origin = request.header
+    observed.reads(request.header)
     if (host.isFull()) {
       throw new StarlingError('OVERLOADED', 'Too many calls are under way on this connection', {
         retryAfterMs: 1000,
       })
     }
     const { requestId, traceparent, remainingMs } = request.header
-    const due = new Deadline(host.clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)
+    const due = new Deadline(clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)
     deadline = due
     const context: RequestContext = {
       requestId,
       traceparent,
-      peer: host.peer,
+      peer,
       remainingMs: () => due.remainingMs(),
       get signal() {
         return due.signal
@@ -58,15 +64,14 @@ export async function answerCall(
     const body = await due.race(bound.answer(request.body, context))
     return encodeMessage({ body }, PROTOCOL_LIMITS.unaryBytes, `the ${bound.method.name} response`)
   } catch (error) {
-    if (!(error instanceof StarlingError) && origin !== undefined) {
-      host.onInternalError(error, origin)
-    }
+    observed.fail(error)
     return encodeMessage(
-      { error: toWireError(error, origin?.requestId) },
+      { error: toPeerError(error, observed.origin?.requestId) },
       PROTOCOL_LIMITS.unaryBytes,
       'the error of a call',
     )
   } finally {
     deadline?.dispose()
+    observed.end()
   }
 }

@@ -1,8 +1,9 @@
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
+import { toPeerError } from '../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { fromWireError, toWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
+import { fromWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
 import {
   type Certificate,
   type SignedCertificate,
@@ -23,6 +24,9 @@ import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Clock, Timer } from '../clock/clock.js'
 
 const PROTOCOL = 'starling/hello'
+
+/** The peer chooses part of the message: at six bytes a character in JSON, it still fits a hello. */
+const REFUSAL_CHARACTERS = 512
 
 /** Who a worker is: what it proves itself with, and which mesh it believes in. */
 export interface Identity {
@@ -183,19 +187,23 @@ class HelloExchange {
   #onRefusal(bytes: Uint8Array): void {
     const wire = decodeMessage(bytes, wireErrorSchema, PROTOCOL_LIMITS.helloBytes, 'the refusal')
     const error = fromWireError(wire)
-    this.#fail(new StarlingError(error.code, `The other worker refused us: ${error.message}`))
+    const message = `The other worker refused us: ${error.message}`
+    this.#fail(new StarlingError(error.code, message, { isFromPeer: true }), { tellPeer: false })
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, { tellPeer } = { tellPeer: true }): void {
     if (this.#settled) return
     this.#settled = true
     this.#timer.cancel()
-    if (this.#channel && !this.#channel.closed) {
-      const refusal = encodeMessage(toWireError(error), PROTOCOL_LIMITS.helloBytes, 'our refusal')
-      this.#send?.refusal.send(refusal)
-      this.#channel.close()
-    }
+    // First of all: whatever happens below, nobody waits for this hello any more.
     this.#reject(error)
+    if (this.#channel === null || this.#channel.closed) return
+    if (tellPeer) {
+      const wire = toPeerError(error)
+      const refusal = { ...wire, message: wire.message.slice(0, REFUSAL_CHARACTERS) }
+      this.#send?.refusal.send(encodeMessage(refusal, PROTOCOL_LIMITS.helloBytes, 'our refusal'))
+    }
+    this.#channel.close()
   }
 }
 

@@ -1,15 +1,15 @@
 import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
+import { toPeerError } from '../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { toWireError } from '../../helpers/errors/wire-error.js'
-import { streamOpeningSchema } from '../../helpers/protocol/envelope.js'
+import { type StreamOpening, streamOpeningSchema } from '../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import { SendCredit } from '../../helpers/stream/credit.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
-import type { RequestOrigin } from './request-context.js'
+import { ObservedRequest, type RequestObserver } from './request-observer.js'
 import type { BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
 import { corkForThisTick } from './tick-cork.js'
@@ -19,10 +19,9 @@ export interface StreamHost {
   readonly clock: Clock
   readonly service: Service
   readonly peer: ProvedPeer
+  readonly observer: RequestObserver
   /** Whether the peer has as many streams open as it may. */
   isFull(): boolean
-  /** A handler failed with something that is no StarlingError: the peer learns nothing of it. */
-  onInternalError(error: unknown, origin: RequestOrigin): void
   onClose(): void
 }
 
@@ -69,7 +68,11 @@ export class IncomingStream {
   }
 
   async #answer(openingBytes: Uint8Array): Promise<void> {
-    let origin: RequestOrigin | undefined
+    const observed = new ObservedRequest(this.#host.observer, {
+      clock: this.#host.clock,
+      kind: 'stream',
+      peer: this.#host.peer.certificate.name,
+    })
     let deadline: Deadline | undefined
     try {
       const opening = decodeMessage(
@@ -78,36 +81,40 @@ export class IncomingStream {
         PROTOCOL_LIMITS.streamOpeningBytes,
         'the opening of a stream',
       )
-      origin = opening.header
+      observed.reads(opening.header)
       if (this.#host.isFull()) {
         throw new StarlingError('OVERLOADED', 'Too many streams are open on this connection', {
           retryAfterMs: 1000,
         })
       }
       const bound = this.#host.service.streamNamed(opening.method)
+      observed.asks(bound.method)
       this.#credit = new SendCredit(opening.credit)
       deadline = new Deadline(
         this.#host.clock,
         Math.min(opening.header.remainingMs, bound.method.timeoutMs),
         this.#cancelled.signal,
       )
-      await this.#pump(bound, opening.body, opening.header, deadline)
+      await this.#pump(bound, opening, deadline, observed)
     } catch (error) {
-      this.#fail(error, origin)
+      observed.fail(error)
+      this.#fail(error, observed.origin?.requestId)
     } finally {
       deadline?.dispose()
       this.#channel?.close()
+      observed.end()
     }
   }
 
   async #pump(
     bound: BoundStream,
-    body: unknown,
-    origin: RequestOrigin,
+    { header, body }: StreamOpening,
     deadline: Deadline,
+    observed: ObservedRequest,
   ): Promise<void> {
     const chunks = bound.answer(body, {
-      ...origin,
+      requestId: header.requestId,
+      traceparent: header.traceparent,
       signal: deadline.signal,
       remainingMs: () => deadline.remainingMs(),
       peer: this.#host.peer,
@@ -123,6 +130,7 @@ export class IncomingStream {
         }
         this.#credit?.spend()
         this.#messages?.chunk.send(this.#encode(step.value, bound))
+        observed.chunk()
       }
     } finally {
       // Not awaited: a handler that ignores its signal must not keep the peer waiting. What it still
@@ -152,14 +160,11 @@ export class IncomingStream {
     }
   }
 
-  #fail(error: unknown, origin: RequestOrigin | undefined): void {
-    if (!(error instanceof StarlingError) && origin !== undefined) {
-      this.#host.onInternalError(error, origin)
-    }
+  #fail(error: unknown, requestId: string | undefined): void {
     if (this.#channel?.closed !== false) return
     this.#messages?.error.send(
       encodeMessage(
-        toWireError(error, origin?.requestId),
+        toPeerError(error, requestId),
         PROTOCOL_LIMITS.streamChunkBytes,
         'the error of a stream',
       ),

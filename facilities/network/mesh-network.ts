@@ -1,5 +1,6 @@
 import HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
+import safetyCatch from 'safety-catch'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { topicOf } from '../../helpers/identity/topic.js'
@@ -11,6 +12,8 @@ import type { Identity } from './hello.js'
 import { LOCAL_HOST, LocalBootstrap } from './local-bootstrap.js'
 import { MeshNode } from './mesh-node.js'
 import type { NetworkLimits } from './network-limits.js'
+import { NetworkLog } from './network-log.js'
+import { type NetworkObserver, NetworkObservers } from './network-observer.js'
 import { RolePeers } from './role-peers.js'
 import { Service } from './service.js'
 
@@ -48,6 +51,7 @@ export class MeshNetwork extends ReadyResource {
   readonly service = new Service()
   readonly #options: MeshNetworkOptions
   readonly #peers: RolePeers[] = []
+  readonly #observers = new NetworkObservers()
   readonly #bootstrap: LocalBootstrap | null
   readonly #dht: HyperDHT
   readonly #node: MeshNode
@@ -59,12 +63,13 @@ export class MeshNetwork extends ReadyResource {
     this.#options = options
     const { role, secret, identity, clock, log, settings } = options
     const serves = role !== 'client'
+    this.#observers.add(new NetworkLog(log))
     this.#bootstrap = serves
       ? new LocalBootstrap({
           port: settings.bootstrapPort,
           clock,
           watchIntervalMs: settings.bootstrapWatchIntervalMs,
-          onTaken: () => log.info({ port: settings.bootstrapPort }, 'holding the bootstrap port'),
+          onTaken: () => this.#observers.onBootstrapTaken(settings.bootstrapPort),
         })
       : null
     this.#dht = new HyperDHT({
@@ -78,10 +83,7 @@ export class MeshNetwork extends ReadyResource {
       clock,
       limits: settings,
       service: serves ? this.service : null,
-      events: {
-        onRefused: (err, publicKey) => log.warn({ err, from: keyName(publicKey) }, 'refused'),
-        onInternalError: (err, { requestId }) => log.error({ err, requestId }, 'handler failed'),
-      },
+      events: this.#observers,
     })
     this.#announcement = serves
       ? new Announcement({
@@ -95,11 +97,26 @@ export class MeshNetwork extends ReadyResource {
       : null
   }
 
+  /** From now on tells `observer` of everything that happens here. */
+  observe(observer: NetworkObserver): void {
+    this.#observers.add(observer)
+  }
+
+  /** Connections that others opened: whose both ends have proved themselves, and whose have not yet. */
+  get connectionCounts(): { readonly proved: number; readonly unverified: number } {
+    return this.#node.connectionCounts
+  }
+
+  /** The roles that are looked for, and how many workers of each are connected. */
+  get peerCounts(): ReadonlyMap<Role, number> {
+    return new Map(this.#peers.map(({ role, connections }) => [role, connections.length]))
+  }
+
   /** The workers of a role, looked for as soon as the network is ready. */
   peers(role: Role): RolePeers {
     const known = this.#peers.find((peers) => peers.role === role)
     if (known !== undefined) return known
-    const { secret, clock, log, settings } = this.#options
+    const { secret, clock, settings } = this.#options
     const peers = new RolePeers({
       role,
       topic: topicOf(secret, role),
@@ -107,11 +124,10 @@ export class MeshNetwork extends ReadyResource {
       node: this.#node,
       clock,
       intervalMs: settings.lookupIntervalMs,
-      onDialFailed: (err, publicKey) =>
-        log.debug({ err, role, peer: keyName(publicKey) }, 'could not connect'),
+      onDialFailed: (error, publicKey) => this.#observers.onDialFailed(role, error, publicKey),
     })
-    peers.on('connected', ({ peer }) => log.info({ peer: peer.certificate.name }, 'connected'))
-    peers.on('lost', ({ peer }) => log.info({ peer: peer.certificate.name }, 'lost'))
+    peers.on('connected', ({ peer }) => this.#observers.onPeerConnected(role, peer))
+    peers.on('lost', ({ peer }) => this.#observers.onPeerLost(role, peer))
     this.#peers.push(peers)
     return peers
   }
@@ -122,6 +138,19 @@ export class MeshNetwork extends ReadyResource {
     const peers = this.peers(role)
     await peers.ready()
     return peers
+  }
+
+  /** Whether the node that workers find each other by answers, within about a second. */
+  async pingBootstrap(): Promise<{ readonly address: string; readonly isReachable: boolean }> {
+    const port = this.#options.settings.bootstrapPort
+    const address = `${LOCAL_HOST}:${port}`
+    try {
+      await this.#dht.ping({ host: LOCAL_HOST, port }, { retry: false })
+      return { address, isReachable: true }
+    } catch (error) {
+      safetyCatch(error)
+      return { address, isReachable: false }
+    }
   }
 
   /** @throws StarlingError BOOTSTRAP_UNAVAILABLE */
@@ -151,20 +180,15 @@ export class MeshNetwork extends ReadyResource {
 
   /** Lets what is under way end, within its limit. */
   async #drain(): Promise<void> {
-    const { clock, log, settings } = this.#options
+    const { clock, settings } = this.#options
     const deadline = new Deadline(clock, settings.drainTimeoutMs)
     try {
       await deadline.race(this.service.drain())
     } catch (error) {
       if (!isStarlingError(error, 'DEADLINE_EXCEEDED')) throw error
-      log.warn({ drainTimeoutMs: settings.drainTimeoutMs }, 'left before all work was done')
+      this.#observers.onDrainTimeout(settings.drainTimeoutMs)
     } finally {
       deadline.dispose()
     }
   }
-}
-
-/** Enough of a public key to tell workers apart in a log. */
-function keyName(publicKey: Uint8Array | null): string | undefined {
-  return publicKey === null ? undefined : Buffer.from(publicKey).toString('hex').slice(0, 12)
 }

@@ -9,16 +9,14 @@ import { leavePolitely } from './leave-politely.js'
 import type { NetworkLimits } from './network-limits.js'
 import { PeerConnection } from './peer-connection.js'
 import { proveConnection } from './prove-connection.js'
-import type { RequestOrigin } from './request-context.js'
+import type { RequestObserver } from './request-observer.js'
 import { RpcAdapter } from './rpc-adapter.js'
 import type { Service } from './service.js'
 
 /** What happens at a node that an operator may want to know. */
-export interface MeshNodeEvents {
+export interface MeshNodeEvents extends RequestObserver {
   /** Somebody connected and did not prove to belong here. */
   onRefused?(error: unknown, publicKey: Uint8Array | null): void
-  /** A handler failed with something that is no StarlingError. */
-  onInternalError?(error: unknown, origin: RequestOrigin): void
 }
 
 /**
@@ -36,7 +34,8 @@ export class MeshNode extends ReadyResource {
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
   readonly #accepted = new Map<HyperDHT.SecretStream, AcceptedConnection>()
-  #unverified = 0
+  /** Who has connected and proved nothing yet; the oldest first. */
+  readonly #unverified = new Set<HyperDHT.SecretStream>()
 
   /** @param options.service what this worker answers; null for one that only calls */
   constructor(options: {
@@ -66,6 +65,11 @@ export class MeshNode extends ReadyResource {
   /** The addresses under which others reach this node without asking the DHT for them. */
   get addresses(): readonly HyperDHT.Address[] {
     return this.#server?.relayAddresses ?? []
+  }
+
+  /** Connections that others opened: whose both ends have proved themselves, and whose have not yet. */
+  get connectionCounts(): { readonly proved: number; readonly unverified: number } {
+    return { proved: this.#accepted.size, unverified: this.#unverified.size }
   }
 
   protected override async _open(): Promise<void> {
@@ -129,13 +133,8 @@ export class MeshNode extends ReadyResource {
 
   async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
     this.#track(stream)
-    // Not left to the firewall: those who connect in one moment would all pass it before the first is
-    // counted, and whoever it refuses waits four seconds before it learns of that and tries again.
-    if (this.#unverified >= this.#limits.maxUnverifiedConnections) {
-      stream.destroy()
-      return
-    }
-    this.#unverified += 1
+    this.#makeRoomForNewcomer()
+    this.#unverified.add(stream)
     try {
       await proveConnection(stream, this.#identity, {
         clock: this.#clock,
@@ -148,7 +147,7 @@ export class MeshNode extends ReadyResource {
             service,
             clock: this.#clock,
             limits: this.#limits,
-            onInternalError: (error, origin) => this.#events.onInternalError?.(error, origin),
+            observer: this.#events,
           })
           this.#accepted.set(stream, accepted)
           stream.once('close', () => this.#accepted.delete(stream))
@@ -157,10 +156,27 @@ export class MeshNode extends ReadyResource {
         onStream: (_connection, id) => this.#accepted.get(stream)?.acceptStream(id),
       })
     } catch (error) {
-      this.#events.onRefused?.(error, stream.remotePublicKey)
+      // Whoever had to make room is not told of: they may be very many.
+      if (this.#unverified.has(stream)) this.#events.onRefused?.(error, stream.remotePublicKey)
     } finally {
-      this.#unverified -= 1
+      this.#unverified.delete(stream)
     }
+  }
+
+  /**
+   * Cuts who has connected longest ago and still proved nothing, when there are as many of them as
+   * allowed. A hello takes milliseconds: like this, those who never say one do not keep out those who
+   * do, however many they are.
+   *
+   * Not left to the firewall: those who connect in one moment would all pass it before the first is
+   * counted, and whoever it refuses waits four seconds before it learns of that and tries again.
+   */
+  #makeRoomForNewcomer(): void {
+    if (this.#unverified.size < this.#limits.maxUnverifiedConnections) return
+    const [oldest] = this.#unverified
+    if (oldest === undefined) return
+    this.#unverified.delete(oldest)
+    oldest.destroy()
   }
 
   #track(stream: HyperDHT.SecretStream): void {

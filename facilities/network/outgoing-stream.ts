@@ -4,11 +4,12 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { fromWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
-import type {
-  AnyStreamMethod,
-  ChunkOf,
-  EndOf,
-  RequestInput,
+import {
+  type AnyStreamMethod,
+  answererOf,
+  type ChunkOf,
+  type EndOf,
+  type RequestInput,
 } from '../../helpers/protocol/method.js'
 import { ReceiveCredit } from '../../helpers/stream/credit.js'
 import type { Deadline } from '../clock/deadline.js'
@@ -198,7 +199,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
 }
 
 function lostDuring(method: AnyStreamMethod): StarlingError {
-  return new StarlingError('PEER_LOST', `The other worker was lost during ${method.name}`)
+  return new StarlingError('PEER_LOST', `The ${answererOf(method)} was lost before it had answered`)
 }
 
 function malformed(method: AnyStreamMethod, cause: unknown): StarlingError {

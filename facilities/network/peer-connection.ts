@@ -9,13 +9,14 @@ import {
   validateMessage,
 } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
-import type {
-  AnyStreamMethod,
-  AnyUnaryMethod,
-  ChunkOf,
-  EndOf,
-  RequestInput,
-  ResponseOf,
+import {
+  type AnyStreamMethod,
+  type AnyUnaryMethod,
+  answererOf,
+  type ChunkOf,
+  type EndOf,
+  type RequestInput,
+  type ResponseOf,
 } from '../../helpers/protocol/method.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
@@ -160,7 +161,11 @@ function callFailure(method: AnyUnaryMethod, cause: unknown): StarlingError {
   }
   // CHANNEL_CLOSED, CHANNEL_DESTROYED and "RPC client closed" all say that the connection ended; an
   // error of the peer's own never comes this way, because answers have an envelope of ours.
-  return new StarlingError('PEER_LOST', `The other worker was lost during ${method.name}`, {
-    cause,
-  })
+  return new StarlingError(
+    'PEER_LOST',
+    `The ${answererOf(method)} was lost before it had answered`,
+    {
+      cause,
+    },
+  )
 }

@@ -1,6 +1,7 @@
 import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
+import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../clock/clock.js'
@@ -13,8 +14,12 @@ import { sameAddresses } from './same-addresses.js'
 const MAX_CANDIDATES = 256
 /** Dials under way at once: each holds a handshake at both ends. */
 const MAX_DIALS = 16
-/** Between two dials of one worker that does not answer, or that drops the connection at once. */
+/** Before an address that did not answer is dialled again; doubled for each further time. */
 const UNREACHABLE_RETRY_MS = 1_000
+/** The most of that. A worker that was restarted shows another address and is dialled at once. */
+const MOST_UNREACHABLE_RETRY_MS = 15_000
+/** Dials that failed in a row after which even a worker that had proved itself may be forgotten. */
+const HOPELESS_FAILURES = 10
 /** Between two dials of somebody who did not prove to belong here. */
 const REFUSED_RETRY_MS = 30_000
 
@@ -28,9 +33,18 @@ interface Candidate {
   dialling: AbortController | null
   /** It has proved to belong here and to act in the role. */
   proved: boolean
-  /** The last dial failed. */
-  failed: boolean
+  /** What the last dial failed with; null when it did not. */
+  failure: ErrorCode | null
+  /** Dials that failed since the last that did not. */
+  failures: number
   connection: PeerConnection | null
+}
+
+/** Somebody who is announced as a worker of the role and is not connected. */
+export interface UnreachedPeer {
+  readonly publicKey: Uint8Array
+  /** What the last dial failed with; null when none has failed yet. */
+  readonly code: ErrorCode | null
 }
 
 /**
@@ -80,6 +94,13 @@ export class RolePeers extends ReadyResource {
       if (connection?.isOpen) open.push(connection)
     }
     return open
+  }
+
+  /** Whoever is announced and not connected: not to be trusted, but to be told of. */
+  get unreached(): UnreachedPeer[] {
+    return [...this.#candidates.values()]
+      .filter(({ connection }) => !connection?.isOpen)
+      .map(({ publicKey, failure: code }) => ({ publicKey, code }))
   }
 
   /** Resolves when the topic was looked at once and nobody found there is still being dialled. */
@@ -138,13 +159,15 @@ export class RolePeers extends ReadyResource {
         retryAt: 0,
         dialling: null,
         proved: false,
-        failed: false,
+        failure: null,
+        failures: 0,
         connection: null,
       })
     } else if (!sameAddresses(known.addresses, peer.relayAddresses)) {
       // It was restarted: what was known of its old address says nothing of the new one.
       known.addresses = peer.relayAddresses
       known.retryAt = 0
+      known.failures = 0
       known.dialling?.abort()
     }
   }
@@ -152,7 +175,8 @@ export class RolePeers extends ReadyResource {
   /** Makes room for a newcomer at the cost of somebody who never proved anything. */
   #forgetOne(): boolean {
     for (const [key, candidate] of this.#candidates) {
-      if (candidate.proved || candidate.dialling) continue
+      if (candidate.dialling || candidate.connection) continue
+      if (candidate.proved && candidate.failures < HOPELESS_FAILURES) continue
       this.#candidates.delete(key)
       return true
     }
@@ -179,20 +203,24 @@ export class RolePeers extends ReadyResource {
       const connection = await this.#node.dial(publicKey, addresses, attempt.signal)
       if (this.closing || !connection.peer.certificate.roles.includes(this.role)) {
         connection.destroy()
+        candidate.failure = 'FORBIDDEN'
         candidate.retryAt = this.#clock.monotonic() + REFUSED_RETRY_MS
         return
       }
       candidate.proved = true
-      candidate.failed = false
+      candidate.failure = null
+      candidate.failures = 0
       candidate.retryAt = this.#clock.monotonic() + UNREACHABLE_RETRY_MS
       candidate.connection = connection
       void connection.closed.then(() => this.#lose(candidate, connection))
       this.emit('connected', connection)
     } catch (error) {
       if (attempt.signal.aborted) return
-      candidate.failed = true
+      candidate.failure = isStarlingError(error) ? error.code : 'INTERNAL'
+      const unreachableMs = UNREACHABLE_RETRY_MS * 2 ** candidate.failures
+      candidate.failures += 1
       const retryMs = isStarlingError(error, 'PEER_UNREACHABLE', 'HELLO_FAILED')
-        ? UNREACHABLE_RETRY_MS
+        ? Math.min(unreachableMs, MOST_UNREACHABLE_RETRY_MS)
         : REFUSED_RETRY_MS
       candidate.retryAt = this.#clock.monotonic() + retryMs
       this.#onDialFailed(error, publicKey)
@@ -215,6 +243,6 @@ export class RolePeers extends ReadyResource {
  * Whoever proved itself goes first; but once a dial has failed it waits its turn as all others do, or
  * a few dead workers would keep every newcomer out.
  */
-function isKnownGood({ proved, failed }: Candidate): boolean {
-  return proved && !failed
+function isKnownGood({ proved, failure }: Candidate): boolean {
+  return proved && failure === null
 }

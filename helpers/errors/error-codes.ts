@@ -29,10 +29,20 @@ export const ERROR_CODES = {
     retryable: false,
     whatToDo: 'Update the older of the two workers.',
   },
+  NOT_FOUND: {
+    httpStatus: 404,
+    retryable: false,
+    whatToDo: 'Correct the path of the URL.',
+  },
+  METHOD_NOT_ALLOWED: {
+    httpStatus: 405,
+    retryable: false,
+    whatToDo: 'Use a method that the header allow names.',
+  },
   BAD_USAGE: {
     httpStatus: 400,
     retryable: false,
-    whatToDo: 'Run the command with --help.',
+    whatToDo: 'Run the command with --help, or type /help in a chat.',
   },
   CONFIG_INVALID: {
     httpStatus: 500,
@@ -55,6 +65,11 @@ export const ERROR_CODES = {
     httpStatus: 401,
     retryable: false,
     whatToDo: 'Register or log in: node workers/client.js register --email YOUR_EMAIL',
+  },
+  CLOCKS_DIFFER: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Set the clocks of the machines right, to within a minute, and log in again.',
   },
 
   // Trust
@@ -117,6 +132,12 @@ export const ERROR_CODES = {
   },
 
   // Load and time
+  RATE_LIMITED: {
+    httpStatus: 429,
+    retryable: true,
+    whatToDo:
+      'Ask again after the time that the error names, or raise gateway.rateLimit.perMinute.',
+  },
   OVERLOADED: {
     httpStatus: 503,
     retryable: true,
@@ -176,10 +197,20 @@ export const ERROR_CODES = {
     retryable: false,
     whatToDo: 'Stop the worker that uses the folder, or choose another home.',
   },
+  STORE_DAMAGED: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Do what the message says before you start the worker again: nothing was changed.',
+  },
   BOOTSTRAP_UNAVAILABLE: {
     httpStatus: 500,
     retryable: true,
     whatToDo: 'Free the port, or set network.bootstrapPort to another one for all workers.',
+  },
+  PORT_UNAVAILABLE: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Free the port, or choose another one.',
   },
   INTERNAL: {
     httpStatus: 500,

@@ -8,6 +8,8 @@ export interface StarlingErrorOptions {
   readonly retryAfterMs?: number
   /** The request that failed, to find it in the logs. */
   readonly requestId?: string
+  /** A peer told of it, in words of the peer's choice: they are not logged. False when left out. */
+  readonly isFromPeer?: boolean
 }
 
 /**
@@ -21,6 +23,7 @@ export class StarlingError extends Error {
   readonly code: ErrorCode
   readonly retryAfterMs: number | undefined
   readonly requestId: string | undefined
+  readonly isFromPeer: boolean
 
   constructor(code: ErrorCode, message: string, options: StarlingErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -28,6 +31,7 @@ export class StarlingError extends Error {
     this.code = code
     this.retryAfterMs = options.retryAfterMs
     this.requestId = options.requestId
+    this.isFromPeer = options.isFromPeer ?? false
   }
 
   /** Whether the same request may succeed later, or elsewhere, without being changed. */

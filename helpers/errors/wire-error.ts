@@ -40,6 +40,7 @@ export function fromWireError(wire: WireError): StarlingError {
     isErrorCode(wire.code) ? wire.code : 'INTERNAL',
     known ? wire.message : `${wire.code}: ${wire.message}`,
     {
+      isFromPeer: true,
       ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
       ...(wire.requestId === undefined ? {} : { requestId: wire.requestId }),
     },

@@ -33,3 +33,5 @@ export const streamOpeningSchema = z.strictObject({
   /** The first credit: chunks that the receiver has room for. */
   credit: z.number().int().min(1).max(4096),
 })
+
+export type StreamOpening = z.infer<typeof streamOpeningSchema>

@@ -8,6 +8,24 @@ import {
 } from './generation.js'
 import { stream, unary } from './method.js'
 
+/** More fit into one answer; nobody has as many. */
+export const MAX_LISTED_MODELS = 1024
+
+/** The token of a session. */
+const credentialSchema = z.string().min(1).max(4096)
+
+const servedModelSchema = z.strictObject({
+  name: z.string().max(200),
+  /** How many connected processors serve it. */
+  processors: z.number().int().positive(),
+  /** Answers that they can make at once, together. */
+  slots: z.number().int().nonnegative(),
+  /** Prompt and answer together, in tokens: what each of them has room for. Left out if unknown. */
+  contextTokens: z.number().int().positive().optional(),
+})
+
+export type ServedModel = z.infer<typeof servedModelSchema>
+
 /** What a gateway answers: the one door for clients. */
 export const gatewayProtocol = {
   /** Makes an account, by way of the auth worker. */
@@ -28,12 +46,32 @@ export const gatewayProtocol = {
     idempotent: true,
     callers: ['client'],
   }),
+  /** Whose session it is, and how long it lasts. INVALID_CREDENTIAL when it is none of this mesh. */
+  whoami: unary({
+    name: 'gateway.whoami',
+    request: z.strictObject({ credential: credentialSchema }),
+    response: z.strictObject({
+      userId: z.string().max(64),
+      expiresInMs: z.number().int().nonnegative(),
+    }),
+    timeoutMs: 5_000,
+    idempotent: true,
+    callers: ['client'],
+  }),
+  /** The models that can be asked now, in alphabetical order. */
+  models: unary({
+    name: 'gateway.models',
+    request: z.strictObject({ credential: credentialSchema }),
+    response: z.strictObject({ models: z.array(servedModelSchema).max(MAX_LISTED_MODELS) }),
+    timeoutMs: 5_000,
+    idempotent: true,
+    callers: ['client'],
+  }),
   /** Answers a conversation with a model that some processor serves. */
   infer: stream({
     name: 'gateway.infer',
     request: z.strictObject({
-      /** The token of a session. */
-      credential: z.string().min(1).max(4096),
+      credential: credentialSchema,
       /** A model's name; left out, the mesh chooses. */
       model: z.string().min(1).max(200).optional(),
       messages: conversationSchema,

@@ -17,11 +17,14 @@ export const conversationSchema = z
     'the prompt is empty',
   )
   .refine(
-    (messages) =>
-      messages.reduce((sum, message) => sum + Buffer.byteLength(message.content), 0) <=
-      PROTOCOL_LIMITS.promptBytes,
+    (messages) => promptBytes(messages) <= PROTOCOL_LIMITS.promptBytes,
     `the prompt is longer than ${PROTOCOL_LIMITS.promptBytes} bytes`,
   )
+
+/** The size of a conversation: all message contents together, in UTF-8. */
+export function promptBytes(messages: readonly ChatMessage[]): number {
+  return messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+}
 
 /** How an answer is chosen from what the model finds likely. */
 export const generationOptionsSchema = z.strictObject({

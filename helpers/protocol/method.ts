@@ -12,6 +12,8 @@ interface MethodBase<Request extends z.ZodType> {
   readonly idempotent: boolean
   /** Answered even by a worker that is leaving. False when left out. */
   readonly whileDraining?: boolean
+  /** Asked again and again by other workers: its log lines are for debugging. False when left out. */
+  readonly isPoll?: boolean
   /** The roles that may call it: the caller's certificate must name one of them. */
   readonly callers: readonly Role[]
 }
@@ -59,4 +61,9 @@ export function stream<Request extends z.ZodType, Chunk extends z.ZodType, End e
   method: Omit<StreamMethod<Request, Chunk, End>, 'kind'>,
 ): StreamMethod<Request, Chunk, End> {
   return { kind: 'stream', ...method }
+}
+
+/** The role that answers a method, for people: `processor`. */
+export function answererOf(method: AnyUnaryMethod | AnyStreamMethod): string {
+  return method.name.split('.', 1)[0] ?? method.name
 }

@@ -17,6 +17,8 @@ export const processorLoadSchema = z.strictObject({
   running: z.number().int().nonnegative(),
   /** Requests that wait for a slot. */
   queued: z.number().int().nonnegative(),
+  /** Prompt and answer together, in tokens; known once a model is loaded. */
+  contextTokens: z.number().int().positive().optional(),
 })
 
 export type ProcessorLoad = z.infer<typeof processorLoadSchema>
@@ -30,6 +32,7 @@ export const processorProtocol = {
     response: processorLoadSchema,
     timeoutMs: 2_000,
     idempotent: true,
+    isPoll: true,
     callers: ['gateway', 'client'],
   }),
   /** Answers a conversation. The gateway has admitted the user already. */

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { ROLES } from '../identity/roles.js'
 import { unary } from './method.js'
 
+const countSchema = z.number().int().nonnegative()
+
 const workerInfoSchema = z.strictObject({
   role: z.enum(ROLES),
   name: z.string().max(100),
@@ -9,18 +11,54 @@ const workerInfoSchema = z.strictObject({
   uptimeMs: z.number().nonnegative(),
 })
 
+const workloadSchema = z.strictObject({
+  /** Ended since the worker started, well or badly. */
+  answered: countSchema,
+  /** Begun and not ended. */
+  underWay: countSchema,
+})
+
+const workerStatsSchema = z.strictObject({
+  uptimeMs: z.number().nonnegative(),
+  /** Unary calls. */
+  calls: workloadSchema,
+  streams: workloadSchema,
+  /** Calls and streams that ended badly, by error code; codes that have not occurred are left out. */
+  failures: z.record(z.string().max(64), countSchema),
+  /** Connections that others opened to this worker. */
+  connections: z.strictObject({
+    /** Both ends have proved who they are. */
+    proved: countSchema,
+    /** The hello is under way. */
+    unverified: countSchema,
+  }),
+  /** Memory that the process holds. */
+  rssBytes: countSchema,
+  /** How late the event loop was, 99 times of 100, in the last minute or two. */
+  eventLoopDelayP99Ms: z.number().nonnegative(),
+  /** Numbers that only this role has: `queueLength`. */
+  figures: z.record(z.string().max(64), z.number()),
+})
+
 export type WorkerInfo = z.infer<typeof workerInfoSchema>
+export type WorkerStats = z.infer<typeof workerStatsSchema>
+
+/** What holds for every question about a worker itself. */
+const QUESTION = {
+  request: z.strictObject({}),
+  timeoutMs: 2_000,
+  idempotent: true,
+  isPoll: true,
+  whileDraining: true,
+  callers: ROLES,
+} as const
 
 /** What every worker answers, whatever its role. */
 export const workerProtocol = {
+  /** Whether it answers at all; as cheap as a call can be. */
+  ping: unary({ ...QUESTION, name: 'worker.ping', response: z.strictObject({}) }),
   /** Who this worker is and how long it has been up. */
-  info: unary({
-    name: 'worker.info',
-    request: z.strictObject({}),
-    response: workerInfoSchema,
-    timeoutMs: 2_000,
-    idempotent: true,
-    whileDraining: true,
-    callers: ROLES,
-  }),
+  info: unary({ ...QUESTION, name: 'worker.info', response: workerInfoSchema }),
+  /** What it has done and what it costs. */
+  stats: unary({ ...QUESTION, name: 'worker.stats', response: workerStatsSchema }),
 }

@@ -7,9 +7,11 @@ const ACCOUNT = ['--email', 'ada@example.com', '--password-stdin']
 
 /** A mesh of workers started by hand, and a registered user. */
 async function startedByHand(processes: WorkerProcesses): Promise<{ processor: Running }> {
-  await processes.start('auth')
-  await processes.start('gateway')
-  const processor = await processes.start('processor')
+  const [processor] = await Promise.all([
+    processes.start('processor'),
+    processes.start('gateway'),
+    processes.start('auth'),
+  ])
   const registration = processes.run('client', ['register', ...ACCOUNT], 'correct horse battery\n')
   if ((await registration.exit) !== 0) throw new Error(registration.stderr)
   return { processor }

@@ -53,7 +53,8 @@ test('should serve until a signal when there is no terminal', async (t) => {
   const found = status.stdout
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line).role)
+    .map((line) => JSON.parse(line))
+    .flatMap(({ type, role }) => (type === 'worker' ? [role] : []))
   t.alike(found.sort(), ['auth', 'gateway', 'processor', 'processor'])
 
   mesh.process.kill('SIGTERM')
@@ -91,4 +92,18 @@ test('should end all workers when the mesh itself is killed', async (t) => {
   await mesh.kill()
   await processes.allGone()
   for (const pid of workers) t.absent(await isRunning(pid))
+})
+
+test('should leave nothing behind when the mesh is killed in its first moments', async (t) => {
+  t.timeout(60_000)
+  const processes = await WorkerProcesses.create(t)
+  for (const found of [1, 2, 3]) {
+    const mesh = processes.run('mesh')
+    // As soon as so many workers exist: they are still loading their code then.
+    while ((await processes.processes()).length < found);
+    const workers = await processes.processes()
+    await mesh.kill()
+    await processes.allGone()
+    for (const pid of workers) t.absent(await isRunning(pid))
+  }
 })

@@ -9,6 +9,7 @@ import type {
   RequestInput,
   ResponseOf,
 } from '../../helpers/protocol/method.js'
+import { createCertificate } from './factory.js'
 
 /** What a handler is told of a caller of that role. */
 export function requestContext(
@@ -22,14 +23,7 @@ export function requestContext(
     remainingMs: () => 10_000,
     peer: {
       publicKey: new Uint8Array(32),
-      certificate: {
-        mesh: 'ab'.repeat(32),
-        publicKey: '00'.repeat(32),
-        roles: [role],
-        name: `${role}@here`,
-        serial: 'crt_1',
-        expiresAt: 1,
-      },
+      certificate: createCertificate(role),
       version: 1,
     },
     ...changes,

@@ -1,11 +1,14 @@
 import type { Test } from 'brittle'
+import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
-import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
-import { createLog } from '../../facilities/log/log.js'
+import { createLog, type Log } from '../../facilities/log/log.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { WatchedWorker } from '../../facilities/process/worker-health.js'
+import { WorkerWatch } from '../../facilities/process/worker-watch.js'
 import { DurableRecords } from '../../facilities/store/durable-records.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { Accounts, accountRecordSchema } from '../../workers/auth/accounts.js'
@@ -13,16 +16,29 @@ import { AuthWorker } from '../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
+import type { AdmissionSettings } from '../../workers/gateway/admission.js'
 import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
 import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
+import { ADMIT_FREELY } from './admission-settings.js'
 import { Cleanup } from './cleanup.js'
+import { durableMemoryStore } from './durable-memory.js'
 import { freeUdpPort } from './local-mesh.js'
-import { memoryStore } from './memory-storage.js'
-import { MeshAuthority } from './mesh-authority.js'
+import { MeshAuthority, newKeyPair } from './mesh-authority.js'
 import { firstConnection } from './mesh-fixture.js'
+import { OffsetClock } from './offset-clock.js'
 
 /** Chunks that any two workers of the test may be apart. */
 export const STREAM_WINDOW_CHUNKS = 8
+
+const MONTH_MS = 30 * 24 * 60 * 60 * 1000
+
+/** What {@link LocalWorkers.create} takes; all optional. */
+export interface LocalWorkersOptions {
+  /** Hears everything that the workers log, in JSON. */
+  readonly onLogLine?: (line: string) => void
+  /** How far the clocks of some roles are ahead of the others', in milliseconds. */
+  readonly aheadMs?: Readonly<Partial<Record<Role, number>>>
+}
 
 /** A worker of the test that can be ended before the test is. */
 export interface LocalWorker {
@@ -38,12 +54,13 @@ export class LocalWorkers {
   readonly #t: Test
   readonly #cleanup: Cleanup
   readonly #settings: NetworkSettings
-  readonly #clock = new SystemClock()
   readonly #random = new SystemRandom()
-  readonly #authority = new MeshAuthority(this.#clock)
+  readonly #authority = new MeshAuthority(new OffsetClock(0))
+  readonly #options: LocalWorkersOptions
 
-  private constructor(t: Test, bootstrapPort: number) {
+  private constructor(t: Test, bootstrapPort: number, options: LocalWorkersOptions) {
     this.#t = t
+    this.#options = options
     this.#cleanup = new Cleanup(t)
     this.#settings = {
       bootstrapPort,
@@ -63,39 +80,49 @@ export class LocalWorkers {
     }
   }
 
-  static async create(t: Test): Promise<LocalWorkers> {
-    return new LocalWorkers(t, await freeUdpPort())
+  static async create(t: Test, options: LocalWorkersOptions = {}): Promise<LocalWorkers> {
+    return new LocalWorkers(t, await freeUdpPort(), options)
   }
 
   async auth(): Promise<LocalWorker> {
     const network = this.#network('auth')
-    const store = memoryStore()
+    const clock = this.#clock('auth')
+    const store = durableMemoryStore()
     const records = new DurableRecords(store, 'accounts', accountRecordSchema)
     this.#cleanup.add(() => store.close())
     this.#cleanup.add(() => records.close())
     const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })
-    new AuthWorker({
-      accounts: new Accounts({ records, passwords, clock: this.#clock, random: this.#random }),
+    const worker = new AuthWorker({
+      accounts: new Accounts({ records, passwords, clock, random: this.#random }),
       sessionKeys: new SessionKeys(createPrivateKeyPem(this.#random)),
-      clock: this.#clock,
+      clock,
       mesh: this.#authority.mesh,
-    }).service(network.service)
+    })
+    worker.service(network.service)
+    await this.#watch('auth', network, worker)
     await network.ready()
     return network
   }
 
-  async gateway(): Promise<LocalWorker> {
+  /** A gateway that admits every question, unless told otherwise. `metricsPort` 0 opens none. */
+  async gateway({
+    metricsPort = 0,
+    ...admission
+  }: Partial<AdmissionSettings> & { metricsPort?: number } = {}): Promise<LocalWorker> {
     const network = this.#network('gateway')
     const worker = new GatewayWorker({
+      ...ADMIT_FREELY,
+      ...admission,
       service: network.service,
       mesh: this.#authority.mesh,
       auth: network.peers('auth'),
       processors: network.peers('processor'),
-      clock: this.#clock,
+      clock: this.#clock('gateway'),
       random: this.#random,
       loadIntervalMs: 100,
     })
     this.#cleanup.add(() => worker.close())
+    await this.#watch('gateway', network, worker, metricsPort)
     await worker.ready()
     await network.ready()
     return network
@@ -109,6 +136,7 @@ export class LocalWorkers {
     const network = this.#network('processor')
     const worker = new ProcessorWorker({ service: network.service, engine, slots, queueLength })
     this.#cleanup.add(() => worker.close())
+    await this.#watch('processor', network, worker)
     await worker.serving()
     await network.ready()
     return {
@@ -134,7 +162,7 @@ export class LocalWorkers {
       lookedFor: 'gateways of this test',
       waitMs,
       onWaiting: () => undefined,
-      clock: this.#clock,
+      clock: this.#clock('client'),
       random: this.#random,
     })
     await network.ready()
@@ -142,22 +170,64 @@ export class LocalWorkers {
     return client
   }
 
-  #network(role: Role): MeshNetwork {
-    const log = createLog({
+  /** A connection of a client of its own to a worker of that role. */
+  async connectionTo(role: Role): Promise<PeerConnection> {
+    const network = this.#network('client')
+    const peers = network.peers(role)
+    await network.ready()
+    return await firstConnection(peers)
+  }
+
+  async #watch(
+    role: Role,
+    network: MeshNetwork,
+    worker: WatchedWorker,
+    metricsPort = 0,
+  ): Promise<void> {
+    const watch = new WorkerWatch({
+      role,
+      identity: { name: `${role}@test` },
+      clock: this.#clock(role),
+      log: this.#log(role),
+      network,
+      worker,
+      version: '0.0.0',
+      metrics: { port: metricsPort, host: '127.0.0.1' },
+    })
+    this.#cleanup.add(() => watch.close())
+    await watch.ready()
+  }
+
+  #log(role: Role): Log {
+    return createLog({
       name: role,
-      level: 'silent',
+      level: this.#options.onLogLine === undefined ? 'silent' : 'trace',
       json: true,
-      output: { write: () => undefined },
+      output: { write: (line) => this.#options.onLogLine?.(line) },
+    })
+  }
+
+  #network(role: Role): MeshNetwork {
+    const log = this.#log(role)
+    const clock = this.#clock(role)
+    const keyPair = newKeyPair()
+    // As a worker issues it to itself, by its own clock.
+    const certificate = this.#authority.certify(keyPair, [role], {
+      expiresAt: clock.now() + MONTH_MS,
     })
     const network = new MeshNetwork({
       role,
       secret: this.#authority.secret,
-      identity: this.#authority.identity(role),
-      clock: this.#clock,
+      identity: this.#authority.identity(role, { keyPair, certificate: () => certificate }),
+      clock,
       log,
       settings: this.#settings,
     })
     this.#cleanup.add(() => network.close())
     return network
+  }
+
+  #clock(role: Role): Clock {
+    return new OffsetClock(this.#options.aheadMs?.[role] ?? 0)
   }
 }

@@ -3,7 +3,7 @@ import { createStubInstance, type SinonStubbedInstance } from 'sinon'
 import { MeshNode } from '../../facilities/network/mesh-node.js'
 import { PeerConnection } from '../../facilities/network/peer-connection.js'
 import type { CallOptions } from '../../facilities/network/request-context.js'
-import { RolePeers } from '../../facilities/network/role-peers.js'
+import { RolePeers, type UnreachedPeer } from '../../facilities/network/role-peers.js'
 import { Service } from '../../facilities/network/service.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { callUnary, openStream, requestContext } from './call-service.js'
@@ -16,6 +16,8 @@ export type ConnectionStandIn = SinonStubbedInstance<PeerConnection>
 export class PeersStandIn extends RolePeers {
   /** What those who wait for a survey wait for. */
   survey: Promise<void> = Promise.resolve()
+  /** Who is announced and not connected. */
+  missed: UnreachedPeer[] = []
   #open: PeerConnection[] = []
 
   constructor(role: Role) {
@@ -31,6 +33,10 @@ export class PeersStandIn extends RolePeers {
 
   override get connections(): PeerConnection[] {
     return [...this.#open]
+  }
+
+  override get unreached(): UnreachedPeer[] {
+    return this.missed
   }
 
   override async surveyed(): Promise<void> {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import HyperDHT from 'hyperdht'
-import { createStubInstance, type SinonStubbedInstance } from 'sinon'
+import { createSandbox, type SinonStubbedInstance } from 'sinon'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import { type PipedStreams, pipeStreams } from './piped-streams.js'
 
@@ -11,12 +11,14 @@ import { type PipedStreams, pipeStreams } from './piped-streams.js'
 export class PipedNetwork {
   /** Every connection that was ever dialled, in order. */
   readonly connections: PipedStreams[] = []
+  // Of its own: the common one keeps every stub that was ever made.
+  readonly #sandbox = createSandbox()
   readonly #servers = new Map<string, PipedServer>()
   readonly #peers = new Map<string, HyperDHT.Peer[]>()
 
   /** A DHT node of this network. */
   dht(): SinonStubbedInstance<HyperDHT> {
-    const dht = createStubInstance(HyperDHT)
+    const dht = this.#sandbox.createStubInstance(HyperDHT)
     dht.createServer.callsFake((options) => new PipedServer(this.#servers, options))
     dht.connect.callsFake((publicKey, options) => this.#connect(publicKey, options?.keyPair))
     dht.lookup.callsFake((topic) => query([{ peers: this.#peers.get(hex(topic)) ?? [] }]))

@@ -44,6 +44,36 @@ export async function tinyLlama(
   return engine
 }
 
+const shared = new Map<number, Promise<LlamaEngine>>()
+
+/**
+ * The engine with that many slots that the tests of a file have in common: starting one takes a
+ * second. For tests that leave it as they found it; the file's last one calls {@link closeShared}.
+ */
+export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promise<LlamaEngine> {
+  const started =
+    shared.get(slots) ??
+    (async () => {
+      const engine = new LlamaEngine({
+        model: TINY_MODEL_PATH,
+        modelsDirectory: SHARED_MODELS_DIRECTORY,
+        clock: new SystemClock(),
+        gpu: false,
+        slots,
+      })
+      await engine.ready()
+      return engine
+    })()
+  shared.set(slots, started)
+  return await started
+}
+
+/** Closes the engines that were shared. */
+export async function closeShared(): Promise<void> {
+  for (const engine of shared.values()) await (await engine).close()
+  shared.clear()
+}
+
 /** Begins an answer to one message. */
 export function generate(
   engine: Engine,

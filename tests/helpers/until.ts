@@ -21,6 +21,30 @@ export async function until<T>(
   }
 }
 
+/**
+ * Tries until an action succeeds, and returns what it came to.
+ *
+ * @param what names what is waited for in the error
+ * @throws Error when it still fails after `timeoutMs`, with the last failure as its cause
+ */
+export async function untilItWorks<T>(
+  what: string,
+  action: () => Promise<T>,
+  timeoutMs = 5_000,
+): Promise<T> {
+  const endsAt = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await action()
+    } catch (cause) {
+      if (performance.now() > endsAt) {
+        throw new Error(`Not within ${timeoutMs} ms: ${what} (${cause})`, { cause })
+      }
+      await sleep(20)
+    }
+  }
+}
+
 /** Lets `turns` rounds of the event loop pass: enough for what needs no network to settle. */
 export async function settle(turns = 5): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await turnEventLoop()

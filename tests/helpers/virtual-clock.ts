@@ -57,6 +57,17 @@ export class VirtualClock implements Clock {
     this.#now = until
     await settle()
   }
+
+  /** Moves time on, 10 ms by 10 ms, until what waits for it has come. */
+  async advanceUntil<T>(waiting: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settled = () => {
+      isSettled = true
+    }
+    waiting.then(settled, settled)
+    while (!isSettled) await this.advance(10)
+    return await waiting
+  }
 }
 
 /** Lets everything run that only waits for promises. */

@@ -59,30 +59,50 @@ export class Running {
 /** A home and a bootstrap port of its own, and the processes that use them; all gone with the test. */
 export class WorkerProcesses {
   readonly home: string
+  readonly bootstrapPort: number
   readonly #environment: NodeJS.ProcessEnv
   readonly #cleanup: Cleanup
 
-  private constructor(home: string, environment: NodeJS.ProcessEnv, cleanup: Cleanup) {
+  private constructor(
+    home: string,
+    bootstrapPort: number,
+    settings: NodeJS.ProcessEnv,
+    cleanup: Cleanup,
+  ) {
     this.home = home
-    this.#environment = environment
+    this.bootstrapPort = bootstrapPort
+    this.#environment = {
+      ...process.env,
+      ...settings,
+      STARLING_HOME: home,
+      STARLING_NETWORK__BOOTSTRAP_PORT: String(bootstrapPort),
+    }
     this.#cleanup = cleanup
   }
 
-  static async create(t: Test): Promise<WorkerProcesses> {
+  /** @param settings environment variables of all its processes */
+  static async create(t: Test, settings: NodeJS.ProcessEnv = {}): Promise<WorkerProcesses> {
     const cleanup = new Cleanup(t)
     const home = await mkdtemp(join(tmpdir(), 'starling-e2e-'))
     cleanup.add(() => rm(home, { recursive: true, force: true }))
-    const environment = {
-      ...process.env,
-      STARLING_HOME: home,
-      STARLING_NETWORK__BOOTSTRAP_PORT: String(await freeUdpPort()),
-    }
-    return new WorkerProcesses(home, environment, cleanup)
+    return new WorkerProcesses(home, await freeUdpPort(), settings, cleanup)
   }
 
-  /** Runs `node workers/<name>.js` with its standard input empty, or what `input` says. */
-  run(name: string, parameters: readonly string[] = [], input = ''): Running {
-    const child = this.spawn(process.execPath, [join(ROOT, 'workers', `${name}.js`), ...parameters])
+  /**
+   * Runs `node workers/<name>.js` with its standard input empty, or what `input` says.
+   *
+   * @param stdout a file descriptor for its standard output, instead of `Running.stdout`
+   */
+  run(
+    name: string,
+    parameters: readonly string[] = [],
+    input: string | Uint8Array = '',
+    stdout: 'pipe' | number = 'pipe',
+  ): Running {
+    const script = join(ROOT, 'workers', `${name}.js`)
+    const child = this.spawn(process.execPath, [script, ...parameters], stdout)
+    // Whoever refuses to read it all is not the test's failure.
+    child.process.stdin?.on('error', () => undefined)
     child.process.stdin?.end(input)
     return child
   }
@@ -95,9 +115,10 @@ export class WorkerProcesses {
   }
 
   /** Runs a command with this mesh's environment. */
-  spawn(command: string, parameters: readonly string[]): Running {
+  spawn(command: string, parameters: readonly string[], stdout: 'pipe' | number = 'pipe'): Running {
+    const stdio = ['pipe', stdout, 'pipe'] as const
     const running = new Running(
-      spawn(command, parameters, { cwd: ROOT, env: this.#environment, stdio: 'pipe' }),
+      spawn(command, parameters, { cwd: ROOT, env: this.#environment, stdio: [...stdio] }),
     )
     this.#cleanup.add(async () => {
       running.process.kill('SIGKILL')
@@ -114,13 +135,23 @@ export class WorkerProcesses {
 
   /** The ids of the processes that a mesh in this home has started, or of one of its workers. */
   async processes(name = ''): Promise<number[]> {
-    const list = new Running(spawn('ps', ['-eo', 'pid=,args='], { stdio: 'pipe' }))
-    await list.exit
-    return list.stdout
-      .split('\n')
-      .filter((line) => line.includes(`--home ${this.home}`) && line.includes(name))
-      .map((line) => Number.parseInt(line, 10))
+    return await listed(['-eo', 'pid=,args='], `--home ${this.home}`, name)
   }
+
+  /** The ids of all processes with this mesh's environment, however they were started. */
+  async everyProcess(name = ''): Promise<number[]> {
+    return await listed(['axeww', '-o', 'pid=,args='], `STARLING_HOME=${this.home}`, name)
+  }
+}
+
+/** The ids of the processes whose line in the output of `ps` holds all those texts. */
+async function listed(parameters: readonly string[], ...texts: string[]): Promise<number[]> {
+  const list = new Running(spawn('ps', parameters, { stdio: 'pipe' }))
+  await list.exit
+  return list.stdout
+    .split('\n')
+    .filter((line) => texts.every((text) => line.includes(text)))
+    .map((line) => Number.parseInt(line, 10))
 }
 
 function freeUdpPort(): Promise<number> {

@@ -3,10 +3,11 @@ import { ScriptedEngine } from '../../facilities/engine/scripted-engine.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ClientWorker } from '../../workers/client/client-worker.js'
 import { readAll } from '../helpers/call-service.js'
+import { createAccount } from '../helpers/factory.js'
 import { LocalWorkers, STREAM_WINDOW_CHUNKS } from '../helpers/local-workers.js'
 import { rejectionOf, settle, until } from '../helpers/until.js'
 
-const ADA = { email: 'ada@example.com', password: 'correct horse' }
+const ADA = createAccount()
 const never = new AbortController().signal
 
 function question(content: string) {
@@ -231,4 +232,40 @@ test('should refuse at once and say when to come back when the queue is full', a
   goOn()
   t.alike(await Promise.all(answers), ['first', 'second'])
   t.is(await patient, 'fourth', 'who waits is served in the end')
+})
+
+test('should let exactly 10 of 50 pass when one user asks them at once', async (t) => {
+  const mesh = await LocalWorkers.create(t)
+  const engine = new ScriptedEngine()
+  const [client] = await Promise.all([
+    mesh.client(),
+    mesh.auth(),
+    mesh.gateway({ rateLimit: { perMinute: 10, maxUsers: 100 } }),
+    mesh.processor(engine, { slots: 4, queueLength: 50 }),
+  ])
+  await client.accounts.register(ADA, never)
+  const asked = await Promise.allSettled(
+    Array.from({ length: 50 }, (_, index) => answerOf(client, `question ${index}`)),
+  )
+  const refused = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  t.is(asked.length - refused.length, 10)
+  t.is(engine.startedGenerations, 10)
+  t.ok(refused.every((error) => isStarlingError(error, 'RATE_LIMITED')))
+  t.ok(refused.every(({ retryAfterMs }) => retryAfterMs > 4_000 && retryAfterMs <= 6_000))
+  await client.accounts.register({ ...ADA, email: 'bob@example.com' }, never)
+  t.is(await answerOf(client, 'another user'), 'another user')
+})
+
+test('should say whose session it is and what is served when the mesh is asked', async (t) => {
+  const { client, mesh } = await scene(t)
+  const { email, userId, expiresInMs } = await client.whoami(never)
+  t.is(email, ADA.email)
+  t.ok(userId.startsWith('usr_'))
+  // A session's end is rounded up to a whole second.
+  t.ok(expiresInMs > 0 && expiresInMs <= 12 * 60 * 60 * 1000 + 1000)
+  const [model] = await client.models(never)
+  t.alike(model, { name: 'scripted', processors: 1, slots: 4, contextTokens: 4096 })
+  const stranger = await mesh.client()
+  await t.exception(stranger.whoami(never), { code: 'NOT_LOGGED_IN' })
+  await t.exception(stranger.models(never), { code: 'NOT_LOGGED_IN' })
 })

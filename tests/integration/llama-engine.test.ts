@@ -11,12 +11,15 @@ import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
 import { isRunning, processGone } from '../helpers/process-gone.js'
 import {
   answer,
+  closeShared,
   collect,
   generate,
   SHARED_MODELS_DIRECTORY,
+  sharedLlama,
   TINY_MODEL_PATH,
   tinyLlama,
 } from '../helpers/tiny-llama.js'
+import { until } from '../helpers/until.js'
 
 const PROMPTS = [
   'Once upon a time there was a little dog',
@@ -36,7 +39,7 @@ function processIdOf(engine: LlamaEngine): number {
 }
 
 test('should answer with tokens and a summary when it is asked', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   const { text, tokenIds, end } = await answer(engine, 'Once upon a time', { maxTokens: 20 })
   t.ok(text.startsWith(', there was a little girl named Lily.'), text)
   t.is(tokenIds.length, 20)
@@ -54,7 +57,7 @@ test('should answer with tokens and a summary when it is asked', async (t) => {
 })
 
 test('should give the same tokens alone and beside others', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   for (const options of [
     { maxTokens: 40 },
     { maxTokens: 40, temperature: 0.9, seed: 7 },
@@ -71,7 +74,7 @@ test('should give the same tokens alone and beside others', async (t) => {
 })
 
 test('should give other tokens when the seed is another, and the same when it is the same', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   const sampled = async (seed: number) =>
     (await answer(engine, 'Once upon a time', { maxTokens: 30, temperature: 1, seed })).text
   t.not(await sampled(1), await sampled(2))
@@ -79,7 +82,7 @@ test('should give other tokens when the seed is another, and the same when it is
 })
 
 test('should give more requests than slots their answers, one after the other', async (t) => {
-  const engine = await tinyLlama(t, { slots: 1 })
+  const engine = await sharedLlama({ slots: 1 })
   const alone = await answer(engine, PROMPTS[0] ?? '', { maxTokens: 10 })
   const answers = await Promise.all(
     [0, 1, 2].map(() => answer(engine, PROMPTS[0] ?? '', { maxTokens: 10 })),
@@ -91,7 +94,7 @@ test('should give more requests than slots their answers, one after the other', 
 })
 
 test('should free its slot and leave no trace when it is cancelled while decoding', async (t) => {
-  const engine = await tinyLlama(t, { slots: 1 })
+  const engine = await sharedLlama({ slots: 1 })
   const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
   const cancel = new AbortController()
   const generation = generate(engine, LONG_PROMPT, ENDLESS, cancel.signal)
@@ -102,7 +105,7 @@ test('should free its slot and leave no trace when it is cancelled while decodin
 })
 
 test('should free its slot and leave no trace when it is cancelled before its first token', async (t) => {
-  const engine = await tinyLlama(t, { slots: 1 })
+  const engine = await sharedLlama({ slots: 1 })
   const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
   const cancel = new AbortController()
   const first = generate(engine, LONG_PROMPT, ENDLESS, cancel.signal).next()
@@ -114,7 +117,7 @@ test('should free its slot and leave no trace when it is cancelled before its fi
 })
 
 test('should free its slot when the reader leaves early', async (t) => {
-  const engine = await tinyLlama(t, { slots: 1 })
+  const engine = await sharedLlama({ slots: 1 })
   for await (const token of generate(engine, 'The sun was', ENDLESS)) {
     if (token.index === 2) break
   }
@@ -122,7 +125,7 @@ test('should free its slot when the reader leaves early', async (t) => {
 })
 
 test('should throw CANCELLED and start nothing when the signal was aborted before', async (t) => {
-  const engine = await tinyLlama(t, { slots: 1 })
+  const engine = await sharedLlama({ slots: 1 })
   await t.exception(generate(engine, 'x', {}, AbortSignal.abort()).next(), { code: 'CANCELLED' })
 })
 
@@ -167,13 +170,13 @@ test('should stop the model when the reader is slow', async (t) => {
 })
 
 test('should fail with CONTEXT_TOO_LONG when the prompt leaves no room for an answer', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   await t.exception(answer(engine, LONG_PROMPT.repeat(2)), { code: 'CONTEXT_TOO_LONG' })
   await t.exception(answer(engine, LONG_PROMPT.repeat(1_000)), { code: 'CONTEXT_TOO_LONG' })
 })
 
 test('should refuse a request that is out of bounds and go on when others run', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   const beside = answer(engine, 'The sun was', { maxTokens: 20 })
   const options = { ...generationOptionsSchema.parse({}), temperature: -1 }
   const wrong = engine.generate({ messages: [{ role: 'user', content: 'x' }], options }, FOREVER)
@@ -186,7 +189,7 @@ test('should fail with CONFIG_INVALID when it is set up wrongly', async (t) => {
 })
 
 test('should end with length when the context is full', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   const { end } = await answer(engine, LONG_PROMPT, { maxTokens: 4_096 })
   t.is(end.finishReason, 'length')
   t.is(end.promptTokens + end.completionTokens, 256)
@@ -196,6 +199,7 @@ test('should fail with ENGINE_CRASHED and answer the next request when its proce
   const crashes: string[] = []
   const engine = await tinyLlama(t, { onCrash: (error) => crashes.push(error.code) })
   const before = await answer(engine, 'The sun was', { maxTokens: 10 })
+  t.alike(engine.status(), { state: 'running', restarts: 0 })
   const killed = processIdOf(engine)
   const running = PROMPTS.map((prompt) => generate(engine, prompt, ENDLESS))
   await Promise.all(running.map((generation) => generation.next()))
@@ -207,19 +211,21 @@ test('should fail with ENGINE_CRASHED and answer the next request when its proce
   )
   t.ok(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason.retryable))
 
+  t.alike(engine.status(), { state: 'stopped', restarts: 0 })
+
   // Both wait for the one restart.
-  const [after, beside] = await Promise.all([
-    answer(engine, 'The sun was', { maxTokens: 10 }),
-    answer(engine, 'The sun was', { maxTokens: 10 }),
-  ])
-  t.is(after.text, before.text)
-  t.is(beside.text, before.text)
+  const again = [1, 2].map(() => answer(engine, 'The sun was', { maxTokens: 10 }))
+  await until('it to start again', () => engine.status().state === 'starting')
+  const [after, beside] = await Promise.all(again)
+  t.alike(engine.status(), { state: 'running', restarts: 1 })
+  t.is(after?.text, before.text)
+  t.is(beside?.text, before.text)
   t.not(processIdOf(engine), killed)
   t.alike(crashes, ['ENGINE_CRASHED'])
 })
 
 test('should go on answering when the terminal interrupts the whole process group', async (t) => {
-  const engine = await tinyLlama(t)
+  const engine = await sharedLlama()
   const generation = generate(engine, 'Once upon a time', ENDLESS)
   await generation.next()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -333,6 +339,7 @@ test('should leave no process behind when it is closed while it loads', async (t
 })
 
 test('should end its process when the process that owns it is killed', async (t) => {
+  t.teardown(closeShared)
   const owner = fork(fileURLToPath(new URL('../helpers/engine-owner.js', import.meta.url)))
   t.teardown(() => owner.kill('SIGKILL'))
   const [processId] = await once(owner, 'message')

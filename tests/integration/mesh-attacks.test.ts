@@ -39,11 +39,11 @@ async function serves(t: Test, mesh: LocalMesh): Promise<number> {
   return Math.round(performance.now() - startedAt)
 }
 
-test('should let a proper client in soon when others connect and never say hello', async (t) => {
+test('should let a proper client in soon when hundreds connect and never say hello', async (t) => {
   const mesh = await LocalMesh.open(t)
   const gateway = await mesh.announced('gateway', { service: sampleService() })
   const dht = mesh.dht()
-  const flood = Array.from({ length: 40 }, () => connect(t, mesh, gateway, dht))
+  const flood = Array.from({ length: 300 }, () => connect(t, mesh, gateway, dht))
   await until('the first of the flood', () => flood.some((stream) => Object(stream).connected))
   const elapsedMs = await serves(t, mesh)
   t.ok(elapsedMs < TEST_LIMITS.helloTimeoutMs + 2_500, `${elapsedMs} ms`)

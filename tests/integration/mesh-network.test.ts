@@ -88,3 +88,13 @@ test('should leave nothing open when something else sits on the bootstrap port',
   const error = Object(await rejectionOf(network('gateway').ready()))
   t.is(error.code, 'BOOTSTRAP_UNAVAILABLE')
 })
+
+test('should say whether the bootstrap node answers when a client asks', async (t) => {
+  const { network, bootstrapPort } = await scene(t)
+  const client = network('client')
+  await client.ready()
+  const address = `127.0.0.1:${bootstrapPort}`
+  t.alike(await client.pingBootstrap(), { address, isReachable: false })
+  await network('gateway').ready()
+  t.alike(await client.pingBootstrap(), { address, isReachable: true })
+})

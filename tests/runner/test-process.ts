@@ -17,6 +17,8 @@ export interface TestProcessOptions {
   readonly timeoutMs: number
   /** How long the process may stay after its last test. */
   readonly exitGraceMs: number
+  /** What the process has in its environment besides that of this one. */
+  readonly environment: NodeJS.ProcessEnv
   /** Called for every line that the process prints. */
   onLine(line: string): void
   /** Called for a file as soon as its tests have ended. */
@@ -35,6 +37,7 @@ export async function runTestProcess(options: TestProcessOptions): Promise<TestP
   const child = spawn(process.execPath, ['--enable-source-maps', ENTRY, ...options.files], {
     cwd: options.root,
     detached: true,
+    env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

@@ -1,6 +1,12 @@
 import { resolve } from 'node:path'
 import test from 'brittle'
-import { configOf, createCommand, VERSION, wholeNumber } from '../../../config/command-line.js'
+import {
+  configOf,
+  createCommand,
+  createWorkerCommand,
+  VERSION,
+  wholeNumber,
+} from '../../../config/command-line.js'
 
 test('should take the flags that every command has when they are given', (t) => {
   const command = createCommand('worker', 'Works.')
@@ -10,6 +16,18 @@ test('should take the flags that every command has when they are given', (t) => 
   t.is(config.logLevel, 'error')
   t.is(config.json, true)
   t.is(config.processor.slots, 2)
+})
+
+test('should serve metrics on the port that a worker is given, and nowhere else', async (t) => {
+  const worker = createWorkerCommand('worker', 'Works.')
+  worker.parse(['--metrics-port', '9464'], { from: 'user' })
+  t.alike(configOf(worker).metrics, { port: 9464, host: '127.0.0.1' })
+  const without = createWorkerCommand('worker', 'Works.')
+  without.parse([], { from: 'user' })
+  t.is(configOf(without).metrics.port, 0)
+  const beyond = createWorkerCommand('worker', 'Works.')
+  beyond.parse(['--metrics-port', '65536'], { from: 'user' })
+  await t.exception(() => configOf(beyond), { code: 'CONFIG_INVALID' })
 })
 
 test('should take a flag of its parent when a command stands below another', (t) => {

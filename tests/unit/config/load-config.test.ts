@@ -34,6 +34,7 @@ test('should hold every default when nothing is set', (t) => {
   t.is(config.network.heartbeatIntervalMs * config.network.heartbeatMissedLimit, 1_500)
   t.is(config.auth.sessionLifetimeMs, 12 * 60 * 60 * 1000)
   t.is(config.gateway.loadIntervalMs, 500)
+  t.alike(config.gateway.rateLimit, { perMinute: 10, maxUsers: 100_000 })
   t.alike(config.processor, {
     model: 'minimind2-small',
     slots: 4,
@@ -43,6 +44,7 @@ test('should hold every default when nothing is set', (t) => {
   })
   t.is(config.client.waitMs, 15_000)
   t.is(config.mesh.processors, 1)
+  t.alike(config.metrics, { port: 0, host: '127.0.0.1' })
 })
 
 test('should let a later source win when several set the same key', async (t) => {
@@ -84,10 +86,13 @@ test('should name the key and its source when there is no such key', async (t) =
   const cases = [
     [{ ...NOTHING, file }, `gateway.loadIntervall, set by the file ${file}`],
     [
-      { ...NOTHING, environment: { STARLING_GATEWAY__RATE_LIMIT: '1' } },
-      'gateway.rateLimit, set by the environment',
+      { ...NOTHING, environment: { STARLING_GATEWAY__RATE_LIMIT__PER_HOUR: '1' } },
+      'gateway.rateLimit.perHour, set by the environment (STARLING_GATEWAY__RATE_LIMIT__PER_HOUR)',
     ],
-    [{ ...NOTHING, environment: { STARLING_HOUSE: 'x' } }, 'house, set by the environment'],
+    [
+      { ...NOTHING, environment: { STARLING_HOUSE: 'x' } },
+      'house, set by the environment (STARLING_HOUSE)',
+    ],
     [{ ...NOTHING, flags: { mesh: { gateways: 2 } } }, 'mesh.gateways, set by the command line'],
   ] as const
   for (const [sources, beginning] of cases) {
@@ -133,6 +138,10 @@ test('should refuse a value that is out of its bounds when one is set', (t) => {
     ['PROCESSOR__QUEUE_LENGTH', '-1'],
     ['CLIENT__WAIT_MS', '-1'],
     ['MESH__PROCESSORS', '65'],
+    ['GATEWAY__RATE_LIMIT__PER_MINUTE', '-1'],
+    ['GATEWAY__RATE_LIMIT__BURST', '0'],
+    ['GATEWAY__MAX_PROMPT_BYTES', String(1024 * 1024 + 1)],
+    ['GATEWAY__MAX_PROMPT_MESSAGES', '1025'],
   ]
   for (const [name, value] of outside) {
     refusal(t, { ...NOTHING, environment: { [`STARLING_${name}`]: value } })

@@ -51,6 +51,17 @@ test('should tell of the silence once, after as many intervals as allowed, when 
   t.is(near.pending, 0)
 })
 
+test('should tell of it soon after the time allowed when the other end dies right after a beat', async (t) => {
+  const { near, far, tick, silences } = await scene(t)
+  // Past a beat of our own, so that the last sign of life comes early in an interval.
+  await near.advance(INTERVAL_MS + 10)
+  await tick(far)
+  await near.advance(3 * INTERVAL_MS)
+  t.is(silences(), 0)
+  await near.advance(INTERVAL_MS / 2)
+  t.is(silences(), 1)
+})
+
 test('should count the silence anew when a beat comes late', async (t) => {
   const { near, far, tick, silences } = await scene(t)
   for (let round = 0; round < 5; round += 1) {

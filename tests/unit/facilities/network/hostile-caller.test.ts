@@ -33,11 +33,12 @@ async function scene(
     keyPair: identity.keyPair,
   })
   t.teardown(() => stream.destroy(), { order: -1 })
-  const { mux, request } = await proveByHand(stream, identity)
+  const { mux, request, responses } = await proveByHand(stream, identity)
   const piped = mesh.network.connections.at(-1)
   if (piped === undefined) throw new Error('Nothing was dialled')
   await settle(10)
-  return { mesh, log, gateway, stream, mux, request, piped, timers: mesh.time.pending }
+  const timers = mesh.time.pending
+  return { mesh, log, gateway, stream, mux, request, responses, piped, timers }
 }
 
 /** Somebody else is still answered as if nothing were. */
@@ -173,6 +174,22 @@ test('should refuse typed when an opening is malformed', async (t) => {
   }
   t.is(log.started, 0)
   t.absent(piped.responder.destroying)
+})
+
+test('should refuse typed and keep the connection when a frame is larger than any message', async (t) => {
+  const { mux, request, responses, stream, log, piped, mesh, gateway } = await scene(t)
+  const huge = Buffer.alloc(4 * 1024 * 1024, 0x20)
+  request.send(rpcRequest(1, echo.name, huge))
+  await until('the answer to the call', () => responses.length > 0)
+  t.ok(Buffer.from(responses[0] ?? []).includes('PAYLOAD_TOO_LARGE'))
+  const hand = streamByHand(mux, idOf(1), huge)
+  await until('the end of the stream', () => hand.state.closed)
+  t.is(Object(hand.heard[0]?.value).code, 'PAYLOAD_TOO_LARGE')
+  sendFrame(stream, Buffer.concat([Buffer.from([99, 0]), huge]))
+  await settle(10)
+  t.absent(piped.responder.destroying)
+  t.is(log.started, 0)
+  await stillServes(t, mesh, gateway)
 })
 
 test('should answer within the shorter time when a caller asks for very little or very much', async (t) => {

@@ -193,6 +193,22 @@ test('should listen to no more than allowed when many connect at the same moment
   t.ok((await mesh.dial(client, gateway)).isOpen, 'there is room again')
 })
 
+test('should let a member in at once when those who say nothing have taken all places', async (t) => {
+  const refused: unknown[] = []
+  const { mesh, gateway } = await scene(t, {
+    limits: { maxUnverifiedConnections: 4 },
+    events: { onRefused: (error) => refused.push(error) },
+  })
+  const silent = Array.from({ length: 12 }, () => connect(t, mesh, gateway))
+  await Promise.all(silent.map(({ stream }) => stream.opened))
+  const client = await mesh.node('client')
+  t.ok((await mesh.dial(client, gateway)).isOpen)
+  const open = silent.map(({ piped }) => !piped.responder.destroyed)
+  t.alike(open, [...Array(9).fill(false), ...Array(3).fill(true)], 'the oldest made room')
+  t.alike(gateway.node.connectionCounts, { proved: 1, unverified: 3 })
+  t.alike(refused, [])
+})
+
 test('should keep no more proved connections than allowed when members crowd in', async (t) => {
   const { mesh, gateway } = await scene(t, { limits: { maxConnections: 2 } })
   const clients = await Promise.all(Array.from({ length: 5 }, () => mesh.node('client')))
@@ -210,7 +226,8 @@ test('should end everything and leave no timer when it is closed', async (t) => 
   await stream.opened
   const chunks = connection.open(count, { to: 1_000 }, mesh.call())
   await chunks.next()
-  await gateway.node.close()
+  // The stranger does not end its connection, and is not waited for for long.
+  await mesh.time.advanceUntil(gateway.node.close())
   await connection.closed
   await until('the handler to end', () => log.running === 0)
   const readOn = async () => {

@@ -138,12 +138,15 @@ test('should give up the dial under way when the worker is found at a new addres
   t.alike(last?.relayAddresses, [{ host: '127.0.0.1', port: 1001 }])
 })
 
-test('should go on dialling when the DHT tells the same address each time', async (t) => {
+test('should dial less and less often when a worker does not answer', async (t) => {
   const { mesh, peers, list, dht, failures } = await scene(t)
   list(newKeyPair().publicKey)
   await peers.ready()
   await pass(mesh, 5_000)
-  t.ok(dht.connect.callCount >= 4 && dht.connect.callCount <= 6, 'about once a second')
+  t.is(dht.connect.callCount, 3, 'at once, and then after one and two seconds')
+  await pass(mesh, 60_000)
+  const { callCount } = dht.connect
+  t.ok(callCount >= 6 && callCount <= 9, `at last every 15 seconds: ${callCount} times`)
   t.is(failures[0], 'PEER_UNREACHABLE')
 })
 
@@ -158,6 +161,28 @@ test('should ignore a worker whose certificate is of another role', async (t) =>
   await until('the end of that connection', () =>
     mesh.network.connections.every(({ initiator }) => initiator.destroyed),
   )
+})
+
+test('should tell who is announced and why it is not connected', async (t) => {
+  const { mesh, peers, list } = await scene(t)
+  const unreached = () =>
+    peers.unreached.map(({ publicKey, code }) => [Buffer.from(publicKey).toString('hex'), code])
+  const hex = (key: Uint8Array) => Buffer.from(key).toString('hex')
+  const there = await gateway(mesh)
+  const processor = await gateway(mesh, mesh.authority.identity('processor'))
+  const nobody = newKeyPair().publicKey
+  t.alike(unreached(), [])
+  list(there.key, processor.key, nobody)
+  await peers.ready()
+  await until('the connection', () => peers.connections.length === 1)
+  await pass(mesh, 1_000)
+  t.alike(unreached(), [
+    [hex(processor.key), 'FORBIDDEN'],
+    [hex(nobody), 'PEER_UNREACHABLE'],
+  ])
+  peers.connections[0]?.destroy()
+  await until('its end', () => peers.connections.length === 0)
+  t.alike(unreached()[0], [hex(there.key), null], 'lost, and no dial has failed since')
 })
 
 test('should leave an impostor alone for half a minute when it proved nothing', async (t) => {

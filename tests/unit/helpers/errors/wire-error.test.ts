@@ -19,6 +19,7 @@ test('should cross the wire unchanged when it is one of ours, whatever its code'
       [error.code, error.message, error.retryAfterMs, error.requestId],
       [code, `it was ${code}`, 5, 'req_1'],
     )
+    t.is(error.isFromPeer, true, 'its words are not ours')
   }
 })
 

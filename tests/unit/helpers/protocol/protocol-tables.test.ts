@@ -1,4 +1,5 @@
 import test from 'brittle'
+import { ROLES } from '../../../../helpers/identity/roles.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { requestHeaderSchema } from '../../../../helpers/protocol/envelope.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
@@ -44,9 +45,17 @@ test('should refuse a field that it does not know, whatever the method', (t) => 
       userId: 'usr_1',
     }),
     processorProtocol.load.request.safeParse({ more: 1 }),
-    workerProtocol.info.request.safeParse({ more: 1 }),
+    ...Object.values(workerProtocol).map(({ request }) => request.safeParse({ more: 1 })),
   ]
   for (const result of requests) t.absent(result.success)
+})
+
+test('should let everybody ask how a worker is, even one that leaves, without filling its log', (t) => {
+  t.alike(Object.keys(workerProtocol), ['ping', 'info', 'stats'])
+  for (const { callers, whileDraining, isPoll } of Object.values(workerProtocol)) {
+    t.alike([callers, whileDraining, isPoll], [ROLES, true, true])
+  }
+  t.ok(processorProtocol.load.isPoll)
 })
 
 test('should refuse a header when a wait, an id or a trace is out of bounds', (t) => {

@@ -1,0 +1,28 @@
+import type { ErrorCode } from './error-codes.js'
+import { StarlingError } from './starling-error.js'
+import { toWireError, type WireError } from './wire-error.js'
+
+/**
+ * What a peer is told instead of a message that is made for whoever runs this worker: it may hold
+ * paths, settings, or what a native library said.
+ */
+const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
+  BOOTSTRAP_UNAVAILABLE: 'The worker cannot reach its network',
+  CONFIG_INVALID: 'The worker is set up wrongly',
+  ENGINE_CRASHED: 'The engine of the processor crashed',
+  HOME_IN_USE: 'The home of the worker cannot be used',
+  HOME_UNUSABLE: 'The home of the worker cannot be used',
+  INTERNAL: 'The worker failed while it handled the request',
+  MODEL_INVALID: 'The model of the processor cannot be run',
+  MODEL_WRITE_FAILED: 'The model of the processor cannot be prepared',
+  STORE_DAMAGED: 'The store of the worker cannot be used',
+}
+
+/** A failure as it crosses to another worker: see {@link toWireError}, and nothing of this machine. */
+export function toPeerError(error: unknown, requestId?: string): WireError {
+  const wire = toWireError(error, requestId)
+  // What came from a peer was made fit for one there.
+  if (error instanceof StarlingError && error.isFromPeer) return wire
+  const message = PUBLIC_MESSAGES[wire.code as ErrorCode]
+  return message === undefined ? wire : { ...wire, message }
+}

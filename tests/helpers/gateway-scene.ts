@@ -1,0 +1,81 @@
+import type { Test } from 'brittle'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { ScriptedEngine } from '../../facilities/engine/scripted-engine.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import { Service } from '../../facilities/network/service.js'
+import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
+import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
+import type { AdmissionSettings } from '../../workers/gateway/admission.js'
+import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
+import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
+import { ADMIT_FREELY } from './admission-settings.js'
+import { openStream, requestContext } from './call-service.js'
+import { Cleanup } from './cleanup.js'
+import { createSession, TEST_MESH } from './factory.js'
+import { connectionTo, PeersStandIn } from './peers-stand-in.js'
+import { settle } from './until.js'
+import { VirtualClock } from './virtual-clock.js'
+
+const random = new SystemRandom()
+const keys = new SessionKeys(createPrivateKeyPem(random))
+
+/** What the scene's user asks unless a test says otherwise. */
+export const MESSAGES = [{ role: 'user' as const, content: 'one two three' }]
+
+/** A gateway, and the workers behind it that a test connects. */
+export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings> = {}) {
+  const cleanup = new Cleanup(t)
+  const clock = new VirtualClock()
+  const service = new Service()
+  const auth = new PeersStandIn('auth')
+  const processors = new PeersStandIn('processor')
+  const options = {
+    ...ADMIT_FREELY,
+    ...admission,
+    mesh: TEST_MESH,
+    clock,
+    random,
+    loadIntervalMs: 500,
+  }
+  const gateway = new GatewayWorker({ ...options, service, auth, processors })
+  cleanup.add(() => gateway.close())
+  await gateway.ready()
+
+  const authService = new Service()
+    .unary(authProtocol.register, async () => ({ userId: 'usr_1' }))
+    .unary(authProtocol.login, async () => ({ token: 'a.b.c', expiresInMs: 1 }))
+    .unary(authProtocol.sessionKeys, async () => ({ keys: keys.publicKeys() }))
+  const authConnection = connectionTo(authService, { caller: 'gateway', peer: 'auth' })
+
+  const session = () => createSession(keys, { nowMs: clock.now(), userId: 'usr_1' })
+  return {
+    gateway,
+    clock,
+    service,
+    session,
+    authConnection,
+    connectAuth: () => auth.connect(authConnection),
+    loseAuth: () => auth.lose(authConnection),
+    loseProcessor: (connection: PeerConnection) => processors.lose(connection),
+    /** Connects a processor with this engine. */
+    connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => {
+      const behind = new Service()
+      const worker = new ProcessorWorker({ service: behind, engine, slots, queueLength: 4 })
+      cleanup.add(() => worker.close())
+      await worker.serving()
+      const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
+      processors.connect(connection)
+      await settle()
+      return { connection, engine, worker }
+    },
+    infer: (
+      changes: { credential?: string; model?: string; messages?: typeof MESSAGES } = {},
+      signal = new AbortController().signal,
+    ) => {
+      const request = { credential: session(), messages: MESSAGES, ...changes }
+      const context = requestContext('client', { signal, requestId: 'req_travels' })
+      return openStream(service, gatewayProtocol.infer, request, context)
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import test, { type Test } from 'brittle'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import type { ClientWorker } from '../../workers/client/client-worker.js'
+import { createAccount } from '../helpers/factory.js'
+import { LocalWorkers } from '../helpers/local-workers.js'
+import { requestOptions } from '../helpers/sample-service.js'
+import { tinyLlama } from '../helpers/tiny-llama.js'
+import { until } from '../helpers/until.js'
+
+const ADA = createAccount()
+const never = new AbortController().signal
+const clock = new SystemClock()
+
+const ROUNDS = 7
+
+/** About 3,900 tokens, which take seconds to read. */
+const LONG_PROMPT = 'The quick brown fox jumps over the lazy dog. '.repeat(230)
+
+/** A mesh with the default model in a single slot. */
+async function scene(t: Test) {
+  t.timeout(90_000)
+  const engine = await tinyLlama(t, { model: 'minimind2-small', slots: 1, contextTokens: 4096 })
+  const mesh = await LocalWorkers.create(t)
+  const [client, processor] = await Promise.all([
+    mesh.client(),
+    mesh.processor(engine, { slots: 1, queueLength: 1 }),
+    mesh.auth(),
+    mesh.gateway(),
+  ])
+  await client.accounts.register(ADA, never)
+  const { token } = await client.accounts.session(never)
+  return { mesh, client, load: () => processor.worker.load(), credential: token }
+}
+
+type Scene = Awaited<ReturnType<typeof scene>>
+
+/** Asks on a connection of its own. */
+async function ask({ mesh, credential }: Scene, content: string, signal: AbortSignal) {
+  const connection = await mesh.connectionTo('gateway')
+  const messages = [{ role: 'user' as const, content }]
+  const options = requestOptions(clock, { signal })
+  const answer = connection.open(gatewayProtocol.infer, { credential, messages }, options)
+  return { connection, answer }
+}
+
+/** How somebody leaves in the middle of an answer. */
+const LEAVING = {
+  cancels: (cancel: AbortController) => cancel.abort(new Error('enough')),
+  vanishes: (_: AbortController, connection: PeerConnection) => connection.destroy(),
+}
+
+/** Waits for a first token. */
+async function firstToken(client: ClientWorker): Promise<void> {
+  const messages = [{ role: 'user' as const, content: 'Hi' }]
+  const answer = client.ask({ messages, options: { maxTokens: 1 } }, never)
+  while (!(await answer.next()).done);
+}
+
+/**
+ * The times, in milliseconds and in order, from the moment in which somebody leaves to the first token
+ * of whoever waits for the slot: the model has stopped by then, and has begun with something else.
+ *
+ * @param proceed how far the answer gets until then
+ */
+async function timesToTheNext(
+  all: Scene,
+  leave: (typeof LEAVING)[keyof typeof LEAVING],
+  prompt: string,
+  proceed: (answer: AsyncGenerator<unknown>, round: number) => Promise<unknown>,
+): Promise<number[]> {
+  const elapsed: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const cancel = new AbortController()
+    const { connection, answer } = await ask(all, prompt, cancel.signal)
+    await proceed(answer, round)
+    await until('the slot to be taken', () => all.load().running === 1)
+    const next = firstToken(all.client)
+    await until('the next to wait', () => all.load().queued === 1)
+    const startedAt = performance.now()
+    leave(cancel, connection)
+    await next
+    elapsed.push(performance.now() - startedAt)
+    await answer.return(undefined as never)
+    connection.destroy()
+  }
+  return elapsed.map(Math.round).sort((a, b) => a - b)
+}
+
+for (const [how, leave] of Object.entries(LEAVING)) {
+  test(`should stop the model within 50 ms while it answers when the client ${how}`, async (t) => {
+    const times = await timesToTheNext(await scene(t), leave, 'Tell me a long story', read)
+    // The least: whatever else the machine does comes on top, and a model that goes on is never done.
+    const [least = Number.POSITIVE_INFINITY] = times
+    t.ok(least < 50, `${times} ms`)
+  })
+
+  test(`should stop the model within 200 ms while it reads a prompt when the client ${how}`, async (t) => {
+    const all = await scene(t)
+    const times = await timesToTheNext(all, leave, LONG_PROMPT, async (answer, round) => {
+      answer.next().catch(() => undefined)
+      // Round trips: time in which the prompt is read, further in each round.
+      for (let trip = 0; trip < 20 * round; trip += 1) await all.client.accounts.login(ADA, never)
+    })
+    const median = times[Math.floor(ROUNDS / 2)] ?? Number.POSITIVE_INFINITY
+    t.ok(median < 200, `${times} ms`)
+  })
+}
+
+/** Reads a few tokens, more in each round. */
+async function read(answer: AsyncGenerator<unknown>, round: number): Promise<void> {
+  for (let token = 0; token <= 5 * round; token += 1) await answer.next()
+}

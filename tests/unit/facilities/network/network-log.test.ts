@@ -1,0 +1,132 @@
+import test from 'brittle'
+import { createLog, type LogLevel } from '../../../../facilities/log/log.js'
+import { NetworkLog } from '../../../../facilities/network/network-log.js'
+import { NetworkObservers } from '../../../../facilities/network/network-observer.js'
+import type { EndedRequest } from '../../../../facilities/network/request-observer.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { requestContext } from '../../../helpers/call-service.js'
+
+const { peer, requestId, traceparent } = requestContext('gateway')
+
+const REQUEST: EndedRequest = {
+  kind: 'unary',
+  method: 'gateway.login',
+  isPoll: false,
+  code: 'OK',
+  durationMs: 12.3456,
+  requestId,
+  peer: 'client@here',
+  chunks: 0,
+  firstChunkMs: undefined,
+}
+
+/** What a log of that level writes of what a network tells. */
+function heard(level: LogLevel) {
+  const lines: Record<string, unknown>[] = []
+  const output = {
+    write: (line: string) => {
+      const { time: _time, pid: _pid, name: _name, ...said } = JSON.parse(line)
+      lines.push(said)
+    },
+  }
+  return {
+    network: new NetworkLog(createLog({ name: 'gateway', level, json: true, output })),
+    lines,
+  }
+}
+
+test('should write one line with its id when a request has ended', (t) => {
+  const { network, lines } = heard('info')
+  network.onRequestEnded(REQUEST)
+  network.onRequestEnded({
+    ...REQUEST,
+    kind: 'stream',
+    method: 'gateway.infer',
+    code: 'CANCELLED',
+    chunks: 7,
+    firstChunkMs: 3.149,
+  })
+  const common = { level: 30, requestId, durationMs: 12.3, peer: 'client@here', msg: 'answered' }
+  t.alike(lines, [
+    { ...common, method: 'gateway.login', code: 'OK' },
+    { ...common, method: 'gateway.infer', code: 'CANCELLED', chunks: 7, firstChunkMs: 3.1 },
+  ])
+})
+
+test('should write what is asked every moment for debugging alone', (t) => {
+  const quiet = heard('info')
+  quiet.network.onRequestEnded({ ...REQUEST, isPoll: true })
+  t.alike(quiet.lines, [])
+  const debugging = heard('debug')
+  debugging.network.onRequestEnded({ ...REQUEST, isPoll: true })
+  t.is(debugging.lines[0]?.level, 20)
+})
+
+test('should write the id and the failure when a handler fails', (t) => {
+  const { network, lines } = heard('info')
+  network.onInternalError(new TypeError('a bug'), { requestId, traceparent })
+  t.alike([lines[0]?.level, lines[0]?.requestId], [50, requestId])
+  t.is(Object(lines[0]?.err).message, 'a bug')
+})
+
+test('should write who comes, who goes and who is refused', (t) => {
+  const { network, lines } = heard('debug')
+  const error = new StarlingError('CERTIFICATE_INVALID', 'another mesh')
+  const publicKey = new Uint8Array(32).fill(0xab)
+  network.onPeerConnected('auth', peer)
+  network.onPeerLost('auth', peer)
+  network.onDialFailed('processor', error, publicKey)
+  network.onRefused(error, publicKey)
+  network.onRefused(error, null)
+  network.onBootstrapTaken(1234)
+  network.onDrainTimeout(10_000)
+  t.alike(
+    lines.map(({ level, msg, err: _err, ...fields }) => [level, msg, fields]),
+    [
+      [30, 'connected', { role: 'auth', peer: peer.certificate.name }],
+      [30, 'lost', { role: 'auth', peer: peer.certificate.name }],
+      [20, 'could not connect', { role: 'processor', peer: 'abababababab' }],
+      [40, 'refused', { from: 'abababababab' }],
+      [40, 'refused', {}],
+      [30, 'holding the bootstrap port', { port: 1234 }],
+      [40, 'left before all work was done', { drainTimeoutMs: 10_000 }],
+    ],
+  )
+  t.is(Object(lines[3]?.err).code, 'CERTIFICATE_INVALID')
+})
+
+test('should hand everything to everybody who observes', (t) => {
+  const observers = new NetworkObservers()
+  const heardOf: unknown[][] = [[], []]
+  const error = new Error('no')
+  for (const events of heardOf) {
+    observers.add({
+      onRequestBegun: (...args) => events.push(args),
+      onRequestEnded: (...args) => events.push(args),
+      onPeerConnected: (...args) => events.push(args),
+      onPeerLost: (...args) => events.push(args),
+      onDialFailed: (...args) => events.push(args),
+      onRefused: (...args) => events.push(args),
+      onInternalError: (...args) => events.push(args),
+      onBootstrapTaken: (...args) => events.push(args),
+      onDrainTimeout: (...args) => events.push(args),
+    })
+  }
+  observers.add({})
+  const key = new Uint8Array(32)
+  const told: unknown[][] = []
+  const tell = <Args extends unknown[]>(event: (...args: Args) => void, ...args: Args) => {
+    event.apply(observers, args)
+    told.push(args)
+  }
+  tell(observers.onRequestBegun, 'unary')
+  tell(observers.onRequestEnded, REQUEST)
+  tell(observers.onPeerConnected, 'auth', peer)
+  tell(observers.onPeerLost, 'auth', peer)
+  tell(observers.onDialFailed, 'auth', error, key)
+  tell(observers.onRefused, error, key)
+  tell(observers.onInternalError, error, { requestId, traceparent })
+  tell(observers.onBootstrapTaken, 1)
+  tell(observers.onDrainTimeout, 2)
+  for (const events of heardOf) t.alike(events, told)
+})
