@@ -1,11 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import Corestore from 'corestore'
+import type Corestore from 'corestore'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessState } from '../../helpers/store-witness.js'
 import type { Clock } from '../clock/clock.js'
 import { isSystemError } from '../home/system-error.js'
 import { DurableStore } from './durable-store.js'
+import { loadCorestore } from './load-corestore.js'
 import { type StorePlace, storeIsGone } from './store-damage.js'
 import { closeAnyway, reasonOf, verifyStore } from './verify-store.js'
 import { Witness } from './witness.js'
@@ -41,31 +42,36 @@ const TABLE = /\.(sst|blob)$/
  * @param directory an absolute path
  * @throws StarlingError STORE_DAMAGED when it has less than, or something else than was acknowledged
  *   before, or cannot be read to its end: nothing was changed then; HOME_IN_USE when another worker,
- *   or this one, has it open already; HOME_UNUSABLE when the folder cannot be made, read or written
+ *   or this one, has it open already; LIBRARY_MISSING; HOME_UNUSABLE when the folder cannot be made, read or written
  */
 export async function openStore(
   directory: string,
   options: OpenStoreOptions,
 ): Promise<DurableStore> {
+  const Store = await loadCorestore()
   const place = { store: directory, witness: `${directory}.witness` }
   const witness = new Witness({ storage: new WitnessFile(place.witness), place, ...options })
   const said = await witness.load()
-  const holdsRecords = await inspect(place, said)
+  const holdsRecords = await inspect(Store, place, said)
   if (holdsRecords && said === null) options.onUnwitnessed?.()
   await makeFolder(directory)
-  const corestore = await openForWriting(directory)
+  const corestore = await openForWriting(Store, directory)
   const store = new DurableStore({ corestore, witness, place })
   await store.ready()
   return store
 }
 
 /** Reads the whole store and leaves every byte of it as it is. False when it holds nothing yet. */
-async function inspect(place: StorePlace, said: WitnessState | null): Promise<boolean> {
+async function inspect(
+  Store: typeof Corestore,
+  place: StorePlace,
+  said: WitnessState | null,
+): Promise<boolean> {
   const files = await filesOf(place)
   if (said !== null && files.length === 0) throw storeIsGone(place, said)
   // Without witness and tables nothing was ever acknowledged: new, or a first start that was cut off.
   if (said === null && !files.some((name) => TABLE.test(name))) return false
-  const store = new Corestore(place.store, { readOnly: true })
+  const store = new Store(place.store, { readOnly: true })
   try {
     await verifyStore(store, said, place)
     return true
@@ -98,9 +104,9 @@ async function makeFolder(directory: string): Promise<void> {
   }
 }
 
-async function openForWriting(directory: string): Promise<Corestore> {
+async function openForWriting(Store: typeof Corestore, directory: string): Promise<Corestore> {
   // A copied store is welcome: its witness tells a stale one, which its inode cannot.
-  const store = new Corestore(directory, { allowBackup: true })
+  const store = new Store(directory, { allowBackup: true })
   try {
     await store.ready()
     return store

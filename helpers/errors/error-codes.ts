@@ -202,6 +202,11 @@ export const ERROR_CODES = {
     retryable: false,
     whatToDo: 'Do what the message says before you start the worker again: nothing was changed.',
   },
+  LIBRARY_MISSING: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Install the library that the message names; on Debian: apt-get install libatomic1',
+  },
   BOOTSTRAP_UNAVAILABLE: {
     httpStatus: 500,
     retryable: true,
