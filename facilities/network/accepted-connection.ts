@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import { answerCall } from './answer-calls.js'
@@ -33,6 +34,8 @@ export class AcceptedConnection {
     this.#clock = options.clock
     this.#limits = options.limits
     this.#observer = options.observer
+    // As many listeners as calls are under way, which have a limit of their own.
+    setMaxListeners(0, this.#lost.signal)
     connection.mux.stream.once('close', () => {
       this.#lost.abort(new StarlingError('PEER_LOST', 'The caller was lost'))
     })

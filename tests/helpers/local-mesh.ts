@@ -6,6 +6,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LocalBootstrap } from '../../facilities/network/local-bootstrap.js'
 import { Cleanup } from './cleanup.js'
 import { MeshFixture } from './mesh-fixture.js'
+import { freeUdpPort } from './udp-port.js'
 
 const HOST = '127.0.0.1'
 
@@ -53,17 +54,6 @@ export class LocalMesh extends MeshFixture {
 
 export function createLocalDht(port: number): HyperDHT {
   return new HyperDHT({ bootstrap: [{ host: HOST, port }], host: HOST, firewalled: false })
-}
-
-/** A UDP port on 127.0.0.1 that nobody used a moment ago. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, HOST)
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
 }
 
 /** Sits on a UDP port without ever answering, until the test is over. */

@@ -22,10 +22,10 @@ import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
 import { ADMIT_FREELY } from './admission-settings.js'
 import { Cleanup } from './cleanup.js'
 import { durableMemoryStore } from './durable-memory.js'
-import { freeUdpPort } from './local-mesh.js'
 import { MeshAuthority, newKeyPair } from './mesh-authority.js'
 import { firstConnection } from './mesh-fixture.js'
 import { OffsetClock } from './offset-clock.js'
+import { freeUdpPort } from './udp-port.js'
 
 /** Chunks that any two workers of the test may be apart. */
 export const STREAM_WINDOW_CHUNKS = 8

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'brittle'
 import { Cleanup } from './cleanup.js'
 import { processGone } from './process-gone.js'
+import { freeUdpPort } from './udp-port.js'
 import { until } from './until.js'
 
 /** The repository. */
@@ -152,15 +152,4 @@ async function listed(parameters: readonly string[], ...texts: string[]): Promis
     .split('\n')
     .filter((line) => texts.every((text) => line.includes(text)))
     .map((line) => Number.parseInt(line, 10))
-}
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
-    socket.once('error', reject)
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
 }

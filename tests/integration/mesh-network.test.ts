@@ -5,10 +5,11 @@ import { createLog } from '../../facilities/log/log.js'
 import { MeshNetwork } from '../../facilities/network/mesh-network.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { Cleanup } from '../helpers/cleanup.js'
-import { freeUdpPort, occupyUdpPort } from '../helpers/local-mesh.js'
+import { occupyUdpPort } from '../helpers/local-mesh.js'
 import { MeshAuthority } from '../helpers/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../helpers/mesh-fixture.js'
 import { echo, requestOptions } from '../helpers/sample-service.js'
+import { freeUdpPort } from '../helpers/udp-port.js'
 import { rejectionOf, until } from '../helpers/until.js'
 
 /** Whole networks of workers of one mesh, on a port of its own. */
