@@ -3,8 +3,11 @@ import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh
 import { whenParentGone } from '../../facilities/process/parent.js'
 import { ResourceStack } from '../../facilities/process/resource-stack.js'
 import { EXIT_CODES } from '../../facilities/process/run-worker.js'
-import type { HostSettings, WorkerHost } from '../../facilities/process/worker-host.js'
-import { openClientHost } from '../../facilities/process/worker-host.js'
+import {
+  type HostSettings,
+  openClientHost,
+  type WorkerHost,
+} from '../../facilities/process/worker-host.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { ClientWorker } from './client-worker.js'
 import { Output } from './output.js'
