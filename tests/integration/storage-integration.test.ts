@@ -76,7 +76,7 @@ test('should know an acknowledged user when the store is opened again', async (t
 })
 
 test('should have written a table when a user is acknowledged', async (t) => {
-  const directory = await t.tmp()
+  const directory = join(await t.tmp(), 'store')
   const { accounts, store, close } = await openAccounts(directory)
   t.teardown(close)
   const flush = sinon.spy(store.corestore.storage.db, 'flush')
@@ -89,7 +89,7 @@ test('should have written a table when a user is acknowledged', async (t) => {
 })
 
 test('should share syncs when 64 write at once', async (t) => {
-  const store = await openForTest(t, await t.tmp())
+  const store = await openForTest(t, join(await t.tmp(), 'store'))
   const records = new DurableRecords(store, 'texts', textSchema)
   t.teardown(() => records.close(), { order: -1 })
   await records.ready()
@@ -103,7 +103,7 @@ test('should share syncs when 64 write at once', async (t) => {
 })
 
 test('should refuse when the store is open already', async (t) => {
-  const directory = await t.tmp()
+  const directory = join(await t.tmp(), 'store')
   const first = await openStore(directory, { clock })
   await t.exception(openStore(directory, { clock }), { code: 'HOME_IN_USE' })
 
@@ -123,8 +123,8 @@ test('should refuse when the folder cannot be one', async (t) => {
 })
 
 test('should refuse when what is in the folder is no store', async (t) => {
-  const directory = await t.tmp()
-  await mkdir(join(directory, 'db'))
+  const directory = join(await t.tmp(), 'store')
+  await mkdir(join(directory, 'db'), { recursive: true })
   await writeFile(join(directory, 'db', 'CURRENT'), 'rubbish')
   await writeFile(join(directory, 'db', '000001.sst'), 'rubbish')
   await t.exception(openStore(directory, { clock }), { code: 'STORE_DAMAGED' })
