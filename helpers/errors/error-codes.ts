@@ -163,12 +163,22 @@ export const ERROR_CODES = {
   MODEL_NOT_FOUND: {
     httpStatus: 404,
     retryable: false,
-    whatToDo: 'Use a model name that the message lists, or the path of a GGUF file.',
+    whatToDo: 'Use a model name that the message lists, or the path or address of a GGUF file.',
   },
   MODEL_INVALID: {
     httpStatus: 500,
     retryable: false,
     whatToDo: 'Install again, or fetch the model file again: it is not what it should be.',
+  },
+  MODEL_UNSUPPORTED: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Use a model of an architecture that llama.cpp knows, or update Starling.',
+  },
+  MODEL_UNREACHABLE: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Check the address and the connection; what was fetched so far is kept.',
   },
   MODEL_WRITE_FAILED: {
     httpStatus: 500,
@@ -179,6 +189,31 @@ export const ERROR_CODES = {
     httpStatus: 400,
     retryable: false,
     whatToDo: 'Send a shorter prompt or conversation.',
+  },
+  MEMORY_INSUFFICIENT: {
+    httpStatus: 507,
+    retryable: false,
+    whatToDo: 'Use a smaller model, fewer processor.slots or less processor.contextTokens.',
+  },
+  GRAMMAR_INVALID: {
+    httpStatus: 400,
+    retryable: false,
+    whatToDo: 'Correct the JSON schema: the message says what cannot be used.',
+  },
+  NOT_SUPPORTED: {
+    httpStatus: 501,
+    retryable: false,
+    whatToDo: 'Leave out what the message names, or ask a model of another engine.',
+  },
+  ENGINE_UNREACHABLE: {
+    httpStatus: 502,
+    retryable: true,
+    whatToDo: 'Start the server that the message names, or correct its address.',
+  },
+  ENGINE_DISPOSED: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Send the request again: another worker takes it.',
   },
   ENGINE_CRASHED: {
     httpStatus: 502,

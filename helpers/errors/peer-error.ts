@@ -14,6 +14,8 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   HOME_UNUSABLE: 'The home of the worker cannot be used',
   INTERNAL: 'The worker failed while it handled the request',
   MODEL_INVALID: 'The model of the processor cannot be run',
+  MODEL_UNSUPPORTED: 'The model of the processor cannot be run',
+  MODEL_UNREACHABLE: 'The model of the processor cannot be fetched',
   MODEL_WRITE_FAILED: 'The model of the processor cannot be prepared',
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }

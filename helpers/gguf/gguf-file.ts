@@ -12,7 +12,7 @@ export interface GgufTensor {
   readonly name: string
   /** Length of each axis, innermost (contiguous) first: a matrix is [columns, rows]. */
   readonly dimensions: readonly number[]
-  readonly type: 'f32' | 'q8_0'
+  readonly type: 'f32' | 'f16' | 'q8_0'
   /** The elements as ggml keeps them, little-endian. */
   readonly bytes: Uint8Array
 }
@@ -34,6 +34,7 @@ const ALIGNMENT_BYTES = 32
 /** The type codes of ggml, and how many elements make how many bytes. */
 const TENSOR_TYPES = {
   f32: { code: 0, blockElements: 1, blockBytes: 4 },
+  f16: { code: 1, blockElements: 1, blockBytes: 2 },
   q8_0: { code: 8, blockElements: Q8_0_BLOCK_WEIGHTS, blockBytes: Q8_0_BLOCK_BYTES },
 } as const
 

@@ -24,3 +24,13 @@ export function toHalfFloatBits(value: number): number {
   const magnitude = exponent >= -14 ? rounded + ((exponent + 14) << 10) : rounded
   return sign | Math.min(magnitude, 0x7c00)
 }
+
+/** The number that 16 bits stand for in IEEE 754 half precision; exact in single precision. */
+export function fromHalfFloatBits(bits: number): number {
+  const sign = (bits & 0x8000) === 0 ? 1 : -1
+  const exponent = (bits >>> 10) & 0x1f
+  const mantissa = bits & 0x3ff
+  if (exponent === 0x1f) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  if (exponent === 0) return sign * mantissa * 2 ** -24
+  return sign * (1024 + mantissa) * 2 ** (exponent - 25)
+}

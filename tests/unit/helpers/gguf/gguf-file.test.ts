@@ -17,6 +17,7 @@ const METADATA = new Map<string, GgufValue>([
 const TENSORS: readonly GgufTensor[] = [
   { name: 'norm', dimensions: [3], type: 'f32', bytes: new Uint8Array(12).fill(1) },
   { name: 'matrix', dimensions: [32, 2], type: 'q8_0', bytes: new Uint8Array(68).fill(2) },
+  { name: 'half', dimensions: [3, 3], type: 'f16', bytes: new Uint8Array(18).fill(4) },
   { name: 'last', dimensions: [1], type: 'f32', bytes: new Uint8Array(4).fill(3) },
 ]
 
@@ -32,6 +33,7 @@ test('should read back as it was when a file holds every kind of value', (t) => 
     [
       { name: 'norm', dimensions: [3], type: 0 },
       { name: 'matrix', dimensions: [32, 2], type: 8 },
+      { name: 'half', dimensions: [3, 3], type: 1 },
       { name: 'last', dimensions: [1], type: 0 },
     ],
   )

@@ -1,0 +1,199 @@
+import type { GgufKeys, WholeRange } from './gguf-keys.js'
+import { invalidModel, quoted } from './invalid-model.js'
+import { hasAttention } from './model-architectures.js'
+
+/** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS` of llama.cpp, which ends the process beyond them. */
+const MAX_LAYERS = 512
+const MAX_EXPERTS = 1024
+
+/** Far beyond any model; what is larger is a damaged file, and would overflow 32 bits when doubled. */
+const LENGTH: WholeRange = { least: 1, most: 1_048_576 }
+const OPTIONAL_LENGTH: WholeRange = { least: 0, most: LENGTH.most }
+const FEED_FORWARD: WholeRange = { least: 0, most: 16_777_216 }
+const CONTEXT: WholeRange = { least: 1, most: 1_073_741_824 }
+/** None, mean, cls, last, rank. */
+const POOLING_TYPE: WholeRange = { least: 0, most: 4 }
+const ANY: WholeRange = { least: 0, most: 0xffff_ffff }
+
+const FINITE: WholeRange = { least: -3.5e38, most: 3.5e38 }
+const EPSILON: WholeRange = { least: 1e-30, most: 1 }
+const ROPE_BASE: WholeRange = { least: 0, most: 1e30 }
+
+/** As llama.cpp knows them; another one ends the process. */
+const ROPE_SCALING_TYPES = new Set(['none', 'linear', 'yarn', 'longrope'])
+
+/** The numbers of a network that all architectures of llama.cpp share. */
+export interface Hyperparameters {
+  /** Trained for so many tokens. */
+  readonly contextTokens: number
+  readonly layers: number
+  readonly embeddingLength: number
+  /** Of the vectors that come out. */
+  readonly embeddingLengthOut: number
+  /** One for each layer. 0 where a layer has none. */
+  readonly feedForwardLengths: readonly number[]
+  /** Query heads of each layer. All 0 when the architecture has no attention. */
+  readonly headCounts: readonly number[]
+  /** Key and value heads of each layer; fewer than query heads are shared among them. */
+  readonly headCountsKv: readonly number[]
+  /** Numbers of one head's key. */
+  readonly keyLength: number
+  /** Numbers of one head's value. */
+  readonly valueLength: number
+  /** Of each head's key, how many are turned by the position. */
+  readonly ropeDimensions: number
+  readonly experts: number
+  /** What is read from the end of a sequence for an embedding, by llama.cpp's code. */
+  readonly poolingType: number | undefined
+}
+
+/**
+ * Reads and checks the hyperparameters that llama.cpp reads for every architecture, by its own rules
+ * (`llama_model_base::load_hparams`), most of which end the process when they are broken.
+ *
+ * @throws StarlingError MODEL_INVALID, naming the key
+ */
+export function readHyperparameters(keys: GgufKeys, architecture: string): Hyperparameters {
+  const key = (name: string) => `${architecture}.${name}`
+  const contextTokens = keys.requiredWhole(key('context_length'), CONTEXT)
+  const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH)
+  const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
+  keys.whole(key('nextn_predict_layers'), { least: 0, most: layers })
+  const heads = hasAttention(architecture)
+    ? readHeads(keys, key, layers, embeddingLength)
+    : noHeads(keys, key, layers)
+  checkEpsilons(keys, key)
+  checkRope(keys, key)
+  checkKindsOnly(keys, key)
+  return {
+    contextTokens,
+    layers,
+    embeddingLength,
+    // 0 says nothing.
+    embeddingLengthOut: keys.whole(key('embedding_length_out'), OPTIONAL_LENGTH) || embeddingLength,
+    feedForwardLengths:
+      keys.perLayer(key('feed_forward_length'), layers, FEED_FORWARD) ?? zeros(layers),
+    ...heads,
+    experts: readExperts(keys, key, layers),
+    poolingType: keys.whole(key('pooling_type'), POOLING_TYPE),
+  }
+}
+
+type Heads = Pick<
+  Hyperparameters,
+  'headCounts' | 'headCountsKv' | 'keyLength' | 'valueLength' | 'ropeDimensions'
+>
+
+type KeyOf = (name: string) => string
+
+function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: number): Heads {
+  const headKey = key('attention.head_count')
+  const headCounts = keys.perLayer(headKey, layers, OPTIONAL_LENGTH)
+  if (headCounts === undefined) {
+    throw invalidModel(`has no ${quoted(headKey)}, which llama.cpp needs`)
+  }
+  const kvKey = key('attention.head_count_kv')
+  const headCountsKv = keys.perLayer(kvKey, layers, OPTIONAL_LENGTH) ?? headCounts
+  // Layers without attention may say 0, and the first of several kinds need not be the one with.
+  const heads = headCounts.find((count) => count > 0)
+  if (heads === undefined) throw invalidModel(`has ${quoted(headKey)} at 0`)
+  for (const [layer, count] of headCounts.entries()) {
+    const kv = headCountsKv[layer] ?? 0
+    if (kv > 0 && count % kv !== 0) {
+      throw invalidModel(
+        `has ${count} heads in layer ${layer}, which cannot share the ${kv} of ${quoted(kvKey)}`,
+      )
+    }
+  }
+  const keyLength = keys.whole(key('attention.key_length'), LENGTH)
+  const valueLength = keys.whole(key('attention.value_length'), LENGTH)
+  if (keyLength === undefined && embeddingLength % heads !== 0) {
+    throw invalidModel(
+      `has an embedding length of ${embeddingLength}, which ${quoted(headKey)} of ${heads} does not divide`,
+    )
+  }
+  const perHead = Math.floor(embeddingLength / heads)
+  return {
+    headCounts,
+    headCountsKv,
+    keyLength: keyLength ?? perHead,
+    valueLength: valueLength ?? perHead,
+    ropeDimensions:
+      keys.whole(key('rope.dimension_count'), OPTIONAL_LENGTH) ?? keyLength ?? perHead,
+  }
+}
+
+function noHeads(keys: GgufKeys, key: KeyOf, layers: number): Heads {
+  // Read by llama.cpp nevertheless, so they must be of the right kind.
+  keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH)
+  keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH)
+  const none = zeros(layers)
+  return { headCounts: none, headCountsKv: none, keyLength: 0, valueLength: 0, ropeDimensions: 0 }
+}
+
+function readExperts(keys: GgufKeys, key: KeyOf, layers: number): number {
+  const experts = keys.whole(key('expert_count'), { least: 0, most: MAX_EXPERTS }) ?? 0
+  const usedKey = key('expert_used_count')
+  const used = Math.max(0, ...(keys.perLayer(usedKey, layers, { least: 0, most: experts }) ?? []))
+  if (experts > 0 && used === 0)
+    throw invalidModel(`has ${experts} experts, but no ${quoted(usedKey)}`)
+  const groupsKey = key('expert_group_count')
+  const groups = keys.whole(groupsKey, { least: 0, most: Math.max(0, experts - 1) }) ?? 0
+  if (groups > 1) {
+    if (experts % groups !== 0) {
+      throw invalidModel(
+        `has ${experts} experts, which ${quoted(groupsKey)} of ${groups} does not divide`,
+      )
+    }
+    keys.requiredWhole(key('expert_group_used_count'), { least: 1, most: groups - 1 })
+  } else {
+    keys.whole(key('expert_group_used_count'), ANY)
+  }
+  return experts
+}
+
+function checkEpsilons(keys: GgufKeys, key: KeyOf): void {
+  const rmsKey = key('attention.layer_norm_rms_epsilon')
+  const rms = keys.real(rmsKey, EPSILON)
+  const norm = keys.real(key('attention.layer_norm_epsilon'), EPSILON)
+  if (rms === undefined && norm === undefined) {
+    throw invalidModel(`has no ${quoted(rmsKey)}, which llama.cpp needs`)
+  }
+}
+
+function checkRope(keys: GgufKeys, key: KeyOf): void {
+  const scalingKey = key('rope.scaling.type')
+  const scaling = keys.text(scalingKey)
+  if (scaling !== undefined && !ROPE_SCALING_TYPES.has(scaling)) {
+    throw invalidModel(
+      `has ${quoted(scalingKey)} at ${quoted(scaling)}, which llama.cpp does not know`,
+    )
+  }
+  keys.real(key('rope.freq_base'), ROPE_BASE)
+  keys.real(key('rope.freq_base_swa'), ROPE_BASE)
+  // Files without scaling have been seen to say 0.
+  for (const name of ['rope.scaling.factor', 'rope.scale_linear']) {
+    keys.real(key(name), { least: 0, most: 1e9 })
+  }
+  keys.real(key('rope.scaling.attn_factor'), FINITE)
+  keys.real(key('rope.scaling.alpha'), FINITE)
+  keys.whole(key('rope.scaling.original_context_length'), { ...CONTEXT, least: 0 })
+  keys.bool(key('rope.scaling.finetuned'))
+}
+
+/** What llama.cpp reads for all and needs to be nothing but of the right kind. */
+function checkKindsOnly(keys: GgufKeys, key: KeyOf): void {
+  for (const name of [
+    'attention.key_length_swa',
+    'attention.value_length_swa',
+    'rope.dimension_count_swa',
+  ]) {
+    keys.whole(key(name), OPTIONAL_LENGTH)
+  }
+  keys.bool(key('attention.causal'))
+  keys.texts(key('classifier.output_labels'))
+}
+
+function zeros(layers: number): readonly number[] {
+  return new Array<number>(layers).fill(0)
+}

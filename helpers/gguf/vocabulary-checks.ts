@@ -1,0 +1,206 @@
+import type { GgufKeys } from './gguf-keys.js'
+import type { GgufStrings } from './gguf-metadata.js'
+import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
+
+/** What the tensors must fit. */
+export interface Vocabulary {
+  /** How many there are. */
+  readonly tokens: number
+  /** How many kinds of token a network tells apart (bert: first and second text); 0 when not said. */
+  readonly tokenTypes: number
+}
+
+interface Tokenizer {
+  /** Whether it is made of merges. */
+  readonly merges: boolean
+  /** The token for what has none, where llama.cpp ends the process without; unless the file says. */
+  readonly unknown?: number
+}
+
+/** The kinds of tokenizer that llama.cpp has. */
+const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
+  ['llama', { merges: false }],
+  ['gpt2', { merges: true }],
+  ['bert', { merges: false, unknown: 100 }],
+  ['t5', { merges: false, unknown: 2 }],
+  ['rwkv', { merges: false }],
+  ['plamo2', { merges: false }],
+  ['gemma4', { merges: true }],
+  ['hybriddna', { merges: true }],
+  ['whitespace', { merges: true }],
+])
+
+const UNKNOWN_TOKEN = 'unknown_token_id'
+
+/** The last of the kinds of token: a single byte. */
+const TOKEN_TYPE_BYTE = 6
+
+/** How a file says that it has no such token. */
+const NO_TOKEN = 0xffff_ffff
+
+const SPECIAL_TOKENS = [
+  'bos_token_id',
+  'eos_token_id',
+  'eot_token_id',
+  'eom_token_id',
+  'seperator_token_id',
+  'padding_token_id',
+  'cls_token_id',
+  'mask_token_id',
+  'fim_pre_token_id',
+  'fim_suf_token_id',
+  'fim_mid_token_id',
+  'fim_pad_token_id',
+  'fim_rep_token_id',
+  'fim_sep_token_id',
+  'prefix_token_id',
+  'suffix_token_id',
+  'middle_token_id',
+]
+
+const SWITCHES = ['add_bos_token', 'add_eos_token', 'add_sep_token', 'add_space_prefix']
+
+const SPACE = 0x20
+
+const ESCAPES = new Map([
+  ['t', '\t'],
+  ['n', '\n'],
+  ['r', '\r'],
+])
+
+/**
+ * Checks a model's tokenizer: that there is one of a kind that llama.cpp knows, that no token is
+ * there twice, that what is said of each token is said of all, that special tokens exist, and that
+ * every byte can be expressed where llama.cpp would otherwise end the process at the first text that
+ * has it.
+ *
+ * @throws StarlingError MODEL_INVALID, naming the key; MODEL_UNSUPPORTED for an unknown kind
+ */
+export function checkVocabulary(keys: GgufKeys): Vocabulary {
+  const kind = keys.requiredText('tokenizer.ggml.model')
+  const tokenizer = TOKENIZERS.get(kind)
+  if (tokenizer === undefined) {
+    throw unsupportedModel(`has a tokenizer of the kind ${quoted(kind)}, which is not known`)
+  }
+  keys.text('tokenizer.ggml.pre')
+  keys.text('tokenizer.chat_template')
+  for (const name of SWITCHES) keys.bool(`tokenizer.ggml.${name}`)
+  keys.numbers('tokenizer.ggml.suppress_tokens', 'int32')
+
+  const tokens = keys.requiredTexts('tokenizer.ggml.tokens')
+  if (tokens.length === 0) throw invalidModel('has no tokens')
+  const known = distinctTokens(tokens)
+  checkEachToken(keys, kind, tokens)
+  if (tokenizer.merges) checkMerges(keys)
+  if (kind === 'llama')
+    checkBytes((byte) => known.has(byteToken(byte)) || known.has(character(byte)))
+  if (kind === 'rwkv') {
+    // Also what keeps llama.cpp from going back to the beginning of a text, for ever.
+    const unescapedTokens = new Set([...known].map(unescaped))
+    checkBytes((byte) => unescapedTokens.has(character(byte)))
+  }
+  for (const name of SPECIAL_TOKENS) specialToken(keys, name, tokens)
+  const unknown = specialToken(keys, UNKNOWN_TOKEN, tokens) ?? tokenizer.unknown
+  if (tokenizer.unknown !== undefined && (unknown === undefined || unknown >= tokens.length)) {
+    throw invalidModel(`has no "tokenizer.ggml.${UNKNOWN_TOKEN}" for what no token stands for`)
+  }
+  const tokenTypes =
+    keys.whole('tokenizer.ggml.token_type_count', { least: 0, most: NO_TOKEN }) ?? 0
+  return { tokens: tokens.length, tokenTypes }
+}
+
+function specialToken(keys: GgufKeys, name: string, tokens: GgufStrings): number | undefined {
+  const key = `tokenizer.ggml.${name}`
+  const id = keys.whole(key, { least: 0, most: NO_TOKEN })
+  if (id === undefined || id === NO_TOKEN) return undefined
+  if (id < tokens.length) return id
+  throw invalidModel(`has ${quoted(key)} at ${id}, but ${tokens.length} tokens`)
+}
+
+/** The tokens by their bytes, one character each. */
+function distinctTokens(tokens: GgufStrings): ReadonlySet<string> {
+  const known = new Set<string>()
+  for (let id = 0; id < tokens.length; id++) {
+    const bytes = tokens.at(id)
+    // llama.cpp gives tokens without text a name of their own.
+    const text = bytes.length === 0 ? `[EMPTY_${id}]` : latin1(bytes)
+    if (known.has(text)) throw invalidModel(`is damaged: its token ${id} is there twice`)
+    known.add(text)
+  }
+  return known
+}
+
+function checkEachToken(keys: GgufKeys, kind: string, tokens: GgufStrings): void {
+  const scores = keys.numbers('tokenizer.ggml.scores', 'float32', 'int32')
+  const types = keys.numbers('tokenizer.ggml.token_type', 'int32')
+  for (const [name, list] of [
+    ['scores', scores],
+    ['token_type', types],
+  ] as const) {
+    if (list !== undefined && list.length !== tokens.length) {
+      throw invalidModel(
+        `has ${list.length} items in "tokenizer.ggml.${name}", but ${tokens.length} tokens`,
+      )
+    }
+  }
+  for (let id = 0; id < (types?.length ?? 0); id++) {
+    const type = types?.at(id) ?? 0
+    if (type < 0 || type > TOKEN_TYPE_BYTE) {
+      throw invalidModel(`is damaged: its token ${id} is of the unknown kind ${type}`)
+    }
+    if (type === TOKEN_TYPE_BYTE && !isByteToken(kind, tokens.at(id))) {
+      throw invalidModel(`is damaged: its token ${id} should be a byte and is not`)
+    }
+  }
+}
+
+/** `<0x41>`; tokenizers of the kind bert have none. */
+function isByteToken(kind: string, bytes: Uint8Array): boolean {
+  return kind !== 'bert' && /^<0x[0-9A-Fa-f]{2}>$/.test(latin1(bytes))
+}
+
+/** Each is two texts with a space between. */
+function checkMerges(keys: GgufKeys): void {
+  const merges = keys.requiredTexts('tokenizer.ggml.merges')
+  for (let index = 0; index < merges.length; index++) {
+    const bytes = merges.at(index)
+    const space = bytes.indexOf(SPACE, 1)
+    if (space < 1 || space === bytes.length - 1) {
+      throw invalidModel(`is damaged: merge ${index} of its tokenizer is no pair`)
+    }
+  }
+}
+
+/** What has no token of its own is spelt in bytes, so each must have one. */
+function checkBytes(isThere: (byte: number) => boolean): void {
+  for (let byte = 0; byte < 256; byte++) {
+    if (isThere(byte)) continue
+    throw invalidModel(
+      `has no token for the byte ${byteToken(byte)}, so not every text can be read`,
+    )
+  }
+}
+
+function byteToken(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
+}
+
+/** A byte as latin1. */
+function character(byte: number): string {
+  return String.fromCharCode(byte)
+}
+
+/** Bytes that cannot be shown are written as in a programming language. */
+function unescaped(token: string): string {
+  return token.replace(
+    /\\(?:x([0-9a-fA-F]{2})|(.))/g,
+    (_, hexadecimal?: string, letter?: string) => {
+      if (hexadecimal !== undefined) return String.fromCharCode(Number.parseInt(hexadecimal, 16))
+      return ESCAPES.get(letter ?? '') ?? letter ?? ''
+    },
+  )
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}

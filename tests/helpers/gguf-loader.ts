@@ -1,0 +1,76 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { LoadOutcome } from './gguf-load-child.js'
+
+const CHILD_PATH = fileURLToPath(new URL('./gguf-load-child.js', import.meta.url))
+
+/** Many times what loading one of the small models takes on a busy machine. */
+const LOAD_TIMEOUT_MS = 15_000
+
+const KEPT_CHARACTERS = 2_000
+
+/** How loading a file ended: with a model, with an error, or with the process. */
+export type LoadResult =
+  | { readonly end: 'loaded' }
+  | { readonly end: 'failed' | 'died' | 'hung'; readonly reason: string }
+
+/** Loads model files with llama.cpp, all in one process for as long as that lives. */
+export class GgufLoader {
+  #child: ChildProcess | null = null
+  #said = ''
+
+  /** Processes that were started. */
+  starts = 0
+
+  async load(path: string): Promise<LoadResult> {
+    const child = this.#child ?? (await this.#start())
+    const waiting = new AbortController()
+    const { signal } = waiting
+    const timeout = AbortSignal.timeout(LOAD_TIMEOUT_MS)
+    child.send({ path })
+    try {
+      return await Promise.race([
+        once(child, 'message', { signal }).then(([outcome]) => answered(outcome)),
+        once(child, 'exit', { signal }).then(() => this.#ended('died')),
+        once(timeout, 'abort', { signal }).then(() => this.#ended('hung')),
+      ])
+    } finally {
+      waiting.abort()
+    }
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  async #ended(end: 'died' | 'hung'): Promise<LoadResult> {
+    await this.close()
+    return { end, reason: this.#said.trim() }
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const child = fork(CHILD_PATH, [], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // llama.cpp would have a debugger print where it ended, which takes seconds.
+      env: { ...process.env, GGML_NO_BACKTRACE: '1' },
+    })
+    this.#child = child
+    this.#said = ''
+    this.starts += 1
+    child.stderr?.on('data', (data: Buffer) => {
+      this.#said = (this.#said + data.toString()).slice(-KEPT_CHARACTERS)
+    })
+    await once(child, 'message')
+    return child
+  }
+}
+
+function answered({ failure }: LoadOutcome): LoadResult {
+  return failure === null ? { end: 'loaded' } : { end: 'failed', reason: failure }
+}

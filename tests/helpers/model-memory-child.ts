@@ -1,0 +1,39 @@
+import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
+
+/** Of a prompt, at once: what the engine evaluates at most. */
+const CHUNK_TOKENS = 63
+
+const PROMPT_TOKENS = 256
+
+// Loads a model as the engine does, fills a part of every slot, and prints the most memory that the
+// process had: node model-memory-child.js PATH SLOTS CONTEXT_TOKENS
+const [path = '', slots = '1', contextTokens = '256'] = process.argv.slice(2)
+const llama = await getLlama({
+  gpu: false,
+  build: 'never',
+  skipDownload: true,
+  progressLogs: false,
+  maxThreads: 1,
+  logLevel: LlamaLogLevel.disabled,
+})
+const model = await llama.loadModel({ modelPath: path })
+const context = await model.createContext({
+  sequences: Number(slots),
+  contextSize: Math.min(Number(contextTokens), model.trainContextSize),
+  batchSize: Number(slots) * CHUNK_TOKENS,
+  threads: 1,
+})
+const text = 'Once upon a time there was a girl who lived in a house. '.repeat(PROMPT_TOKENS)
+const prompt = model.tokenize(text).slice(0, Math.min(PROMPT_TOKENS, context.contextSize - 8))
+await Promise.all(
+  Array.from({ length: Number(slots) }, async () => {
+    const sequence = context.getSequence()
+    for (let start = 0; start < prompt.length; start += CHUNK_TOKENS) {
+      await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(start, start + CHUNK_TOKENS))
+    }
+    await sequence.evaluate(prompt.slice(0, 1), { temperature: 0.7, topK: 40 }).next()
+  }),
+)
+// In kilobytes of 1,024 bytes.
+process.stdout.write(String(process.resourceUsage().maxRSS * 1024))
+process.exit()

@@ -1,0 +1,82 @@
+import { truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type Test } from 'brittle'
+import { inspectGguf } from '../../../../facilities/models/gguf-inspection.js'
+import { u32, u64 } from '../../../helpers/gguf-draft.js'
+import { fileOf, setKey, syntheticDraft, tensorOf, text } from '../../../helpers/gguf-scene.js'
+import { syntheticGguf } from '../../../helpers/synthetic-gguf.js'
+
+async function written(t: Test, bytes: Uint8Array): Promise<string> {
+  const path = join(await t.tmp(), 'model.gguf')
+  await writeFile(path, bytes)
+  return path
+}
+
+test('should say what a model is and how large when its file is whole', async (t) => {
+  const file = syntheticGguf('qwen2')
+  const { facts, sizeBytes } = await inspectGguf(await written(t, file))
+  t.is(facts.architecture, 'qwen2')
+  t.is(facts.layers, 2)
+  t.is(sizeBytes, file.length)
+})
+
+test('should read on when a header is longer than what is read first', async (t) => {
+  const draft = setKey(syntheticDraft(), 'tokenizer.chat_template', text('x'.repeat(5_000_000)))
+  const { facts } = await inspectGguf(await written(t, fileOf(draft)))
+  t.ok(facts.hasChatTemplate)
+})
+
+test('should read in proportion to the header when that has very many small parts', async (t) => {
+  const draft = syntheticDraft('qwen2')
+  const merges = Buffer.alloc(11 * 200_000, Buffer.concat([u64(3n), Buffer.from('a b')]))
+  const bytes = Buffer.concat([u32(8), u64(200_000n), merges])
+  setKey(draft, 'tokenizer.ggml.merges', { code: 9, bytes })
+  // Whoever read on by one of them each time would not be back in time.
+  const { facts } = await inspectGguf(await written(t, fileOf(draft)))
+  t.is(facts.architecture, 'qwen2')
+})
+
+test('should read no more than the header when a file is huge', async (t) => {
+  const draft = syntheticDraft()
+  // A matrix of 96 GB, of which the disk holds nothing.
+  const up = tensorOf(draft, 'output_norm.weight')
+  up.dimensions = [3n << 33n]
+  const path = await written(t, fileOf(draft))
+  await truncate(path, 2 ** 37)
+  // Only the shape is wrong; whoever read the whole file would not be back in time.
+  await t.exception(inspectGguf(path), {
+    code: 'MODEL_INVALID',
+    message: /output_norm\.weight.*shape/,
+  })
+})
+
+test('should begin with the path as it was given when a file is refused', async (t) => {
+  const cases: readonly (readonly [string, Uint8Array, string])[] = [
+    ['MODEL_INVALID', Buffer.from('Lorem ipsum dolor sit amet'), 'no GGUF file'],
+    ['MODEL_INVALID', Buffer.alloc(0), 'no GGUF file'],
+    ['MODEL_INVALID', syntheticGguf('llama').subarray(0, 3_000), 'cut off'],
+    [
+      'MODEL_UNSUPPORTED',
+      fileOf(setKey(syntheticDraft(), 'general.architecture', text('mystery'))),
+      'mystery',
+    ],
+  ]
+  for (const [code, bytes, said] of cases) {
+    const path = await written(t, bytes)
+    try {
+      await inspectGguf(path)
+      t.fail('it is accepted')
+    } catch (error) {
+      t.is(Object(error).code, code)
+      t.ok(Object(error).message.startsWith(`${path}: the model file`), Object(error).message)
+      t.ok(Object(error).message.includes(said), Object(error).message)
+    }
+  }
+})
+
+test('should throw MODEL_INVALID when there is no file to be read', async (t) => {
+  const folder = await t.tmp()
+  await t.exception(inspectGguf(folder), { code: 'MODEL_INVALID', message: /cannot be read/ })
+  const path = join(folder, 'missing.gguf')
+  await t.exception(inspectGguf(path), { code: 'MODEL_INVALID', message: /cannot be read/ })
+})
