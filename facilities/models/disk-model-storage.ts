@@ -1,0 +1,81 @@
+import { fsync } from 'node:fs'
+import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import RandomAccessFile from 'random-access-file'
+import { makeFolder } from '../home/make-folder.js'
+import { isSystemError } from '../home/system-error.js'
+import type { ModelStorage, StoredEntry } from './model-storage.js'
+import { StoredFile } from './stored-file.js'
+
+const syncDescriptor = promisify(fsync)
+
+/** A folder on the disk. */
+export class DiskModelStorage implements ModelStorage {
+  readonly place: string
+
+  /** @param directory absolute; made by `prepare` */
+  constructor(directory: string) {
+    this.place = directory
+  }
+
+  async prepare(): Promise<void> {
+    await makeFolder(this.place)
+  }
+
+  open(name: string): StoredFile {
+    const file = new RandomAccessFile(join(this.place, name))
+    return new StoredFile(file, async () => {
+      // Nothing was written when it is not open, and 0 is another file's descriptor.
+      if (file.fd !== 0) await syncDescriptor(file.fd)
+    })
+  }
+
+  async list(): Promise<readonly StoredEntry[]> {
+    let names: string[]
+    try {
+      names = await readdir(this.place)
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return []
+      throw error
+    }
+    const entries = await Promise.all(names.map((name) => this.entry(name)))
+    return entries.filter((entry) => entry !== undefined)
+  }
+
+  async entry(name: string): Promise<StoredEntry | undefined> {
+    try {
+      const found = await stat(join(this.place, name))
+      if (!found.isFile()) return undefined
+      return { name, sizeBytes: found.size, modifiedAtMs: found.mtimeMs }
+    } catch {
+      // Missing, or in a folder that cannot be entered: not usable either way.
+      return undefined
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(join(this.place, from), join(this.place, to))
+    // Makes the new name itself durable.
+    const folder = await open(this.place, 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(join(this.place, name), { force: true })
+  }
+
+  async freeBytes(): Promise<number | undefined> {
+    try {
+      const { bavail, bsize } = await statfs(this.place)
+      return bavail * bsize
+    } catch {
+      // Some file systems do not say; then writing shows whether there is room.
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { shownAddress } from '../../helpers/fetch-address.js'
+import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
+import { FetchReport } from './fetch-report.js'
+import { unlessStalled } from './fetch-stall.js'
+import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
+import type { ModelStorage } from './model-storage.js'
+import { PartialFile } from './partial-file.js'
+import {
+  type Fetch,
+  FetchFailure,
+  type Hub,
+  openRemoteFile,
+  type RemoteAnswer,
+} from './remote-file.js'
+import { megabytes, writing } from './write-failure.js'
+
+/** Failures in a row, with nothing gained between them, after which a download is given up. */
+export const MAX_FETCH_FAILURES = 5
+
+/** No model file is larger, and nobody is to fill a disk with something else. */
+export const MAX_FETCHED_BYTES = 1_099_511_627_776
+
+/** Less than this between two failures counts as nothing gained. */
+const GAINED_BYTES = 1024 * 1024
+
+/** The wait after the first failure; doubled for each one after it. */
+const RETRY_DELAY_MS = 500
+const MAX_RETRY_DELAY_MS = 30_000
+
+/** What is fetched, and where to. */
+export interface DownloadOptions {
+  readonly storage: ModelStorage
+  readonly clock: Clock
+  readonly random: Random
+  readonly fetch: Fetch
+  /** An address that may be fetched from. */
+  readonly url: string
+  /** The name that the file is to have in the storage. */
+  readonly fileName: string
+  /** What the model is called, and where it comes from: for messages and the journal. */
+  readonly name: string
+  readonly source: string
+  /** What the file must hash to, where whoever asked for it said so. */
+  readonly expectedSha256?: string | undefined
+  /** A server whose word about the hash counts, and that may be given a token. */
+  readonly hub?: Hub | undefined
+}
+
+/**
+ * Fetches one model file. What was fetched is kept when the connection, the process or the machine
+ * fails, and the next download of the same address goes on from there. Only one at a time may fetch
+ * a file of a storage.
+ */
+export class Download {
+  readonly #options: DownloadOptions
+  readonly #shownAddress: string
+
+  constructor(options: DownloadOptions) {
+    this.#options = options
+    this.#shownAddress = shownAddress(new URL(options.url))
+  }
+
+  /**
+   * Progress is of the phases `verifying` (what was there already) and `fetching`.
+   *
+   * @returns what the file is; it is in the storage, whole and durable
+   * @throws StarlingError MODEL_UNREACHABLE; MODEL_NOT_FOUND when the server refuses; MODEL_INVALID
+   *   when the file is not the right one (then nothing of it is kept); MODEL_WRITE_FAILED; CANCELLED
+   */
+  async run(prepare: PrepareOptions): Promise<{ sizeBytes: number; sha256: string }> {
+    const { url, storage, random, fileName, name, source, expectedSha256 } = this.#options
+    const address = createHash('sha256').update(url).digest('hex')
+    const identity = { storage, random, fileName, name, source, address, expectedSha256 }
+    const partial = await this.#stored(undefined, () => PartialFile.open(identity, prepare))
+    try {
+      await this.#fetchAll(partial, prepare)
+      return await this.#finish(partial)
+    } catch (error) {
+      await this.#keep(partial)
+      throw error
+    } finally {
+      await partial.close()
+    }
+  }
+
+  async #fetchAll(partial: PartialFile, prepare: PrepareOptions): Promise<void> {
+    const report = new FetchReport(this.#options.clock, partial, prepare)
+    let failures = 0
+    let gainedBytes = partial.sizeBytes
+    while (!partial.isWhole) {
+      throwIfCancelled(prepare.signal)
+      try {
+        await this.#attempt(partial, report, prepare.signal)
+      } catch (failure) {
+        if (!(failure instanceof FetchFailure)) throw failure
+        if (partial.sizeBytes >= gainedBytes + GAINED_BYTES) failures = 0
+        gainedBytes = Math.max(gainedBytes, partial.sizeBytes)
+        failures += 1
+        if (failures === MAX_FETCH_FAILURES) throw this.#unreachable(partial, failure)
+        report.note(`${failure.message}; tried again`)
+        await this.#waitAfter(failure, failures, prepare.signal)
+      }
+    }
+  }
+
+  async #attempt(
+    partial: PartialFile,
+    report: FetchReport,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { fetch, url, hub, clock } = this.#options
+    const controller = new AbortController()
+    let answer: RemoteAnswer | undefined
+    if (!partial.isContinuable) await this.#stored(undefined, () => partial.reset())
+    try {
+      answer = await unlessStalled(
+        openRemoteFile({
+          url,
+          offset: partial.sizeBytes,
+          condition: partial.condition,
+          hub,
+          signal: controller.signal,
+          fetch,
+          nowMs: clock.now(),
+        }),
+        clock,
+        signal,
+      )
+      await this.#accept(partial, answer, report)
+      await this.#receive(partial, answer, report, signal)
+    } finally {
+      controller.abort()
+      // A failure is one of a connection that is not wanted any more.
+      answer?.body?.cancel().catch(() => undefined)
+    }
+  }
+
+  /** Goes on with the file where the answer does, or begins it anew. */
+  async #accept(partial: PartialFile, answer: RemoteAnswer, report: FetchReport): Promise<void> {
+    const { expectedSha256 } = this.#options
+    if (expectedSha256 !== undefined && answer.sha256 !== undefined) {
+      if (answer.sha256 !== expectedSha256) {
+        throw this.#invalid(`has the SHA-256 ${answer.sha256} instead of ${expectedSha256}`)
+      }
+    }
+    if (partial.isContinuedBy(answer)) {
+      await this.#checkRoom((partial.totalBytes ?? answer.totalBytes ?? 0) - partial.sizeBytes)
+      return
+    }
+    if (partial.sizeBytes > 0) {
+      await this.#stored(undefined, () => partial.reset())
+      report.note(`${this.#shownAddress} is not what it was, or not sent in parts: begun again`)
+    }
+    if (answer.kind !== 'whole') {
+      throw new FetchFailure(`${this.#shownAddress} did not send what was asked for`)
+    }
+    const { totalBytes } = answer
+    if (totalBytes !== undefined && totalBytes > MAX_FETCHED_BYTES) throw this.#tooLarge()
+    await this.#checkRoom(totalBytes ?? 0)
+    await this.#stored(totalBytes, () => partial.begin(answer))
+  }
+
+  async #receive(
+    partial: PartialFile,
+    answer: RemoteAnswer,
+    report: FetchReport,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const total = partial.totalBytes
+    report.add(0)
+    for (;;) {
+      const { value } = await unlessStalled(readChunk(answer), this.#options.clock, signal)
+      if (value === undefined) break
+      if (total !== undefined && partial.sizeBytes + value.length > total) {
+        throw new FetchFailure(`${this.#shownAddress} sends more than the ${total} bytes it named`)
+      }
+      if (partial.sizeBytes + value.length > MAX_FETCHED_BYTES) throw this.#tooLarge()
+      await this.#stored(total, () => partial.append(value))
+      if (partial.isGguf === false) {
+        await this.#stored(total, () => partial.discard())
+        throw this.#invalid('is no GGUF file')
+      }
+      report.add(value.length)
+    }
+    if (total === undefined) await this.#stored(total, () => partial.endHere())
+    else if (partial.sizeBytes < total) {
+      const { sizeBytes } = partial
+      throw new FetchFailure(`${this.#shownAddress} ended after ${sizeBytes} of ${total} bytes`)
+    }
+  }
+
+  async #finish(partial: PartialFile): Promise<{ sizeBytes: number; sha256: string }> {
+    const { sizeBytes, expectedSha256 } = partial
+    const sha256 = partial.sha256()
+    const isRight = expectedSha256 === undefined || sha256 === expectedSha256
+    if (isRight && partial.isGguf === true) {
+      await this.#stored(sizeBytes, () => partial.finish())
+      return { sizeBytes, sha256 }
+    }
+    await this.#stored(sizeBytes, () => partial.discard())
+    throw this.#invalid(
+      isRight ? 'is no GGUF file' : `has the SHA-256 ${sha256} instead of ${expectedSha256}`,
+    )
+  }
+
+  /** After a failure: what is there is to be there the next time. */
+  async #keep(partial: PartialFile): Promise<void> {
+    try {
+      await partial.checkpoint()
+    } catch {
+      // The failure to report is the first one; at worst more is fetched again.
+    }
+  }
+
+  async #checkRoom(neededBytes: number): Promise<void> {
+    const { storage, name } = this.#options
+    const freeBytes = await storage.freeBytes()
+    if (freeBytes === undefined || neededBytes <= freeBytes) return
+    throw new StarlingError(
+      'MODEL_WRITE_FAILED',
+      `the model ${name} takes ${megabytes(neededBytes)}, and ${storage.place} has room for ` +
+        `${megabytes(freeBytes)}: ${megabytes(neededBytes - freeBytes)} are missing`,
+    )
+  }
+
+  async #waitAfter(
+    failure: FetchFailure,
+    failures: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { clock, random } = this.#options
+    const backoffMs = RETRY_DELAY_MS * 2 ** (failures - 1)
+    // Many that were cut off together do not come back together.
+    const delayMs = Math.max(backoffMs, failure.retryAfterMs) * (0.75 + random.fraction() / 2)
+    try {
+      await clock.sleep(Math.min(delayMs, MAX_RETRY_DELAY_MS), signal)
+    } catch (error) {
+      throwIfCancelled(signal)
+      throw error
+    }
+  }
+
+  async #stored<Result>(
+    sizeBytes: number | undefined,
+    action: () => Promise<Result>,
+  ): Promise<Result> {
+    const { name, storage } = this.#options
+    return await writing(name, storage.place, sizeBytes, action)
+  }
+
+  #unreachable({ sizeBytes, totalBytes }: PartialFile, failure: FetchFailure): StarlingError {
+    const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`
+    const there = sizeBytes === 0 ? '' : `; ${megabytes(sizeBytes)}${of} are there`
+    return new StarlingError(
+      'MODEL_UNREACHABLE',
+      `the model ${this.#options.name} cannot be fetched: ${failure.message}${there}`,
+      { cause: failure },
+    )
+  }
+
+  #tooLarge(): StarlingError {
+    return this.#invalid(`is larger than ${megabytes(MAX_FETCHED_BYTES)}`)
+  }
+
+  #invalid(what: string): StarlingError {
+    const { name } = this.#options
+    return new StarlingError('MODEL_INVALID', `the model ${name}: ${this.#shownAddress} ${what}`)
+  }
+}
+
+/** The next piece of the file; undefined at its end. */
+async function readChunk({ body }: RemoteAnswer): Promise<{ value: Uint8Array | undefined }> {
+  if (body === undefined) return { value: undefined }
+  try {
+    const { done, value } = await body.read()
+    return { value: done ? undefined : value }
+  } catch (cause) {
+    const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+    const reason = below instanceof Error ? below.message : String(below)
+    throw new FetchFailure(`the connection broke off: ${reason}`, { cause })
+  }
+}

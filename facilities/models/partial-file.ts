@@ -1,0 +1,232 @@
+import { createHash, type Hash } from 'node:crypto'
+import { GGUF_MAGIC } from '../../helpers/gguf/gguf-file.js'
+import { isSameState, mayBeSameState, rangeCondition } from '../../helpers/http-range.js'
+import type { Random } from '../clock/random.js'
+import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
+import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from './model-records.js'
+import type { ModelStorage } from './model-storage.js'
+import type { RemoteAnswer } from './remote-file.js'
+import type { StoredFile } from './stored-file.js'
+
+/** Where what was fetched so far is kept: beside the file that it becomes. */
+export const PARTIAL_ENDING = '.partial'
+
+/** Read at a time when what is there is hashed. */
+const CHUNK_BYTES = 4 * 1024 * 1024
+
+/** How much may be lost in a power cut: a second's worth of a fast connection. */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024
+
+/** What a partial file is of. */
+export interface PartialFileOptions {
+  readonly storage: ModelStorage
+  readonly random: Random
+  /** The name of the file that it becomes. */
+  readonly fileName: string
+  /** For whoever looks at the journal. */
+  readonly name: string
+  readonly source: string
+  /** SHA-256 of the address that it is fetched from. */
+  readonly address: string
+  /** What the whole file must hash to, where that is known beforehand. */
+  readonly expectedSha256: string | undefined
+}
+
+/**
+ * A file while it is fetched, hashed as it grows. What is there outlives the process, and a journal
+ * beside it says what it is the beginning of.
+ *
+ * After a power cut a file may be longer than what was really written. Where the hash of the whole
+ * is known that would be noticed at the end; otherwise only what was synced for certain is kept.
+ */
+export class PartialFile {
+  readonly #options: PartialFileOptions
+  readonly #file: StoredFile
+  #journal: DownloadJournal | null = null
+  #hash: Hash = createHash('sha256')
+  #beginning = ''
+  #sizeBytes = 0
+
+  private constructor(options: PartialFileOptions) {
+    this.#options = options
+    this.#file = options.storage.open(options.fileName + PARTIAL_ENDING)
+  }
+
+  /**
+   * Opens what is there of the file, and hashes it: progress of the phase `verifying`.
+   *
+   * @throws the error of the storage; StarlingError CANCELLED
+   */
+  static async open(options: PartialFileOptions, prepare: PrepareOptions): Promise<PartialFile> {
+    const partial = new PartialFile(options)
+    try {
+      await options.storage.prepare()
+      await partial.#restore(prepare)
+      return partial
+    } catch (error) {
+      await partial.close()
+      throw error
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** Of the whole file, as far as the server said. */
+  get totalBytes(): number | undefined {
+    return this.#journal?.totalBytes ?? undefined
+  }
+
+  get isWhole(): boolean {
+    return this.#journal !== null && this.#sizeBytes === this.#journal.totalBytes
+  }
+
+  /** Whether it begins as a GGUF file does; undefined while it is too short to say. */
+  get isGguf(): boolean | undefined {
+    return this.#beginning.length < GGUF_MAGIC.length ? undefined : this.#beginning === GGUF_MAGIC
+  }
+
+  /** What the whole must hash to, by whoever asked for it or by the hub; undefined when unknown. */
+  get expectedSha256(): string | undefined {
+    return this.#options.expectedSha256 ?? this.#journal?.sha256 ?? undefined
+  }
+
+  /** On what a request for the rest depends: see `rangeCondition`. */
+  get condition(): string | undefined {
+    return this.#journal === null ? undefined : rangeCondition(this.#journal)
+  }
+
+  /**
+   * Whether the rest can be asked for: with neither a hash nor a condition the rest of another file
+   * would not be noticed.
+   */
+  get isContinuable(): boolean {
+    return this.#sizeBytes > 0 && (this.expectedSha256 ?? this.condition) !== undefined
+  }
+
+  /** Whether an answer goes on where this ends, and with the same file. */
+  isContinuedBy(answer: RemoteAnswer): boolean {
+    const journal = this.#journal
+    if (journal === null || answer.kind !== 'part' || answer.start !== this.#sizeBytes) return false
+    const total = journal.totalBytes ?? undefined
+    const isSameFile = this.expectedSha256 === undefined ? isSameState : mayBeSameState
+    return (
+      (total === undefined || answer.totalBytes === undefined || total === answer.totalBytes) &&
+      (journal.sha256 === null ||
+        answer.sha256 === undefined ||
+        journal.sha256 === answer.sha256) &&
+      isSameFile(journal, answer.state)
+    )
+  }
+
+  /** Lets go of what is there, which is not the beginning of the file any more. */
+  async reset(): Promise<void> {
+    if (this.#sizeBytes > 0) await this.#file.truncate(0)
+    this.#forget()
+  }
+
+  /** After a reset: says of which file the next bytes are the beginning. */
+  async begin(answer: Pick<RemoteAnswer, 'state' | 'totalBytes' | 'sha256'>): Promise<void> {
+    const { name, source, address } = this.#options
+    // Also what a process left that was killed before it said what it was of.
+    await this.#file.truncate(0)
+    await this.#write({
+      version: 1,
+      name,
+      source,
+      address,
+      ...answer.state,
+      totalBytes: answer.totalBytes ?? null,
+      sha256: answer.sha256 ?? null,
+      durableBytes: 0,
+    })
+  }
+
+  /** Nothing of it is of use any more. */
+  async discard(): Promise<void> {
+    const { storage, fileName } = this.#options
+    this.#forget()
+    await this.#file.close()
+    await storage.remove(fileName + PARTIAL_ENDING)
+    await storage.remove(fileName + JOURNAL.ending)
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    await this.#file.write(this.#sizeBytes, bytes)
+    this.#take(bytes)
+    const durableBytes = this.#journal?.durableBytes ?? 0
+    if (this.#sizeBytes - durableBytes >= CHECKPOINT_BYTES) await this.checkpoint()
+  }
+
+  /** Makes what is there outlive a power cut. */
+  async checkpoint(): Promise<void> {
+    if (this.#journal === null || this.#journal.durableBytes === this.#sizeBytes) return
+    await this.#file.sync()
+    await this.#write({ ...this.#journal, durableBytes: this.#sizeBytes })
+  }
+
+  /** It is whole as it is: for a server that did not say how long it is. */
+  async endHere(): Promise<void> {
+    if (this.#journal === null) return
+    await this.#file.sync()
+    const sizeBytes = this.#sizeBytes
+    await this.#write({ ...this.#journal, totalBytes: sizeBytes, durableBytes: sizeBytes })
+  }
+
+  sha256(): string {
+    return this.#hash.copy().digest('hex')
+  }
+
+  /** Gives it its name, durably. It is not to be used any more. */
+  async finish(): Promise<void> {
+    const { storage, fileName } = this.#options
+    await this.#file.sync()
+    await this.#file.close()
+    await storage.rename(fileName + PARTIAL_ENDING, fileName)
+    await storage.remove(fileName + JOURNAL.ending)
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #restore(prepare: PrepareOptions): Promise<void> {
+    const { storage, fileName, address, expectedSha256 } = this.#options
+    const journal = await readRecord(storage, fileName, JOURNAL)
+    const entry = await storage.entry(fileName + PARTIAL_ENDING)
+    if (journal === undefined || entry === undefined || journal.address !== address) return
+    const isHashKnown = expectedSha256 !== undefined || journal.sha256 !== null
+    const keptBytes = isHashKnown
+      ? entry.sizeBytes
+      : Math.min(entry.sizeBytes, journal.durableBytes)
+    if (keptBytes > (journal.totalBytes ?? Infinity)) return
+    for (let offset = 0; offset < keptBytes; offset += CHUNK_BYTES) {
+      throwIfCancelled(prepare.signal)
+      this.#take(await this.#file.read(offset, Math.min(CHUNK_BYTES, keptBytes - offset)))
+      prepare.onProgress?.({ phase: 'verifying', fraction: this.#sizeBytes / keptBytes })
+    }
+    if (keptBytes < entry.sizeBytes) await this.#file.truncate(keptBytes)
+    this.#journal = journal
+  }
+
+  #take(bytes: Uint8Array): void {
+    const missing = GGUF_MAGIC.length - this.#beginning.length
+    if (missing > 0) this.#beginning += Buffer.from(bytes.subarray(0, missing)).toString('latin1')
+    this.#hash.update(bytes)
+    this.#sizeBytes += bytes.length
+  }
+
+  #forget(): void {
+    this.#journal = null
+    this.#hash = createHash('sha256')
+    this.#beginning = ''
+    this.#sizeBytes = 0
+  }
+
+  async #write(journal: DownloadJournal): Promise<void> {
+    const { storage, fileName, random } = this.#options
+    await writeRecord(storage, fileName, JOURNAL, journal, random)
+    this.#journal = journal
+  }
+}

@@ -1,0 +1,192 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { redirectTarget, shownAddress } from '../../helpers/fetch-address.js'
+import {
+  type FileState,
+  parseContentLength,
+  parseContentRange,
+  parseRetryAfter,
+  sha256FromEtag,
+} from '../../helpers/http-range.js'
+
+/** Redirects that are followed; a hub needs two. */
+export const MAX_REDIRECTS = 5
+
+/** The part of `fetch` that is used. */
+export type Fetch = (
+  url: string,
+  init: {
+    readonly headers: Record<string, string>
+    readonly redirect: 'manual'
+    readonly signal: AbortSignal
+  },
+) => Promise<Response>
+
+/** A failure after which the same request may succeed. */
+export class FetchFailure extends Error {
+  /** How long the server asks to be left alone. */
+  readonly retryAfterMs: number
+
+  constructor(
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.name = 'FetchFailure'
+    this.retryAfterMs = options.retryAfterMs ?? 0
+  }
+}
+
+/** A server that is trusted with more than others. */
+export interface Hub {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** Sent to it, and to nobody else. */
+  readonly token?: string | undefined
+}
+
+/** What is asked of a server. */
+export interface RemoteRequest {
+  readonly url: string
+  /** The first byte that is wanted. */
+  readonly offset: number
+  /** The rest is wanted only of a file in this state: see `rangeCondition`. */
+  readonly condition: string | undefined
+  /** What it says about a file's hash is believed. */
+  readonly hub?: Hub | undefined
+  readonly signal: AbortSignal
+  readonly fetch: Fetch
+  /** Milliseconds since 1970. */
+  readonly nowMs: number
+}
+
+/** What a server answered. */
+export interface RemoteAnswer {
+  /** The whole file, or the part that was asked for, or neither. */
+  readonly kind: 'whole' | 'part' | 'neither'
+  /** The first byte of the body. */
+  readonly start: number
+  /** Of the whole file; undefined when it is not said. */
+  readonly totalBytes: number | undefined
+  readonly state: FileState
+  /** What the hub says that the file hashes to. */
+  readonly sha256: string | undefined
+  readonly body: ReadableStreamDefaultReader<Uint8Array> | undefined
+}
+
+/**
+ * Asks a server for a file, or for its rest, and follows its redirects.
+ *
+ * @throws FetchFailure when the server cannot be reached, or is not able to answer now
+ * @throws StarlingError MODEL_NOT_FOUND when it refuses, or has no such file; MODEL_INVALID when it
+ *   sends something that cannot be stored as it is
+ */
+export async function openRemoteFile(request: RemoteRequest): Promise<RemoteAnswer> {
+  let url = new URL(request.url)
+  let isAtHub = url.origin === request.hub?.origin
+  let sha256: string | undefined
+  for (let redirects = 0; ; redirects++) {
+    const response = await send(request, url, isAtHub ? request.hub?.token : undefined)
+    const { headers, status } = response
+    if (isAtHub) sha256 ??= sha256FromEtag(headers.get('x-linked-etag'))
+    if (status < 300 || status > 399) {
+      if (isAtHub) sha256 ??= sha256FromEtag(headers.get('etag'))
+      return await read(response, request, url, sha256)
+    }
+    await discard(response)
+    if (redirects === MAX_REDIRECTS) {
+      throw new FetchFailure(`${shownAddress(url)} redirects more than ${MAX_REDIRECTS} times`)
+    }
+    const target = redirectTarget(url, headers.get('location') ?? '')
+    if (target === undefined) {
+      throw refused(url, `redirects (HTTP ${status}) to an address that is not followed`)
+    }
+    // A token is for the hub alone, and what comes back from elsewhere is not the hub's word.
+    isAtHub = isAtHub && target.origin === url.origin
+    url = target
+  }
+}
+
+async function send(
+  request: RemoteRequest,
+  url: URL,
+  token: string | undefined,
+): Promise<Response> {
+  const { offset, condition, signal } = request
+  try {
+    return await request.fetch(url.href, {
+      headers: {
+        accept: '*/*',
+        // Compressed, neither lengths nor ranges would be those of the file.
+        'accept-encoding': 'identity',
+        'user-agent': 'starling',
+        ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+        ...(offset > 0 && condition !== undefined ? { 'if-range': condition } : {}),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      redirect: 'manual',
+      signal,
+    })
+  } catch (cause) {
+    throw new FetchFailure(`${shownAddress(url)} cannot be reached: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+async function read(
+  response: Response,
+  request: RemoteRequest,
+  url: URL,
+  sha256: string | undefined,
+): Promise<RemoteAnswer> {
+  const { headers, status } = response
+  const isNeither = status === 416
+  if (status !== 200 && status !== 206 && !isNeither) {
+    await discard(response)
+    throw failureOf(status, url, parseRetryAfter(headers.get('retry-after'), request.nowMs))
+  }
+  if ((headers.get('content-encoding') ?? 'identity') !== 'identity') {
+    await discard(response)
+    throw new StarlingError('MODEL_INVALID', `${shownAddress(url)} is sent compressed`)
+  }
+  const state = { etag: headers.get('etag'), lastModified: headers.get('last-modified') }
+  const body = response.body?.getReader()
+  const known = { state, sha256, body }
+  if (status === 200) {
+    const totalBytes = parseContentLength(headers.get('content-length'))
+    return { ...known, kind: 'whole', start: 0, totalBytes }
+  }
+  const range = parseContentRange(headers.get('content-range'))
+  if (isNeither || range === undefined) {
+    return { ...known, kind: 'neither', start: 0, totalBytes: undefined }
+  }
+  return { ...known, kind: 'part', start: range.start, totalBytes: range.totalBytes }
+}
+
+function failureOf(status: number, url: URL, retryAfterMs: number | undefined): Error {
+  const isPassing = status >= 500 || status === 408 || status === 425 || status === 429
+  if (isPassing) {
+    return new FetchFailure(`${shownAddress(url)} answers with HTTP ${status}`, { retryAfterMs })
+  }
+  if (status === 401 || status === 403) {
+    return refused(url, `is not given to just anybody (HTTP ${status}): it may need a token`)
+  }
+  if (status === 404 || status === 410) return refused(url, `is not there (HTTP ${status})`)
+  return refused(url, `answers with HTTP ${status}`)
+}
+
+function refused(url: URL, what: string): StarlingError {
+  return new StarlingError('MODEL_NOT_FOUND', `${shownAddress(url)} ${what}`)
+}
+
+async function discard(response: Response): Promise<void> {
+  try {
+    await response.body?.cancel()
+  } catch {
+    // It was broken off already; nothing of it is wanted.
+  }
+}
+
+/** `fetch failed` says nothing; what is below it does. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message
+}
