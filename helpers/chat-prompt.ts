@@ -1,6 +1,7 @@
 import { Template } from '@huggingface/jinja'
 import { StarlingError } from './errors/starling-error.js'
-import type { ChatMessage } from './protocol/generation.js'
+import type { ChatMessage, Tool, ToolCall } from './protocol/chat-message.js'
+import { TemplatePlaceholders } from './template-placeholders.js'
 
 /** A piece of a prompt. */
 export interface PromptPart {
@@ -18,13 +19,26 @@ export interface TemplateVariables {
   readonly eosToken: string
 }
 
+/** Words of JSON schemas, which some templates look for. Being fixed, they can say nothing else. */
+const SCHEMA_WORDS: ReadonlySet<string> = new Set([
+  ...['type', 'function', 'name', 'parameters', 'properties', 'required', 'description', 'items'],
+  ...['object', 'array', 'string', 'number', 'integer', 'boolean', 'null', 'enum', 'default'],
+  ...['additionalProperties', 'anyOf', 'oneOf', 'allOf', 'const', 'format', 'title'],
+  ...['$ref', '$defs', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
+])
+const NO_WORDS: ReadonlySet<string> = new Set()
+
+/** Arguments that are nested deeper are shown as they were written: walking them could exhaust the stack. */
+const MAX_NESTING = 64
+
 /**
  * Lays a conversation out as its model was trained to read it, by the Jinja template that the model
  * brings.
  *
- * The template never sees what was said: it is rendered with a placeholder for each message, and the
- * contents take their places afterwards, as parts of their own. So a message cannot end its own turn
- * by writing the model's special tokens, whatever the template does.
+ * The template never sees what was said: it is rendered with placeholders for messages, for the names
+ * and descriptions of functions and for their arguments, and the contents take their places
+ * afterwards, as parts of their own. So nobody can end their own turn by writing the model's special
+ * tokens, whatever the template does.
  */
 export class ChatPrompt {
   readonly #template: Template | null
@@ -56,41 +70,113 @@ export class ChatPrompt {
    * @throws StarlingError INVALID_REQUEST when the template refuses the conversation, as some do
    *   when the roles do not alternate
    */
-  parts(messages: readonly ChatMessage[]): PromptPart[] {
+  parts(messages: readonly ChatMessage[], tools: readonly Tool[] = []): PromptPart[] {
     if (this.#template === null) {
       return [{ text: messages.map(({ content }) => content).join('\n'), from: 'content' }]
     }
-    let rendered: string
+    const placeholders = new TemplatePlaceholders()
+    const rendered = this.#render(this.#template, {
+      messages: templateMessages(messages, placeholders),
+      ...(tools.length > 0 && {
+        tools: tools.map((tool) => placeholders.value(templateTool(tool), SCHEMA_WORDS)),
+      }),
+      add_generation_prompt: true,
+      bos_token: this.#variables.bosToken,
+      eos_token: this.#variables.eosToken,
+    })
+    const pieces = placeholders.fill(rendered)
+    if (pieces === null) throw refused('it changes what was said')
+    return pieces.map(({ text, content }) => ({
+      text,
+      from: content === null ? 'template' : 'content',
+    }))
+  }
+
+  #render(template: Template, variables: Record<string, unknown>): string {
     try {
-      rendered = this.#template.render({
-        // An empty content stays empty: templates ask whether there is one.
-        messages: messages.map(({ role, content }, index) => ({
-          role,
-          content: content === '' ? '' : `${OPEN}${index}${CLOSE}`,
-        })),
-        add_generation_prompt: true,
-        bos_token: this.#variables.bosToken,
-        eos_token: this.#variables.eosToken,
-      })
+      return template.render(variables)
     } catch (cause) {
-      throw new StarlingError(
-        'INVALID_REQUEST',
-        `The model's chat template refuses this conversation: ${cause instanceof Error ? cause.message : cause}`,
-        { cause },
-      )
+      throw refused(cause instanceof Error ? cause.message : String(cause), cause)
     }
-    return rendered
-      .split(PLACEHOLDER)
-      .map((text, index): PromptPart => {
-        // split() puts the captured index of each placeholder between the texts around it.
-        if (index % 2 === 0) return { text, from: 'template' }
-        return { text: messages[Number(text)]?.content ?? '', from: 'content' }
-      })
-      .filter(({ text }) => text !== '')
   }
 }
 
-// Private-use characters: nobody's template has them, and trimming does not remove them.
-const OPEN = '\u{F0000}'
-const CLOSE = '\u{F0001}'
-const PLACEHOLDER = new RegExp(`${OPEN}(\\d+)${CLOSE}`, 'u')
+/** Templates expect the parameters to be there, also of a function that takes none. */
+function templateTool(tool: Tool): Tool {
+  const parameters = tool.function.parameters ?? { type: 'object', properties: {} }
+  return { type: 'function', function: { ...tool.function, parameters } }
+}
+
+function templateMessages(
+  messages: readonly ChatMessage[],
+  placeholders: TemplatePlaceholders,
+): unknown[] {
+  // Some templates insist on ids of nine characters; none shows them to be more than an id.
+  const calls = new Map<string, { id: string; name: string }>()
+  return messages.map((message) => {
+    const content = placeholders.text(message.content)
+    if (message.role === 'tool') {
+      const call = calls.get(message.toolCallId)
+      return {
+        role: message.role,
+        content,
+        tool_call_id: call?.id ?? callId(calls.size),
+        ...(call && { name: placeholders.text(call.name) }),
+      }
+    }
+    if (message.role !== 'assistant' || message.toolCalls === undefined) {
+      return { role: message.role, content }
+    }
+    const toolCalls = message.toolCalls.map((call) => {
+      const id = callId(calls.size)
+      calls.set(call.id, { id, name: call.function.name })
+      return { id, type: 'function', function: templateCall(call, placeholders) }
+    })
+    return { role: message.role, content, tool_calls: toolCalls }
+  })
+}
+
+/** Templates write the arguments as JSON; a text would get quotation marks around it. */
+function templateCall(call: ToolCall, placeholders: TemplatePlaceholders): unknown {
+  const { name, arguments: text } = call.function
+  const given = parsedObject(text)
+  return {
+    name: placeholders.text(name),
+    arguments: given === null ? placeholders.text(text) : placeholders.value(given, NO_WORDS),
+  }
+}
+
+function parsedObject(text: string): unknown {
+  if (nesting(text) > MAX_NESTING) return null
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null
+  } catch {
+    // What the model wrote need not be JSON: then it is shown as it is.
+    return null
+  }
+}
+
+/** At most this deep; brackets within strings count, too. */
+function nesting(text: string): number {
+  let deepest = 0
+  let depth = 0
+  for (const character of text) {
+    if (character === '[' || character === '{') depth += 1
+    else if (character === ']' || character === '}') depth -= 1
+    deepest = Math.max(deepest, depth)
+  }
+  return deepest
+}
+
+function callId(index: number): string {
+  return String(index).padStart(9, '0')
+}
+
+function refused(why: string, cause?: unknown): StarlingError {
+  return new StarlingError(
+    'INVALID_REQUEST',
+    `The model's chat template refuses this conversation: ${why}`,
+    { cause },
+  )
+}

@@ -10,6 +10,9 @@ const MAX_WAITING_TOKENS = 32
 /** How many earlier tokens are decoded together with a new one, which settles its leading space. */
 const CONTEXT_TOKENS = 4
 
+/** How many tokens may be decoded together before those that are done with are left out. */
+const WINDOW_TOKENS = 12
+
 /**
  * Turns tokens into text one by one, without ever splitting a character that several tokens share:
  * the token that completes a character brings it, those before it bring nothing.
@@ -54,15 +57,16 @@ export class StreamingDetokenizer {
     const incomplete = text.endsWith(REPLACEMENT) && this.#waiting < MAX_WAITING_TOKENS
     const fresh = this.#since(incomplete ? text.slice(0, -REPLACEMENT.length) : text)
     if (incomplete) this.#returned += fresh
-    else this.#settle()
+    else this.#settle(text)
     return fresh
   }
 
   /** Ends the text: what is still incomplete comes out as replacement characters. */
   flush(): string {
     if (this.#waiting === 0) return ''
-    const rest = this.#since(this.#decode(this.#window))
-    this.#settle()
+    const text = this.#decode(this.#window)
+    const rest = this.#since(text)
+    this.#settle(text)
     return rest
   }
 
@@ -73,9 +77,12 @@ export class StreamingDetokenizer {
     return this.#decode(this.#window.slice(-this.#waiting))
   }
 
-  #settle(): void {
-    this.#window = this.#window.slice(-CONTEXT_TOKENS)
+  /** All of the window's text has been returned. */
+  #settle(text: string): void {
     this.#waiting = 0
+    this.#returned = text
+    if (this.#window.length < WINDOW_TOKENS) return
+    this.#window = this.#window.slice(-CONTEXT_TOKENS)
     this.#returned = this.#decode(this.#window)
   }
 }

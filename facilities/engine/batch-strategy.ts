@@ -1,85 +1,70 @@
-import type {
-  BatchItem,
-  LlamaContextSequence,
-  Token as NativeToken,
-  PrioritizedBatchItem,
-} from 'node-llama-cpp'
+import type { BatchItem, PrioritizedBatchItem } from 'node-llama-cpp'
 
-/** Sequences that are compared, at most. */
-const PROBED_SEQUENCES = 4
-
-/** Tokens that are compared of each. */
-const PROBED_TOKENS = 3
+/** What node-llama-cpp asks a strategy with. */
+interface Waiting {
+  readonly items: readonly BatchItem[]
+  /** How many tokens the batch can hold. */
+  readonly size: number
+}
 
 /**
- * Decides which answers llama.cpp computes in one batch.
+ * How often a batch is put off, for a few turns of the microtask queue each, until the answers of the
+ * last one ask for their next tokens.
+ */
+const MAX_PUT_OFF = 16
+
+/**
+ * Decides which evaluations llama.cpp computes in one batch.
  *
  * Computing several together reads the model once for all of them. But for some kinds of weights it
  * also takes another path through the matrices, which rounds differently: an answer would then
  * depend on which others run beside it. Measured on a CPU: with f16 weights 109 of 120 probabilities
- * changed beside three others, with q8_0 weights none of 120 did.
+ * changed beside three others, with q8_0 weights none of 120 did. Where that is so, answers take turns.
  */
 export class BatchStrategy {
   #together = true
+  /** How many items the last batch had, and how often the next one has been put off for them. */
+  #lastItems = 0
+  #putOff = 0
 
   /** Whether answers are computed together, or one after the other in turns. */
   get together(): boolean {
     return this.#together
   }
 
-  /**
-   * For node-llama-cpp: what the next batch holds. Always whole items, so that a chunk of a prompt
-   * stays one chunk; the batch has to be large enough for one of each sequence.
-   */
-  readonly prioritize = ({
-    items,
-  }: {
-    readonly items: readonly BatchItem[]
-  }): PrioritizedBatchItem[] =>
-    (this.#together ? items : items.slice(0, 1)).map((item) => ({
-      item,
-      processAmount: item.tokens.length,
-    }))
+  /** From now on, one evaluation at a time. */
+  takeTurns(): void {
+    this.#together = false
+  }
 
   /**
-   * Tries whether answers stay what they are, to the last bit, when they are computed together, and
-   * has them computed in turns if not. The sequences are empty before and after.
+   * For node-llama-cpp: what the next batch holds. Always whole items, so that a chunk of a prompt
+   * stays one chunk. Answers come before prompts, because each adds a single token; prompts as many as
+   * fit, in the order in which they came. The batch has to be large enough for one of each sequence
+   * and the largest chunk.
    */
-  async choose(
-    sequences: readonly LlamaContextSequence[],
-    prompt: readonly NativeToken[],
-  ): Promise<void> {
-    const probed = sequences.slice(0, PROBED_SEQUENCES)
-    // Prompts of different lengths, so that one is decoded beside another's prompt.
-    const probe = (sequence: LlamaContextSequence, index: number) =>
-      likelihoods(
-        sequence,
-        [...Array(index + 1)].flatMap(() => prompt),
-      )
-    const alone: string[] = []
-    for (const [index, sequence] of probed.entries()) alone.push(await probe(sequence, index))
-    const beside = await Promise.all(probed.map(probe))
-    this.#together = alone.every((outcome, index) => outcome === beside[index])
+  readonly prioritize = ({ items, size }: Waiting): PrioritizedBatchItem[] => {
+    if (!this.#together) return items.slice(0, 1).map(whole)
+    if (items.length < this.#lastItems && this.#putOff < MAX_PUT_OFF) {
+      this.#putOff += 1
+      return []
+    }
+    this.#putOff = 0
+    const answers = items.filter(({ tokens }) => tokens.length === 1)
+    let left = size - answers.length
+    const prompts: BatchItem[] = []
+    for (const item of items) {
+      if (item.tokens.length === 1) continue
+      left -= item.tokens.length
+      // The next one may be smaller and fit; but then a large one could wait for ever.
+      if (left < 0) break
+      prompts.push(item)
+    }
+    this.#lastItems = answers.length + prompts.length
+    return [...answers, ...prompts].map(whole)
   }
 }
 
-/** The likeliest next tokens and their exact probabilities. */
-async function likelihoods(
-  sequence: LlamaContextSequence,
-  prompt: readonly NativeToken[],
-): Promise<string> {
-  const outcomes: string[] = []
-  let input = [...prompt]
-  for (let index = 0; index < PROBED_TOKENS; index++) {
-    const last = input.pop()
-    if (last === undefined) break
-    const options = { temperature: 0 }
-    const generateNext = { token: true, confidence: true, options }
-    const output = await sequence.controlledEvaluate([...input, [last, { generateNext }]])
-    const next = output.at(-1)?.next
-    outcomes.push(`${next?.token}:${next?.confidence}`)
-    input = next?.token === undefined || next.token === null ? [] : [next.token]
-  }
-  await sequence.clearHistory()
-  return outcomes.join(' ')
+function whole(item: BatchItem): PrioritizedBatchItem {
+  return { item, processAmount: item.tokens.length }
 }

@@ -1,60 +1,152 @@
-import type {
-  ChatMessage,
-  GenerationEnd,
-  GenerationOptions,
-  Token,
-} from '../../helpers/protocol/generation.js'
+import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
+import type { GenerationEnd, GenerationOptions, Token } from '../../helpers/protocol/generation.js'
+
+/**
+ * What not every engine can do.
+ *
+ * `chat`: generate. `embed`: embed. `tokens`: tokenize and detokenize, and the ids of an answer's
+ * tokens. `template`: applyTemplate. `resume`: resumeFrom. The others are options of a generation.
+ */
+export const ENGINE_CAPABILITIES = [
+  'chat',
+  'embed',
+  'tokens',
+  'template',
+  'resume',
+  'seed',
+  'logit-bias',
+  'logprobs',
+  'json-schema',
+  'tools',
+] as const
+
+export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]
+
+/**
+ * What an engine promises of the same request, greedy or with the same seed.
+ *
+ * `exact`: the same tokens alone, beside others, and resumed from any position, by every engine of
+ * the same fingerprint; tried when the model was loaded. `machine`: the same tokens when it is asked
+ * again here, alone. `none`: nothing.
+ */
+export type Reproducibility = 'exact' | 'machine' | 'none'
 
 /** What an engine is and what it can promise. */
 export interface EngineInfo {
-  /** The family: `llama.cpp`, `scripted`. */
+  /** The family: `llama.cpp`, `ollama`, `openai`, `scripted`. */
   readonly kind: string
   /** The name that requests ask for. */
   readonly model: string
   /** SHA-256 of the model file, hexadecimal; null where there is no file. */
   readonly modelSha256: string | null
+  /** SHA-256 over the model, the build and the backend, hexadecimal; null where they are unknown. */
+  readonly fingerprint: string | null
+  readonly reproducibility: Reproducibility
+  readonly capabilities: ReadonlySet<EngineCapability>
   /** Prompt and answer together, in tokens. */
   readonly contextTokens: number
   /** Answers that it produces side by side. */
   readonly slots: number
+  /** What the loaded model takes of this machine's memory, by estimate; 0 where that is elsewhere. */
+  readonly memoryBytes: number
 }
 
 /** How an engine is that runs in a process of its own. */
 export interface EngineStatus {
-  /** `stopped` after a crash, until the next request; before the first start, too. */
+  /** `stopped` after a crash, until the next request; before the first start and unloaded, too. */
   readonly state: 'stopped' | 'starting' | 'running'
   /** Times that it was started again after a crash. */
   readonly restarts: number
+}
+
+/** How a model is loaded. */
+export interface LoadOptions {
+  /** Ends the wait; the load itself goes on for whoever else waits for it. */
+  readonly signal?: AbortSignal
+  /**
+   * Awaited before memory is taken, with how much by estimate. What it throws ends the load. It is
+   * remembered for the loads that follow a crash.
+   */
+  readonly reserve?: (memoryBytes: number) => Promise<void>
 }
 
 /** A conversation to be answered. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
   readonly options: GenerationOptions
+  /**
+   * The ids of the answer's tokens that were delivered already, from its first one: the answer goes
+   * on after them. Left out: from the beginning.
+   */
+  readonly resumeFrom?: readonly number[] | undefined
+}
+
+/** A conversation as a model reads it, ending where its answer begins. */
+export interface TemplatedPrompt {
+  readonly text: string
+  readonly tokens: readonly number[]
 }
 
 /**
- * Something that runs a language model. Engines are interchangeable: whoever uses one knows this
- * interface only.
+ * Something that runs one language model. Engines are interchangeable: whoever uses one knows this
+ * interface only, and tests/integration/engine-compliance holds all of them to it.
+ *
+ * Every method but `info`, `status` and `dispose` loads the model first when it is not loaded. What
+ * an engine cannot do fails with NOT_SUPPORTED, and whatever is asked after `dispose` with
+ * ENGINE_DISPOSED.
  */
 export interface Engine {
-  /** Loads the model. Later calls wait for the first. */
-  ready(): Promise<void>
-  /** Valid once ready. */
+  /**
+   * Loads the model; does nothing when it is loaded. Later calls wait for the first.
+   *
+   * @throws StarlingError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_UNREACHABLE,
+   *   MODEL_WRITE_FAILED, MEMORY_INSUFFICIENT, ENGINE_UNREACHABLE, ENGINE_CRASHED, CANCELLED,
+   *   or what `reserve` throws
+   */
+  load(options?: LoadOptions): Promise<void>
+  /** Frees the model. What is under way ends with DRAINING; the next request loads it again. */
+  unload(): Promise<void>
+  /** Valid from the first load on. @throws StarlingError INTERNAL before it */
   info(): EngineInfo
   /** Left out by an engine that cannot crash apart from its worker. */
   status?(): EngineStatus
+  /**
+   * The tokens of a text. What looks like a special token in it is plain text.
+   *
+   * @throws StarlingError PAYLOAD_TOO_LARGE above 1 MiB of UTF-8
+   */
+  tokenize(text: string): Promise<readonly number[]>
+  /**
+   * The text of tokens; special ones have none, and bytes that are no character become U+FFFD.
+   *
+   * @throws StarlingError INVALID_REQUEST when a number is not one of the model's tokens
+   */
+  detokenize(tokens: readonly number[]): Promise<string>
+  /**
+   * A conversation as the model was trained to read it.
+   *
+   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST when the template refuses it
+   */
+  applyTemplate(messages: readonly ChatMessage[], tools?: readonly Tool[]): Promise<TemplatedPrompt>
   /**
    * Answers a conversation token by token, each computed when it is asked for (an engine may work a
    * bounded number of tokens ahead). Ends with the generation's summary as its return value.
    *
    * @param signal ends the work at once; the generator then throws CANCELLED
-   * @throws StarlingError CONTEXT_TOO_LONG, ENGINE_CRASHED, CANCELLED
+   * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED,
+   *   OVERLOADED, DRAINING, ENGINE_CRASHED, ENGINE_UNREACHABLE, CANCELLED
    */
   generate(
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void>
-  /** Ends all work and frees the model. */
-  close(): Promise<void>
+  /**
+   * The meaning of each text as a vector of length 1; texts of like meaning have a large scalar
+   * product.
+   *
+   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, ENGINE_CRASHED, CANCELLED
+   */
+  embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]>
+  /** Ends all work and frees everything, for good. */
+  dispose(): Promise<void>
 }

@@ -1,9 +1,11 @@
-import { availableParallelism } from 'node:os'
-import { engineThreads } from '../../helpers/engine-threads.js'
+import { join } from 'node:path'
+import { engineFingerprint } from '../../helpers/engine-fingerprint.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
+import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
 import { SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
+import { inspectGguf } from '../models/gguf-inspection.js'
 import { ModelCache, type PreparedModel } from '../models/model-cache.js'
 import {
   type EngineProgress,
@@ -17,10 +19,15 @@ import { LlamaRuntime } from './llama-runtime.js'
 /** Progress that is worth telling, as a fraction of its phase. */
 const PROGRESS_STEP = 0.05
 
+/** Remembers how models are computed fastest on this machine. */
+const TUNING_FILE = 'tuning.json'
+
 /** The child's end of the conversation with its LlamaEngine, from the load to the end. */
 export class LlamaChildSession {
   readonly #process: NodeJS.Process
   #runtime: LlamaRuntime | null = null
+  /** Lets the load go on that waits for the parent. */
+  #proceed: (() => void) | null = null
   #lastProgress: EngineProgress | null = null
   #requests: LlamaRequests | null = null
 
@@ -56,14 +63,23 @@ export class LlamaChildSession {
       case 'load':
         void this.#load(message)
         return
+      case 'proceed':
+        this.#proceed?.()
+        return
       case 'generate':
         this.#requests?.start(message)
+        return
+      case 'call':
+        this.#requests?.call(message.id, message.call)
         return
       case 'credit':
         this.#requests?.grant(message.id, message.tokens)
         return
       case 'cancel':
         this.#requests?.cancel(message.id)
+        return
+      case 'ping':
+        this.#send({ kind: 'pong' })
         return
       case 'close':
         void this.#close()
@@ -72,32 +88,66 @@ export class LlamaChildSession {
 
   async #load(message: LoadMessage): Promise<void> {
     try {
-      const { name, path, sizeBytes, sha256 } = await this.#prepare(message)
+      const { name, path, sha256 } = await this.#prepare(message)
+      const memoryBytes = await this.#memoryNeeded(path, message)
       const runtime = await LlamaRuntime.load({
         modelPath: path,
         slots: message.slots,
         contextTokens: message.contextTokens,
-        threads:
-          message.threads === 'auto'
-            ? engineThreads(sizeBytes, availableParallelism())
-            : message.threads,
+        threads: message.threads,
         gpu: message.gpu,
+        gpuLayers: message.gpuLayers,
+        maxStallMs: message.maxStallMs,
+        tuningPath: join(message.modelsDirectory, TUNING_FILE),
+        modelSha256: sha256,
         clock: new SystemClock(),
         onLog: (line) => this.#process.stderr.write(`${line}\n`),
         onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
       })
       this.#runtime = runtime
       this.#requests = new LlamaRequests(runtime, (answer) => this.#send(answer))
-      const { contextTokens, slots } = runtime
-      this.#send({ kind: 'loaded', name, sha256, contextTokens, slots })
+      const { contextTokens, slots, reproducibility, capabilities, fingerprintParts } = runtime
+      this.#send({
+        kind: 'loaded',
+        name,
+        sha256,
+        fingerprint: engineFingerprint(sha256, fingerprintParts),
+        reproducibility,
+        capabilities: [...capabilities],
+        contextTokens,
+        slots,
+        memoryBytes,
+      })
     } catch (error) {
       this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
     }
   }
 
+  /** How much memory the model will take; resolves when the parent lets it be taken. */
+  async #memoryNeeded(path: string, { slots, contextTokens }: LoadMessage): Promise<number> {
+    const { facts, sizeBytes } = await inspectGguf(path)
+    const memoryBytes = estimateModelMemoryBytes(facts, {
+      fileSizeBytes: sizeBytes,
+      slots,
+      contextTokens: Math.min(contextTokens, facts.contextTokens),
+    })
+    const proceed = new Promise<void>((resolve) => {
+      this.#proceed = resolve
+    })
+    this.#send({ kind: 'prepared', memoryBytes })
+    await proceed
+    return memoryBytes
+  }
+
   /** The model's file, made first if it is one that has to be. */
-  async #prepare({ model, modelsDirectory }: LoadMessage): Promise<PreparedModel> {
-    const cache = new ModelCache({ directory: modelsDirectory, random: new SystemRandom() })
+  async #prepare(message: LoadMessage): Promise<PreparedModel> {
+    const { model, modelsDirectory, hubUrl, hubToken } = message
+    const cache = new ModelCache({
+      directory: modelsDirectory,
+      random: new SystemRandom(),
+      ...(hubUrl !== undefined && { hubUrl }),
+      ...(hubToken !== undefined && { hubToken }),
+    })
     return await cache.prepare(model, { onProgress: (progress) => this.#progress(progress) })
   }
 

@@ -1,15 +1,31 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
-import type { Clock } from '../clock/clock.js'
-import type { Engine, EngineInfo, EngineStatus, GenerateRequest } from './engine.js'
-import type { EngineProgress, GpuChoice, LoadMessage } from './llama-messages.js'
+import { decodeVector } from '../../helpers/vector-bytes.js'
+import type {
+  Engine,
+  EngineInfo,
+  EngineStatus,
+  GenerateRequest,
+  LoadOptions,
+  TemplatedPrompt,
+} from './engine.js'
+import { cancelledError, unlessCancelled } from './engine-cancelled.js'
+import { resultOf } from './llama-calls.js'
+import type { LlamaEngineOptions } from './llama-engine-options.js'
+import {
+  type EngineCall,
+  type EngineCallResult,
+  type LoadMessage,
+  MAX_TEXT_BYTES,
+} from './llama-messages.js'
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
 
 /**
- * How many tokens the model may be ahead of the reader. Enough to keep it busy while a message
- * travels, few enough that a reader who stops stops it soon.
+ * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages
+ * travel, few enough that a reader who stops stops it soon.
  */
-export const TOKENS_AHEAD = 8
+export const TOKENS_AHEAD = 16
 
 /** How many are taken before more are allowed: half of the window, so that it never runs empty. */
 const GRANT_TOKENS = TOKENS_AHEAD / 2
@@ -18,34 +34,6 @@ const GRANT_TOKENS = TOKENS_AHEAD / 2
 const RESTART_DELAY_MS = 250
 const MAX_RESTART_DELAY_MS = 10_000
 
-/** How a {@link LlamaEngine} is set up. */
-export interface LlamaEngineOptions {
-  /** The name that requests ask for. Default: what the model cache calls the model. */
-  readonly name?: string
-  /** What is loaded: a name that the model cache knows, or the path of a GGUF file. */
-  readonly model: string
-  /** Where prepared models are kept. */
-  readonly modelsDirectory: string
-  /** Answers side by side. Default 4. */
-  readonly slots?: number
-  /**
-   * Prompt and answer together, in tokens, for each slot. At most what the model was trained for
-   * is used. Default 2048.
-   */
-  readonly contextTokens?: number
-  /** Threads to compute with. `auto` (the default) decides by the size of the model file. */
-  readonly threads?: number | 'auto'
-  /** Default `auto`: the best that works on this machine. */
-  readonly gpu?: GpuChoice
-  readonly clock: Clock
-  /** Called with what the engine's process writes, a line at a time: for the debug log. */
-  readonly onLog?: (line: string) => void
-  /** Called while the model is being prepared and loaded. */
-  readonly onProgress?: (progress: EngineProgress) => void
-  /** Called when the engine's process ended unexpectedly. */
-  readonly onCrash?: (error: StarlingError) => void
-}
-
 /**
  * llama.cpp, in a process of its own: a model file that aborts the process it is loaded in, or a
  * crash while computing, costs the answers that ran and nothing else. The next request starts the
@@ -53,20 +41,26 @@ export interface LlamaEngineOptions {
  *
  * @example
  * const engine = new LlamaEngine({ model: '/models/tiny.gguf', modelsDirectory, clock })
- * await engine.ready()
  * for await (const token of engine.generate({ messages, options }, signal)) write(token.text)
  */
 export class LlamaEngine implements Engine {
   readonly #options: LlamaEngineOptions
-  readonly #closing = new AbortController()
-  /** The process that is starting or runs; null before the first and after a crash. */
+  /** Aborted by {@link dispose}. */
+  readonly #disposing = new AbortController()
+  /** The process that is starting or runs; null before the first, after a crash, and unloaded. */
   #process: LlamaProcess | null = null
   #starting: Promise<LlamaProcess> | null = null
+  /** The end of the process before, whose memory the next one may need. */
+  #leaving: Promise<void> = Promise.resolve()
+  #reserve: LoadOptions['reserve']
   #loaded: LoadedModel | null = null
   /** Crashes and failed starts since the last answer that was completed. */
   #failures = 0
   #isRunning = false
-  #starts = 0
+  #unloads = 0
+  /** Starts that followed a crash. */
+  #restarts = 0
+  #hasCrashed = false
 
   constructor(options: LlamaEngineOptions) {
     this.#options = options
@@ -77,45 +71,83 @@ export class LlamaEngine implements Engine {
     return this.#process?.pid ?? null
   }
 
-  /**
-   * Starts the process, prepares the model if it has to be, and loads it. After a failure, the next
-   * call tries again.
-   *
-   * @throws StarlingError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_WRITE_FAILED, CONFIG_INVALID,
-   *   ENGINE_CRASHED, or DRAINING once closed
-   */
-  async ready(): Promise<void> {
-    await this.#running()
+  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
+    if (reserve !== undefined) this.#reserve = reserve
+    await this.#running(signal)
+  }
+
+  async unload(): Promise<void> {
+    const process = this.#process
+    this.#unloads += 1
+    this.#process = null
+    this.#starting = null
+    this.#isRunning = false
+    if (process !== null) this.#leaving = process.close()
+    await this.#leaving
   }
 
   info(): EngineInfo {
     if (this.#loaded === null) {
-      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was ready')
+      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
     }
+    const { name, sha256, capabilities, ...rest } = this.#loaded
     return {
       kind: 'llama.cpp',
-      model: this.#options.name ?? this.#loaded.name,
-      modelSha256: this.#loaded.sha256,
-      contextTokens: this.#loaded.contextTokens,
-      slots: this.#loaded.slots,
+      model: this.#options.name ?? name,
+      modelSha256: sha256,
+      capabilities: new Set(capabilities),
+      ...rest,
     }
   }
 
   status(): EngineStatus {
-    const restarts = Math.max(0, this.#starts - 1)
+    const restarts = this.#restarts
     if (this.#isRunning) return { state: 'running', restarts }
     return { state: this.#starting === null ? 'stopped' : 'starting', restarts }
+  }
+
+  async tokenize(text: string): Promise<readonly number[]> {
+    const sizeBytes = Buffer.byteLength(text)
+    if (sizeBytes > MAX_TEXT_BYTES) {
+      throw new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `The text has ${sizeBytes} bytes; at most ${MAX_TEXT_BYTES} are tokenized at once`,
+      )
+    }
+    return resultOf('tokenize', await this.#call({ method: 'tokenize', text })).tokens
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    const result = await this.#call({ method: 'detokenize', tokens: [...tokens] })
+    return resultOf('detokenize', result).text
+  }
+
+  async applyTemplate(
+    messages: readonly ChatMessage[],
+    tools?: readonly Tool[],
+  ): Promise<TemplatedPrompt> {
+    const result = await this.#call({
+      method: 'applyTemplate',
+      messages: [...messages],
+      ...(tools && { tools: [...tools] }),
+    })
+    const { text, tokens } = resultOf('applyTemplate', result)
+    return { text, tokens }
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    const result = await this.#call({ method: 'embed', texts: [...texts] }, signal)
+    return resultOf('embed', result).vectors.map(decodeVector)
   }
 
   async *generate(
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    if (signal.aborted) throw cancelledError(signal)
-    const process = await unlessCancelled(this.#running(), signal)
+    const process = await this.#running(signal)
     const { id, inbox } = process.open(request, TOKENS_AHEAD)
     const onAbort = () => {
-      inbox.fail(cancelledError(signal))
+      inbox.fail(cancelledError(signal.reason))
       process.cancel(id)
     }
     signal.addEventListener('abort', onAbort, { once: true })
@@ -135,47 +167,78 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort()
-    await this.#process?.close()
+  async dispose(): Promise<void> {
+    this.#disposing.abort()
+    await this.unload()
+  }
+
+  async #call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
+    const process = await this.#running(signal)
+    try {
+      return await process.call(call, signal)
+    } catch (error) {
+      throw signal?.aborted ? cancelledError(signal.reason) : error
+    }
   }
 
   /** The process with its model loaded; started when there is none, by whoever asks first. */
-  #running(): Promise<LlamaProcess> {
+  async #running(signal?: AbortSignal): Promise<LlamaProcess> {
+    this.#assertUsable()
+    if (signal?.aborted) throw cancelledError(signal.reason)
     this.#starting ??= this.#start()
-    return this.#starting
+    return await (signal === undefined ? this.#starting : unlessCancelled(this.#starting, signal))
   }
 
   async #start(): Promise<LlamaProcess> {
+    const unloads = this.#unloads
+    let process: LlamaProcess | null = null
     try {
+      await this.#leaving
       await this.#restartDelay()
-      if (this.#closing.signal.aborted) throw closedError()
-      this.#starts += 1
-      let running = false
-      const process = new LlamaProcess({
-        clock: this.#options.clock,
-        onLog: (line) => this.#options.onLog?.(line),
-        onProgress: (progress) => this.#options.onProgress?.(progress),
-        onCrash: (error) => {
-          // While it starts, the start itself fails.
-          if (running) this.#forget()
-          this.#options.onCrash?.(error)
-        },
-      })
+      this.#assertUsable()
+      if (unloads !== this.#unloads) throw unloadedError()
+      process = this.#createProcess()
       this.#process = process
-      try {
-        this.#loaded = await process.load(this.#loadMessage())
-        running = true
-        this.#isRunning = true
-        return process
-      } catch (error) {
-        await process.close()
-        throw error
-      }
+      const loaded = await process.load(this.#loadMessage())
+      this.#loaded = loaded
+      this.#isRunning = true
+      return process
     } catch (error) {
-      this.#forget()
+      await process?.close()
+      // Unloaded meanwhile, it has been forgotten already, and did not fail.
+      if (unloads === this.#unloads) this.#forget()
       throw error
     }
+  }
+
+  #createProcess(): LlamaProcess {
+    if (this.#hasCrashed) this.#restarts += 1
+    const process = new LlamaProcess({
+      clock: this.#options.clock,
+      onLog: (line) => this.#options.onLog?.(line),
+      onProgress: (progress) => this.#options.onProgress?.(progress),
+      reserve: (memoryBytes) => this.#reserveMemory(memoryBytes),
+      onCrash: (error) => {
+        this.#hasCrashed = true
+        // While it starts, the start itself fails.
+        if (this.#isRunning && this.#process === process) this.#forget()
+        this.#options.onCrash?.(error)
+      },
+    })
+    return process
+  }
+
+  /** @throws StarlingError MEMORY_INSUFFICIENT; what whoever loads the model throws */
+  async #reserveMemory(memoryBytes: number): Promise<void> {
+    await this.#reserve?.(memoryBytes)
+    if ((this.#options.gpu ?? 'auto') !== false) return
+    const available = this.#options.availableMemoryBytes?.() ?? process.availableMemory()
+    if (memoryBytes <= available) return
+    throw new StarlingError(
+      'MEMORY_INSUFFICIENT',
+      `The model needs about ${mebibytes(memoryBytes)} MiB of memory with these slots and this ` +
+        `context; ${mebibytes(available)} MiB are available`,
+    )
   }
 
   #forget(): void {
@@ -185,19 +248,25 @@ export class LlamaEngine implements Engine {
     this.#starting = null
   }
 
+  #assertUsable(): void {
+    if (!this.#disposing.signal.aborted) return
+    throw new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
+  }
+
   /** The first restart is immediate; each one in a row after it waits twice as long. */
   async #restartDelay(): Promise<void> {
     if (this.#failures < 2) return
     const delayMs = Math.min(RESTART_DELAY_MS * 2 ** (this.#failures - 2), MAX_RESTART_DELAY_MS)
     try {
-      await this.#options.clock.sleep(delayMs, this.#closing.signal)
+      await this.#options.clock.sleep(delayMs, this.#disposing.signal)
     } catch {
-      // Closed meanwhile, which the caller looks at next.
+      // Disposed of meanwhile, which the caller looks at next.
     }
   }
 
   #loadMessage(): LoadMessage {
-    const { model, modelsDirectory, slots, contextTokens, threads, gpu } = this.#options
+    const { model, modelsDirectory, hubUrl, hubToken } = this.#options
+    const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
     return {
       kind: 'load',
       model,
@@ -206,26 +275,18 @@ export class LlamaEngine implements Engine {
       contextTokens: contextTokens ?? 2048,
       threads: threads ?? 'auto',
       gpu: gpu ?? 'auto',
+      gpuLayers: gpuLayers ?? 'auto',
+      maxStallMs: maxStallMs ?? 50,
+      ...(hubUrl !== undefined && { hubUrl }),
+      ...(hubToken !== undefined && { hubToken }),
     }
   }
 }
 
-function cancelledError(signal: AbortSignal): StarlingError {
-  return new StarlingError('CANCELLED', 'The answer was cancelled', { cause: signal.reason })
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20)
 }
 
-function closedError(): StarlingError {
-  return new StarlingError('DRAINING', 'The engine is closed')
-}
-
-/** @throws StarlingError CANCELLED as soon as the signal is aborted */
-async function unlessCancelled<Result>(
-  promise: Promise<Result>,
-  signal: AbortSignal,
-): Promise<Result> {
-  return await new Promise<Result>((resolve, reject) => {
-    const onAbort = () => reject(cancelledError(signal))
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+function unloadedError(): StarlingError {
+  return new StarlingError('DRAINING', 'The model was unloaded while it was being loaded')
 }

@@ -4,8 +4,12 @@ import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../helpers/errors/wire-error.js'
 import type { Clock } from '../clock/clock.js'
+import { ChildPulse } from './child-pulse.js'
 import type { GenerateRequest } from './engine.js'
 import {
+  callSchema,
+  type EngineCall,
+  type EngineCallResult,
   type EngineProgress,
   type FromChild,
   fromChildSchema,
@@ -15,6 +19,7 @@ import {
   type ToChild,
 } from './llama-messages.js'
 import { eachLogLine } from './log-lines.js'
+import { PendingCalls } from './pending-calls.js'
 import { TokenInbox } from './token-inbox.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./llama-child.js', import.meta.url))
@@ -33,6 +38,8 @@ export interface LlamaProcessOptions {
   /** Called with each line that the child writes, shortened. */
   readonly onLog: (line: string) => void
   readonly onProgress: (progress: EngineProgress) => void
+  /** Awaited before the model takes memory; what it throws ends the load. */
+  readonly reserve: (memoryBytes: number) => Promise<void>
   /** Called once when the child is gone and was not asked to leave. */
   readonly onCrash: (error: StarlingError) => void
 }
@@ -40,7 +47,7 @@ export interface LlamaProcessOptions {
 /** Who waits for the model to be loaded. */
 interface PendingLoad {
   readonly resolve: (loaded: LoadedModel) => void
-  readonly reject: (error: StarlingError) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** One life of the engine's child process: started, loaded, asked, gone. */
@@ -48,6 +55,8 @@ export class LlamaProcess {
   readonly #child: ChildProcess
   readonly #options: LlamaProcessOptions
   readonly #inboxes = new Map<number, TokenInbox>()
+  readonly #calls = new PendingCalls()
+  readonly #pulse: ChildPulse
   readonly #exited: Promise<void>
   #nextId = 0
   #loading: PendingLoad | null = null
@@ -64,11 +73,21 @@ export class LlamaProcess {
       detached: true,
       // A debugger's port of the parent is taken.
       execArgv: [],
+      // Or an abort first starts a debugger, where there is one.
+      env: { ...process.env, GGML_NO_BACKTRACE: '1' },
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) eachLogLine(stream, options.onLog)
     }
     this.#child.on('message', (message) => this.#receive(message))
+    this.#pulse = new ChildPulse({
+      clock: options.clock,
+      ping: () => this.#send({ kind: 'ping' }),
+      onHang: (reason) => {
+        options.onLog(`the engine's process hangs: ${reason}`)
+        this.#child.kill('SIGKILL')
+      },
+    })
     this.#exited = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#end(code, signal)
@@ -115,7 +134,7 @@ export class LlamaProcess {
    * with INVALID_REQUEST if the request is out of bounds.
    */
   open(
-    { messages, options }: GenerateRequest,
+    { messages, options, resumeFrom }: GenerateRequest,
     credit: number,
   ): { readonly id: number; readonly inbox: TokenInbox } {
     const id = this.#nextId++
@@ -126,13 +145,13 @@ export class LlamaProcess {
       id,
       messages,
       options,
+      resumeFrom,
       credit,
     })
     if (this.#gone !== null) {
       inbox.fail(this.#gone)
     } else if (!parsed.success) {
-      const reason = z.prettifyError(parsed.error)
-      inbox.fail(new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`))
+      inbox.fail(askedWrongly(parsed.error))
     } else {
       this.#inboxes.set(id, inbox)
       this.#send(parsed.data)
@@ -147,7 +166,23 @@ export class LlamaProcess {
 
   /** Ends a generation that is of no more interest; nothing if it has ended. */
   cancel(id: number): void {
-    if (this.#inboxes.delete(id)) this.#send({ kind: 'cancel', id })
+    if (this.#inboxes.delete(id)) this.#cancel(id)
+  }
+
+  /**
+   * Asks for what comes in one piece.
+   *
+   * @throws StarlingError what the child failed with, INVALID_REQUEST when the call is out of
+   *   bounds, the signal's reason as soon as it is aborted
+   */
+  async call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
+    const parsed = callSchema.safeParse(call)
+    if (!parsed.success) throw askedWrongly(parsed.error)
+    if (this.#gone !== null) throw this.#gone
+    signal?.throwIfAborted()
+    const id = this.#nextId++
+    this.#send({ kind: 'call', id, call: parsed.data })
+    return await this.#calls.result(id, signal, () => this.#cancel(id))
   }
 
   /** Ends all generations with DRAINING and the child: asked first, then killed. */
@@ -185,17 +220,46 @@ export class LlamaProcess {
         this.#loading?.reject(fromWireError(message.error))
         this.#loading = null
         return
-      case 'token':
-        this.#inboxes.get(message.id)?.put(message.token)
+      case 'prepared':
+        void this.#reserve(message.memoryBytes)
+        return
+      case 'tokens':
+        for (const { id, token } of message.tokens) this.#inboxes.get(id)?.put(token)
         return
       case 'end':
         this.#inboxes.get(message.id)?.put({ end: message.end })
         this.#inboxes.delete(message.id)
         return
+      case 'result':
+        this.#calls.resolve(message.id, message.result)
+        return
       case 'failed':
         this.#inboxes.get(message.id)?.fail(fromWireError(message.error))
         this.#inboxes.delete(message.id)
+        this.#calls.fail(message.id, fromWireError(message.error))
+        return
+      case 'cancelled':
+        this.#pulse.stopped(message.id)
+        return
+      case 'pong':
+        this.#pulse.answered()
     }
+  }
+
+  /** Lets the child go on when there is room for its model; ends the load otherwise. */
+  async #reserve(memoryBytes: number): Promise<void> {
+    try {
+      await this.#options.reserve(memoryBytes)
+      this.#send({ kind: 'proceed' })
+    } catch (error) {
+      this.#loading?.reject(error)
+      this.#loading = null
+    }
+  }
+
+  #cancel(id: number): void {
+    this.#pulse.cancelled(id)
+    this.#send({ kind: 'cancel', id })
   }
 
   #send(message: ToChild): void {
@@ -206,6 +270,7 @@ export class LlamaProcess {
   }
 
   #end(code: number | null, reason: string | null): void {
+    this.#pulse.end()
     const how = reason ?? `exit code ${code}`
     const duringLoad = this.#loading !== null
     const error =
@@ -225,5 +290,11 @@ export class LlamaProcess {
     this.#loading = null
     for (const inbox of this.#inboxes.values()) inbox.fail(error)
     this.#inboxes.clear()
+    this.#calls.failAll(error)
   }
+}
+
+function askedWrongly(error: z.ZodError): StarlingError {
+  const reason = z.prettifyError(error)
+  return new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`)
 }

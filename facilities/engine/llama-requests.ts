@@ -2,13 +2,21 @@ import { isStarlingError, StarlingError } from '../../helpers/errors/starling-er
 import { toWireError } from '../../helpers/errors/wire-error.js'
 import { CreditWindow } from './credit-window.js'
 import type { Engine } from './engine.js'
-import type { FromChild, GenerateMessage } from './llama-messages.js'
+import { answerCall } from './llama-calls.js'
+import type { EngineCall, FromChild, GenerateMessage } from './llama-messages.js'
+import type { LlamaRuntime } from './llama-runtime.js'
+import { TokenOutbox } from './token-outbox.js'
+
+/** What requests are made of. */
+export type RequestRuntime = Pick<Engine, 'generate'> &
+  Pick<LlamaRuntime, 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed'>
 
 /** A request that runs. */
 interface RunningRequest {
-  readonly credit: CreditWindow
   readonly cancel: AbortController
   readonly ended: Promise<void>
+  /** Of an answer. */
+  readonly credit?: CreditWindow
 }
 
 /**
@@ -17,31 +25,40 @@ interface RunningRequest {
  */
 export class LlamaRequests {
   readonly #running = new Map<number, RunningRequest>()
-  readonly #runtime: Pick<Engine, 'generate'>
+  readonly #runtime: RequestRuntime
   readonly #send: (message: FromChild) => void
+  readonly #outbox: TokenOutbox
 
-  constructor(runtime: Pick<Engine, 'generate'>, send: (message: FromChild) => void) {
+  constructor(runtime: RequestRuntime, send: (message: FromChild) => void) {
     this.#runtime = runtime
     this.#send = send
+    this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
   }
 
+  /** Begins an answer. */
   start(message: GenerateMessage): void {
     const credit = new CreditWindow(message.credit)
-    const cancel = new AbortController()
-    const ended = this.#run(message, credit, cancel.signal).finally(() =>
-      this.#running.delete(message.id),
-    )
-    this.#running.set(message.id, { credit, cancel, ended })
+    this.#begin(message.id, (signal) => this.#generate(message, credit, signal), credit)
+  }
+
+  /** Begins what comes in one piece. */
+  call(id: number, call: EngineCall): void {
+    this.#begin(id, async (signal) => {
+      const result = await answerCall(this.#runtime, call, signal)
+      if (!signal.aborted) this.#send({ kind: 'result', id, result })
+    })
   }
 
   /** Lets a request send more. One that has ended by now is no error: the messages crossed. */
   grant(id: number, tokens: number): void {
-    this.#running.get(id)?.credit.grant(tokens)
+    this.#running.get(id)?.credit?.grant(tokens)
   }
 
-  /** Stops a request; nothing more is sent about it. */
+  /** Stops a request; when it has stopped it says so, and nothing else. */
   cancel(id: number): void {
-    this.#running.get(id)?.cancel.abort()
+    const request = this.#running.get(id)
+    if (request === undefined) this.#send({ kind: 'cancelled', id })
+    else request.cancel.abort()
   }
 
   /** Stops all requests and waits until they have. */
@@ -51,19 +68,39 @@ export class LlamaRequests {
     await Promise.all(running.map(({ ended }) => ended))
   }
 
-  async #run(message: GenerateMessage, credit: CreditWindow, signal: AbortSignal): Promise<void> {
-    const { id, messages, options } = message
-    const generation = this.#runtime.generate({ messages, options }, signal)
+  #begin(id: number, run: (signal: AbortSignal) => Promise<void>, credit?: CreditWindow): void {
+    const cancel = new AbortController()
+    const ended = this.#settle(id, run(cancel.signal), cancel.signal)
+    this.#running.set(id, { cancel, ended, ...(credit && { credit }) })
+  }
+
+  async #settle(id: number, work: Promise<void>, signal: AbortSignal): Promise<void> {
     try {
-      for (;;) {
-        await credit.spend(signal)
-        // Cancelled, the generation frees its slot and throws.
-        const step = await generation.next()
-        if (step.done) return this.#send({ kind: 'end', id, end: step.value })
-        if (!signal.aborted) this.#send({ kind: 'token', id, token: step.value })
-      }
+      await work
     } catch (error) {
+      this.#outbox.flush()
       if (!signal.aborted) this.#send({ kind: 'failed', id, error: toWireError(typed(error)) })
+    }
+    this.#running.delete(id)
+    if (signal.aborted) this.#send({ kind: 'cancelled', id })
+  }
+
+  async #generate(
+    { id, messages, options, resumeFrom }: GenerateMessage,
+    credit: CreditWindow,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const generation = this.#runtime.generate({ messages, options, resumeFrom }, signal)
+    for (;;) {
+      await credit.spend(signal)
+      // Cancelled, the generation frees its slot and throws.
+      const step = await generation.next()
+      if (step.done) {
+        this.#outbox.flush()
+        if (!signal.aborted) this.#send({ kind: 'end', id, end: step.value })
+        return
+      }
+      if (!signal.aborted) this.#outbox.put(id, step.value)
     }
   }
 }

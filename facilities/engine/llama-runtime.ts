@@ -1,45 +1,51 @@
-import {
-  type ControlledEvaluateInputItem,
-  getLlama,
-  type Llama,
-  type LlamaContextSequence,
-  LlamaLogLevel,
-  type LlamaModel,
-} from 'node-llama-cpp'
-import type { ErrorCode } from '../../helpers/errors/error-codes.js'
+import { stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { getModuleVersion, type Llama, type LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import type { GenerationEnd, GenerationOptions, Token } from '../../helpers/protocol/generation.js'
-import { StreamingDetokenizer } from '../../helpers/streaming-detokenizer.js'
-import { tokenSeed } from '../../helpers/token-seed.js'
+import { MAX_CHUNK_TOKENS, PrefillPace } from '../../helpers/prefill-pace.js'
+import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
+import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import type { Clock } from '../clock/clock.js'
-import { BatchStrategy } from './batch-strategy.js'
-import type { GenerateRequest } from './engine.js'
+import { inspectGguf } from '../models/gguf-inspection.js'
+import { checkRequest, notSupported } from './check-request.js'
+import type {
+  EngineCapability,
+  GenerateRequest,
+  Reproducibility,
+  TemplatedPrompt,
+} from './engine.js'
+import { LlamaChat } from './llama-chat.js'
+import { LlamaEmbedder } from './llama-embedder.js'
+import { loadModel, openLlama } from './llama-loading.js'
 import type { GpuChoice } from './llama-messages.js'
 import { LlamaTokenizer } from './llama-tokenizer.js'
-import { SlotPool } from './slot-pool.js'
+import { type ModelTuning, measureEmbeddingTuning, measureTuning } from './model-tuning.js'
+import { NativeWork } from './native-work.js'
+import { TuningFile } from './tuning-file.js'
 
-/**
- * Tokens of a prompt that are evaluated at once. Never 64 or more of one sequence: llama.cpp then
- * takes another path through its matrices, rounds differently, and the same seed no longer gives the
- * same answer. Cancelling waits for the chunk that is being evaluated, and so do the answers beside.
- */
-export const PREFILL_CHUNK_TOKENS = 32
+/** How long answers may stand still for a chunk of another's prompt, unless told otherwise. */
+const DEFAULT_STALL_MS = 50
 
-/** Tokens of the answer, counted from its end, that repetition is measured against. */
-const REPETITION_WINDOW_TOKENS = 64
-
-/** Requests that may wait for a slot; the queue proper is in front of the engine. */
-const MAX_WAITING = 64
+const moduleVersion = await getModuleVersion()
 
 /** How a model is loaded. */
 export interface LlamaRuntimeOptions {
   readonly modelPath: string
+  /** SHA-256 of the file, hexadecimal. Left out: its size and time tell it from others. */
+  readonly modelSha256?: string | undefined
   /** Answers side by side. */
   readonly slots: number
   /** Prompt and answer together, for each slot; no more than the model was trained for is used. */
   readonly contextTokens: number
-  readonly threads: number
+  /** `auto`: as many as are fastest, measured when a model is loaded for the first time. */
+  readonly threads: number | 'auto'
   readonly gpu: GpuChoice
+  /** Layers of the model that the GPU computes. Default `auto`: as many as fit. */
+  readonly gpuLayers?: number | 'auto'
+  /** How long answers may stand still for a chunk of another's prompt. Default 50 ms. */
+  readonly maxStallMs?: number
+  /** The file in which measurements are remembered. Default null: nowhere. */
+  readonly tuningPath?: string | null
   readonly clock: Clock
   /** Called with each line that llama.cpp logs. */
   readonly onLog: (line: string) => void
@@ -47,88 +53,77 @@ export interface LlamaRuntimeOptions {
   readonly onProgress: (fraction: number) => void
 }
 
+/** Every one of them, of a model that answers; `tools` only when its template knows of tools. */
+const CHAT_CAPABILITIES: readonly EngineCapability[] = [
+  ...(['chat', 'tokens', 'template', 'resume', 'seed'] as const),
+  ...(['logit-bias', 'logprobs', 'json-schema'] as const),
+]
+
+/** What a model is loaded into. */
+interface LoadedParts {
+  readonly llama: Llama
+  readonly tokenizer: LlamaTokenizer
+  readonly work: NativeWork
+  readonly chat: LlamaChat | null
+  readonly embedder: LlamaEmbedder | null
+  readonly tuning: ModelTuning
+}
+
 /**
- * A model in memory and its sequences, through node-llama-cpp. To be used in a process of its own:
- * a bad model file or a bug below can end the process.
+ * A model in memory, through node-llama-cpp. To be used in a process of its own: a bad model file or a
+ * bug below can end the process.
  */
 export class LlamaRuntime {
   /** Prompt and answer together, in tokens. */
   readonly contextTokens: number
   readonly slots: number
-  readonly #llama: Llama
-  readonly #clock: Clock
-  readonly #tokenizer: LlamaTokenizer
-  readonly #sequences: SlotPool<LlamaContextSequence>
+  /** What was found when the model was loaded. */
+  readonly reproducibility: Reproducibility
+  readonly capabilities: ReadonlySet<EngineCapability>
+  /** With which the model is computed. */
+  readonly threads: number
+  /** Tokens of a prompt that are evaluated at once, at most. */
+  readonly promptChunkTokens: number
+  /** What, besides the model's file, the numbers depend on. */
+  readonly fingerprintParts: { readonly build: string; readonly backend: string }
+  readonly #parts: LoadedParts
+  #closing: Promise<void> | null = null
 
-  private constructor(
-    llama: Llama,
-    model: LlamaModel,
-    sequences: readonly LlamaContextSequence[],
-    options: LlamaRuntimeOptions,
-  ) {
-    this.#llama = llama
-    this.#clock = options.clock
-    this.slots = options.slots
-    this.contextTokens = usableContext(model, options.contextTokens)
-    this.#tokenizer = new LlamaTokenizer(model)
-    this.#sequences = new SlotPool(sequences, MAX_WAITING)
+  private constructor(parts: LoadedParts, contextTokens: number, slots: number) {
+    const { chat, tokenizer, llama, tuning } = parts
+    this.#parts = parts
+    this.contextTokens = contextTokens
+    this.slots = slots
+    this.reproducibility = chat?.reproducibility ?? 'machine'
+    this.capabilities = new Set<EngineCapability>(
+      chat === null
+        ? ['embed', 'tokens']
+        : [...CHAT_CAPABILITIES, ...(tokenizer.toolSyntax === null ? [] : ['tools' as const])],
+    )
+    this.threads = tuning.threads
+    this.promptChunkTokens = tuning.promptChunkTokens
+    this.fingerprintParts = { build: buildOf(llama), backend: backendOf(llama) }
   }
 
   /**
    * Loads a model. Never downloads or compiles anything.
    *
    * @throws StarlingError MODEL_INVALID when the file is not a model that llama.cpp can run,
-   *   CONFIG_INVALID when there is no memory for the slots and their context
+   *   MEMORY_INSUFFICIENT, CONFIG_INVALID when the slots and their context cannot be set up
    */
   static async load(options: LlamaRuntimeOptions): Promise<LlamaRuntime> {
     let reason: string | null = null
     const logger = (level: LlamaLogLevel, message: string) => {
       // The first error is the cause; those after it say that loading failed.
-      if (level === LlamaLogLevel.error) reason ??= message.trim()
+      if (level === 'error') reason ??= message.trim()
       options.onLog(`${level}: ${message.trim()}`)
     }
-    const llama = await orThrow(
-      'CONFIG_INVALID',
-      `llama.cpp cannot run here with gpu set to ${options.gpu}`,
-      () =>
-        getLlama({
-          gpu: options.gpu,
-          build: 'never',
-          skipDownload: true,
-          progressLogs: false,
-          maxThreads: options.threads,
-          logLevel: LlamaLogLevel.warn,
-          logger,
-        }),
-    )
+    const { gpu, threads, gpuLayers = 'auto' } = options
+    const processors = availableParallelism()
+    const llama = await openLlama(gpu, threads === 'auto' ? processors : threads, logger)
     try {
-      const { modelPath, onProgress } = options
-      const strategy = new BatchStrategy()
-      const model = await orThrow('MODEL_INVALID', 'The model file cannot be loaded', () =>
-        llama.loadModel({ modelPath, onLoadProgress: onProgress }),
-      )
-      const context = await orThrow(
-        'CONFIG_INVALID',
-        `${options.slots} slots of ${options.contextTokens} tokens cannot be set up; ` +
-          'fewer slots or contextTokens need less memory',
-        () =>
-          model.createContext({
-            sequences: options.slots,
-            contextSize: usableContext(model, options.contextTokens),
-            batchSize: options.slots * PREFILL_CHUNK_TOKENS,
-            threads: options.threads,
-            batching: { itemPrioritizationStrategy: strategy.prioritize },
-          }),
-      )
-      const sequences = Array.from({ length: options.slots }, () => context.getSequence())
-      // Also spares the first request the first evaluation, which is several times slower.
-      await strategy.choose(sequences, model.tokenize('Once upon a time'))
-      if (!strategy.together) {
-        options.onLog(
-          'info: answers are computed in turns: together, this model rounds differently',
-        )
-      }
-      return new LlamaRuntime(llama, model, sequences, options)
+      const model = await loadModel(llama, { ...options, gpuLayers })
+      return await LlamaRuntime.#setUp(llama, model, options)
     } catch (error) {
       await llama.dispose()
       // What llama.cpp logged arrives after what it threw, which says only that it failed.
@@ -137,139 +132,130 @@ export class LlamaRuntime {
     }
   }
 
+  static async #setUp(
+    llama: Llama,
+    model: LlamaModel,
+    options: LlamaRuntimeOptions,
+  ): Promise<LlamaRuntime> {
+    const contextTokens = Math.min(options.contextTokens, model.trainContextSize)
+    const tokenizer = new LlamaTokenizer(model)
+    const work = new NativeWork()
+    const { facts } = await inspectGguf(options.modelPath)
+    const tuning = await tuningOf(llama, model, options, facts.isEmbedding)
+    const parts = { llama, model, tokenizer, work, contextTokens, ...tuning }
+    const { clock, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options
+    if (facts.isEmbedding) {
+      const embedder = await LlamaEmbedder.create(model, tokenizer, work, parts)
+      return new LlamaRuntime({ ...parts, embedder, chat: null, tuning }, contextTokens, slots)
+    }
+    const pace = new PrefillPace({ maxStallMs, mostTokens: tuning.promptChunkTokens })
+    const chat = await LlamaChat.create({ ...parts, pace, clock, slots, onLog })
+    return new LlamaRuntime({ ...parts, embedder: null, chat, tuning }, contextTokens, slots)
+  }
+
+  /** The tokens of a text. @throws StarlingError INVALID_REQUEST, PAYLOAD_TOO_LARGE above 1 MiB */
+  tokenize(text: string): readonly number[] {
+    this.#parts.work.throwIfClosed()
+    return this.#parts.tokenizer.tokens(text)
+  }
+
+  /** The text of tokens. @throws StarlingError INVALID_REQUEST */
+  detokenize(tokens: readonly number[]): string {
+    this.#parts.work.throwIfClosed()
+    this.#parts.tokenizer.validate(tokens, 'tokens')
+    return this.#parts.tokenizer.text(tokens)
+  }
+
   /**
-   * Answers a conversation, each token computed when it is asked for.
+   * A conversation as the model was trained to read it.
    *
-   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, OVERLOADED; the signal's reason when it
-   *   is aborted
+   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, NOT_SUPPORTED
+   */
+  applyTemplate(messages: readonly ChatMessage[], tools: readonly Tool[] = []): TemplatedPrompt {
+    this.#parts.work.throwIfClosed()
+    if (this.#parts.chat === null) throw notSupported('llama.cpp', 'template')
+    return this.#parts.tokenizer.prompt(messages, tools, this.contextTokens)
+  }
+
+  /**
+   * Answers a conversation, each token computed when it is asked for, at most one ahead.
+   *
+   * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED, OVERLOADED,
+   *   DRAINING once closed; the signal's reason when it is aborted
    */
   async *generate(
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    const prompt = this.#tokenizer.prompt(request.messages, this.contextTokens)
-    const sequence = await this.#sequences.acquire(signal)
-    try {
-      return yield* this.#answer(sequence, prompt, request, signal)
-    } finally {
-      // Whatever happened, whoever comes next finds an empty sequence.
-      await sequence.clearHistory()
-      this.#sequences.release(sequence)
-    }
+    this.#parts.work.throwIfClosed()
+    const { chat } = this.#parts
+    if (chat === null) throw notSupported('llama.cpp', 'chat')
+    const { capabilities } = this
+    return yield* chat.generate(checkRequest(request, { kind: 'llama.cpp', capabilities }), signal)
   }
 
-  /** Frees the model. Generations must have ended. */
+  /**
+   * The meaning of each text as a vector of length 1.
+   *
+   * @throws StarlingError NOT_SUPPORTED, INVALID_REQUEST, PAYLOAD_TOO_LARGE, CONTEXT_TOO_LONG, DRAINING
+   *   once closed; the signal's reason when it is aborted
+   */
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    this.#parts.work.throwIfClosed()
+    const { embedder } = this.#parts
+    if (embedder === null) throw notSupported('llama.cpp', 'embed')
+    return await embedder.embed(texts, signal)
+  }
+
+  /** Ends what runs with DRAINING and frees the model, once; later calls wait for the first. */
   async close(): Promise<void> {
-    await this.#llama.dispose()
+    this.#closing ??= this.#close()
+    await this.#closing
   }
 
-  async *#answer(
-    sequence: LlamaContextSequence,
-    prompt: readonly number[],
-    { options }: GenerateRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<Token, GenerationEnd, void> {
-    const startedAt = this.#clock.monotonic()
-    const lastChunk = Math.floor((prompt.length - 1) / PREFILL_CHUNK_TOKENS) * PREFILL_CHUNK_TOKENS
-    for (let start = 0; start < lastChunk; start += PREFILL_CHUNK_TOKENS) {
-      const chunk = prompt.slice(start, start + PREFILL_CHUNK_TOKENS)
-      await sequence.evaluateWithoutGeneratingNewTokens(this.#tokenizer.native(chunk))
-      signal.throwIfAborted()
-    }
-
-    const mostTokens = Math.min(options.maxTokens, this.contextTokens - prompt.length)
-    const detokenizer = new StreamingDetokenizer((tokens) => this.#tokenizer.text(tokens), prompt)
-    // The last token so far, kept back while its character is incomplete: should the answer end
-    // with it, it has to bring the rest as a replacement character.
-    let kept: Token | null = null
-    let finishReason: GenerationEnd['finishReason'] = 'length'
-    let promptEndedAt = startedAt
-    let index = 0
-    // Only of the answer itself, so that a resumed answer has the same as one that was never broken.
-    let recent: number[] = []
-    let computing = handled(this.#next(sequence, prompt.slice(lastChunk), options, 0, recent))
-    try {
-      for (; index < mostTokens; index++) {
-        const tokenId = await computing
-        if (index === 0) promptEndedAt = this.#clock.monotonic()
-        signal.throwIfAborted()
-        if (this.#tokenizer.endsAnswer(tokenId)) {
-          finishReason = 'stop'
-          break
-        }
-        recent = [...recent.slice(1 - REPETITION_WINDOW_TOKENS), tokenId]
-        // The next token is computed while this one is on its way to the reader.
-        if (index + 1 < mostTokens) {
-          computing = handled(this.#next(sequence, [tokenId], options, index + 1, recent))
-        }
-        if (kept !== null) yield kept
-        const token = { text: detokenizer.push(tokenId), tokenId, index }
-        kept = detokenizer.incomplete ? token : null
-        if (kept === null) yield token
-        signal.throwIfAborted()
-      }
-    } finally {
-      // Left early, the sequence is in use until this is done. Its outcome is of no interest then;
-      // otherwise it was awaited above.
-      await Promise.allSettled([computing])
-    }
-    if (kept !== null) yield { ...kept, text: kept.text + detokenizer.flush() }
-    const endedAt = this.#clock.monotonic()
-    return {
-      finishReason,
-      promptTokens: prompt.length,
-      completionTokens: index,
-      timings: { promptMs: promptEndedAt - startedAt, generationMs: endedAt - promptEndedAt },
-    }
-  }
-
-  /** Evaluates tokens and samples the one after them, which is the answer's token `index`. */
-  async #next(
-    sequence: LlamaContextSequence,
-    tokens: readonly number[],
-    { temperature, topK, topP, repeatPenalty, seed }: GenerationOptions,
-    index: number,
-    recent: readonly number[],
-  ): Promise<number> {
-    const input: ControlledEvaluateInputItem[] = this.#tokenizer.native(tokens.slice(0, -1))
-    const options = {
-      temperature,
-      topK,
-      topP,
-      seed: tokenSeed(seed, index),
-      repeatPenalty: { penalty: repeatPenalty, punishTokens: this.#tokenizer.native(recent) },
-    }
-    for (const last of this.#tokenizer.native(tokens.slice(-1))) {
-      input.push([last, { generateNext: { token: true, options } }])
-    }
-    const output = await sequence.controlledEvaluate(input)
-    const token = output.at(-1)?.next.token
-    if (token === undefined || token === null) throw new Error('no token was sampled')
-    return token
+  async #close(): Promise<void> {
+    const { work, chat, llama } = this.#parts
+    const reason = new StarlingError('DRAINING', 'The engine is closed')
+    chat?.close(reason)
+    await work.close(reason)
+    await llama.dispose()
   }
 }
 
-function usableContext(model: LlamaModel, contextTokens: number): number {
-  return Math.min(contextTokens, model.trainContextSize)
-}
-
-/** A promise that may fail before anybody awaits it. */
-function handled<Result>(promise: Promise<Result>): Promise<Result> {
-  promise.catch(() => {
-    // Whoever awaits it gets the failure.
-  })
-  return promise
-}
-
-async function orThrow<Result>(
-  code: ErrorCode,
-  message: string,
-  run: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await run()
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new StarlingError(code, `${message}: ${why}`, { cause })
+/** How the model is best computed: as the options say, as was measured before, or measured now. */
+async function tuningOf(
+  llama: Llama,
+  model: LlamaModel,
+  options: LlamaRuntimeOptions,
+  isEmbedding: boolean,
+): Promise<ModelTuning> {
+  const { threads, tuningPath = null, clock, modelPath, modelSha256 } = options
+  if (threads !== 'auto') return { threads, promptChunkTokens: MAX_CHUNK_TOKENS }
+  const processors = availableParallelism()
+  const file = tuningPath === null ? null : new TuningFile(tuningPath)
+  const subject = {
+    model: modelSha256 ?? (await fileStamp(modelPath)),
+    ...{ processors, backend: backendOf(llama), version: buildOf(llama) },
   }
+  const remembered = await file?.find(subject)
+  if (remembered) return remembered
+  const measure = isEmbedding ? measureEmbeddingTuning : measureTuning
+  const tuning = await measure(model, processors, clock)
+  await file?.remember(subject, tuning)
+  return tuning
+}
+
+async function fileStamp(path: string): Promise<string> {
+  const { size, mtimeMs } = await stat(path)
+  return `${size} bytes of ${mtimeMs}`
+}
+
+function buildOf(llama: Llama): string {
+  const { repo, release } = llama.llamaCppRelease
+  return `node-llama-cpp ${moduleVersion}, ${repo} ${release}`
+}
+
+/** With the instructions that the processor has: llama.cpp takes other paths with others. */
+function backendOf(llama: Llama): string {
+  return [llama.gpu === false ? 'cpu' : llama.gpu, llama.systemInfo.trim()].join(': ')
 }

@@ -1,41 +1,71 @@
 import type { LlamaModel, Token as NativeToken } from 'node-llama-cpp'
-import { ChatPrompt } from '../../helpers/chat-prompt.js'
+import { type ToolSyntax, toolSyntaxOf } from '../../helpers/answer-text/tool-syntax.js'
+import { ChatPrompt, type PromptPart } from '../../helpers/chat-prompt.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { ChatMessage } from '../../helpers/protocol/generation.js'
+import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import type { TemplatedPrompt } from './engine.js'
+
+/** A text of the largest size has no more tokens than bytes. */
+const MAX_TOKENS = PROTOCOL_LIMITS.promptBytes
+
+/** Pieces of the template of which is remembered whether they hold special tokens. */
+const MAX_REMEMBERED = 256
 
 /** A model's vocabulary and chat template: conversations to tokens, tokens to text. */
 export class LlamaTokenizer {
+  /** How the model asks for functions; null when its template has none. */
+  readonly toolSyntax: ToolSyntax | null
+  /** The text of special tokens that belong to the syntax of function calls. */
+  readonly toolMarks: ReadonlyMap<number, string>
+  /** How many tokens the vocabulary has. */
+  readonly size: number
   readonly #model: LlamaModel
   readonly #chatPrompt: ChatPrompt
   /** Whether the vocabulary puts a space before every text, which only the first part may get. */
   readonly #spacePrefixed: boolean
   /** The bytes of the longest token: a text has at least its length divided by this, in tokens. */
   readonly #longestTokenBytes: number
+  readonly #hasSpecial = new Map<string, boolean>()
+  /** Whether a token has a letter or digit, as far as it was asked for. */
+  readonly #wordy = new Map<number, boolean>()
 
   /** @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed */
   constructor(model: LlamaModel) {
     this.#model = model
     const { tokenizer } = model.fileInfo.metadata
-    this.#chatPrompt = new ChatPrompt(tokenizer.chat_template ?? null, {
+    const template = tokenizer.chat_template ?? null
+    this.#chatPrompt = new ChatPrompt(template, {
       bosToken: model.tokens.bosString ?? '',
       eosToken: model.tokens.eosString ?? '',
     })
+    this.size = tokenizer.ggml.tokens.length
     this.#spacePrefixed = tokenizer.ggml.model !== 'gpt2'
     this.#longestTokenBytes = tokenizer.ggml.tokens.reduce(
       (longest, token) => Math.max(longest, Buffer.byteLength(token)),
       1,
     )
+    this.toolSyntax = template === null ? null : toolSyntaxOf(template)
+    this.toolMarks = this.#marksOf(this.toolSyntax)
   }
 
   /**
-   * The tokens of a conversation, ending where the answer begins. Special tokens come from the
+   * The prompt of a conversation, ending where the answer begins. Special tokens come from the
    * model's template alone, never from what a message says.
    *
-   * @throws StarlingError CONTEXT_TOO_LONG when they leave no room for one token of an answer,
-   *   INVALID_REQUEST when the template refuses the conversation
+   * @throws StarlingError CONTEXT_TOO_LONG when it leaves no room for one token of an answer,
+   *   INVALID_REQUEST when the template refuses the conversation, NOT_SUPPORTED for tools of a model
+   *   that has none
    */
-  prompt(messages: readonly ChatMessage[], contextTokens: number): number[] {
-    const parts = this.#chatPrompt.parts(messages)
+  prompt(
+    messages: readonly ChatMessage[],
+    tools: readonly Tool[],
+    contextTokens: number,
+  ): TemplatedPrompt {
+    if (tools.length > 0 && this.toolSyntax === null) {
+      throw new StarlingError('NOT_SUPPORTED', "The model's chat template knows of no tools")
+    }
+    const parts = this.#chatPrompt.parts(messages, tools)
     const sizeBytes = parts.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
     const atLeast = Math.ceil(sizeBytes / this.#longestTokenBytes)
     // Spares the tokenizer what cannot fit anyway: it works without a pause.
@@ -43,7 +73,7 @@ export class LlamaTokenizer {
 
     const tokens: number[] = []
     const { bos } = this.#model.tokens
-    for (const { text, from } of parts) {
+    for (const { text, from } of this.#joined(parts)) {
       const continues = this.#spacePrefixed && tokens.length > 0
       for (const token of this.#model.tokenize(
         text,
@@ -60,23 +90,110 @@ export class LlamaTokenizer {
       throw new StarlingError('INVALID_REQUEST', 'The conversation has no text to be answered')
     }
     if (tokens.length >= contextTokens) throw tooLong(String(tokens.length), contextTokens)
-    return tokens
+    return { text: parts.map(({ text }) => text).join(''), tokens }
+  }
+
+  /**
+   * The tokens of a text, in which special tokens are plain text.
+   *
+   * @throws StarlingError PAYLOAD_TOO_LARGE above 1 MiB of UTF-8
+   */
+  tokens(text: string): number[] {
+    if (Buffer.byteLength(text) > PROTOCOL_LIMITS.promptBytes) {
+      throw new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `The text is longer than ${PROTOCOL_LIMITS.promptBytes} bytes`,
+      )
+    }
+    return this.#model.tokenize(text, false)
   }
 
   /** The text of tokens; special ones have none, and bytes that are no character become U+FFFD. */
   text(tokens: readonly number[]): string {
-    return this.#model.detokenize(this.native(tokens))
+    return this.#model.detokenize(nativeTokens(tokens))
   }
 
   /** Whether the model says with this token that its answer is complete. */
   endsAnswer(token: number): boolean {
-    return this.native([token]).some((native) => this.#model.isEogToken(native))
+    return this.#model.isEogToken(token as NativeToken)
   }
 
-  /** Tokens as node-llama-cpp types them. A copy. */
-  native(tokens: readonly number[]): NativeToken[] {
-    return tokens.map((token) => token as NativeToken)
+  /** Whether a token has a letter or a digit: others are what texts are held together by. */
+  isWordy(token: number): boolean {
+    let wordy = this.#wordy.get(token)
+    if (wordy === undefined) {
+      wordy = /[\p{L}\p{N}]/u.test(this.text([token]))
+      this.#wordy.set(token, wordy)
+    }
+    return wordy
   }
+
+  /** @throws StarlingError INVALID_REQUEST when one of the numbers is no token of the model */
+  validate(tokens: readonly number[], what: string): void {
+    if (!Array.isArray(tokens) || tokens.length > MAX_TOKENS) {
+      throw new StarlingError(
+        'INVALID_REQUEST',
+        `${what} is no list of at most ${MAX_TOKENS} tokens`,
+      )
+    }
+    const wrong = tokens.findIndex((token) => !this.has(token))
+    if (wrong >= 0) {
+      throw new StarlingError(
+        'INVALID_REQUEST',
+        `${what}: ${tokens[wrong]} is no token of this model`,
+      )
+    }
+  }
+
+  /** Whether a number is one of the vocabulary's tokens. */
+  has(token: unknown): boolean {
+    return typeof token === 'number' && Number.isInteger(token) && token >= 0 && token < this.size
+  }
+
+  /**
+   * Takes parts together between which no special token stands, because a vocabulary cuts words
+   * differently at the ends of a text. What is joined to content counts as content.
+   */
+  #joined(parts: readonly PromptPart[]): PromptPart[] {
+    const joined: PromptPart[] = []
+    for (const part of parts) {
+      const from = part.from === 'template' && this.#isSpecial(part.text) ? 'template' : 'content'
+      const last = joined.at(-1)
+      if (last?.from === 'content' && from === 'content') {
+        joined[joined.length - 1] = { text: last.text + part.text, from }
+      } else {
+        joined.push({ text: part.text, from })
+      }
+    }
+    return joined
+  }
+
+  /** Whether special tokens stand in a text of the template. */
+  #isSpecial(text: string): boolean {
+    const known = this.#hasSpecial.get(text)
+    if (known !== undefined) return known
+    const plain = this.#model.tokenize(text, false)
+    const special = this.#model.tokenize(text, true)
+    const differs =
+      plain.length !== special.length || plain.some((token, index) => token !== special[index])
+    if (this.#hasSpecial.size < MAX_REMEMBERED) this.#hasSpecial.set(text, differs)
+    return differs
+  }
+
+  #marksOf(syntax: ToolSyntax | null): Map<number, string> {
+    const marks = new Map<number, string>()
+    for (const mark of [syntax?.opening, syntax?.closing]) {
+      if (mark === null || mark === undefined) continue
+      const [token, ...more] = this.#model.tokenize(mark, true)
+      if (token !== undefined && more.length === 0) marks.set(token, mark)
+    }
+    return marks
+  }
+}
+
+/** Tokens as node-llama-cpp types them: the same list, not to be changed. */
+export function nativeTokens(tokens: readonly number[]): NativeToken[] {
+  return tokens as NativeToken[]
 }
 
 function tooLong(has: string, contextTokens: number): StarlingError {

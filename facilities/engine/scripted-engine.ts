@@ -1,6 +1,20 @@
+import { AnswerText } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
-import type { Engine, EngineInfo, GenerateRequest } from './engine.js'
+import { checkRequest, notSupported } from './check-request.js'
+import type {
+  Engine,
+  EngineCapability,
+  EngineInfo,
+  GenerateRequest,
+  LoadOptions,
+  TemplatedPrompt,
+} from './engine.js'
+import { cancelledError, unlessCancelled } from './engine-cancelled.js'
+
+const KIND = 'scripted'
+const CAPABILITIES: ReadonlySet<EngineCapability> = new Set(['chat', 'resume', 'seed'])
 
 /** How a {@link ScriptedEngine} behaves. Everything may be left out. */
 export interface ScriptedEngineOptions {
@@ -18,6 +32,10 @@ export interface ScriptedEngineOptions {
   readonly failAt?: number
   /** What it fails with. Default ENGINE_CRASHED. */
   readonly failWith?: StarlingError
+  /** What it says that its model takes, in bytes. Default 0. */
+  readonly memoryBytes?: number
+  /** Runs at each load, which waits for it. */
+  readonly beforeLoad?: () => Promise<void> | void
 }
 
 /**
@@ -48,57 +66,130 @@ export class ScriptedEngine implements Engine {
     return this.#mostActive
   }
 
+  /** Whether it counts as loaded. */
+  get isLoaded(): boolean {
+    return this.#isLoaded
+  }
+
   readonly #options: ScriptedEngineOptions
   readonly #active = new Set<AbortController>()
   #tokensProduced = 0
   #started = 0
   #mostActive = 0
-  #closed = false
+  #loading: Promise<void> | null = null
+  #isLoaded = false
+  #wasLoaded = false
+  #unloads = 0
+  #isDisposed = false
 
   constructor(options: ScriptedEngineOptions = {}) {
     this.#options = options
   }
 
-  async ready(): Promise<void> {
-    // There is nothing to load.
+  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
+    this.#assertUsable()
+    if (signal?.aborted) throw cancelledError(signal.reason)
+    this.#loading ??= this.#load(reserve)
+    await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
+  }
+
+  async unload(): Promise<void> {
+    this.#unloads += 1
+    this.#isLoaded = false
+    this.#loading = null
+    for (const ending of this.#active) ending.abort()
+  }
+
+  /** The name that requests ask for. */
+  get model(): string {
+    return this.#options.model ?? 'scripted'
   }
 
   info(): EngineInfo {
+    if (!this.#wasLoaded) {
+      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+    }
     return {
-      kind: 'scripted',
-      model: this.#options.model ?? 'scripted',
+      kind: KIND,
+      model: this.model,
       modelSha256: null,
+      fingerprint: null,
+      reproducibility: 'exact',
+      capabilities: CAPABILITIES,
       contextTokens: this.#options.contextTokens ?? 4096,
       slots: this.#options.slots ?? 4,
+      memoryBytes: this.#options.memoryBytes ?? 0,
     }
+  }
+
+  async tokenize(): Promise<readonly number[]> {
+    throw this.#cannot('tokens')
+  }
+
+  async detokenize(): Promise<string> {
+    throw this.#cannot('tokens')
+  }
+
+  async applyTemplate(_messages: readonly ChatMessage[]): Promise<TemplatedPrompt> {
+    throw this.#cannot('template')
+  }
+
+  async embed(): Promise<readonly Float32Array[]> {
+    throw this.#cannot('embed')
   }
 
   async *generate(
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    const closing = new AbortController()
-    if (this.#closed) throw closedError()
-    if (signal.aborted) throw cancelledError(signal)
-    this.#active.add(closing)
+    this.#assertUsable()
+    if (signal.aborted) throw cancelledError(signal.reason)
+    await this.load({ signal })
+    if (!this.#isLoaded) throw unloadedError()
+    const checked = checkRequest(request, this.info())
+    const ending = new AbortController()
+    this.#active.add(ending)
     this.#started += 1
     this.#mostActive = Math.max(this.#mostActive, this.#active.size)
     try {
-      return yield* this.#answer(request, signal, closing.signal)
+      return yield* this.#answer(checked, signal, ending.signal)
     } finally {
-      this.#active.delete(closing)
+      this.#active.delete(ending)
     }
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    for (const closing of this.#active) closing.abort()
+  async dispose(): Promise<void> {
+    this.#isDisposed = true
+    await this.unload()
+  }
+
+  async #load(reserve: LoadOptions['reserve']): Promise<void> {
+    const unloads = this.#unloads
+    try {
+      await reserve?.(this.#options.memoryBytes ?? 0)
+      await this.#options.beforeLoad?.()
+      if (unloads !== this.#unloads) throw unloadedError()
+      this.#isLoaded = true
+      this.#wasLoaded = true
+    } catch (error) {
+      if (unloads === this.#unloads) this.#loading = null
+      throw error
+    }
+  }
+
+  #cannot(capability: EngineCapability): StarlingError {
+    if (this.#isDisposed) return disposedError()
+    return notSupported(KIND, capability)
+  }
+
+  #assertUsable(): void {
+    if (this.#isDisposed) throw disposedError()
   }
 
   async *#answer(
     request: GenerateRequest,
     signal: AbortSignal,
-    closing: AbortSignal,
+    unloading: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { contextTokens } = this.info()
     const promptTokens = request.messages.reduce(
@@ -114,25 +205,39 @@ export class ScriptedEngine implements Engine {
     const script = (this.#options.script ?? echo)(request)
     const mostTokens = Math.min(request.options.maxTokens, contextTokens - promptTokens)
     const produced = Math.min(script.length, mostTokens)
-    const ended = AbortSignal.any([signal, closing])
-    for (let index = 0; index <= produced; index++) {
+    const delivered = request.resumeFrom?.length ?? 0
+    const answer = new AnswerText({
+      decode: (tokens) => tokens.map((token) => script[token] ?? '').join(''),
+      preceding: [],
+      stop: request.options.stop,
+      isJson: false,
+      tools: null,
+      delivered,
+    })
+    for (let index = 0; index < delivered; index++) answer.push({ tokenId: index })
+    const ended = AbortSignal.any([signal, unloading])
+    for (let index = delivered; index <= produced && !answer.isEnded; index++) {
       if (index === this.#options.failAt) {
         throw this.#options.failWith ?? new StarlingError('ENGINE_CRASHED', 'The engine crashed')
       }
       const text = script[index]
       if (index === produced || text === undefined) break
       await until(this.#options.beforeToken?.(index, signal), ended)
-      if (closing.aborted) throw closedError()
-      if (signal.aborted) throw cancelledError(signal)
+      if (unloading.aborted) throw unloadedError()
+      if (signal.aborted) throw cancelledError(signal.reason)
       this.#tokensProduced += 1
-      yield { text, tokenId: index, index }
-      if (closing.aborted) throw closedError()
-      if (signal.aborted) throw cancelledError(signal)
+      for (const token of answer.push({ tokenId: index })) {
+        yield token
+        if (unloading.aborted) throw unloadedError()
+        if (signal.aborted) throw cancelledError(signal.reason)
+      }
     }
+    yield* answer.end()
     return {
-      finishReason: script.length <= mostTokens ? 'stop' : 'length',
+      finishReason: answer.isEnded || script.length <= mostTokens ? 'stop' : 'length',
       promptTokens,
-      completionTokens: produced,
+      cachedTokens: 0,
+      completionTokens: answer.count,
       timings: { promptMs: 0, generationMs: 0 },
     }
   }
@@ -148,12 +253,12 @@ function echo({ messages }: GenerateRequest): string[] {
   )
 }
 
-function cancelledError(signal: AbortSignal): StarlingError {
-  return new StarlingError('CANCELLED', 'The answer was cancelled', { cause: signal.reason })
+function unloadedError(): StarlingError {
+  return new StarlingError('DRAINING', 'The model was unloaded while it answered')
 }
 
-function closedError(): StarlingError {
-  return new StarlingError('DRAINING', 'The engine is closed')
+function disposedError(): StarlingError {
+  return new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
 }
 
 /** Waits for the hook, but no longer than the generation lasts. */

@@ -1,62 +1,87 @@
 import { z } from 'zod'
+import { toolCallSchema, toolsSchema } from './chat-message.js'
+import { jsonObjectSchema } from './json-object.js'
 import { PROTOCOL_LIMITS } from './limits.js'
 
-/** One turn of a conversation, in the roles that chat models know. */
-export const chatMessageSchema = z.strictObject({
-  role: z.enum(['system', 'user', 'assistant']),
-  content: z.string(),
-})
-
-/** A conversation, oldest message first; the last one is answered. */
-export const conversationSchema = z
-  .array(chatMessageSchema)
-  .min(1, 'a conversation needs at least one message')
-  .max(PROTOCOL_LIMITS.promptMessages)
-  .refine(
-    (messages) => messages.some((message) => message.content.trim() !== ''),
-    'the prompt is empty',
-  )
-  .refine(
-    (messages) => promptBytes(messages) <= PROTOCOL_LIMITS.promptBytes,
-    `the prompt is longer than ${PROTOCOL_LIMITS.promptBytes} bytes`,
-  )
-
-/** The size of a conversation: all message contents together, in UTF-8. */
-export function promptBytes(messages: readonly ChatMessage[]): number {
-  return messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
-}
+const tokenIdSchema = z.number().int().min(0).max(0x7fff_ffff)
 
 /** How an answer is chosen from what the model finds likely. */
 export const generationOptionsSchema = z.strictObject({
   /** The most tokens the answer may have. */
-  maxTokens: z.number().int().min(1).max(32_768).default(512),
+  maxTokens: z.number().int().min(1).max(PROTOCOL_LIMITS.answerTokens).default(512),
   /** 0 always takes the likeliest token; higher is more varied. */
   temperature: z.number().min(0).max(2).default(0),
   /** Only the likeliest tokens that together reach this probability are considered. */
   topP: z.number().gt(0).max(1).default(1),
   /** Only this many of the likeliest tokens are considered; 0 considers all. */
   topK: z.number().int().min(0).max(1000).default(0),
+  /** Only tokens at least this probable, relative to the likeliest one, are considered. */
+  minP: z.number().min(0).max(1).default(0),
   /** How much less likely a token gets by standing among the answer's last 64; 1 changes nothing. */
   repeatPenalty: z.number().min(1).max(2).default(1.1),
+  /** Taken from a token's logit once when it stands among the answer's last 64. */
+  presencePenalty: z.number().min(-2).max(2).default(0),
+  /** Taken from a token's logit for each time that it stands among the answer's last 64. */
+  frequencyPenalty: z.number().min(-2).max(2).default(0),
   /** The same seed, prompt and model give the same answer. */
   seed: z.number().int().min(0).max(0xffff_ffff).default(0),
+  /** The answer ends where one of these would begin; it is not part of it. */
+  stop: z.array(z.string().min(1).max(256)).max(16).default([]),
+  /** Added to the logits of tokens, by their ids. -100 bans a token, 100 all but forces it. */
+  logitBias: z
+    .record(z.string().regex(/^(0|[1-9]\d{0,9})$/, 'a token id'), z.number().min(-100).max(100))
+    .refine((bias) => Object.keys(bias).length <= 1024, 'at most 1024 tokens can be biased')
+    .default({}),
+  /** Report each token's log-probability, and those of this many of the likeliest tokens. */
+  logprobs: z.number().int().min(0).max(20).optional(),
+  /** A JSON schema that the answer is held to. */
+  jsonSchema: jsonObjectSchema(PROTOCOL_LIMITS.schemaBytes).optional(),
+  /** Functions that the model may ask for instead of answering. */
+  tools: toolsSchema.optional(),
+})
+
+/** The tokens of an answer that have been delivered already, from its first one. */
+export const resumeFromSchema = z.array(tokenIdSchema).max(PROTOCOL_LIMITS.answerTokens)
+
+/** How probable a token was: the natural logarithm of its probability, at most 0. */
+const logprobSchema = z.strictObject({
+  /** Null from an engine that does not tell. */
+  tokenId: tokenIdSchema.nullable(),
+  text: z.string(),
+  logprob: z.number().max(0),
 })
 
 /** One token of an answer. */
 export const tokenSchema = z.strictObject({
-  /** The text that this token completes; empty while a character is still incomplete. */
+  /**
+   * The text that this token completes; empty while a character is still incomplete, or while it
+   * may be the beginning of a stop string.
+   */
   text: z.string(),
-  tokenId: z.number().int().nonnegative(),
+  /** Null from an engine that does not tell. */
+  tokenId: tokenIdSchema.nullable(),
   /** The token's position in the answer, from 0. */
   index: z.number().int().nonnegative(),
+  /** When the request asked for it. */
+  logprob: z.number().max(0).optional(),
+  /** The likeliest tokens at this position, the likeliest first. When the request asked for them. */
+  topLogprobs: z.array(logprobSchema).max(20).optional(),
 })
 
 /** How an answer ended. */
 export const generationEndSchema = z.strictObject({
-  /** `stop`: the model ended its answer. `length`: maxTokens or the context was reached. */
-  finishReason: z.enum(['stop', 'length']),
+  /**
+   * `stop`: the model ended its answer, or a stop string did. `length`: maxTokens or the context was
+   * reached. `tool_calls`: the model asks for functions.
+   */
+  finishReason: z.enum(['stop', 'length', 'tool_calls']),
   promptTokens: z.number().int().nonnegative(),
+  /** How many of the prompt's tokens did not have to be computed, because they were still known. */
+  cachedTokens: z.number().int().nonnegative(),
+  /** Of the whole answer, with what it was resumed from. */
   completionTokens: z.number().int().nonnegative(),
+  /** When it ended with `tool_calls`. */
+  toolCalls: z.array(toolCallSchema).max(PROTOCOL_LIMITS.tools).optional(),
   timings: z.strictObject({
     /** From the start of the work on the prompt to its end. */
     promptMs: z.number().nonnegative(),
@@ -65,9 +90,9 @@ export const generationEndSchema = z.strictObject({
   }),
 })
 
-export type ChatMessage = z.infer<typeof chatMessageSchema>
 export type GenerationOptions = z.infer<typeof generationOptionsSchema>
 /** Generation options as a caller writes them: each may be left out. */
 export type GenerationOptionsInput = z.input<typeof generationOptionsSchema>
 export type Token = z.infer<typeof tokenSchema>
+export type TokenLogprob = z.infer<typeof logprobSchema>
 export type GenerationEnd = z.infer<typeof generationEndSchema>

@@ -17,4 +17,12 @@ export const PROTOCOL_LIMITS = {
   promptBytes: 1024 * 1024,
   /** Messages in one conversation. */
   promptMessages: 1024,
+  /** Tokens in one answer. */
+  answerTokens: 32_768,
+  /** Functions that one request offers, or one answer asks for. */
+  tools: 128,
+  /** The arguments of one function call, as JSON text. */
+  toolArgumentsCharacters: 64 * 1024,
+  /** A JSON schema, or all tools of a request together. */
+  schemaBytes: 64 * 1024,
 } as const

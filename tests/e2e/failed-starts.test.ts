@@ -28,13 +28,13 @@ test('should say what is wrong with a model file and leave nothing behind when i
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   const whole = await readFile(TINY_MODEL_PATH)
-  // A key that llama.cpp cannot do without, renamed: loading that ends the process it is loaded in.
+  // A key without which llama.cpp ends the process that it runs in, renamed.
   const aborts = Buffer.from(whole)
   aborts.write('llama.attention.head_cound', aborts.indexOf('llama.attention.head_count'))
   const files: [name: string, content: Uint8Array, ...named: string[]][] = [
     ['text.gguf', Buffer.from('Lorem ipsum dolor sit amet'), 'text.gguf', 'no GGUF'],
-    ['cut-off.gguf', whole.subarray(0, 1_000_000), 'not within the file bounds'],
-    ['aborts.gguf', aborts, 'SIGABRT'],
+    ['cut-off.gguf', whole.subarray(0, 1_000_000), 'cut off'],
+    ['aborts.gguf', aborts, 'llama.attention.head_count'],
   ]
   for (const [name, content, ...named] of files) {
     const path = join(processes.home, name)
@@ -44,7 +44,7 @@ test('should say what is wrong with a model file and leave nothing behind when i
   }
   const aborting = ['--model', join(processes.home, 'aborts.gguf'), '--ask', 'Hello?']
   const mesh = processes.run('mesh', aborting)
-  await assertFailed(t, processes, mesh, 'MODEL_INVALID', 'processor:', 'SIGABRT')
+  await assertFailed(t, processes, mesh, 'MODEL_INVALID', 'processor:', 'head_count')
 })
 
 test('should say that the model cannot be written, and go on where there is room, when the disk is full', async (t) => {
@@ -58,7 +58,7 @@ test('should say that the model cannot be written, and go on where there is room
   t.alike(await readdir(models), [], 'nothing of it is left')
 
   const processor = await processes.start('processor')
-  t.is((await readdir(models)).length, 1)
+  t.is((await readdir(models)).filter((name) => name.endsWith('.gguf')).length, 1)
   processor.process.kill('SIGTERM')
   t.is(await processor.exit, 0)
 })

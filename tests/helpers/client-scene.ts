@@ -14,6 +14,7 @@ import { VirtualClock } from './virtual-clock.js'
 export const END = {
   finishReason: 'stop' as const,
   promptTokens: 1,
+  cachedTokens: 0,
   completionTokens: 2,
   timings: { promptMs: 0, generationMs: 0 },
   model: 'small',

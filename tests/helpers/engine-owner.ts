@@ -10,5 +10,5 @@ const engine = new LlamaEngine({
   clock: new SystemClock(),
   gpu: false,
 })
-await engine.ready()
+await engine.load()
 process.send?.(engine.processId)

@@ -13,6 +13,7 @@ import { ADMIT_FREELY } from './admission-settings.js'
 import { openStream, requestContext } from './call-service.js'
 import { Cleanup } from './cleanup.js'
 import { createSession, TEST_MESH } from './factory.js'
+import { poolOf } from './offered-models.js'
 import { connectionTo, PeersStandIn } from './peers-stand-in.js'
 import { settle } from './until.js'
 import { VirtualClock } from './virtual-clock.js'
@@ -61,7 +62,7 @@ export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings
     /** Connects a processor with this engine. */
     connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => {
       const behind = new Service()
-      const worker = new ProcessorWorker({ service: behind, engine, slots, queueLength: 4 })
+      const worker = new ProcessorWorker({ service: behind, pool: poolOf(engine, { slots }) })
       cleanup.add(() => worker.close())
       await worker.serving()
       const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })

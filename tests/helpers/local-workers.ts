@@ -24,6 +24,7 @@ import { Cleanup } from './cleanup.js'
 import { durableMemoryStore } from './durable-memory.js'
 import { MeshAuthority, newKeyPair } from './mesh-authority.js'
 import { firstConnection } from './mesh-fixture.js'
+import { poolOf } from './offered-models.js'
 import { OffsetClock } from './offset-clock.js'
 import { freeUdpPort } from './udp-port.js'
 
@@ -131,10 +132,13 @@ export class LocalWorkers {
   /** A processor. Closing it closes its network before its engine, as a process does. */
   async processor(
     engine: Engine,
-    { slots = 4, queueLength = 4 }: { slots?: number; queueLength?: number } = {},
+    { slots, queueLength, model }: { slots?: number; queueLength?: number; model?: string } = {},
   ): Promise<LocalWorker & { readonly worker: ProcessorWorker }> {
     const network = this.#network('processor')
-    const worker = new ProcessorWorker({ service: network.service, engine, slots, queueLength })
+    const worker = new ProcessorWorker({
+      service: network.service,
+      pool: poolOf(engine, { slots, queueLength, model }),
+    })
     this.#cleanup.add(() => worker.close())
     await this.#watch('processor', network, worker)
     await worker.serving()

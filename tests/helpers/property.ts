@@ -7,16 +7,16 @@ const SHOWN_CHARACTERS = 1_000
  * Holds a property against examples made at random. One that fails is shrunk to a small one and shown
  * with the seed that makes it again: `PROPERTY_SEED=… node tests/run.js FILE`.
  *
- * @param examples how many, 100 unless told otherwise
+ * @param examples how many, 100 unless told otherwise; PROPERTY_RUNS=10000 overrides it
  */
 export async function holds<Values>(
   t: Test,
   property: IProperty<Values> | IAsyncProperty<Values>,
   examples = 100,
 ): Promise<void> {
-  const { PROPERTY_SEED } = process.env
+  const { PROPERTY_SEED, PROPERTY_RUNS } = process.env
   const run = await fc.check(property, {
-    numRuns: examples,
+    numRuns: PROPERTY_RUNS === undefined ? examples : Number(PROPERTY_RUNS),
     ...(PROPERTY_SEED !== undefined && { seed: Number(PROPERTY_SEED) }),
   })
   if (!run.failed) {

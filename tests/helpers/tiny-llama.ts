@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'brittle'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
-import { LlamaEngine, type LlamaEngineOptions } from '../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
+import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
 import {
   type GenerationEnd,
   type GenerationOptionsInput,
@@ -27,7 +28,7 @@ export interface Answer {
   readonly end: GenerationEnd
 }
 
-/** An engine with the tiny model, ready, closed when the test ends. */
+/** An engine with the tiny model, loaded, disposed of when the test ends. */
 export async function tinyLlama(
   t: Test,
   options: Partial<LlamaEngineOptions> = {},
@@ -39,8 +40,8 @@ export async function tinyLlama(
     gpu: false,
     ...options,
   })
-  t.teardown(async () => await engine.close())
-  await engine.ready()
+  t.teardown(async () => await engine.dispose())
+  await engine.load()
   return engine
 }
 
@@ -61,7 +62,7 @@ export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promi
         gpu: false,
         slots,
       })
-      await engine.ready()
+      await engine.load()
       return engine
     })()
   shared.set(slots, started)
@@ -70,7 +71,7 @@ export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promi
 
 /** Closes the engines that were shared. */
 export async function closeShared(): Promise<void> {
-  for (const engine of shared.values()) await (await engine).close()
+  for (const engine of shared.values()) await (await engine).dispose()
   shared.clear()
 }
 
@@ -101,7 +102,7 @@ export async function collect(
     }
     return {
       text: tokens.map(({ text }) => text).join(''),
-      tokenIds: tokens.map(({ tokenId }) => tokenId),
+      tokenIds: tokens.map(({ tokenId }) => tokenId ?? -1),
       end: step.value,
     }
   }

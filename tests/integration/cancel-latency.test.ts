@@ -5,6 +5,7 @@ import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
 import type { ClientWorker } from '../../workers/client/client-worker.js'
 import { createAccount } from '../helpers/factory.js'
 import { LocalWorkers } from '../helpers/local-workers.js'
+import { busyOf } from '../helpers/offered-models.js'
 import { requestOptions } from '../helpers/sample-service.js'
 import { tinyLlama } from '../helpers/tiny-llama.js'
 import { until } from '../helpers/until.js'
@@ -75,9 +76,9 @@ async function timesToTheNext(
     const cancel = new AbortController()
     const { connection, answer } = await ask(all, prompt, cancel.signal)
     await proceed(answer, round)
-    await until('the slot to be taken', () => all.load().running === 1)
+    await until('the slot to be taken', () => busyOf(all.load()).running === 1)
     const next = firstToken(all.client)
-    await until('the next to wait', () => all.load().queued === 1)
+    await until('the next to wait', () => busyOf(all.load()).queued === 1)
     const startedAt = performance.now()
     leave(cancel, connection)
     await next

@@ -5,6 +5,7 @@ import type { ClientWorker } from '../../workers/client/client-worker.js'
 import { readAll } from '../helpers/call-service.js'
 import { createAccount } from '../helpers/factory.js'
 import { LocalWorkers, STREAM_WINDOW_CHUNKS } from '../helpers/local-workers.js'
+import { busyOf } from '../helpers/offered-models.js'
 import { rejectionOf, settle, until } from '../helpers/until.js'
 
 const ADA = createAccount()
@@ -70,6 +71,7 @@ test('should stream an answer when a user has registered and logged in', async (
   t.alike(end, {
     finishReason: 'stop',
     promptTokens: 3,
+    cachedTokens: 0,
     completionTokens: 3,
     timings: { promptMs: 0, generationMs: 0 },
     model: 'scripted',
@@ -172,7 +174,7 @@ test('should stop the engine and free the slot at once when the client cancels',
   })
   t.ok(isStarlingError(await cancelled, 'CANCELLED'))
   t.ok(elapsedMs < 250, `${elapsedMs} ms`)
-  await until('the slot to be free', () => processor.worker.load().running === 0)
+  await until('the slot to be free', () => busyOf(processor.worker.load()).running === 0)
   t.is(engine.tokensProduced, 1)
 })
 
@@ -180,12 +182,12 @@ test('should leave the line when the client cancels while it waits', async (t) =
   const { engine, goOn } = heldBefore(0)
   const { client, processor } = await scene(t, engine, { slots: 1 })
   const first = answerOf(client, 'first')
-  await until('the first to run', () => processor.worker.load().running === 1)
+  await until('the first to run', () => busyOf(processor.worker.load()).running === 1)
   const controller = new AbortController()
   const second = rejectionOf(client.ask(question('second'), controller.signal).next())
-  await until('the second to wait', () => processor.worker.load().queued === 1)
+  await until('the second to wait', () => busyOf(processor.worker.load()).queued === 1)
   controller.abort(new StarlingError('CANCELLED', 'Ctrl-C'))
-  await until('the line to be empty', () => processor.worker.load().queued === 0)
+  await until('the line to be empty', () => busyOf(processor.worker.load()).queued === 0)
   t.ok(isStarlingError(await second, 'CANCELLED'))
   goOn()
   t.is(await first, 'first')
@@ -219,7 +221,7 @@ test('should refuse at once and say when to come back when the queue is full', a
   const { client, processor, mesh } = await scene(t, engine, { slots: 1, queueLength: 1 })
   const answers = [answerOf(client, 'first'), answerOf(client, 'second')]
   await until('one to run and one to wait', () => {
-    const { running, queued } = processor.worker.load()
+    const { running, queued } = busyOf(processor.worker.load())
     return running === 1 && queued === 1
   })
   const impatient = await mesh.client({ waitMs: 0 })
@@ -264,7 +266,13 @@ test('should say whose session it is and what is served when the mesh is asked',
   // A session's end is rounded up to a whole second.
   t.ok(expiresInMs > 0 && expiresInMs <= 12 * 60 * 60 * 1000 + 1000)
   const [model] = await client.models(never)
-  t.alike(model, { name: 'scripted', processors: 1, slots: 4, contextTokens: 4096 })
+  t.alike(model, {
+    name: 'scripted',
+    processors: 1,
+    loaded: 1,
+    slots: 4,
+    contextTokens: 4096,
+  })
   const stranger = await mesh.client()
   await t.exception(stranger.whoami(never), { code: 'NOT_LOGGED_IN' })
   await t.exception(stranger.models(never), { code: 'NOT_LOGGED_IN' })

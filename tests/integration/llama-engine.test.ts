@@ -47,13 +47,18 @@ test('should answer with tokens and a summary when it is asked', async (t) => {
   t.is(end.completionTokens, 20)
   t.is(end.promptTokens, 5)
   t.ok(end.timings.promptMs > 0 && end.timings.generationMs > 0)
-  t.alike(engine.info(), {
+  const { fingerprint, memoryBytes, capabilities, ...info } = engine.info()
+  t.alike(info, {
     kind: 'llama.cpp',
     model: 'tiny-stories-1M-f16',
     modelSha256: '2269972650f322b57e4f0086f1d4e4871f81ab9e4afde2b64245b697fb0c5ef5',
+    reproducibility: 'exact',
     contextTokens: 256,
     slots: 4,
   })
+  t.ok(/^[0-9a-f]{64}$/.test(fingerprint ?? ''), 'the fingerprint is a hash')
+  t.ok(memoryBytes > 2_000_000, 'it takes more memory than the file')
+  t.ok(capabilities.has('resume') && !capabilities.has('embed'))
 })
 
 test('should give the same tokens alone and beside others', async (t) => {
@@ -135,6 +140,7 @@ test('should stop the model when the reader is slow', async (t) => {
     onLog() {},
     onProgress() {},
     onCrash() {},
+    reserve: async () => {},
   })
   t.teardown(async () => await child.close())
   await child.load({
@@ -145,6 +151,8 @@ test('should stop the model when the reader is slow', async (t) => {
     contextTokens: 256,
     threads: 1,
     gpu: false,
+    gpuLayers: 'auto',
+    maxStallMs: 50,
   })
   const request = {
     messages: [{ role: 'user' as const, content: 'Once upon a time' }],
@@ -242,8 +250,8 @@ async function startWith(t: Test, model: string): Promise<void> {
     clock: new SystemClock(),
     gpu: false,
   })
-  t.teardown(async () => await engine.close())
-  await engine.ready()
+  t.teardown(async () => await engine.dispose())
+  await engine.load()
 }
 
 test('should fail with MODEL_INVALID when the file is no GGUF file', async (t) => {
@@ -263,6 +271,23 @@ test('should fail with MODEL_INVALID when the file is cut off', async (t) => {
 })
 
 test('should fail with MODEL_INVALID when loading the file aborts the process', async (t) => {
+  const engine = new LlamaEngine({
+    model: TINY_MODEL_PATH,
+    modelsDirectory: SHARED_MODELS_DIRECTORY,
+    clock: new SystemClock(),
+    gpu: false,
+  })
+  t.teardown(async () => await engine.dispose())
+  // As llama.cpp does with a file that it cannot understand, and nobody has found out before.
+  const reserve = async () => void process.kill(processIdOf(engine), 'SIGABRT')
+  await t.exception(engine.load({ reserve }), {
+    code: 'MODEL_INVALID',
+    message: "Loading the model ended the engine's process (SIGABRT)",
+  })
+  t.is(engine.processId, null)
+})
+
+test('should name what is missing before llama.cpp ends at it', async (t) => {
   // A key that llama.cpp cannot do without, renamed.
   const path = join(await t.tmp(), 'aborts.gguf')
   const bytes = await readFile(TINY_MODEL_PATH)
@@ -270,7 +295,10 @@ test('should fail with MODEL_INVALID when loading the file aborts the process', 
   t.ok(key > 0)
   bytes.write('llama.attention.head_cound', key)
   await writeFile(path, bytes)
-  await t.exception(startWith(t, path), { code: 'MODEL_INVALID' })
+  await t.exception(startWith(t, path), {
+    code: 'MODEL_INVALID',
+    message: `${path}: the model file has no "llama.attention.head_count", which llama.cpp needs`,
+  })
 })
 
 test('should fail with MODEL_NOT_FOUND when there is no such model', async (t) => {
@@ -294,7 +322,8 @@ test('should take special tokens for plain text when a message contains them', a
 test('should leave a long prompt at once when it is cancelled within it', async (t) => {
   const engine = await tinyLlama(t, { model: 'minimind2-small', slots: 2 })
   const longPrompt = 'The quick brown fox jumps over the lazy dog. '.repeat(80)
-  const alone = await answer(engine, longPrompt, { maxTokens: 1 })
+  // As long, and different from its first word on: nothing of it is known from before.
+  const alone = await answer(engine, longPrompt.replaceAll('The', 'One'), { maxTokens: 1 })
   const short = () => answer(engine, 'Hello', { maxTokens: 4 })
   const fresh = await short()
 
@@ -313,28 +342,28 @@ test('should leave a long prompt at once when it is cancelled within it', async 
   t.alike((await next).tokenIds, fresh.tokenIds)
 })
 
-test('should leave no process behind when it is closed', async (t) => {
+test('should leave no process behind when it is disposed of', async (t) => {
   const engine = await tinyLlama(t)
   const processId = processIdOf(engine)
   const generation = generate(engine, 'Once upon a time', ENDLESS)
   await generation.next()
   const rest = collect(generation)
-  await Promise.all([engine.close(), engine.close(), t.exception(rest, { code: 'DRAINING' })])
+  await Promise.all([engine.dispose(), engine.dispose(), t.exception(rest, { code: 'DRAINING' })])
   t.absent(await isRunning(processId))
-  await t.exception(answer(engine, 'x'), { code: 'DRAINING' })
+  await t.exception(answer(engine, 'x'), { code: 'ENGINE_DISPOSED' })
 })
 
-test('should leave no process behind when it is closed while it loads', async (t) => {
+test('should leave no process behind when it is disposed of while it loads', async (t) => {
   const engine = new LlamaEngine({
     model: TINY_MODEL_PATH,
     modelsDirectory: SHARED_MODELS_DIRECTORY,
     clock: new SystemClock(),
     gpu: false,
   })
-  const ready = engine.ready()
+  const ready = engine.load()
   await new Promise((resolve) => setImmediate(resolve))
   const processId = processIdOf(engine)
-  await Promise.all([engine.close(), t.exception(ready, { code: 'DRAINING' })])
+  await Promise.all([engine.dispose(), t.exception(ready, { code: 'DRAINING' })])
   t.absent(await isRunning(processId))
 })
 

@@ -64,6 +64,7 @@ function gatewayService(passwords: string[]): Service {
         model: 'tiny',
         finishReason: 'stop',
         promptTokens: 1,
+        cachedTokens: 0,
         completionTokens: 1,
         timings: { promptMs: 0, generationMs: 0 },
       } as const

@@ -35,6 +35,7 @@ test('should echo the words of the last message when it has no script', async (t
   t.alike(end, {
     finishReason: 'stop',
     promptTokens: 3,
+    cachedTokens: 0,
     completionTokens: 3,
     timings: { promptMs: 0, generationMs: 0 },
   })
@@ -73,6 +74,7 @@ test('should produce a token only when it is pulled', async (t) => {
   await generation.return({
     finishReason: 'stop',
     promptTokens: 0,
+    cachedTokens: 0,
     completionTokens: 0,
     timings: { promptMs: 0, generationMs: 0 },
   })
@@ -120,10 +122,10 @@ test('should count the generations that run side by side', async (t) => {
   t.is(engine.startedGenerations, 3)
 })
 
-test('should end running generations and refuse new ones when it is closed', async (t) => {
+test('should end running generations and refuse new ones when it is disposed of', async (t) => {
   const engine = new ScriptedEngine({ beforeToken: () => new Promise(() => {}) })
   const token = engine.generate(request('a'), FOREVER).next()
-  await engine.close()
+  await engine.dispose()
   await t.exception(token, { code: 'DRAINING' })
-  await t.exception(engine.generate(request('a'), FOREVER).next(), { code: 'DRAINING' })
+  await t.exception(engine.generate(request('a'), FOREVER).next(), { code: 'ENGINE_DISPOSED' })
 })

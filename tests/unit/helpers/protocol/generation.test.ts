@@ -1,8 +1,6 @@
 import test from 'brittle'
-import {
-  conversationSchema,
-  generationOptionsSchema,
-} from '../../../../helpers/protocol/generation.js'
+import { conversationSchema } from '../../../../helpers/protocol/chat-message.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
 
 const says = (content: string) => ({ role: 'user', content })

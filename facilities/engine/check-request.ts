@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { chatMessageSchema } from '../../helpers/protocol/chat-message.js'
+import { generationOptionsSchema, resumeFromSchema } from '../../helpers/protocol/generation.js'
+import type { EngineCapability, GenerateRequest } from './engine.js'
+
+const requestSchema = z.strictObject({
+  messages: z.array(chatMessageSchema).min(1),
+  options: generationOptionsSchema,
+  resumeFrom: resumeFromSchema.optional(),
+})
+
+/**
+ * A request as an engine may take it. Whatever came from elsewhere has been checked before; this
+ * is for those who embed an engine, and for what the engine cannot do.
+ *
+ * @throws StarlingError INVALID_REQUEST when it is out of bounds, NOT_SUPPORTED when it asks for
+ *   what the engine cannot do
+ */
+export function checkRequest(
+  request: GenerateRequest,
+  engine: { readonly kind: string; readonly capabilities: ReadonlySet<EngineCapability> },
+): GenerateRequest {
+  const parsed = requestSchema.safeParse(request)
+  if (!parsed.success) {
+    const reason = z.prettifyError(parsed.error)
+    throw new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`, {
+      cause: parsed.error,
+    })
+  }
+  for (const [capability, asked] of asks(parsed.data)) {
+    if (asked && !engine.capabilities.has(capability)) throw notSupported(engine.kind, capability)
+  }
+  return parsed.data
+}
+
+/** @returns the error of an engine that was asked for what it cannot do */
+export function notSupported(kind: string, capability: EngineCapability): StarlingError {
+  return new StarlingError(
+    'NOT_SUPPORTED',
+    `The engine ${kind} cannot do this with its model: ${capability}`,
+  )
+}
+
+function asks({ options, resumeFrom }: GenerateRequest): [EngineCapability, boolean][] {
+  return [
+    ['chat', true],
+    ['resume', resumeFrom !== undefined && resumeFrom.length > 0],
+    ['logit-bias', Object.keys(options.logitBias).length > 0],
+    ['logprobs', options.logprobs !== undefined],
+    ['json-schema', options.jsonSchema !== undefined],
+    ['tools', options.tools !== undefined && options.tools.length > 0],
+  ]
+}

@@ -1,0 +1,153 @@
+import type { Llama, LlamaModel } from 'node-llama-cpp'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { PrefillPace } from '../../helpers/prefill-pace.js'
+import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import type { Clock } from '../clock/clock.js'
+import { BatchStrategy } from './batch-strategy.js'
+import type { GenerateRequest, Reproducibility } from './engine.js'
+import { GrammarCache } from './grammar-cache.js'
+import { LlamaGeneration } from './llama-generation.js'
+import { createContext } from './llama-loading.js'
+import { LlamaSequence } from './llama-sequence.js'
+import type { LlamaTokenizer } from './llama-tokenizer.js'
+import type { NativeWork } from './native-work.js'
+import { probeReproducibility, type ReproducibilityReport } from './reproducibility-probe.js'
+import { SequencePool } from './sequence-pool.js'
+import { TokenSampler } from './token-sampler.js'
+
+/** Requests that may wait for a slot; the queue proper is in front of the engine. */
+const MAX_WAITING = 64
+
+/** What a {@link LlamaChat} is made of. */
+export interface LlamaChatParts {
+  readonly llama: Llama
+  readonly model: LlamaModel
+  readonly tokenizer: LlamaTokenizer
+  readonly work: NativeWork
+  readonly pace: PrefillPace
+  readonly clock: Clock
+  readonly slots: number
+  readonly contextTokens: number
+  readonly threads: number
+  readonly onLog: (line: string) => void
+}
+
+/** A model that answers: its sequences, each of which computes one answer at a time. */
+export class LlamaChat {
+  readonly reproducibility: Reproducibility
+  readonly #parts: LlamaChatParts
+  readonly #anyChunk: boolean
+  readonly #grammars: GrammarCache
+  readonly #sequences: SequencePool<LlamaSequence>
+
+  private constructor(
+    parts: LlamaChatParts,
+    { reproducibility, anyChunk }: ReproducibilityReport,
+    sequences: readonly LlamaSequence[],
+  ) {
+    this.reproducibility = reproducibility
+    this.#parts = parts
+    this.#anyChunk = anyChunk
+    this.#grammars = new GrammarCache(parts.llama)
+    this.#sequences = new SequencePool(sequences, MAX_WAITING)
+  }
+
+  /**
+   * Sets up the sequences and tries how reproducible their answers are.
+   *
+   * @throws StarlingError CONFIG_INVALID, MEMORY_INSUFFICIENT when there is no memory for them
+   */
+  static async create(parts: LlamaChatParts): Promise<LlamaChat> {
+    const strategy = new BatchStrategy()
+    const context = await createContext(parts.model, { ...parts, strategy })
+    const natives = Array.from({ length: parts.slots }, () => context.getSequence())
+    const sequencesThat = (keepHistory: boolean) =>
+      natives.map((native) => new LlamaSequence(native, parts.work, keepHistory))
+    const report = await probeReproducibility(
+      sequencesThat(true),
+      strategy,
+      parts.tokenizer.tokens('Once upon a time'),
+    )
+    const { reproducibility, anyChunk } = report
+    if (!strategy.together)
+      parts.onLog('info: answers take turns: together they come out different')
+    if (!anyChunk) parts.onLog('info: every prompt is read anew: read in other pieces it differs')
+    parts.onLog(`info: answers are reproducible: ${reproducibility}`)
+    // What a sequence remembers was read in pieces of its own.
+    return new LlamaChat(parts, report, sequencesThat(anyChunk))
+  }
+
+  /**
+   * Answers a conversation, each token computed when it is asked for.
+   *
+   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, GRAMMAR_INVALID, NOT_SUPPORTED,
+   *   OVERLOADED, DRAINING; the signal's reason when it is aborted
+   */
+  async *generate(
+    { messages, options, resumeFrom: delivered = [] }: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    const { tokenizer, model, work, contextTokens } = this.#parts
+    const prompt = tokenizer.prompt(messages, options.tools ?? [], contextTokens).tokens
+    this.#checkDelivered(delivered, options.maxTokens, prompt.length)
+    const { jsonSchema } = options
+    const grammar = jsonSchema === undefined ? null : await this.#grammars.grammarOf(jsonSchema)
+    const sampler = new TokenSampler({ model, tokenizer, options, grammar })
+    const generation = new LlamaGeneration(
+      {
+        ...this.#parts,
+        sampler,
+        anyChunk: this.#anyChunk,
+        isAlone: () => this.#sequences.taken <= 1,
+        throwIfEnded() {
+          signal.throwIfAborted()
+          work.throwIfClosed()
+        },
+      },
+      { prompt, options, delivered },
+    )
+    const sequence = await this.#sequences.acquire([...prompt, ...delivered], signal)
+    try {
+      return yield* generation.run(sequence)
+    } finally {
+      await this.#release(sequence)
+    }
+  }
+
+  /** Refuses who waits and who comes. */
+  close(reason: StarlingError): void {
+    this.#sequences.close(reason)
+  }
+
+  /** Whatever happened, whoever comes next finds a sequence whose state is known. */
+  async #release(sequence: LlamaSequence): Promise<void> {
+    try {
+      await sequence.settle()
+    } catch (error) {
+      // Closed meanwhile, it will not be used again.
+      this.#parts.onLog(`warn: a sequence could not be cleared: ${error}`)
+    }
+    this.#sequences.release(sequence)
+  }
+
+  #checkDelivered(delivered: readonly number[], maxTokens: number, promptTokens: number): void {
+    const { tokenizer, contextTokens } = this.#parts
+    tokenizer.validate(delivered, 'resumeFrom')
+    if (delivered.length > maxTokens) {
+      throw new StarlingError(
+        'INVALID_REQUEST',
+        `resumeFrom has ${delivered.length} tokens, more than maxTokens, ${maxTokens}`,
+      )
+    }
+    if (delivered.some((token) => tokenizer.endsAnswer(token))) {
+      throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
+    }
+    if (promptTokens + delivered.length > contextTokens) {
+      throw new StarlingError(
+        'CONTEXT_TOO_LONG',
+        `The prompt and what was answered have ${promptTokens + delivered.length} tokens; ` +
+          `the context has ${contextTokens}`,
+      )
+    }
+  }
+}

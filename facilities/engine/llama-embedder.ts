@@ -1,0 +1,81 @@
+import type { LlamaEmbeddingContext, LlamaModel, Token as NativeToken } from 'node-llama-cpp'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
+import type { NativeWork } from './native-work.js'
+
+/** Computes what texts mean, one after the other. */
+export class LlamaEmbedder {
+  readonly #context: LlamaEmbeddingContext
+  readonly #tokenizer: LlamaTokenizer
+  readonly #work: NativeWork
+  readonly #contextTokens: number
+
+  private constructor(
+    context: LlamaEmbeddingContext,
+    tokenizer: LlamaTokenizer,
+    work: NativeWork,
+    contextTokens: number,
+  ) {
+    this.#context = context
+    this.#tokenizer = tokenizer
+    this.#work = work
+    this.#contextTokens = contextTokens
+  }
+
+  /** @param contextTokens the most that a text may have */
+  static async create(
+    model: LlamaModel,
+    tokenizer: LlamaTokenizer,
+    work: NativeWork,
+    { contextTokens, threads }: { readonly contextTokens: number; readonly threads: number },
+  ): Promise<LlamaEmbedder> {
+    const context = await model.createEmbeddingContext({
+      contextSize: contextTokens,
+      // Such models look at a text as a whole: all of it has to be in one batch.
+      batchSize: contextTokens,
+      threads,
+    })
+    return new LlamaEmbedder(context, tokenizer, work, contextTokens)
+  }
+
+  /**
+   * A vector of length 1 for each text.
+   *
+   * @throws StarlingError INVALID_REQUEST for a text without tokens, PAYLOAD_TOO_LARGE,
+   *   CONTEXT_TOO_LONG; the signal's reason when it is aborted
+   */
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    signal.throwIfAborted()
+    // All of them before the first is computed: none of the work is for nothing.
+    const inputs = texts.map((text, index) => this.#tokens(text, index))
+    const vectors: Float32Array[] = []
+    for (const tokens of inputs) {
+      signal.throwIfAborted()
+      const { vector } = await this.#work.run(() => this.#context.getEmbeddingFor(tokens))
+      vectors.push(normalized(vector))
+    }
+    return vectors
+  }
+
+  #tokens(text: string, index: number): NativeToken[] {
+    const tokens = nativeTokens(this.#tokenizer.tokens(text))
+    if (tokens.length === 0) {
+      throw new StarlingError('INVALID_REQUEST', `Text ${index + 1} is empty`)
+    }
+    // With the tokens that the model wants before and after a text.
+    const count = this.#context.calculateInputLength([...tokens])
+    if (count >= this.#contextTokens) {
+      throw new StarlingError(
+        'CONTEXT_TOO_LONG',
+        `Text ${index + 1} has ${count} tokens; at most ${this.#contextTokens - 1} can be embedded`,
+      )
+    }
+    return tokens
+  }
+}
+
+function normalized(vector: readonly number[]): Float32Array {
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
+  if (!Number.isFinite(length) || length === 0) throw new Error('the model gave no vector')
+  return Float32Array.from(vector, (value) => value / length)
+}

@@ -1,0 +1,233 @@
+import { AnswerText } from '../../helpers/answer-text/answer-text.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { PrefillPace } from '../../helpers/prefill-pace.js'
+import type { GenerationEnd, GenerationOptions, Token } from '../../helpers/protocol/generation.js'
+import type { Clock } from '../clock/clock.js'
+import type { LlamaSequence } from './llama-sequence.js'
+import type { LlamaTokenizer } from './llama-tokenizer.js'
+import type { TokenSampler } from './token-sampler.js'
+
+/** Chunk size of models whose numbers depend on it. */
+const FIXED_CHUNK_TOKENS = 32
+
+/** What an answer is made with. */
+export interface GenerationParts {
+  readonly tokenizer: LlamaTokenizer
+  readonly sampler: TokenSampler
+  readonly pace: PrefillPace
+  readonly clock: Clock
+  /** Whether tokens may be evaluated in chunks of any size below 64 without changing the numbers. */
+  readonly anyChunk: boolean
+  /** Prompt and answer together. */
+  readonly contextTokens: number
+  /** Whether no other answer is under way. */
+  readonly isAlone: () => boolean
+  /** Throws when the answer is not to go on. */
+  readonly throwIfEnded: () => void
+}
+
+/** What is asked for. */
+export interface GenerationTask {
+  readonly prompt: readonly number[]
+  readonly options: GenerationOptions
+  /** The answer's tokens that were delivered already. */
+  readonly delivered: readonly number[]
+}
+
+/** One answer, computed in one sequence. */
+export class LlamaGeneration {
+  readonly #parts: GenerationParts
+  readonly #task: GenerationTask
+  readonly #text: AnswerText
+  readonly #mostTokens: number
+
+  constructor(parts: GenerationParts, task: GenerationTask) {
+    const { tokenizer, contextTokens } = parts
+    const { prompt, options, delivered } = task
+    this.#parts = parts
+    this.#task = task
+    this.#mostTokens = Math.min(options.maxTokens, contextTokens - prompt.length)
+    const isJson = options.jsonSchema !== undefined
+    const asksForTools = !isJson && options.tools !== undefined && options.tools.length > 0
+    this.#text = new AnswerText({
+      decode: (tokens) => tokenizer.text(tokens),
+      preceding: prompt,
+      stop: options.stop,
+      isJson,
+      tools:
+        asksForTools && tokenizer.toolSyntax !== null
+          ? {
+              syntax: tokenizer.toolSyntax,
+              marks: tokenizer.toolMarks,
+              salt: `${options.seed}:${prompt.length}`,
+            }
+          : null,
+      delivered: delivered.length,
+    })
+  }
+
+  /**
+   * Computes the answer, each token when it is asked for, at most one ahead.
+   *
+   * @throws StarlingError INVALID_REQUEST when what was delivered is no beginning of such an answer;
+   *   what `throwIfEnded` throws
+   */
+  async *run(sequence: LlamaSequence): AsyncGenerator<Token, GenerationEnd, void> {
+    const { sampler, tokenizer, clock, throwIfEnded } = this.#parts
+    const { prompt, delivered } = this.#task
+    const startedAtMs = clock.monotonic()
+    this.#readDelivered()
+    const known = await sequence.align([...prompt, ...delivered].slice(0, this.#mostKnown()))
+    let count = delivered.length
+    let promptEndedAtMs: number | null = null
+    let hasStopped = this.#text.isEnded
+    let computing: ReturnType<TokenSampler['next']> | null = null
+    try {
+      if (!hasStopped && count < this.#mostTokens) {
+        const input = await this.#prefill(sequence, known)
+        computing = handled(sampler.next(sequence, input, count))
+      }
+      while (computing !== null) {
+        const chosen = await computing
+        computing = null
+        promptEndedAtMs ??= clock.monotonic()
+        throwIfEnded()
+        if (tokenizer.endsAnswer(chosen.tokenId)) {
+          hasStopped = true
+          break
+        }
+        sampler.punish(chosen.tokenId)
+        const ready = this.#text.push(chosen)
+        hasStopped = this.#text.isEnded
+        // The next token is computed while this one is on its way to the reader.
+        if (!hasStopped && this.#text.count < this.#mostTokens) {
+          computing = handled(sampler.next(sequence, [chosen.tokenId], this.#text.count))
+        }
+        for (const token of ready) {
+          yield token
+          count = token.index + 1
+          throwIfEnded()
+        }
+      }
+    } finally {
+      // Left early, the sequence is in use until this is done. Its outcome is of no interest then;
+      // otherwise it was awaited above.
+      await Promise.allSettled([computing])
+      await sampler.end()
+    }
+    for (const token of this.#text.end()) {
+      yield token
+      count = token.index + 1
+    }
+    const endedAtMs = clock.monotonic()
+    return {
+      ...this.#outcome(hasStopped),
+      promptTokens: prompt.length,
+      cachedTokens: Math.min(known, prompt.length),
+      completionTokens: count,
+      timings: {
+        promptMs: (promptEndedAtMs ?? endedAtMs) - startedAtMs,
+        generationMs: endedAtMs - (promptEndedAtMs ?? endedAtMs),
+      },
+    }
+  }
+
+  #outcome(hasStopped: boolean): Pick<GenerationEnd, 'finishReason' | 'toolCalls'> {
+    const toolCalls = [...this.#text.toolCalls]
+    if (toolCalls.length === 0) return { finishReason: hasStopped ? 'stop' : 'length' }
+    return { finishReason: hasStopped ? 'tool_calls' : 'length', toolCalls }
+  }
+
+  /** Brings text and repetition to where they were when the answer was broken. */
+  #readDelivered(): void {
+    const { sampler } = this.#parts
+    for (const tokenId of this.#task.delivered) {
+      if (this.#text.isEnded) {
+        throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
+      }
+      this.#text.push({ tokenId })
+      sampler.punish(tokenId)
+    }
+  }
+
+  /** How many of the first tokens need not be evaluated if they are remembered. */
+  #mostKnown(): number {
+    const { prompt, delivered, options } = this.#task
+    // A grammar has to see every token of the answer being chosen.
+    const replayed = options.jsonSchema === undefined ? delivered.length : 0
+    return prompt.length + replayed - 1
+  }
+
+  /**
+   * Evaluates what is not known yet, but for the tokens that the next choice is made from.
+   *
+   * @returns those
+   */
+  async #prefill(sequence: LlamaSequence, known: number): Promise<readonly number[]> {
+    const { anyChunk, sampler, throwIfEnded } = this.#parts
+    const { prompt, delivered, options } = this.#task
+    if (options.jsonSchema === undefined) {
+      if (anyChunk) return await this.#readAll(sequence, [...prompt, ...delivered], known)
+      return await this.#readInFixedChunks(sequence)
+    }
+    let input = anyChunk
+      ? await this.#readAll(sequence, prompt, known)
+      : await this.#readPromptInFixedChunks(sequence)
+    for (const tokenId of delivered) {
+      if (!(await sampler.force(sequence, input, tokenId))) {
+        throw new StarlingError('INVALID_REQUEST', 'resumeFrom is not what jsonSchema asks for')
+      }
+      throwIfEnded()
+      input = [tokenId]
+    }
+    return input
+  }
+
+  async #readAll(
+    sequence: LlamaSequence,
+    tokens: readonly number[],
+    known: number,
+  ): Promise<readonly number[]> {
+    const { pace, clock, isAlone, throwIfEnded } = this.#parts
+    let start = known
+    for (;;) {
+      const length = pace.chunkTokens(isAlone())
+      if (tokens.length - start <= length) return tokens.slice(start)
+      const startedAtMs = clock.monotonic()
+      await sequence.read(tokens.slice(start, start + length))
+      pace.measured(length, clock.monotonic() - startedAtMs)
+      throwIfEnded()
+      start += length
+    }
+  }
+
+  /** Evaluates everything exactly as it is evaluated in an answer that is never broken. */
+  async #readInFixedChunks(sequence: LlamaSequence): Promise<readonly number[]> {
+    let input = await this.#readPromptInFixedChunks(sequence)
+    for (const tokenId of this.#task.delivered) {
+      await sequence.read(input)
+      this.#parts.throwIfEnded()
+      input = [tokenId]
+    }
+    return input
+  }
+
+  /** The last token of the prompt is always evaluated alone, as those of the answer are. */
+  async #readPromptInFixedChunks(sequence: LlamaSequence): Promise<readonly number[]> {
+    const { prompt } = this.#task
+    const last = prompt.length - 1
+    for (let start = 0; start < last; start += FIXED_CHUNK_TOKENS) {
+      await sequence.read(prompt.slice(start, Math.min(start + FIXED_CHUNK_TOKENS, last)))
+      this.#parts.throwIfEnded()
+    }
+    return prompt.slice(last)
+  }
+}
+
+/** A promise that may fail before anybody awaits it. */
+function handled<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {
+    // Whoever awaits it gets the failure.
+  })
+  return promise
+}

@@ -1,0 +1,201 @@
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { OllamaChatAnswer, ollamaChatLineSchema } from '../../helpers/ollama/chat-answer.js'
+import { ollamaChatRequest } from '../../helpers/ollama/chat-request.js'
+import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import { textPieces } from '../../helpers/text-pieces.js'
+import type { Clock } from '../clock/clock.js'
+import { checkRequest, notSupported } from './check-request.js'
+import type {
+  Engine,
+  EngineCapability,
+  EngineInfo,
+  GenerateRequest,
+  LoadOptions,
+  TemplatedPrompt,
+} from './engine.js'
+import { EngineLife } from './engine-life.js'
+import type { ModelServer } from './model-server.js'
+import { ollamaCall } from './ollama-client.js'
+import { ollamaFactsOf, ollamaServer } from './ollama-models.js'
+import { checkTexts, checkVectors } from './remote-embeddings.js'
+
+const KIND = 'ollama'
+
+/** Of one piece of an answer; a longer one is passed on as several. */
+const MAX_PIECE_CHARACTERS = 8 * 1024
+
+/** How an {@link OllamaEngine} is set up. */
+export interface OllamaEngineOptions {
+  /** The model, as the server calls it: `llama3.2:1b`. */
+  readonly model: string
+  /** The name that requests ask for. Default: as the server calls it. */
+  readonly name?: string
+  /**
+   * The server's address, from the operator's configuration and from nowhere else:
+   * `http://127.0.0.1:11434`.
+   */
+  readonly host: string
+  /** Answers side by side; the server itself queues what is more than it can do. Default 4. */
+  readonly slots?: number
+  /**
+   * Prompt and answer together, in tokens, at most what the model was trained for. Default 4096, as
+   * Ollama's own: more takes more of the server's memory.
+   */
+  readonly contextTokens?: number
+  readonly clock: Clock
+}
+
+/**
+ * A model of an Ollama server. What Ollama does not tell, its tokens' ids and log-probabilities
+ * among it, is not supported; the tokens of an answer are the pieces that it sends. A prompt that is
+ * too long is refused, where Ollama by itself would drop its beginning (old versions, which do not
+ * know the option, drop it still).
+ *
+ * @see https://docs.ollama.com/api
+ * @example
+ * const engine = new OllamaEngine({ model: 'llama3.2:1b', host: 'http://127.0.0.1:11434', clock })
+ * for await (const token of engine.generate({ messages, options }, signal)) write(token.text)
+ */
+export class OllamaEngine implements Engine {
+  readonly #options: OllamaEngineOptions
+  readonly #server: ModelServer
+  readonly #life: EngineLife<EngineInfo>
+
+  /** @throws StarlingError CONFIG_INVALID when the address cannot be used */
+  constructor(options: OllamaEngineOptions) {
+    this.#options = options
+    this.#server = ollamaServer(options.host, options.clock)
+    this.#life = new EngineLife({
+      read: (signal) => this.#read(signal),
+      onEnd: () => this.#server.close(),
+    })
+  }
+
+  async load(options?: LoadOptions): Promise<void> {
+    await this.#life.load(options)
+  }
+
+  /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
+  async unload(): Promise<void> {
+    await this.#life.unload()
+  }
+
+  info(): EngineInfo {
+    return this.#life.model
+  }
+
+  async tokenize(): Promise<readonly number[]> {
+    return await this.#refuse('tokens')
+  }
+
+  async detokenize(): Promise<string> {
+    return await this.#refuse('tokens')
+  }
+
+  async applyTemplate(): Promise<TemplatedPrompt> {
+    return await this.#refuse('template')
+  }
+
+  generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    return this.#life.stream(signal, (info, ending) =>
+      this.#answer(checkRequest(request, info), info, ending),
+    )
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    return await this.#life.run(signal, async ({ capabilities }, ending) => {
+      if (!capabilities.has('embed')) throw notSupported(KIND, 'embed')
+      const input = [...checkTexts(texts)]
+      const { client } = ollamaCall(this.#server, ending)
+      try {
+        const { embeddings } = await client.embed({
+          model: this.#options.model,
+          input,
+          truncate: false,
+        })
+        return checkVectors(input, embeddings)
+      } catch (error) {
+        throw typed(error)
+      }
+    })
+  }
+
+  async dispose(): Promise<void> {
+    await this.#life.dispose()
+  }
+
+  async *#answer(
+    { messages, options }: GenerateRequest,
+    { contextTokens }: EngineInfo,
+    ending: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    const { model } = this.#options
+    const body = ollamaChatRequest({ model, contextTokens, messages, options })
+    const call = ollamaCall(this.#server, ending, { hasSchema: options.jsonSchema !== undefined })
+    const answer = new OllamaChatAnswer(messages.length)
+    let index = 0
+    try {
+      for await (const message of await call.client.chat(body)) {
+        const line = ollamaChatLineSchema.parse(message)
+        for (const text of textPieces(answer.take(line), MAX_PIECE_CHARACTERS)) {
+          // A server that does not hold itself to the limit is held to it.
+          if (index >= options.maxTokens) {
+            return answer.end({ done: true, done_reason: 'length' }, index)
+          }
+          yield { text, tokenId: null, index }
+          ending.throwIfAborted()
+          index += 1
+        }
+        if (!line.done) continue
+        call.finish()
+        return answer.end(line, index)
+      }
+      throw new Error('the package ended a stream without its last line')
+    } catch (error) {
+      throw typed(error)
+    } finally {
+      // After its last line, this does nothing.
+      call.discard()
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<EngineInfo> {
+    const { model, name, slots, contextTokens } = this.#options
+    const facts = await ollamaFactsOf(this.#server, model, signal)
+    const capabilities: EngineCapability[] = [
+      ...(facts.answers ? (['chat', 'seed', 'json-schema'] as const) : []),
+      ...(facts.answers && facts.takesTools ? (['tools'] as const) : []),
+      ...(facts.embeds ? (['embed'] as const) : []),
+    ]
+    return {
+      kind: KIND,
+      model: name ?? model,
+      modelSha256: facts.sha256,
+      fingerprint: null,
+      reproducibility: 'none',
+      capabilities: new Set(capabilities),
+      contextTokens: Math.min(
+        contextTokens ?? 4096,
+        facts.contextTokens ?? Number.POSITIVE_INFINITY,
+      ),
+      slots: slots ?? 4,
+      memoryBytes: 0,
+    }
+  }
+
+  /** @throws StarlingError NOT_SUPPORTED, or ENGINE_DISPOSED */
+  async #refuse(capability: EngineCapability): Promise<never> {
+    return await this.#life.run(undefined, async () => {
+      throw notSupported(KIND, capability)
+    })
+  }
+}
+
+/** The package's own errors are those of streams that break off, or are not in their form. */
+function typed(error: unknown): StarlingError {
+  if (isStarlingError(error)) return error
+  return new StarlingError('ENGINE_CRASHED', 'The answer of the Ollama server cannot be used')
+}

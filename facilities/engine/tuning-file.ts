@@ -1,0 +1,81 @@
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import type { ModelTuning } from './model-tuning.js'
+
+/** Models that are remembered; the oldest entry makes room. */
+const MAX_TUNED_MODELS = 64
+
+/** A file that is larger holds something else. */
+const MAX_FILE_BYTES = 64 * 1024
+
+const tuningSchema = z.strictObject({
+  threads: z.number().int().min(1).max(1024),
+  promptChunkTokens: z.number().int().min(1).max(63),
+})
+
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  entries: z.array(z.tuple([z.string(), tuningSchema])).max(MAX_TUNED_MODELS),
+})
+
+/** What a measurement is valid for. */
+export interface TuningSubject {
+  /** The model: its SHA-256, or the size and time of its file. */
+  readonly model: string
+  readonly processors: number
+  readonly backend: string
+  /** Of the library that computes. */
+  readonly version: string
+}
+
+/**
+ * Remembers what was measured of models, in a JSON file. One that is missing, damaged or cannot be
+ * written is no failure: then it is measured again.
+ */
+export class TuningFile {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** What was measured; null when nothing was. */
+  async find(subject: TuningSubject): Promise<ModelTuning | null> {
+    const entries = await this.#read()
+    return entries.find(([key]) => key === keyOf(subject))?.[1] ?? null
+  }
+
+  /** Remembers what was measured. @returns whether it could be written */
+  async remember(subject: TuningSubject, tuning: ModelTuning): Promise<boolean> {
+    const key = keyOf(subject)
+    const others = (await this.#read()).filter(([other]) => other !== key)
+    const entries = [...others, [key, tuning] as const].slice(-MAX_TUNED_MODELS)
+    // Two processes may do this at once: the last one stays, and the other measures again.
+    const temporary = `${this.#path}.${process.pid}.partial`
+    try {
+      await mkdir(dirname(this.#path), { recursive: true })
+      await writeFile(temporary, `${JSON.stringify({ version: 1, entries }, null, 2)}\n`)
+      await rename(temporary, this.#path)
+      return true
+    } catch {
+      // A full or read-only disk: the measurement is repeated at the next start.
+      return false
+    }
+  }
+
+  async #read(): Promise<readonly (readonly [string, ModelTuning])[]> {
+    try {
+      const { size } = await stat(this.#path)
+      if (size > MAX_FILE_BYTES) return []
+      return fileSchema.parse(JSON.parse(await readFile(this.#path, 'utf8'))).entries
+    } catch {
+      // Missing or damaged: nothing is remembered.
+      return []
+    }
+  }
+}
+
+function keyOf({ model, processors, backend, version }: TuningSubject): string {
+  return [model, `${processors} processors`, backend, version].join(', ')
+}

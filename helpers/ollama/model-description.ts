@@ -1,0 +1,110 @@
+import { z } from 'zod'
+
+/** Families of which all models embed texts and none answers. */
+const EMBEDDING_FAMILIES = /bert|^xlm-roberta$|^t5encoder$/
+const EMBEDDING_NAMES = /embed|(^|[/-])(bge|e5|gte|minilm)([-:]|$)/i
+
+const detailsSchema = z.object({
+  family: z.string().default(''),
+  families: z
+    .array(z.string())
+    .nullish()
+    .transform((families) => families ?? []),
+  parameter_size: z.string().default(''),
+  quantization_level: z.string().default(''),
+})
+
+/** The answer of `/api/tags`: what is known of it and used. */
+export const ollamaTagsSchema = z.object({
+  models: z
+    .array(
+      z.object({
+        name: z.string().min(1),
+        size: z.number().nonnegative().default(0),
+        digest: z.string().default(''),
+        details: detailsSchema.prefault({}),
+        capabilities: z.array(z.string()).optional(),
+        remote_host: z.string().optional(),
+      }),
+    )
+    .nullish()
+    .transform((models) => models ?? []),
+})
+
+/** The answer of `/api/show`: what is known of it and used. */
+export const ollamaShowSchema = z.object({
+  modelfile: z.string().default(''),
+  details: detailsSchema.prefault({}),
+  model_info: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .transform((entries) => entries ?? {}),
+  capabilities: z.array(z.string()).optional(),
+})
+
+/** A model that an Ollama server has. */
+export interface OllamaModel {
+  /** With its tag: `llama3.2:1b`. */
+  readonly name: string
+  /** Of its files. */
+  readonly sizeBytes: number
+  /** `Q4_K_M`; empty when the server does not say. */
+  readonly quantization: string
+  /** `1.2B`; empty when the server does not say. */
+  readonly parameterSize: string
+  readonly families: readonly string[]
+  /** Whether it embeds texts instead of answering; by its name and family where nothing better is known. */
+  readonly isEmbedding: boolean
+  /** Whether it runs at the server's vendor: prompts to it leave the operator's machines. */
+  readonly isRemote: boolean
+}
+
+/** What `/api/tags` says of the models. */
+export function ollamaModels({ models }: z.infer<typeof ollamaTagsSchema>): OllamaModel[] {
+  return models.map(({ name, size, details, capabilities, remote_host }) => ({
+    name,
+    sizeBytes: size,
+    quantization: details.quantization_level,
+    parameterSize: details.parameter_size,
+    families: details.families.length > 0 ? details.families : [details.family].filter(Boolean),
+    isEmbedding: isEmbedding(name, details.family, capabilities),
+    isRemote: remote_host !== undefined && remote_host !== '',
+  }))
+}
+
+/** What `/api/show` says of a model, as an engine needs it. */
+export interface OllamaModelFacts {
+  /** What the model was trained for; null when the server does not say. */
+  readonly contextTokens: number | null
+  /** SHA-256 of the model's file, hexadecimal; null when the server does not say. */
+  readonly sha256: string | null
+  readonly answers: boolean
+  readonly embeds: boolean
+  readonly takesTools: boolean
+}
+
+export function ollamaModelFacts(
+  name: string,
+  { modelfile, details, model_info, capabilities }: z.infer<typeof ollamaShowSchema>,
+): OllamaModelFacts {
+  const contextTokens = model_info[`${model_info['general.architecture']}.context_length`]
+  const embeds = isEmbedding(name, details.family, capabilities)
+  return {
+    contextTokens:
+      typeof contextTokens === 'number' && contextTokens > 0 ? Math.floor(contextTokens) : null,
+    // Ollama keeps files by their hashes, and names the model's in the first line that counts.
+    sha256: /^FROM\s+\S*sha256[-:]([\da-f]{64})\s*$/m.exec(modelfile)?.[1] ?? null,
+    answers: capabilities?.includes('completion') ?? !embeds,
+    embeds,
+    takesTools: capabilities?.includes('tools') ?? false,
+  }
+}
+
+function isEmbedding(
+  name: string,
+  family: string,
+  capabilities: readonly string[] | undefined,
+): boolean {
+  if (capabilities !== undefined) return capabilities.includes('embedding')
+  return EMBEDDING_FAMILIES.test(family) || EMBEDDING_NAMES.test(name)
+}

@@ -1,0 +1,14 @@
+/** A vector as base 64 of its 32-bit floats, little-endian. */
+export function encodeVector(vector: Float32Array): string {
+  const bytes = Buffer.alloc(vector.length * 4)
+  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, index * 4)
+  return bytes.toString('base64')
+}
+
+/** What {@link encodeVector} was given. Bytes that do not fill a whole float are left out. */
+export function decodeVector(text: string): Float32Array {
+  const bytes = Buffer.from(text, 'base64')
+  return Float32Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) =>
+    bytes.readFloatLE(index * 4),
+  )
+}

@@ -1,0 +1,26 @@
+import { abilityChecks } from './ability-checks.js'
+import { answerChecks } from './answer-checks.js'
+import { endChecks, loadChecks } from './life-checks.js'
+import { requestChecks } from './request-checks.js'
+import { type ComplianceExpectations, ComplianceSubject, type CreateEngine } from './subject.js'
+
+/**
+ * Holds an engine to the interface: everything that whoever uses one can see of it. Tests of the
+ * file that calls this, most of which share one engine, because loading one may take a second.
+ *
+ * @param name tells the engines apart in the report
+ * @example
+ * engineCompliance('scripted', (scope) => new ScriptedEngine(), { kind: 'scripted', … })
+ */
+export function engineCompliance(
+  name: string,
+  create: CreateEngine,
+  expectations: ComplianceExpectations,
+): void {
+  const subject = new ComplianceSubject(name, create, expectations)
+  loadChecks(subject)
+  if (subject.can('chat')) answerChecks(subject)
+  abilityChecks(subject)
+  requestChecks(subject)
+  endChecks(subject)
+}

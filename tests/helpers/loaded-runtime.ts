@@ -1,0 +1,102 @@
+import type { Test } from 'brittle'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import { LlamaRuntime, type LlamaRuntimeOptions } from '../../facilities/engine/llama-runtime.js'
+import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
+import { ModelCache } from '../../facilities/models/model-cache.js'
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
+import {
+  type GenerationEnd,
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+  type Token,
+} from '../../helpers/protocol/generation.js'
+import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
+
+/** A whole answer of a runtime in this process. */
+export interface RuntimeAnswer {
+  readonly text: string
+  readonly ids: readonly number[]
+  readonly tokens: readonly Token[]
+  readonly end: GenerationEnd
+}
+
+/** What a question may have besides its options. */
+export interface AskOptions {
+  readonly resumeFrom?: readonly number[]
+  readonly signal?: AbortSignal
+}
+
+/** The default model's file, made first if no test has made it yet. */
+export async function defaultModelPath(): Promise<string> {
+  const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
+  return (await cache.prepare(DEFAULT_MODEL_NAME)).path
+}
+
+/** A runtime in this process, with the tiny model unless told otherwise; closed when the test ends. */
+export async function loadRuntime(
+  t: Test,
+  options: Partial<LlamaRuntimeOptions> = {},
+): Promise<LlamaRuntime> {
+  const runtime = await openRuntime(options)
+  t.teardown(async () => await runtime.close())
+  return runtime
+}
+
+/** As {@link loadRuntime}, to be closed by the caller. */
+export async function openRuntime(
+  options: Partial<LlamaRuntimeOptions> = {},
+): Promise<LlamaRuntime> {
+  return await LlamaRuntime.load({
+    modelPath: TINY_MODEL_PATH,
+    ...{ slots: 4, contextTokens: 1024, threads: 1, gpu: false },
+    clock: new SystemClock(),
+    onLog: () => undefined,
+    onProgress: () => undefined,
+    ...options,
+  })
+}
+
+/** Begins an answer. */
+export function begin(
+  runtime: LlamaRuntime,
+  said: string | readonly ChatMessage[],
+  options: GenerationOptionsInput = {},
+  { resumeFrom, signal = new AbortController().signal }: AskOptions = {},
+): AsyncGenerator<Token, GenerationEnd, void> {
+  const messages = typeof said === 'string' ? [{ role: 'user' as const, content: said }] : said
+  return runtime.generate(
+    { messages, options: generationOptionsSchema.parse(options), resumeFrom },
+    signal,
+  )
+}
+
+/** The rest of an answer. */
+export async function finish(
+  generation: AsyncGenerator<Token, GenerationEnd, void>,
+): Promise<RuntimeAnswer> {
+  const tokens: Token[] = []
+  for (;;) {
+    const step = await generation.next()
+    if (!step.done) {
+      tokens.push(step.value)
+      continue
+    }
+    return {
+      text: tokens.map(({ text }) => text).join(''),
+      ids: tokens.map(({ tokenId }) => tokenId ?? -1),
+      tokens,
+      end: step.value,
+    }
+  }
+}
+
+/** A whole answer. */
+export async function ask(
+  runtime: LlamaRuntime,
+  said: string | readonly ChatMessage[],
+  options: GenerationOptionsInput = {},
+  more: AskOptions = {},
+): Promise<RuntimeAnswer> {
+  return await finish(begin(runtime, said, options, more))
+}

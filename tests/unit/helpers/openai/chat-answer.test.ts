@@ -1,0 +1,102 @@
+import test from 'brittle'
+import { OpenaiChatAnswer, openaiChunkSchema } from '../../../../helpers/openai/chat-answer.js'
+import { tokenSchema } from '../../../../helpers/protocol/generation.js'
+
+const TIMINGS = { promptMs: 1, generationMs: 2 }
+
+function take(answer: OpenaiChatAnswer, choice: object) {
+  return answer.take(openaiChunkSchema.parse({ choices: [choice] }))
+}
+
+test('should bring a token for each log-probability when several come at once', (t) => {
+  const answer = new OpenaiChatAnswer(1, 2)
+  const top_logprobs = [
+    { token: 'b', logprob: -2, id: 9 },
+    { token: 'a', logprob: -0.5 },
+    { token: 'c', logprob: -3 },
+  ]
+  const content = [
+    { token: 'Hel', logprob: -0.25, id: 5, top_logprobs },
+    { token: 'lo', logprob: 0.000001 },
+  ]
+  const tokens = take(answer, { delta: { content: 'Hello' }, logprobs: { content } })
+  t.alike(tokens, [
+    {
+      tokenId: 5,
+      text: 'Hel',
+      logprob: -0.25,
+      topLogprobs: [
+        { tokenId: null, text: 'a', logprob: -0.5 },
+        { tokenId: 9, text: 'b', logprob: -2 },
+      ],
+      index: 0,
+    },
+    { tokenId: null, text: 'lo', logprob: 0, topLogprobs: [], index: 1 },
+  ])
+  t.ok(tokens.every((token) => tokenSchema.safeParse(token).success))
+  const halves = [
+    { token: '\ufffd', logprob: -1 },
+    { token: '\ufffd', logprob: -1 },
+  ]
+  const joined = take(answer, { delta: { content: '🙂' }, logprobs: { content: halves } })
+  t.alike(
+    joined.map(({ text, index }) => [text, index]),
+    [
+      ['', 2],
+      ['🙂', 3],
+    ],
+  )
+})
+
+test('should put a call together from its parts, whatever the server leaves out', (t) => {
+  const answer = new OpenaiChatAnswer(3, undefined)
+  const part = (fields: object) => take(answer, { delta: { tool_calls: [fields] } })
+  part({ index: 0, id: 'a', type: 'function', function: { name: 'one', arguments: '' } })
+  part({ index: 1, function: { name: 'two', arguments: '{"x"' } })
+  part({ index: 0, function: { arguments: '{}' } })
+  part({ index: 1, id: null, function: { name: null, arguments: ':1}' } })
+  take(answer, { delta: {}, finish_reason: 'stop' })
+  const end = answer.end(TIMINGS)
+  t.is(end.finishReason, 'tool_calls')
+  t.alike(end.toolCalls, [
+    { id: 'a', type: 'function', function: { name: 'one', arguments: '{}' } },
+    { id: 'call_3_1', type: 'function', function: { name: 'two', arguments: '{"x":1}' } },
+  ])
+})
+
+test('should refuse calls without end', (t) => {
+  const answer = new OpenaiChatAnswer(1, undefined)
+  const throws = (action: () => unknown) => {
+    try {
+      action()
+      t.fail('it was taken')
+    } catch (error) {
+      t.ok(error instanceof RangeError)
+    }
+  }
+  throws(() => {
+    for (let index = 0; index < 200; index++) {
+      take(answer, { delta: { tool_calls: [{ index, function: { name: 'x' } }] } })
+    }
+  })
+  const long = { index: 0, function: { arguments: 'x'.repeat(40_000) } }
+  throws(() => {
+    for (let part = 0; part < 3; part++) take(answer, { delta: { tool_calls: [long] } })
+  })
+})
+
+test('should count what it delivered when the server does not count', (t) => {
+  const answer = new OpenaiChatAnswer(1, undefined)
+  take(answer, { delta: { content: 'a' } })
+  take(answer, { delta: { content: 'b'.repeat(20_000) } })
+  t.absent(answer.hasEnded)
+  take(answer, { delta: {}, finish_reason: 'content_filter' })
+  t.ok(answer.hasEnded)
+  t.alike(answer.end(TIMINGS), {
+    finishReason: 'stop',
+    promptTokens: 0,
+    cachedTokens: 0,
+    completionTokens: 4,
+    timings: TIMINGS,
+  })
+})
