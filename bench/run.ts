@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { engineRows } from './engine/engine-rows.js'
 import { type Comparison, measure, type Result, type Spread } from './measure.js'
 import { connectionRows } from './rows/connection.js'
 import { inferenceRows } from './rows/inference.js'
@@ -10,16 +11,28 @@ import { unaryCallRows } from './rows/unary-call.js'
 const ROUNDS = 5
 
 /** What opens a group of rows that share what they are measured on. */
-const GROUPS: ReadonlyArray<() => Promise<{ rows: Comparison[]; close(): Promise<void> }>> = [
-  unaryCallRows,
-  tokenStreamRows,
-  connectionRows,
-  inferenceRows,
-  restartRows,
-]
+const GROUPS: Readonly<
+  Record<string, () => Promise<{ rows: Comparison[]; close(): Promise<void> }>>
+> = {
+  calls: unaryCallRows,
+  streams: tokenStreamRows,
+  connections: connectionRows,
+  engine: engineRows,
+  inference: inferenceRows,
+  restarts: restartRows,
+}
+
+/** All groups, or those that the command line names: `npm run bench -- engine`. */
+const asked = process.argv.slice(2)
+const unknown = asked.find((name) => !Object.hasOwn(GROUPS, name))
+if (unknown !== undefined) {
+  process.stderr.write(`There is no group ${unknown}: ${Object.keys(GROUPS).join(', ')}\n`)
+  process.exit(2)
+}
 
 const results: Result[] = []
-for (const open of GROUPS) {
+for (const [name, open] of Object.entries(GROUPS)) {
+  if (asked.length > 0 && !asked.includes(name)) continue
   const group = await open()
   try {
     for (const row of group.rows) {
@@ -30,10 +43,12 @@ for (const open of GROUPS) {
     await group.close()
   }
 }
-await writeFile(
-  join(import.meta.dirname, 'results.json'),
-  `${JSON.stringify({ rounds: ROUNDS, node: process.version, results }, null, 2)}\n`,
-)
+if (asked.length === 0) {
+  await writeFile(
+    join(import.meta.dirname, 'results.json'),
+    `${JSON.stringify({ rounds: ROUNDS, node: process.version, results }, null, 2)}\n`,
+  )
+}
 process.stdout.write(table(results))
 // Native handles of the engine can keep the process alive after everything was closed.
 process.exit(0)

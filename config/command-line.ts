@@ -72,6 +72,15 @@ interface CommonFlags {
   metricsPort?: number
 }
 
+/** The flags of a parsed command that hold for the workers that it starts, too. */
+export function argumentsForAll(command: Command): string[] {
+  const { config, logLevel } = command.optsWithGlobals<CommonFlags>()
+  return [
+    ...(config === undefined ? [] : ['--config', config]),
+    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
+  ]
+}
+
 /** The configuration of a parsed command. `flags` are what it has besides the common ones. */
 export function configOf(command: Command, flags: PartialConfig = {}): Config {
   const { home, config: file, logLevel, json, metricsPort } = command.optsWithGlobals<CommonFlags>()

@@ -2,13 +2,20 @@ import type { PartialConfig } from './partial-config.js'
 
 const PREFIX = 'STARLING_'
 
+/** How the text of a variable is to be understood. */
+export type VariableReading = 'text' | 'list'
+
 /**
  * The configuration in environment variables: `STARLING_GATEWAY__LOAD_INTERVAL_MS=500` sets
  * `gateway.loadIntervalMs`. Two underscores begin a section, one begins a word. Numbers, `true` and
  * `false` are taken as such; whether a key exists is checked with everything else.
+ *
+ * @param readings variables that are to be read otherwise: all of it as text, or as texts between
+ *   commas
  */
 export function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
+  readings: ReadonlyMap<string, VariableReading> = new Map(),
 ): PartialConfig {
   const values: PartialConfig = {}
   for (const [name, value] of Object.entries(environment)) {
@@ -22,7 +29,7 @@ export function readEnvironment(
       section[key] = next
       section = next
     }
-    section[path.at(-1) ?? ''] = typed(value)
+    section[path.at(-1) ?? ''] = read(value, readings.get(name))
   }
   return values
 }
@@ -37,7 +44,9 @@ function camelCase(upperSnakeCase: string): string {
   return upperSnakeCase.toLowerCase().replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
 }
 
-function typed(value: string): unknown {
+function read(value: string, reading: VariableReading | undefined): unknown {
+  if (reading === 'text') return value
+  if (reading === 'list') return value.split(',').map((item) => item.trim())
   if (value === 'true') return true
   if (value === 'false') return false
   return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value

@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { z } from 'zod'
 import { StarlingError } from '../helpers/errors/starling-error.js'
-import { readEnvironment, variableOf } from './environment.js'
+import { readEnvironment, type VariableReading, variableOf } from './environment.js'
 import type { PartialConfig } from './partial-config.js'
 import { type Config, configSchema } from './schema.js'
 
 const ENVIRONMENT = 'the environment'
+
+/** What one source sets. */
+type Layer = readonly [source: string, values: PartialConfig]
 
 /**
  * The configuration: the defaults, overridden by the file, that by the environment, that by flags.
@@ -20,27 +24,52 @@ export function loadConfig(sources: {
   environment: Readonly<Record<string, string | undefined>>
   flags: PartialConfig
 }): Config {
-  const layers: Array<[source: string, values: PartialConfig]> = [
-    [`the file ${sources.file}`, sources.file === undefined ? {} : readConfigFile(sources.file)],
-    [ENVIRONMENT, readEnvironment(sources.environment)],
+  const file = sources.file === undefined ? {} : readConfigFile(sources.file)
+  const layersFor = (readings?: ReadonlyMap<string, VariableReading>): Layer[] => [
+    [`the file ${sources.file}`, file],
+    [ENVIRONMENT, readEnvironment(sources.environment, readings)],
     ['the command line', sources.flags],
   ]
-  const merged = layers.reduce((all, [, values]) => merge(all, values), {} as PartialConfig)
-  const result = configSchema.safeParse(merged)
+  let layers = layersFor()
+  let result = parse(layers)
+  if (!result.success) {
+    // A variable is text: that it looks like a number does not make a number of a name.
+    layers = layersFor(otherReadings(result.error))
+    result = parse(layers)
+  }
   if (result.success) return { ...result.data, home: resolve(result.data.home) }
 
   const issue = result.error.issues[0]
   const unknownKey = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const path = [...(issue?.path ?? []), ...(unknownKey === undefined ? [] : [unknownKey])].map(
-    String,
-  )
-  const source = layers.findLast(([, values]) => has(values, path))?.[0] ?? 'a default'
-  const setBy = source === ENVIRONMENT ? `${source} (${variableOf(path)})` : source
+  const path = [...(issue?.path ?? []), ...(unknownKey === undefined ? [] : [unknownKey])]
+  // Of a list, the whole is set.
+  const inList = path.findIndex((key) => typeof key === 'number')
+  const key = path.slice(0, inList < 0 ? path.length : inList).map(String)
+  const source = layers.findLast(([, values]) => has(values, key))?.[0] ?? 'a default'
+  const setBy = source === ENVIRONMENT ? `${source} (${variableOf(key)})` : source
   throw new StarlingError(
     'CONFIG_INVALID',
     `${path.join('.')}, set by ${setBy}: ` +
       (unknownKey === undefined ? issue?.message : 'there is no such key'),
   )
+}
+
+function parse(layers: readonly Layer[]) {
+  return configSchema.safeParse(
+    layers.reduce((all, [, values]) => merge(all, values), {} as PartialConfig),
+  )
+}
+
+/** How variables must be read for the keys that want texts, or lists of texts. */
+function otherReadings(error: z.ZodError): ReadonlyMap<string, VariableReading> {
+  const readings = new Map<string, VariableReading>()
+  for (const issue of error.issues) {
+    if (issue.code !== 'invalid_type') continue
+    const variable = variableOf(issue.path.map(String))
+    if (issue.expected === 'string') readings.set(variable, 'text')
+    if (issue.expected === 'array') readings.set(variable, 'list')
+  }
+  return readings
 }
 
 function readConfigFile(path: string): PartialConfig {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
+import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
@@ -81,17 +82,63 @@ const gatewaySchema = z.strictObject({
     .default(PROTOCOL_LIMITS.promptMessages),
 })
 
+const modelName = z.string().min(1).max(4096)
+const serverUrl = z
+  .url({ protocol: /^https?$/, error: 'not the address of an HTTP server' })
+  .max(2048)
+
+/** An Ollama server whose models are served. */
+const ollamaSchema = z.strictObject({
+  url: serverUrl.default('http://127.0.0.1:11434'),
+  /** Left out: all that the server has when the processor starts. */
+  models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
+})
+
+/** A server with an OpenAI-compatible API whose models are served. */
+const openaiSchema = z.strictObject({
+  /** With the version in its path, if it has one: `http://127.0.0.1:8000/v1`. */
+  url: serverUrl.optional(),
+  apiKey: z.string().min(1).max(4096).optional(),
+  /** Left out: all that the server has when the processor starts. */
+  models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
+})
+
 const processorSchema = z.strictObject({
-  /** A name from the catalogue, or the path of a GGUF file. */
-  model: z.string().min(1).max(4096).default('minimind2-small'),
+  /** What runs the models: llama.cpp here, or servers that run already. */
+  engines: z
+    .array(z.enum(['llama', 'ollama', 'openai']))
+    .min(1)
+    .max(3)
+    .default(['llama']),
+  /**
+   * The models that llama.cpp runs: names from the catalogue, paths, addresses. The first is loaded
+   * at the start, the others when they are asked for.
+   */
+  models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).default(['minimind2-small']),
+  /** The hub that `hf:` leads to. */
+  hubUrl: serverUrl.default('https://huggingface.co'),
+  /** Lets the hub know who asks, for models that are not for everybody. */
+  hubToken: z.string().min(1).max(4096).optional(),
+  ollama: ollamaSchema.prefault({}),
+  openai: openaiSchema.prefault({}),
   /** Answers that are produced side by side. */
   slots: z.number().int().min(1).max(64).default(4),
   /** Requests that wait for a slot; one more is refused. */
   queueLength: z.number().int().min(0).max(10_000).default(64),
   /** Prompt and answer together, for each slot. */
   contextTokens: z.number().int().min(64).max(1_048_576).default(4096),
-  /** `auto` decides by the size of the model. */
+  /** `auto` measures what is fastest when a model is first loaded. */
   threads: z.union([z.literal('auto'), z.number().int().min(1).max(1024)]).default('auto'),
+  /** Where llama.cpp computes: `auto` takes the best that works here, false the processor alone. */
+  gpu: z.union([z.enum(['auto', 'cuda', 'vulkan', 'metal']), z.literal(false)]).default('auto'),
+  /** Layers that the GPU takes; `auto`: as many as fit. */
+  gpuLayers: z.union([z.literal('auto'), z.number().int().min(0).max(10_000)]).default('auto'),
+  /** How long answers may about stand still while the prompt of another is read. */
+  maxStallMs: z.number().int().min(1).max(60_000).default(50),
+  /** What all loaded models may take together; `auto`: four fifths of what is free at the start. */
+  memoryMebibytes: z
+    .union([z.literal('auto'), z.number().int().min(1).max(16_777_216)])
+    .default('auto'),
 })
 
 const clientSchema = z.strictObject({

@@ -1,28 +1,27 @@
 #!/usr/bin/env node
-import { configOf, createCommand, runCommand, wholeNumber } from '../config/command-line.js'
+import * as commands from '../config/command-line.js'
+import * as engineFlags from '../config/engine-flags.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { runMesh } from './mesh/run-mesh.js'
 
 /** The flags that only a mesh has. */
-interface MeshFlags {
+interface MeshFlags extends engineFlags.EngineFlags {
   readonly ask?: string
-  readonly model?: string
   readonly processors?: number
-  readonly config?: string
-  readonly logLevel?: string
 }
 
-const mesh = createCommand('mesh', 'A whole mesh on this machine, and a prompt to type at.')
+const { wholeNumber } = commands
+const mesh = engineFlags
+  .withEngineFlags(
+    commands.createCommand('mesh', 'A whole mesh on this machine, and a prompt to type at.'),
+  )
   .option('--ask <text>', 'answer one question and end')
-  .option('--model <name>', 'the model to run: a name, or the path of a GGUF file')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)
   .option('--metrics-port <n>', 'the first of the ports for metrics, one a worker', wholeNumber)
-mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags) => {
-  const config = configOf(mesh, { processor: { model }, mesh: { processors } })
-  const common = [
-    ...(file === undefined ? [] : ['--config', file]),
-    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
-  ]
+mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
+  const processor = engineFlags.engineSettings(flags)
+  const config = commands.configOf(mesh, { processor, mesh: { processors } })
+  const common = commands.argumentsForAll(mesh)
   await runWorker('mesh', (resources, life) =>
     runMesh(resources, life, {
       home: config.home,
@@ -30,9 +29,9 @@ mesh.action(async ({ ask, model, processors, config: file, logLevel }: MeshFlags
       ask,
       metricsPort: config.metrics.port,
       workerFlags: common,
-      processorFlags: ['--model', config.processor.model],
+      processorFlags: engineFlags.engineArguments(flags),
       clientFlags: [...common, ...(config.json ? ['--json'] : [])],
     }),
   )
 })
-await runCommand(mesh)
+await commands.runCommand(mesh)

@@ -1,37 +1,39 @@
 #!/usr/bin/env node
 import { configOf, createWorkerCommand, runCommand, VERSION } from '../config/command-line.js'
-import { LlamaEngine } from '../facilities/engine/llama-engine.js'
+import { type EngineFlags, engineSettings, withEngineFlags } from '../config/engine-flags.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { tellParent } from '../facilities/process/parent.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { WorkerWatch } from '../facilities/process/worker-watch.js'
+import { engineOffers } from './processor/engine-offers.js'
+import { EnginePool } from './processor/engine-pool.js'
+import { memoryBudgetBytes } from './processor/memory-budget.js'
 import { ProcessorWorker } from './processor/processor-worker.js'
 
-const processor = createWorkerCommand(
-  'processor',
-  'Runs a language model and answers with it.',
-).option('--model <name>', 'the model to run: a name, or the path of a GGUF file')
-processor.action(({ model }: { model?: string }) => {
-  const config = configOf(processor, { processor: { model } })
+const description = 'Runs language models and answers with them.'
+const processor = withEngineFlags(createWorkerCommand('processor', description))
+processor.action((flags: EngineFlags) => {
+  const config = configOf(processor, { processor: engineSettings(flags) })
   return runWorker('processor', async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'processor', single: false })
-    const engine = new LlamaEngine({
-      ...config.processor,
-      clock: host.clock,
+    const offers = await engineOffers(config.processor, {
+      ...host,
       modelsDirectory: await host.home.folder('models'),
       onLog: (line) => host.log.debug({ line }, 'engine'),
-      onProgress: ({ phase, fraction }) =>
-        tellParent({ kind: 'progress', activity: phase, fraction }),
+      onProgress: ({ phase: activity, fraction }) =>
+        tellParent({ kind: 'progress', activity, fraction }),
       onCrash: (err) => host.log.error({ err }, 'engine crashed'),
     })
+    const memoryBytes = memoryBudgetBytes(config.processor.memoryMebibytes)
+    const pool = new EnginePool({ ...config.processor, offers, memoryBytes })
     const network = new MeshNetwork({ ...host, settings: config.network })
-    const worker = new ProcessorWorker({ ...config.processor, service: network.service, engine })
+    const worker = new ProcessorWorker({ service: network.service, pool })
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))
     await resources.open(worker)
     await resources.open(network)
     await worker.serving()
-    host.log.info({ version: VERSION, model: engine.info().model }, 'ready')
+    host.log.info({ version: VERSION, models: offers.map(({ model }) => model) }, 'ready')
   })
 })
 await runCommand(processor)

@@ -30,6 +30,7 @@ export async function tokenStreamRows(): Promise<{ rows: Comparison[]; close(): 
       return {
         finishReason: 'stop' as const,
         promptTokens: 1,
+        cachedTokens: 0,
         completionTokens: chunks,
         timings: { promptMs: 0, generationMs: 0 },
       }

@@ -1,12 +1,9 @@
 import { z } from 'zod'
 import { accountCredentialSchema, sessionSchema } from './account.js'
-import {
-  conversationSchema,
-  generationEndSchema,
-  generationOptionsSchema,
-  tokenSchema,
-} from './generation.js'
+import { conversationSchema } from './chat-message.js'
+import { generationEndSchema, generationOptionsSchema, tokenSchema } from './generation.js'
 import { stream, unary } from './method.js'
+import { modelDetailsSchema } from './processor-protocol.js'
 
 /** More fit into one answer; nobody has as many. */
 export const MAX_LISTED_MODELS = 1024
@@ -14,14 +11,15 @@ export const MAX_LISTED_MODELS = 1024
 /** The token of a session. */
 const credentialSchema = z.string().min(1).max(4096)
 
-const servedModelSchema = z.strictObject({
+/** A model, and who serves it. Its context is what each of them has room for. */
+const servedModelSchema = modelDetailsSchema.extend({
   name: z.string().max(200),
   /** How many connected processors serve it. */
   processors: z.number().int().positive(),
+  /** How many of them have it in memory; the others load it when they are asked. */
+  loaded: z.number().int().nonnegative(),
   /** Answers that they can make at once, together. */
   slots: z.number().int().nonnegative(),
-  /** Prompt and answer together, in tokens: what each of them has room for. Left out if unknown. */
-  contextTokens: z.number().int().positive().optional(),
 })
 
 export type ServedModel = z.infer<typeof servedModelSchema>

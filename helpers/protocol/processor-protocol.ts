@@ -1,31 +1,60 @@
 import { z } from 'zod'
+import { conversationSchema } from './chat-message.js'
 import {
-  conversationSchema,
   generationEndSchema,
   generationOptionsSchema,
+  resumeFromSchema,
   tokenSchema,
 } from './generation.js'
 import { stream, unary } from './method.js'
 
-/** What a processor can do right now. */
-export const processorLoadSchema = z.strictObject({
-  /** The names of the models that it has loaded; none while it still prepares. */
-  models: z.array(z.string().max(200)).max(64),
-  /** Answers that it can produce side by side. */
+/** Models that one processor can offer; its load has to fit into one answer. */
+export const MAX_OFFERED_MODELS = 64
+
+/** What is known of a model, as far as it is known. */
+export const modelDetailsSchema = z.strictObject({
+  /** The family of the engine that runs it: `llama.cpp`, `ollama`. */
+  engine: z.string().max(64).optional(),
+  /** Of the model file. */
+  sizeBytes: z.number().int().nonnegative().optional(),
+  /** How its weights are stored: `Q8_0`. */
+  quantization: z.string().max(64).optional(),
+  /** Prompt and answer together, in tokens; known once it is loaded. */
+  contextTokens: z.number().int().positive().optional(),
+  /** SPDX identifier, or what the model's makers call it. */
+  licence: z.string().max(200).optional(),
+  /** Where it came from; never a path. */
+  source: z.string().max(1024).optional(),
+  /** What its answers are for: asked for a conversation, only `chat` models answer. */
+  purpose: z.enum(['chat', 'embedding']).optional(),
+})
+
+/** A model that a processor offers, and how busy it is with it. */
+export const offeredModelSchema = modelDetailsSchema.extend({
+  name: z.string().min(1).max(200),
+  /** Whether it is in memory; otherwise the first request loads it. */
+  isLoaded: z.boolean(),
+  /** Answers that can be produced side by side. */
   slots: z.number().int().nonnegative(),
   /** Answers in the making. */
   running: z.number().int().nonnegative(),
   /** Requests that wait for a slot. */
   queued: z.number().int().nonnegative(),
-  /** Prompt and answer together, in tokens; known once a model is loaded. */
-  contextTokens: z.number().int().positive().optional(),
 })
 
+/** What a processor can do right now. */
+export const processorLoadSchema = z.strictObject({
+  /** None while the processor still prepares the first one. */
+  models: z.array(offeredModelSchema).max(MAX_OFFERED_MODELS),
+})
+
+export type ModelDetails = z.infer<typeof modelDetailsSchema>
+export type OfferedModel = z.infer<typeof offeredModelSchema>
 export type ProcessorLoad = z.infer<typeof processorLoadSchema>
 
 /** What a processor answers. */
 export const processorProtocol = {
-  /** Which models it serves and how busy it is. */
+  /** Which models it offers and how busy it is. */
   load: unary({
     name: 'processor.load',
     request: z.strictObject({}),
@@ -42,6 +71,8 @@ export const processorProtocol = {
       model: z.string().min(1).max(200),
       messages: conversationSchema,
       options: generationOptionsSchema.prefault({}),
+      /** Left out: from the beginning. */
+      resumeFrom: resumeFromSchema.optional(),
     }),
     chunk: tokenSchema,
     end: generationEndSchema,

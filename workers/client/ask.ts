@@ -1,9 +1,6 @@
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
-import type {
-  ChatMessage,
-  GenerationOptionsInput,
-  Token,
-} from '../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput, Token } from '../../helpers/protocol/generation.js'
 import type { EndOf } from '../../helpers/protocol/method.js'
 import type { ClientAccounts } from './accounts.js'
 import type { GatewayAccess } from './gateway-access.js'

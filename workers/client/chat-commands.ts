@@ -1,5 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { ChatMessage } from '../../helpers/protocol/generation.js'
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { describeModel } from './models.js'
 import type { ClientTools } from './run-client.js'
 

@@ -14,11 +14,17 @@ export async function models({ client, output, signal }: ClientTools): Promise<u
 }
 
 /** A model on one line. */
-export function describeModel({ name, processors, slots, contextTokens }: ServedModel): string {
+export function describeModel(model: ServedModel): string {
+  const { name, processors, slots, contextTokens, sizeBytes, loaded } = model
   return [
     name.padEnd(30),
     `${processors} ${processors === 1 ? 'processor' : 'processors'}`,
     `${slots} ${slots === 1 ? 'slot' : 'slots'}`,
     ...(contextTokens === undefined ? [] : [`${contextTokens} tokens of context`]),
+    ...(sizeBytes === undefined ? [] : [`${Math.ceil(sizeBytes / 1e6)} MB`]),
+    ...(model.quantization === undefined ? [] : [model.quantization]),
+    ...(model.licence === undefined ? [] : [model.licence]),
+    ...(model.source === undefined ? [] : [`from ${model.source}`]),
+    ...(loaded === 0 ? ['loaded when asked for'] : []),
   ].join('  ')
 }

@@ -1,4 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import type { ClientTools } from './run-client.js'
 import {
   type FoundWorker,
@@ -48,11 +49,13 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
 
 function describeWorker({ role, name, info, load, error }: FoundWorker): string {
   const up = info && `${info.version}, up ${(info.uptimeMs / 1000).toFixed(0)} s`
-  const busy =
-    load &&
-    `, ${load.models.join(', ') || 'model not loaded yet'}, ` +
-      `${load.running}/${load.slots} busy, ${load.queued} waiting`
+  const busy = load && `, ${load.models.map(describeOffer).join('; ') || 'model not loaded yet'}`
   return `${role.padEnd(10)} ${name.padEnd(30)} ${up ?? error}${busy ?? ''}`
+}
+
+function describeOffer({ name, isLoaded, running, slots, queued }: OfferedModel): string {
+  const busy = isLoaded ? `${running}/${slots} busy, ${queued} waiting` : 'loaded when asked for'
+  return `${name}, ${busy}`
 }
 
 function describeUnreached({ role, key, code }: UnreachedWorker): string {

@@ -2,7 +2,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
 import type { CallOptions } from '../../facilities/network/request-context.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { type ChatMessage, promptBytes } from '../../helpers/protocol/generation.js'
+import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
 import { RateLimiter, type RateLimitSettings } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
 

@@ -19,7 +19,7 @@ import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { pickOfTwo } from '../../helpers/routing/pick-of-two.js'
 import { Admission, type AdmissionSettings } from './admission.js'
-import { type KnownProcessor, ProcessorDirectory } from './processor-directory.js'
+import { type Candidate, type KnownProcessor, ProcessorDirectory } from './processor-directory.js'
 
 /** How often what is needed before the first question is asked for, while it is not there. */
 const PREPARE_INTERVAL_MS = 500
@@ -162,7 +162,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     const picked = pickOfTwo(this.#directory.serving(model), relativeLoad, (limit) =>
       this.#random.below(limit),
     )
-    if (picked !== undefined) return picked
+    if (picked !== undefined) return picked.processor
     const { models } = this.#directory
     if (models.length > 0) {
       // Not to be waited for: the mesh is up, and this is not among what it serves.
@@ -180,8 +180,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
 }
 
 /** Answers in the making and waiting, for each that the processor can make at once. */
-function relativeLoad({ load, sentSince }: KnownProcessor): number {
-  return (load.running + load.queued + sentSince) / Math.max(1, load.slots)
+function relativeLoad({ processor, offer }: Candidate): number {
+  return (offer.running + offer.queued + processor.sentSince) / Math.max(1, offer.slots)
 }
 
 /** Errors that say that nobody took the question: whoever asked may ask again at no cost. */

@@ -7,7 +7,12 @@ import { createOrigin } from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
-import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
+import {
+  type ModelDetails,
+  type OfferedModel,
+  type ProcessorLoad,
+  processorProtocol,
+} from '../../helpers/protocol/processor-protocol.js'
 
 /** A processor as the gateway sees it. */
 export interface KnownProcessor {
@@ -16,6 +21,12 @@ export interface KnownProcessor {
   load: ProcessorLoad
   /** Answers that this gateway has asked it for since. */
   sentSince: number
+}
+
+/** A processor and what it offers of the model that is asked for. */
+export interface Candidate {
+  readonly processor: KnownProcessor
+  readonly offer: OfferedModel
 }
 
 /** Knows which processors are connected, what they serve and how busy they are. */
@@ -42,31 +53,48 @@ export class ProcessorDirectory extends ReadyResource {
     this.#peers.on('lost', (connection: PeerConnection) => this.#known.delete(connection))
   }
 
-  /** The names of all models that are served, in alphabetical order. */
+  /** The names of all models that answer, in alphabetical order. */
   get models(): string[] {
     const names = new Set<string>()
-    for (const { load } of this.#known.values()) for (const model of load.models) names.add(model)
+    for (const { load } of this.#known.values()) {
+      for (const { name, purpose } of load.models) if (purpose !== 'embedding') names.add(name)
+    }
     return [...names].sort()
   }
 
-  /** The processors that serve a model. */
-  serving(model: string): KnownProcessor[] {
-    return [...this.#known.values()].filter(({ load }) => load.models.includes(model))
+  /**
+   * The processors that are best asked for a model: those that have it loaded, otherwise those that
+   * can load it.
+   */
+  serving(model: string): Candidate[] {
+    const offers = this.#offers(model)
+    const loaded = offers.filter(({ offer }) => offer.isLoaded)
+    return loaded.length > 0 ? loaded : offers
   }
 
   /** What is served, by how many, and with how much room; in alphabetical order. */
   get served(): ServedModel[] {
     return this.models.map((name) => {
-      const loads = this.serving(name).map(({ load }) => load)
-      const contexts = loads.flatMap(({ contextTokens }) => contextTokens ?? [])
+      const offers = this.#offers(name).map(({ offer }) => offer)
+      const contexts = offers.flatMap(({ contextTokens }) => contextTokens ?? [])
       return {
+        ...detailsOf(offers),
         name,
-        processors: loads.length,
-        slots: loads.reduce((sum, { slots }) => sum + slots, 0),
+        processors: offers.length,
+        loaded: offers.filter(({ isLoaded }) => isLoaded).length,
+        slots: offers.reduce((sum, { slots }) => sum + slots, 0),
         // Whichever of them answers, this much has room.
         ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
       }
     })
+  }
+
+  #offers(model: string): Candidate[] {
+    return [...this.#known.values()].flatMap((processor) =>
+      processor.load.models
+        .filter(({ name }) => name === model)
+        .map((offer) => ({ processor, offer })),
+    )
   }
 
   protected override async _open(): Promise<void> {
@@ -91,4 +119,22 @@ export class ProcessorDirectory extends ReadyResource {
       if (!isStarlingError(error)) throw error
     }
   }
+}
+
+/** What is known of a model, from whoever knows most of it. */
+function detailsOf(offers: readonly OfferedModel[]): ModelDetails {
+  const details = offers.map(
+    ({
+      name: _name,
+      isLoaded: _isLoaded,
+      slots: _slots,
+      running: _running,
+      queued: _queued,
+      ...rest
+    }) => rest,
+  )
+  const [most = {}] = details.sort(
+    (one, other) => Object.keys(other).length - Object.keys(one).length,
+  )
+  return most
 }

@@ -59,9 +59,13 @@ export async function runMesh(
         `its log is in ${logs}`,
     ),
   )
-  await resources.open(mesh)
-  await mesh.serving()
-  progress.end()
+  try {
+    await resources.open(mesh)
+    await mesh.serving()
+  } finally {
+    // Why a start failed is to be the last that is said.
+    progress.end()
+  }
   mesh.on('serving', (worker: string) => progress.note(`${worker} serves again`))
 
   if (settings.ask === undefined && !process.stdin.isTTY) {

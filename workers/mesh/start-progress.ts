@@ -5,6 +5,7 @@
 export class StartProgress {
   readonly #output: NodeJS.WriteStream
   readonly #shown = new Map<string, string>()
+  #isEnded = false
 
   constructor(output: NodeJS.WriteStream) {
     this.#output = output
@@ -12,6 +13,7 @@ export class StartProgress {
 
   /** @param fraction from 0 to 1 */
   show(worker: string, activity: string, fraction: number): void {
+    if (this.#isEnded) return
     if (this.#output.isTTY) {
       this.#rewrite(`${worker}: ${activity} ${Math.floor(fraction * 100)} %`)
       return
@@ -27,8 +29,9 @@ export class StartProgress {
     this.#output.write(`${text}\n`)
   }
 
-  /** Removes the line that changes. */
+  /** Removes the line that changes; from now on only notes are shown. */
   end(): void {
+    this.#isEnded = true
     if (this.#output.isTTY) this.#rewrite('')
   }
 

@@ -1,121 +1,127 @@
 import ReadyResource from 'ready-resource'
-import type { Engine } from '../../facilities/engine/engine.js'
+import type { EngineStatus } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
-import { SlotQueue } from './slot-queue.js'
+import {
+  type OfferedModel,
+  type ProcessorLoad,
+  processorProtocol,
+} from '../../helpers/protocol/processor-protocol.js'
+import type { EnginePool } from './engine-pool.js'
 
 /**
- * Answers conversations with the engine that it is given, and owns it. Ready at once, so that it can
- * say that the model is still being prepared; see {@link serving}.
+ * Answers conversations with the engines of the pool that it is given, and owns it. Ready at once,
+ * so that it can say that the first model is still being prepared; see {@link serving}.
  */
 export class ProcessorWorker extends ReadyResource implements WatchedWorker {
-  readonly #engine: Engine
-  readonly #queue: SlotQueue
+  readonly #pool: EnginePool
   #loading: Promise<void> | null = null
-  #loaded = false
+  #isServing = false
 
-  constructor(options: { service: Service; engine: Engine; slots: number; queueLength: number }) {
+  constructor(options: { service: Service; pool: EnginePool }) {
     super()
-    this.#engine = options.engine
-    this.#queue = new SlotQueue({ slots: options.slots, maxWaiting: options.queueLength })
+    this.#pool = options.pool
     const worker = this
     options.service
       .unary(processorProtocol.load, async () => this.load())
-      .stream(processorProtocol.generate, async function* (request, { signal }) {
-        worker.#assertServes(request.model)
-        const release = await worker.#queue.acquire(signal)
+      .stream(processorProtocol.generate, async function* ({ model, ...request }, { signal }) {
+        worker.#assertServing()
+        const { engine, release } = await worker.#pool.use(model, signal)
         try {
-          return yield* worker.#engine.generate(request, signal)
+          return yield* engine.generate(request, signal)
         } finally {
           release()
         }
       })
   }
 
-  /** Which models are served and how busy the worker is. */
+  /** Which models are offered and how busy the worker is; none before it can answer with one. */
   load(): ProcessorLoad {
-    const info = this.#loaded ? this.#engine.info() : undefined
-    return {
-      models: info === undefined ? [] : [info.model],
-      slots: this.#queue.slots,
-      running: this.#queue.running,
-      queued: this.#queue.waiting,
-      ...(info && { contextTokens: info.contextTokens }),
-    }
+    return { models: this.#isServing ? this.#pool.offered : [] }
   }
 
   impediments(): readonly Impediment[] {
-    if (!this.#loaded) {
+    if (!this.#isServing) {
       const message = 'The processor is still preparing its model'
       return [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }]
     }
-    const state = this.#engine.status?.().state ?? 'running'
-    if (state === 'running') return []
-    const message =
-      state === 'starting'
-        ? 'The engine has crashed and is starting again'
-        : 'The engine has crashed; the next request starts it again'
-    return [{ code: 'ENGINE_CRASHED', message, blocks: state === 'starting' }]
+    const used = this.#pool.offered.flatMap(({ isLoaded }, index) =>
+      isLoaded ? [this.#pool.engines[index]?.status?.().state ?? 'running'] : [],
+    )
+    const down = used.filter((state) => state !== 'running')
+    if (down.length === 0) return []
+    const isStarting = down.includes('starting')
+    const message = isStarting
+      ? 'The engine has crashed and is starting again'
+      : 'The engine has crashed; the next request starts it again'
+    // With another model to answer with, the worker is still of use.
+    return [{ code: 'ENGINE_CRASHED', message, blocks: isStarting && down.length === used.length }]
   }
 
   get figures(): readonly Figure[] {
+    const sum = (of: (model: OfferedModel) => number) => () =>
+      this.#pool.offered.reduce((total, model) => total + of(model), 0)
     return [
       {
         name: 'slots',
         help: 'Answers that can be made side by side',
         kind: 'gauge',
-        value: () => this.#queue.slots,
+        value: sum(({ slots }) => slots),
       },
       {
         name: 'slotsBusy',
         help: 'Answers in the making',
         kind: 'gauge',
-        value: () => this.#queue.running,
+        value: sum(({ running }) => running),
       },
       {
         name: 'queueLength',
         help: 'Requests that wait for a slot',
         kind: 'gauge',
-        value: () => this.#queue.waiting,
+        value: sum(({ queued }) => queued),
+      },
+      {
+        name: 'modelsLoaded',
+        help: 'Models that are in memory',
+        kind: 'gauge',
+        value: sum(({ isLoaded }) => (isLoaded ? 1 : 0)),
       },
       {
         name: 'engineRestarts',
-        help: 'Times that the engine was started again after a crash',
+        help: 'Times that an engine was started again after a crash',
         kind: 'counter',
-        value: () => this.#engine.status?.().restarts ?? 0,
+        value: () => this.#statuses().reduce((total, { restarts }) => total + restarts, 0),
       },
     ]
   }
 
-  /** Resolves when the model is loaded. @throws StarlingError as the engine */
+  /** Resolves when the first model is loaded. @throws StarlingError as its engine */
   async serving(): Promise<void> {
     await this.ready()
     await this.#loading
   }
 
   protected override async _open(): Promise<void> {
-    this.#loading = this.#engine.ready().then(() => {
-      this.#loaded = true
+    this.#loading = this.#pool.loadFirst().then(() => {
+      this.#isServing = true
     })
     // A failure is told by serving().
     this.#loading.catch(() => undefined)
   }
 
   protected override async _close(): Promise<void> {
-    await this.#engine.close()
+    await this.#pool.close()
   }
 
-  #assertServes(model: string): void {
-    const { models } = this.load()
-    if (models.includes(model)) return
-    throw new StarlingError(
-      'MODEL_UNAVAILABLE',
-      models.length === 0
-        ? 'The processor is still preparing its model'
-        : `The processor serves ${models.join(', ')}, not ${model}`,
-      { retryAfterMs: 1000 },
-    )
+  #statuses(): EngineStatus[] {
+    return this.#pool.engines.flatMap((engine) => engine.status?.() ?? [])
+  }
+
+  #assertServing(): void {
+    if (this.#isServing) return
+    throw new StarlingError('MODEL_UNAVAILABLE', 'The processor is still preparing its model', {
+      retryAfterMs: 1000,
+    })
   }
 }

@@ -36,11 +36,19 @@ test('should hold every default when nothing is set', (t) => {
   t.is(config.gateway.loadIntervalMs, 500)
   t.alike(config.gateway.rateLimit, { perMinute: 10, maxUsers: 100_000 })
   t.alike(config.processor, {
-    model: 'minimind2-small',
+    engines: ['llama'],
+    models: ['minimind2-small'],
+    hubUrl: 'https://huggingface.co',
+    ollama: { url: 'http://127.0.0.1:11434' },
+    openai: {},
     slots: 4,
     queueLength: 64,
     contextTokens: 4096,
     threads: 'auto',
+    gpu: 'auto',
+    gpuLayers: 'auto',
+    maxStallMs: 50,
+    memoryMebibytes: 'auto',
   })
   t.is(config.client.waitMs, 15_000)
   t.is(config.mesh.processors, 1)
@@ -58,27 +66,59 @@ test('should let a later source win when several set the same key', async (t) =>
 
 test('should keep the other keys of a section when a later source sets one', async (t) => {
   const { processor } = loadConfig({
-    file: await fileOf(t, { processor: { model: 'file.gguf', slots: 5, threads: 2 } }),
+    file: await fileOf(t, { processor: { models: ['file.gguf'], slots: 5, threads: 2 } }),
     environment: { STARLING_PROCESSOR__SLOTS: '6' },
     flags: { processor: { queueLength: 0 } },
   })
   t.alike(processor, {
-    model: 'file.gguf',
+    engines: ['llama'],
+    models: ['file.gguf'],
+    hubUrl: 'https://huggingface.co',
+    ollama: { url: 'http://127.0.0.1:11434' },
+    openai: {},
     slots: 6,
     queueLength: 0,
     contextTokens: 4096,
     threads: 2,
+    gpu: 'auto',
+    gpuLayers: 'auto',
+    maxStallMs: 50,
+    memoryMebibytes: 'auto',
   })
 })
 
 test('should keep what is below when a flag was not given', async (t) => {
   const config = loadConfig({
-    file: await fileOf(t, { logLevel: 'warn', processor: { model: 'file.gguf' } }),
+    file: await fileOf(t, { logLevel: 'warn', processor: { models: ['file.gguf'] } }),
     environment: {},
-    flags: { logLevel: undefined, processor: { model: undefined } },
+    flags: { logLevel: undefined, processor: { models: undefined } },
   })
   t.is(config.logLevel, 'warn')
-  t.is(config.processor.model, 'file.gguf')
+  t.alike(config.processor.models, ['file.gguf'])
+})
+
+test('should read a variable as the key wants it when it looks like something else', (t) => {
+  const environment = {
+    STARLING_HOME: '2024',
+    STARLING_PROCESSOR__MODELS: 'small, /models/7.gguf',
+    STARLING_PROCESSOR__ENGINES: 'llama,ollama',
+    STARLING_PROCESSOR__OPENAI__API_KEY: '12345',
+    STARLING_PROCESSOR__SLOTS: '2',
+  }
+  const { home, processor } = loadConfig({ ...NOTHING, environment })
+  t.is(home, resolve('2024'))
+  t.alike(processor.models, ['small', '/models/7.gguf'])
+  t.alike(processor.engines, ['llama', 'ollama'])
+  t.is(processor.openai.apiKey, '12345')
+  t.is(processor.slots, 2)
+  t.ok(
+    /expected/.test(
+      refusal(t, {
+        ...NOTHING,
+        environment: { STARLING_PROCESSOR__MODELS: '', STARLING_PROCESSOR__OLLAMA: 'x' },
+      }),
+    ),
+  )
 })
 
 test('should name the key and its source when there is no such key', async (t) => {
@@ -113,6 +153,10 @@ test('should name the key and its source when a value has the wrong type', async
       'processor.threads, set by the environment',
     ],
     [{ ...NOTHING, flags: { logLevel: 'loud' } }, 'logLevel, set by the command line'],
+    [
+      { ...NOTHING, flags: { processor: { engines: ['llama', 'x'] } } },
+      'processor.engines.1, set by the command line',
+    ],
   ]
   for (const [sources, beginning] of cases) {
     const refused = refusal(t, sources)

@@ -33,6 +33,7 @@ async function scene(t: Test) {
       return {
         finishReason: 'stop' as const,
         promptTokens: 1,
+        cachedTokens: 0,
         completionTokens: 1,
         timings: { promptMs: 0, generationMs: 0 },
         model: request.model ?? 'any',

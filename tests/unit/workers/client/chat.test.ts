@@ -35,7 +35,7 @@ async function scene(
     yield { text: text.slice(4), tokenId: 1, index: 1 }
     return { ...END, model: question.model ?? 'any' }
   })
-  all.client.models.resolves([{ name: 'large', processors: 1, slots: 4 }])
+  all.client.models.resolves([{ name: 'large', processors: 1, loaded: 1, slots: 4 }])
   const flags = options.model === undefined ? {} : { model: options.model }
   const ended = chat(all.tools, flags)
   return {

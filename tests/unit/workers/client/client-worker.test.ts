@@ -12,7 +12,7 @@ import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
-const MODEL = { name: 'small', processors: 1, slots: 4 }
+const MODEL = { name: 'small', processors: 1, loaded: 1, slots: 4 }
 const never = new AbortController().signal
 
 /** A client, and a gateway that knows one session by its token. */
@@ -47,6 +47,7 @@ async function scene(t: Test) {
       return {
         finishReason: 'stop' as const,
         promptTokens: 1,
+        cachedTokens: 0,
         completionTokens: 1,
         timings: { promptMs: 0, generationMs: 0 },
         model: MODEL.name,

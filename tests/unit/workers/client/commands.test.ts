@@ -98,13 +98,24 @@ test('should remove a session also when it is damaged', async (t) => {
 test('should list the models, and fail when there is none', async (t) => {
   const { tools, client, written } = await scene(t)
   client.models.resolves([
-    { name: 'large', processors: 1, slots: 1, contextTokens: 4096 },
-    { name: 'small', processors: 2, slots: 8 },
+    {
+      name: 'large',
+      processors: 1,
+      loaded: 0,
+      slots: 1,
+      contextTokens: 4096,
+      sizeBytes: 27_702_304,
+      quantization: 'Q8_0',
+      licence: 'Apache-2.0',
+      source: 'npm:large@1.0.1',
+    },
+    { name: 'small', processors: 2, loaded: 2, slots: 8 },
   ])
   await models(tools)
   t.is(
     written(),
-    'large                           1 processor  1 slot  4096 tokens of context\n' +
+    'large                           1 processor  1 slot  4096 tokens of context  28 MB  Q8_0  ' +
+      'Apache-2.0  from npm:large@1.0.1  loaded when asked for\n' +
       'small                           2 processors  8 slots\n',
   )
   client.models.resolves([])
@@ -113,9 +124,9 @@ test('should list the models, and fail when there is none', async (t) => {
 
 test('should list the models as objects when a program asks', async (t) => {
   const { tools, client, objects } = await scene(t, { json: true })
-  client.models.resolves([{ name: 'small', processors: 2, slots: 8 }])
+  client.models.resolves([{ name: 'small', processors: 2, loaded: 1, slots: 8 }])
   await models(tools)
-  t.alike(objects(), [{ type: 'model', name: 'small', processors: 2, slots: 8 }])
+  t.alike(objects(), [{ type: 'model', name: 'small', processors: 2, loaded: 1, slots: 8 }])
 })
 
 test('should say a duration in its two largest units', (t) => {

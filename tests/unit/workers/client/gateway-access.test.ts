@@ -16,6 +16,7 @@ const QUESTION = { credential: 'a.b.c', messages: [{ role: 'user' as const, cont
 const END = {
   finishReason: 'stop' as const,
   promptTokens: 1,
+  cachedTokens: 0,
   completionTokens: 1,
   timings: { promptMs: 0, generationMs: 0 },
   model: 'scripted',

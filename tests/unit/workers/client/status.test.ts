@@ -3,18 +3,22 @@ import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { Service } from '../../../../facilities/network/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
-import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import {
+  type ProcessorLoad,
+  processorProtocol,
+} from '../../../../helpers/protocol/processor-protocol.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { status } from '../../../../workers/client/status.js'
 import { surveyMesh } from '../../../../workers/client/survey.js'
 import { clientScene as scene } from '../../../helpers/client-scene.js'
+import { offeredModel } from '../../../helpers/offered-models.js'
 import { connectionTo } from '../../../helpers/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
 
 const KEY = new Uint8Array(32).fill(0xab)
 
 /** A worker that says who it is. */
-function worker(role: Role, load?: { models: string[] }) {
+function worker(role: Role, load?: ProcessorLoad) {
   const service = new Service().unary(workerProtocol.info, async () => ({
     role,
     name: `${role}@here`,
@@ -22,12 +26,7 @@ function worker(role: Role, load?: { models: string[] }) {
     uptimeMs: 61_400,
   }))
   if (load) {
-    service.unary(processorProtocol.load, async () => ({
-      ...load,
-      slots: 4,
-      running: 1,
-      queued: 2,
-    }))
+    service.unary(processorProtocol.load, async () => load)
   }
   return connectionTo(service, { caller: 'client', peer: role })
 }
@@ -36,7 +35,14 @@ test('should say who is there and how busy when it is asked for the status', asy
   const { tools, of, lines } = await scene(t)
   of('auth').connect(worker('auth'))
   of('gateway').connect(worker('gateway'))
-  of('processor').connect(worker('processor', { models: ['small', 'large'] }))
+  of('processor').connect(
+    worker('processor', {
+      models: [
+        offeredModel('small', { running: 1, queued: 2 }),
+        offeredModel('large', { isLoaded: false }),
+      ],
+    }),
+  )
   of('processor').connect(worker('processor', { models: [] }))
   await status(tools)
   const { mesh } = tools.host.identity
@@ -45,8 +51,9 @@ test('should say who is there and how busy when it is asked for the status', asy
       'bootstrap 127.0.0.1:28737 answers',
     'auth       auth@here                      1.2.3, up 61 s',
     'gateway    gateway@here                   1.2.3, up 61 s',
-    'processor  processor@here                 1.2.3, up 61 s, small, large, 1/4 busy, 2 waiting',
-    'processor  processor@here                 1.2.3, up 61 s, model not loaded yet, 1/4 busy, 2 waiting',
+    'processor  processor@here                 1.2.3, up 61 s, ' +
+      'small, 1/4 busy, 2 waiting; large, loaded when asked for',
+    'processor  processor@here                 1.2.3, up 61 s, model not loaded yet',
   ])
 })
 

@@ -5,6 +5,7 @@ import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.j
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { createAccount } from '../../../helpers/factory.js'
 import { MESSAGES, gatewayScene as scene } from '../../../helpers/gateway-scene.js'
+import { busyOf } from '../../../helpers/offered-models.js'
 import { settle } from '../../../helpers/until.js'
 
 const ADA = createAccount()
@@ -93,6 +94,7 @@ test('should relay an answer token by token and name the model at its end', asyn
   t.alike(end, {
     finishReason: 'stop',
     promptTokens: 3,
+    cachedTokens: 0,
     completionTokens: 3,
     timings: { promptMs: 0, generationMs: 0 },
     model: 'scripted',
@@ -172,7 +174,7 @@ test('should end the stream of the processor when the client cancels', async (t)
   controller.abort(new StarlingError('CANCELLED', 'the client left'))
   await t.exception(next, { code: 'CANCELLED' })
   t.is(engine.activeGenerations, 0)
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should end the stream of the processor when the client stops reading for good', async (t) => {
@@ -181,7 +183,7 @@ test('should end the stream of the processor when the client stops reading for g
   const { engine, worker } = await connectProcessor()
   for await (const _token of infer()) break
   t.is(engine.activeGenerations, 0)
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should pass on what the processor fails with', async (t) => {
@@ -217,8 +219,8 @@ test('should say which models are served, by how many and with how much room', a
   await connectProcessor(new ScriptedEngine({ model: 'zebra', contextTokens: 256 }), 3)
   t.alike(await models(), {
     models: [
-      { name: 'ant', processors: 1, slots: 1, contextTokens: 4096 },
-      { name: 'zebra', processors: 2, slots: 5, contextTokens: 256 },
+      { name: 'ant', processors: 1, loaded: 1, slots: 1, contextTokens: 4096 },
+      { name: 'zebra', processors: 2, loaded: 2, slots: 5, contextTokens: 256 },
     ],
   })
   await t.exception(models('a.b.c'), { code: 'INVALID_CREDENTIAL' })

@@ -8,6 +8,7 @@ import {
 } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorDirectory } from '../../../../workers/gateway/processor-directory.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { offeredModel } from '../../../helpers/offered-models.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
@@ -31,8 +32,8 @@ async function scene(t: Test) {
 
 /** A processor that says of itself what the test sets. */
 function processor(...models: string[]) {
-  const load: ProcessorLoad = { models, slots: 4, running: 0, queued: 0 }
-  const service = new Service().unary(processorProtocol.load, async () => ({ ...load }))
+  const load: ProcessorLoad = { models: models.map((name) => offeredModel(name)) }
+  const service = new Service().unary(processorProtocol.load, async () => structuredClone(load))
   const connection = connectionTo(service, { caller: 'gateway', peer: 'processor' })
   return { load, connection }
 }
@@ -46,9 +47,10 @@ test('should know what a processor serves as soon as it is connected', async (t)
   t.alike(directory.models, ['small'])
   const [known, ...others] = directory.serving('small')
   t.is(others.length, 0)
-  t.is(known?.connection, connection)
-  t.alike(known?.load, load)
-  t.is(known?.sentSince, 0)
+  t.is(known?.processor.connection, connection)
+  t.alike(known?.processor.load, load)
+  t.alike(known?.offer, load.models[0])
+  t.is(known?.processor.sentSince, 0)
 })
 
 test('should ask each once an interval when time goes on', async (t) => {
@@ -56,11 +58,11 @@ test('should ask each once an interval when time goes on', async (t) => {
   const { connection, load } = processor('small')
   peers.connect(connection)
   await settle()
-  load.running = 3
+  load.models = [offeredModel('small', { running: 3 })]
   await clock.advance(INTERVAL_MS - 1)
-  t.is(directory.serving('small')[0]?.load.running, 0)
+  t.is(directory.serving('small')[0]?.offer.running, 0)
   await clock.advance(1)
-  t.is(directory.serving('small')[0]?.load.running, 3)
+  t.is(directory.serving('small')[0]?.offer.running, 3)
   await clock.advance(2 * INTERVAL_MS)
   t.is(connection.call.callCount, 4)
 })
@@ -83,7 +85,7 @@ test('should learn of a model when it is loaded later', async (t) => {
   peers.connect(connection)
   await settle()
   t.alike(directory.models, [])
-  load.models = ['small']
+  load.models = [offeredModel('small')]
   await clock.advance(INTERVAL_MS)
   t.alike(directory.models, ['small'])
 })
@@ -107,7 +109,7 @@ test('should drop who does not answer, and take it back when it does', async (t)
   one.connection.call.onSecondCall().rejects(new StarlingError('DEADLINE_EXCEEDED', 'silent'))
   await clock.advance(INTERVAL_MS)
   t.alike(
-    directory.serving('small').map(({ connection }) => connection),
+    directory.serving('small').map(({ processor }) => processor.connection),
     [other.connection],
   )
   await clock.advance(INTERVAL_MS)
@@ -129,10 +131,10 @@ test('should count what was sent anew when a processor has reported itself', asy
   peers.connect(connection)
   await settle()
   const [known] = directory.serving('small')
-  if (known) known.sentSince += 2
-  t.is(directory.serving('small')[0]?.sentSince, 2)
+  if (known) known.processor.sentSince += 2
+  t.is(directory.serving('small')[0]?.processor.sentSince, 2)
   await clock.advance(INTERVAL_MS)
-  t.is(directory.serving('small')[0]?.sentSince, 0)
+  t.is(directory.serving('small')[0]?.processor.sentSince, 0)
 })
 
 test('should ask no more when it is closed', async (t) => {
@@ -144,4 +146,41 @@ test('should ask no more when it is closed', async (t) => {
   t.is(clock.pending, 0)
   await clock.advance(10 * INTERVAL_MS)
   t.is(connection.call.callCount, 1)
+})
+
+test('should offer who has the model loaded when others would have to load it', async (t) => {
+  const { peers, directory } = await scene(t)
+  const [loaded, other] = [processor('small'), processor('small')]
+  other.load.models = [offeredModel('small', { isLoaded: false })]
+  peers.connect(other.connection)
+  await settle()
+  t.is(directory.serving('small')[0]?.processor.connection, other.connection, 'better than none')
+  peers.connect(loaded.connection)
+  await settle()
+  t.alike(
+    directory.serving('small').map(({ processor }) => processor.connection),
+    [loaded.connection],
+  )
+})
+
+test('should tell what is known of a model when some know more than others', async (t) => {
+  const { peers, directory } = await scene(t)
+  const [one, other] = [processor('small'), processor('small')]
+  const details = { quantization: 'Q8_0', sizeBytes: 5, licence: 'MIT', source: 'npm:a@1' }
+  one.load.models = [offeredModel('small', { contextTokens: 512, isLoaded: false })]
+  other.load.models = [offeredModel('small', { contextTokens: 256, slots: 2, ...details })]
+  for (const { connection } of [one, other]) peers.connect(connection)
+  await settle()
+  t.alike(directory.served, [
+    { name: 'small', processors: 2, loaded: 1, slots: 6, contextTokens: 256, ...details },
+  ])
+})
+
+test('should not offer a model that cannot converse', async (t) => {
+  const { peers, directory } = await scene(t)
+  const { connection, load } = processor()
+  load.models = [offeredModel('vectors', { purpose: 'embedding' })]
+  peers.connect(connection)
+  await settle()
+  t.alike(directory.models, [])
 })

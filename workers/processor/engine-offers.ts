@@ -1,0 +1,156 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
+import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
+import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
+import { OllamaEngine } from '../../facilities/engine/ollama-engine.js'
+import { listOllamaModels } from '../../facilities/engine/ollama-models.js'
+import { OpenaiEngine } from '../../facilities/engine/openai-engine.js'
+import { listOpenaiModels } from '../../facilities/engine/openai-models.js'
+import { fileStamp } from '../../facilities/models/file-stamp.js'
+import { ModelCache } from '../../facilities/models/model-cache.js'
+import { readModelFacts } from '../../facilities/models/model-facts.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { parseModelReference } from '../../helpers/model-reference.js'
+import { MAX_OFFERED_MODELS, type ModelDetails } from '../../helpers/protocol/processor-protocol.js'
+import type { EngineOffer } from './engine-pool.js'
+
+/** Which models a processor offers, and by which engines. Comes from the configuration. */
+export interface EngineSettings {
+  readonly engines: readonly ('llama' | 'ollama' | 'openai')[]
+  /** What llama.cpp runs: see {@link parseModelReference}. */
+  readonly models: readonly string[]
+  readonly slots: number
+  readonly contextTokens: number
+  readonly threads: number | 'auto'
+  readonly gpu: NonNullable<LlamaEngineOptions['gpu']>
+  readonly gpuLayers: number | 'auto'
+  readonly maxStallMs: number
+  readonly hubUrl: string
+  readonly hubToken?: string | undefined
+  readonly ollama: ServerSettings & { readonly url: string }
+  readonly openai: ServerSettings & {
+    readonly url?: string | undefined
+    readonly apiKey?: string | undefined
+  }
+}
+
+/** Left out `models`: all that the server has. */
+interface ServerSettings {
+  readonly models?: readonly string[] | undefined
+}
+
+/** What engines are made with. */
+export interface EngineHost
+  extends Pick<LlamaEngineOptions, 'modelsDirectory' | 'onLog' | 'onProgress' | 'onCrash'> {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/**
+ * The models that a processor is to offer. Nothing is loaded or fetched yet, but it is made sure that
+ * each exists as far as that can be known.
+ *
+ * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as a server's list
+ */
+export async function engineOffers(
+  settings: EngineSettings,
+  host: EngineHost,
+): Promise<EngineOffer[]> {
+  const offers: EngineOffer[] = []
+  for (const kind of settings.engines) offers.push(...(await OFFERS[kind](settings, host)))
+  const names = new Set(offers.map(({ model }) => model))
+  const twice = offers.find(({ model }) => !names.delete(model))
+  if (twice !== undefined) {
+    throw new StarlingError(
+      'CONFIG_INVALID',
+      `Two models are called ${twice.model}: give one another name, as in other-name=${twice.model}`,
+    )
+  }
+  return offers.slice(0, MAX_OFFERED_MODELS)
+}
+
+const OFFERS = { llama: llamaOffers, ollama: ollamaOffers, openai: openaiOffers }
+
+async function llamaOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
+  const { models, slots, hubUrl, hubToken } = settings
+  const cache = new ModelCache({
+    directory: host.modelsDirectory,
+    random: host.random,
+    clock: host.clock,
+    hubUrl,
+    ...(hubToken !== undefined && { hubToken }),
+  })
+  const offers: EngineOffer[] = []
+  for (const reference of models) {
+    const { name: model } = await cache.locate(reference)
+    const engine = new LlamaEngine({ ...settings, ...host, model: reference, name: model })
+    offers.push({ model, engine, slots, describe: () => describeFile(cache, reference) })
+  }
+  return offers
+}
+
+async function ollamaOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
+  const { url, models } = settings.ollama
+  const { slots, contextTokens } = settings
+  const { clock } = host
+  const known = await listOllamaModels({ host: url, clock })
+  // What would send prompts to somebody else's machines is served only to who asked for it.
+  const names = models ?? known.filter(({ isRemote }) => !isRemote).map(({ name }) => name)
+  return names.map((model) => {
+    const found = known.find(({ name }) => name === model)
+    const details: ModelDetails = {
+      engine: 'ollama',
+      ...(found && { sizeBytes: found.sizeBytes, purpose: purposeOf(found.isEmbedding) }),
+      ...(found && found.quantization !== '' && { quantization: found.quantization }),
+    }
+    const engine = new OllamaEngine({ model, host: url, slots, contextTokens, clock })
+    return { model, engine, slots, describe: async () => details }
+  })
+}
+
+async function openaiOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
+  const { url, apiKey: key, models } = settings.openai
+  const { slots } = settings
+  if (url === undefined) {
+    throw new StarlingError(
+      'CONFIG_INVALID',
+      'The engine openai needs the address of its server: --openai-url or processor.openai.url',
+    )
+  }
+  const server = { baseUrl: url, key, clock: host.clock }
+  const known = await listOpenaiModels(server)
+  const names = models ?? known.map(({ name }) => name)
+  return names.map((model) => {
+    const found = known.find(({ name }) => name === model)
+    const details: ModelDetails = {
+      engine: 'openai',
+      ...(found && { purpose: purposeOf(found.isEmbedding) }),
+    }
+    const engine = new OpenaiEngine({ ...server, model, slots })
+    return { model, engine, slots, describe: async () => details }
+  })
+}
+
+/** What is known of a model that llama.cpp runs: all of it once its file is there. */
+async function describeFile(cache: ModelCache, reference: string): Promise<ModelDetails> {
+  const { name, path, needsPreparing, source, kind, licence } = await cache.locate(reference)
+  const listed = (await cache.list()).find((model) => model.name === name)
+  const facts = needsPreparing ? listed : await readModelFacts(path)
+  const sizeBytes = listed?.sizeBytes ?? (await fileStamp(path))?.sizeBytes
+  const quantization = facts?.quantization ?? listed?.quantization
+  const purpose = facts?.kind ?? kind
+  const stated = facts?.licence ?? licence
+  return {
+    engine: 'llama.cpp',
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(quantization != null && { quantization }),
+    ...(stated != null && { licence: stated }),
+    ...(purpose != null && { purpose }),
+    // Where a file lies on this machine is nobody else's business.
+    ...(parseModelReference(reference).source.kind !== 'path' && { source }),
+  }
+}
+
+function purposeOf(isEmbedding: boolean): 'chat' | 'embedding' {
+  return isEmbedding ? 'embedding' : 'chat'
+}
