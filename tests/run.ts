@@ -3,6 +3,7 @@
 // failed; a file, a process or a layer that did not run to its end counts as failed. A run of every
 // layer is held against the goals of coverage, too; a miss counts as one failed.
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,6 +16,8 @@ interface Layer {
   readonly name: string
   /** Whether all files share a process, or each has its own. */
   readonly oneProcess: boolean
+  /** Processes at once: most files wait more than they compute. */
+  readonly lanes: number
   /** For one process. */
   readonly timeoutMs: number
   /** What the layer should take on two cores. More is said, not failed: machines differ. */
@@ -30,10 +33,11 @@ interface Run {
   readonly coverage: CoverageRecorder | null
 }
 
+const LANES = Math.min(2, availableParallelism())
 const LAYERS: readonly Layer[] = [
-  { name: 'unit', oneProcess: true, timeoutMs: 120_000, budgetMs: 30_000 },
-  { name: 'integration', oneProcess: false, timeoutMs: 120_000, budgetMs: 120_000 },
-  { name: 'e2e', oneProcess: false, timeoutMs: 300_000, budgetMs: 300_000 },
+  { name: 'unit', oneProcess: true, lanes: 1, timeoutMs: 120_000, budgetMs: 30_000 },
+  { name: 'integration', oneProcess: false, lanes: LANES, timeoutMs: 120_000, budgetMs: 120_000 },
+  { name: 'e2e', oneProcess: false, lanes: LANES, timeoutMs: 300_000, budgetMs: 300_000 },
 ]
 const EXIT_GRACE_MS = 10_000
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
@@ -104,18 +108,16 @@ async function checkCoverage(coverage: CoverageRecorder): Promise<void> {
 async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promise<void> {
   const startedAt = performance.now()
   const before = { ...total }
-  let fileStartedAt = startedAt
-  const count = (report: FileReport) => {
+  const count = (report: FileReport, elapsedMs: number) => {
     total.passed += report.passed
     total.failed += report.failed
     total.skipped += report.skipped.length
-    printFile(report, performance.now() - fileStartedAt)
-    fileStartedAt = performance.now()
+    printFile(report, elapsedMs)
   }
   const fail = (file: string, reason: string) => {
     const report = emptyReport(file)
     addFailure(report, reason)
-    count(report)
+    count(report, 0)
   }
 
   if (files.length === 0) fail(`tests/${layer.name}`, 'holds no test files')
@@ -127,8 +129,8 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
   }
   const queue = layer.oneProcess ? [runnable] : runnable.map((file) => [file])
   const timeoutMs = run.timeoutMs ?? layer.timeoutMs
-  for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
-    if (batch.length === 0) continue
+  const runBatch = async (batch: readonly string[]) => {
+    let fileStartedAt = performance.now()
     const result = await runTestProcess({
       root: run.root,
       files: batch,
@@ -140,11 +142,20 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
       onLine: (line) => {
         if (run.verbose) console.log(line)
       },
-      onFile: count,
+      onFile: (report) => {
+        count(report, performance.now() - fileStartedAt)
+        fileStartedAt = performance.now()
+      },
     })
     if (!result.timedOut) queue.unshift([...result.notStarted])
     else for (const file of result.notStarted) fail(file, 'did not run: the layer had timed out')
   }
+  const runLane = async () => {
+    for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      if (batch.length > 0) await runBatch(batch)
+    }
+  }
+  await Promise.all(Array.from({ length: layer.lanes }, runLane))
 
   const passed = total.passed - before.passed
   const failed = total.failed - before.failed
