@@ -8,12 +8,6 @@ interface Waiting {
 }
 
 /**
- * How often a batch is put off, for a few turns of the microtask queue each, until the answers of the
- * last one ask for their next tokens.
- */
-const MAX_PUT_OFF = 16
-
-/**
  * Decides which evaluations llama.cpp computes in one batch.
  *
  * Computing several together reads the model once for all of them. But for some kinds of weights it
@@ -23,9 +17,6 @@ const MAX_PUT_OFF = 16
  */
 export class BatchStrategy {
   #together = true
-  /** How many items the last batch had, and how often the next one has been put off for them. */
-  #lastItems = 0
-  #putOff = 0
 
   /** Whether answers are computed together, or one after the other in turns. */
   get together(): boolean {
@@ -45,11 +36,6 @@ export class BatchStrategy {
    */
   readonly prioritize = ({ items, size }: Waiting): PrioritizedBatchItem[] => {
     if (!this.#together) return items.slice(0, 1).map(whole)
-    if (items.length < this.#lastItems && this.#putOff < MAX_PUT_OFF) {
-      this.#putOff += 1
-      return []
-    }
-    this.#putOff = 0
     const answers = items.filter(({ tokens }) => tokens.length === 1)
     let left = size - answers.length
     const prompts: BatchItem[] = []
@@ -60,7 +46,6 @@ export class BatchStrategy {
       if (left < 0) break
       prompts.push(item)
     }
-    this.#lastItems = answers.length + prompts.length
     return [...answers, ...prompts].map(whole)
   }
 }

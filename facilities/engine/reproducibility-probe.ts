@@ -37,8 +37,9 @@ interface Outcome {
  * resumed. Where they do not when answers are computed together, has the strategy take turns; where
  * they do not when tokens are evaluated in chunks of another size, says so.
  *
- * Takes about a hundred evaluations of one token. The sequences are empty before and after; they are
- * also warm after it, which spares the first request an evaluation that is several times slower.
+ * Takes about eighty evaluations of one token, a tenth of a second for a model of 26M parameters. The
+ * sequences are empty before and after; they are also warm after it, which spares the first request an
+ * evaluation that is several times slower.
  *
  * @param prompt a few tokens of ordinary text
  */
@@ -49,7 +50,7 @@ export async function probeReproducibility(
 ): Promise<ReproducibilityReport> {
   const probed = sequences.slice(0, PROBED_SEQUENCES)
   // Prompts of different lengths, so that one is decoded beside another's prompt.
-  const prompts = probed.map((_, index) => Array.from({ length: index + 1 }, () => prompt).flat())
+  const prompts = probed.map((_, index) => repeated(prompt, prompt.length + 2 * index))
   const alone: Outcome[] = []
   for (const [index, sequence] of probed.entries()) {
     alone.push(await answer(sequence, prompts[index] ?? []))
@@ -67,8 +68,10 @@ export async function probeReproducibility(
   }
   const [first] = probed
   const longest = prompts.at(-1) ?? []
-  if (first === undefined) return { reproducibility: 'none', anyChunk: false }
-  const expected = await answer(first, longest)
+  const expected = alone.at(-1)
+  if (first === undefined || expected === undefined) {
+    return { reproducibility: 'none', anyChunk: false }
+  }
   if (!isSame(await answer(first, longest), expected)) {
     return { reproducibility: 'none', anyChunk: false }
   }
@@ -77,6 +80,11 @@ export async function probeReproducibility(
     (await isSameResumed(first, longest, expected, longest.length))
   const isResumable = anyChunk || (await isSameResumed(first, longest, expected, 1))
   return { reproducibility: isIndependent && isResumable ? 'exact' : 'machine', anyChunk }
+}
+
+/** The tokens again and again, up to a length. */
+function repeated(tokens: readonly number[], length: number): number[] {
+  return Array.from({ length }, (_, index) => tokens[index % tokens.length] ?? 0)
 }
 
 /** An answer of a few tokens. @param chunkTokens how many tokens of the prompt are evaluated at once */
