@@ -1,5 +1,6 @@
 import type { LlamaEmbeddingContext, LlamaModel, Token as NativeToken } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { unitVector } from '../../helpers/unit-vector.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
 import type { NativeWork } from './native-work.js'
 
@@ -52,7 +53,7 @@ export class LlamaEmbedder {
     for (const tokens of inputs) {
       signal.throwIfAborted()
       const { vector } = await this.#work.run(() => this.#context.getEmbeddingFor(tokens))
-      vectors.push(normalized(vector))
+      vectors.push(unitVector(vector))
     }
     return vectors
   }
@@ -72,10 +73,4 @@ export class LlamaEmbedder {
     }
     return tokens
   }
-}
-
-function normalized(vector: readonly number[]): Float32Array {
-  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
-  if (!Number.isFinite(length) || length === 0) throw new Error('the model gave no vector')
-  return Float32Array.from(vector, (value) => value / length)
 }

@@ -4,20 +4,10 @@ import { ollamaChatRequest } from '../../helpers/ollama/chat-request.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import { textPieces } from '../../helpers/text-pieces.js'
 import type { Clock } from '../clock/clock.js'
-import { checkRequest, notSupported } from './check-request.js'
-import type {
-  Engine,
-  EngineCapability,
-  EngineInfo,
-  GenerateRequest,
-  LoadOptions,
-  TemplatedPrompt,
-} from './engine.js'
-import { EngineLife } from './engine-life.js'
-import type { ModelServer } from './model-server.js'
+import type { EngineCapability, EngineInfo, GenerateRequest } from './engine.js'
 import { ollamaCall } from './ollama-client.js'
 import { ollamaFactsOf, ollamaServer } from './ollama-models.js'
-import { checkTexts, checkVectors } from './remote-embeddings.js'
+import { RemoteEngine } from './remote-engine.js'
 
 const KIND = 'ollama'
 
@@ -56,85 +46,36 @@ export interface OllamaEngineOptions {
  * const engine = new OllamaEngine({ model: 'llama3.2:1b', host: 'http://127.0.0.1:11434', clock })
  * for await (const token of engine.generate({ messages, options }, signal)) write(token.text)
  */
-export class OllamaEngine implements Engine {
+export class OllamaEngine extends RemoteEngine {
   readonly #options: OllamaEngineOptions
-  readonly #server: ModelServer
-  readonly #life: EngineLife<EngineInfo>
 
   /** @throws StarlingError CONFIG_INVALID when the address cannot be used */
   constructor(options: OllamaEngineOptions) {
+    super(KIND, ollamaServer(options.host, options.clock))
     this.#options = options
-    this.#server = ollamaServer(options.host, options.clock)
-    this.#life = new EngineLife({
-      read: (signal) => this.#read(signal),
-      onEnd: () => this.#server.close(),
-    })
   }
 
-  async load(options?: LoadOptions): Promise<void> {
-    await this.#life.load(options)
+  protected override async vectors(
+    texts: readonly string[],
+    ending: AbortSignal,
+  ): Promise<readonly (readonly number[])[]> {
+    const { model } = this.#options
+    const { client } = ollamaCall(this.server, ending)
+    try {
+      return (await client.embed({ model, input: [...texts], truncate: false })).embeddings
+    } catch (error) {
+      throw typed(error)
+    }
   }
 
-  /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
-  async unload(): Promise<void> {
-    await this.#life.unload()
-  }
-
-  info(): EngineInfo {
-    return this.#life.model
-  }
-
-  async tokenize(): Promise<readonly number[]> {
-    return await this.#refuse('tokens')
-  }
-
-  async detokenize(): Promise<string> {
-    return await this.#refuse('tokens')
-  }
-
-  async applyTemplate(): Promise<TemplatedPrompt> {
-    return await this.#refuse('template')
-  }
-
-  generate(
-    request: GenerateRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<Token, GenerationEnd, void> {
-    return this.#life.stream(signal, (info, ending) =>
-      this.#answer(checkRequest(request, info), info, ending),
-    )
-  }
-
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
-    return await this.#life.run(signal, async ({ capabilities }, ending) => {
-      if (!capabilities.has('embed')) throw notSupported(KIND, 'embed')
-      const input = [...checkTexts(texts)]
-      const { client } = ollamaCall(this.#server, ending)
-      try {
-        const { embeddings } = await client.embed({
-          model: this.#options.model,
-          input,
-          truncate: false,
-        })
-        return checkVectors(input, embeddings)
-      } catch (error) {
-        throw typed(error)
-      }
-    })
-  }
-
-  async dispose(): Promise<void> {
-    await this.#life.dispose()
-  }
-
-  async *#answer(
+  protected override async *answer(
     { messages, options }: GenerateRequest,
     { contextTokens }: EngineInfo,
     ending: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { model } = this.#options
     const body = ollamaChatRequest({ model, contextTokens, messages, options })
-    const call = ollamaCall(this.#server, ending, { hasSchema: options.jsonSchema !== undefined })
+    const call = ollamaCall(this.server, ending, { hasSchema: options.jsonSchema !== undefined })
     const answer = new OllamaChatAnswer(messages.length)
     let index = 0
     try {
@@ -162,9 +103,9 @@ export class OllamaEngine implements Engine {
     }
   }
 
-  async #read(signal: AbortSignal): Promise<EngineInfo> {
+  protected override async read(signal: AbortSignal): Promise<EngineInfo> {
     const { model, name, slots, contextTokens } = this.#options
-    const facts = await ollamaFactsOf(this.#server, model, signal)
+    const facts = await ollamaFactsOf(this.server, model, signal)
     const capabilities: EngineCapability[] = [
       ...(facts.answers ? (['chat', 'seed', 'json-schema'] as const) : []),
       ...(facts.answers && facts.takesTools ? (['tools'] as const) : []),
@@ -184,13 +125,6 @@ export class OllamaEngine implements Engine {
       slots: slots ?? 4,
       memoryBytes: 0,
     }
-  }
-
-  /** @throws StarlingError NOT_SUPPORTED, or ENGINE_DISPOSED */
-  async #refuse(capability: EngineCapability): Promise<never> {
-    return await this.#life.run(undefined, async () => {
-      throw notSupported(KIND, capability)
-    })
   }
 }
 

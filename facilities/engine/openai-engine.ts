@@ -4,19 +4,9 @@ import { openaiChatRequest } from '../../helpers/openai/chat-request.js'
 import { openaiEmbeddingsSchema } from '../../helpers/openai/model-description.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import { ServerSentEvents } from '../../helpers/server-sent-events.js'
-import { checkRequest, notSupported } from './check-request.js'
-import type {
-  Engine,
-  EngineCapability,
-  EngineInfo,
-  GenerateRequest,
-  LoadOptions,
-  TemplatedPrompt,
-} from './engine.js'
-import { EngineLife } from './engine-life.js'
-import type { ModelServer } from './model-server.js'
+import type { EngineCapability, EngineInfo, GenerateRequest } from './engine.js'
 import { type OpenaiServerOptions, openaiModelsOf, openaiServer } from './openai-models.js'
-import { checkTexts, checkVectors } from './remote-embeddings.js'
+import { RemoteEngine } from './remote-engine.js'
 import { MAX_PART_CHARACTERS, type ServerAnswer } from './server-answer.js'
 import { modelNotFound, readJson } from './server-metadata.js'
 
@@ -61,84 +51,37 @@ export interface OpenaiEngineOptions extends OpenaiServerOptions {
  * const engine = new OpenaiEngine({ model: 'qwen3', baseUrl: 'http://127.0.0.1:8000/v1', clock })
  * for await (const token of engine.generate({ messages, options }, signal)) write(token.text)
  */
-export class OpenaiEngine implements Engine {
+export class OpenaiEngine extends RemoteEngine {
   readonly #options: OpenaiEngineOptions
-  readonly #server: ModelServer
-  readonly #life: EngineLife<EngineInfo>
 
   /** @throws StarlingError CONFIG_INVALID when the address or the key cannot be used */
   constructor(options: OpenaiEngineOptions) {
+    super(KIND, openaiServer(options))
     this.#options = options
-    this.#server = openaiServer(options)
-    this.#life = new EngineLife({
-      read: (signal) => this.#read(signal),
-      onEnd: () => this.#server.close(),
+  }
+
+  protected override async vectors(
+    input: readonly string[],
+    ending: AbortSignal,
+  ): Promise<readonly (readonly number[])[]> {
+    const answer = await this.server.request({
+      method: 'POST',
+      path: '/embeddings',
+      body: JSON.stringify({ model: this.#options.model, input, encoding_format: 'float' }),
+      signal: ending,
     })
+    const { data, success } = openaiEmbeddingsSchema.safeParse(await readJson(answer))
+    if (!success) throw answer.malformed()
+    const inOrder = data.data.toSorted((one, other) => one.index - other.index)
+    return inOrder.map(({ embedding }) => embedding)
   }
 
-  async load(options?: LoadOptions): Promise<void> {
-    await this.#life.load(options)
-  }
-
-  /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
-  async unload(): Promise<void> {
-    await this.#life.unload()
-  }
-
-  info(): EngineInfo {
-    return this.#life.model
-  }
-
-  async tokenize(): Promise<readonly number[]> {
-    return await this.#refuse('tokens')
-  }
-
-  async detokenize(): Promise<string> {
-    return await this.#refuse('tokens')
-  }
-
-  async applyTemplate(): Promise<TemplatedPrompt> {
-    return await this.#refuse('template')
-  }
-
-  generate(
-    request: GenerateRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<Token, GenerationEnd, void> {
-    return this.#life.stream(signal, (info, ending) =>
-      this.#answer(checkRequest(request, info), ending),
-    )
-  }
-
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
-    return await this.#life.run(signal, async ({ capabilities }, ending) => {
-      if (!capabilities.has('embed')) throw notSupported(KIND, 'embed')
-      const input = checkTexts(texts)
-      const answer = await this.#server.request({
-        method: 'POST',
-        path: '/embeddings',
-        body: JSON.stringify({ model: this.#options.model, input, encoding_format: 'float' }),
-        signal: ending,
-      })
-      const { data, success } = openaiEmbeddingsSchema.safeParse(await readJson(answer))
-      if (!success) throw answer.malformed()
-      const inOrder = data.data.toSorted((one, other) => one.index - other.index)
-      return checkVectors(
-        input,
-        inOrder.map(({ embedding }) => embedding),
-      )
-    })
-  }
-
-  async dispose(): Promise<void> {
-    await this.#life.dispose()
-  }
-
-  async *#answer(
+  protected override async *answer(
     { messages, options }: GenerateRequest,
+    _info: EngineInfo,
     ending: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    const { clock } = this.#server
+    const { clock } = this.server
     const startedAt = clock.monotonic()
     let firstAt: number | null = null
     const answer = new OpenaiChatAnswer(messages.length, options.logprobs)
@@ -151,7 +94,7 @@ export class OpenaiEngine implements Engine {
       return answer.end(timings)
     }
     const hasSchema = options.jsonSchema !== undefined
-    const response = await this.#server.request({
+    const response = await this.server.request({
       method: 'POST',
       path: '/chat/completions',
       body: JSON.stringify(openaiChatRequest({ model: this.#options.model, messages, options })),
@@ -189,26 +132,26 @@ export class OpenaiEngine implements Engine {
     response.expect('text/event-stream')
     const events = new ServerSentEvents(MAX_PART_CHARACTERS)
     const parts = response.parts({
-      clock: this.#server.clock,
+      clock: this.server.clock,
       push: (bytes) => events.push(bytes),
     })
     for await (const { type, data } of parts) {
       if (data === END_OF_STREAM) return
       const { error }: { readonly error?: unknown } = Object(JSON.parse(data))
       if (type === 'error' || (error !== undefined && error !== null)) {
-        throw this.#server.failureWithin(data, hasSchema)
+        throw this.server.failureWithin(data, hasSchema)
       }
       yield data
     }
   }
 
-  async #read(signal: AbortSignal): Promise<EngineInfo> {
+  protected override async read(signal: AbortSignal): Promise<EngineInfo> {
     const { model, name, slots, contextTokens, capabilities } = this.#options
-    const models = await openaiModelsOf(this.#server, signal)
+    const models = await openaiModelsOf(this.server, signal)
     const found = models.find((one) => one.name === model)
     if (found === undefined) {
       const names = models.map((one) => one.name)
-      throw modelNotFound(this.#server, model, names)
+      throw modelNotFound(this.server, model, names)
     }
     const usual: readonly EngineCapability[] = found.isEmbedding ? ['embed'] : CHAT_CAPABILITIES
     return {
@@ -222,12 +165,5 @@ export class OpenaiEngine implements Engine {
       slots: slots ?? 4,
       memoryBytes: 0,
     }
-  }
-
-  /** @throws StarlingError NOT_SUPPORTED, or ENGINE_DISPOSED */
-  async #refuse(capability: EngineCapability): Promise<never> {
-    return await this.#life.run(undefined, async () => {
-      throw notSupported(KIND, capability)
-    })
   }
 }

@@ -11,7 +11,7 @@ import {
   generationOptionsSchema,
   type Token,
 } from '../../helpers/protocol/generation.js'
-import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
+import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 
 /** A whole answer of a runtime in this process. */
 export interface RuntimeAnswer {
@@ -75,20 +75,8 @@ export function begin(
 export async function finish(
   generation: AsyncGenerator<Token, GenerationEnd, void>,
 ): Promise<RuntimeAnswer> {
-  const tokens: Token[] = []
-  for (;;) {
-    const step = await generation.next()
-    if (!step.done) {
-      tokens.push(step.value)
-      continue
-    }
-    return {
-      text: tokens.map(({ text }) => text).join(''),
-      ids: tokens.map(({ tokenId }) => tokenId ?? -1),
-      tokens,
-      end: step.value,
-    }
-  }
+  const { tokenIds: ids, ...rest } = await collect(generation)
+  return { ids, ...rest }
 }
 
 /** A whole answer. */

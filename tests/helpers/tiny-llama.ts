@@ -25,6 +25,7 @@ export const SHARED_MODELS_DIRECTORY = join(tmpdir(), 'starling-test-models')
 export interface Answer {
   readonly text: string
   readonly tokenIds: readonly number[]
+  readonly tokens: readonly Token[]
   readonly end: GenerationEnd
 }
 
@@ -103,6 +104,7 @@ export async function collect(
     return {
       text: tokens.map(({ text }) => text).join(''),
       tokenIds: tokens.map(({ tokenId }) => tokenId ?? -1),
+      tokens,
       end: step.value,
     }
   }
