@@ -129,3 +129,7 @@ test('should end running generations and refuse new ones when it is disposed of'
   await t.exception(token, { code: 'DRAINING' })
   await t.exception(engine.generate(request('a'), FOREVER).next(), { code: 'ENGINE_DISPOSED' })
 })
+
+test('should be there for the tests of others by the name of the package', async (t) => {
+  t.is((await import('starling/scripted-engine')).ScriptedEngine, ScriptedEngine)
+})
