@@ -8,6 +8,9 @@ import { processGone } from './process-gone.js'
 import { freeUdpPort } from './udp-port.js'
 import { until } from './until.js'
 
+/** Generous: on a busy machine a model that is made and measured first takes many seconds. */
+const START_TIMEOUT_MS = 60_000
+
 /** The repository. */
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -110,7 +113,7 @@ export class WorkerProcesses {
   /** The same, until it serves. */
   async start(name: string): Promise<Running> {
     const worker = this.run(name)
-    await worker.says(' ready ')
+    await worker.says(' ready ', START_TIMEOUT_MS)
     return worker
   }
 
