@@ -216,7 +216,11 @@ function finish(problem: string | null): void {
   if (finished) return
   finished = true
   killRunning()
-  recorder?.remove()
+  try {
+    recorder?.remove()
+  } catch {
+    // A process that is still ending may write there; what is left lies in the system's folder for it.
+  }
   if (problem !== null) {
     total.failed++
     console.log(`not ok - the test run itself: ${problem}`)
