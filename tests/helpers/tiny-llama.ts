@@ -6,6 +6,8 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
 import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
+import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
+import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
 import {
   type GenerationEnd,
   type GenerationOptionsInput,
@@ -74,6 +76,13 @@ export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promi
 export async function closeShared(): Promise<void> {
   for (const engine of shared.values()) await (await engine).dispose()
   shared.clear()
+}
+
+/** What an engine with that many slots of the tiny model takes, by estimate. */
+export async function tinyModelMemoryBytes(slots: number): Promise<number> {
+  const { facts, sizeBytes } = await inspectGguf(TINY_MODEL_PATH)
+  const { contextTokens } = facts
+  return estimateModelMemoryBytes(facts, { fileSizeBytes: sizeBytes, slots, contextTokens })
 }
 
 /** Begins an answer to one message. */

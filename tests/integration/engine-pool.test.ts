@@ -8,6 +8,7 @@ import {
   generate,
   SHARED_MODELS_DIRECTORY,
   TINY_MODEL_PATH,
+  tinyModelMemoryBytes,
 } from '../helpers/tiny-llama.js'
 import { until } from '../helpers/until.js'
 
@@ -24,10 +25,7 @@ async function scene(t: Test, room: number) {
       slots: 2,
     })
   const [one, other] = [engineOf(), engineOf()]
-  const measured = engineOf()
-  await measured.load()
-  const { memoryBytes } = measured.info()
-  await measured.dispose()
+  const memoryBytes = await tinyModelMemoryBytes(2)
   const describe = async () => ({})
   const pool = new EnginePool({
     offers: [

@@ -2,7 +2,13 @@ import test from 'brittle'
 import { PULSE_INTERVAL_MS } from '../../facilities/engine/child-pulse.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isRunning } from '../helpers/process-gone.js'
-import { answer, collect, generate, tinyLlama } from '../helpers/tiny-llama.js'
+import {
+  answer,
+  collect,
+  generate,
+  tinyLlama,
+  tinyModelMemoryBytes,
+} from '../helpers/tiny-llama.js'
 import { VirtualClock } from '../helpers/virtual-clock.js'
 
 const ENDLESS = { maxTokens: 200 }
@@ -48,8 +54,7 @@ test('should end in one loaded process when it is loaded and unloaded at once', 
 })
 
 test('should take no memory when there is too little of it', async (t) => {
-  const engine = await tinyLlama(t)
-  const { memoryBytes } = engine.info()
+  const memoryBytes = await tinyModelMemoryBytes(4)
   const poor = { availableMemoryBytes: () => MEBIBYTE }
   await t.exception(tinyLlama(t, poor), {
     code: 'MEMORY_INSUFFICIENT',
