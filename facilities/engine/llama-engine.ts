@@ -54,7 +54,7 @@ export class LlamaEngine implements Engine {
   #leaving: Promise<void> = Promise.resolve()
   #reserve: LoadOptions['reserve']
   #loaded: LoadedModel | null = null
-  /** Crashes and failed starts since the last answer that was completed. */
+  /** Crashes and failed starts since the last answer that no crash ended. */
   #failures = 0
   #isRunning = false
   #unloads = 0
@@ -151,17 +151,18 @@ export class LlamaEngine implements Engine {
       process.cancel(id)
     }
     signal.addEventListener('abort', onAbort, { once: true })
+    let taken = 0
     try {
-      for (let taken = 1; ; taken++) {
+      for (;;) {
         const item = await inbox.take()
-        if ('end' in item) {
-          this.#failures = 0
-          return item.end
-        }
+        taken += 1
+        if ('end' in item) return item.end
         if (taken % GRANT_TOKENS === 0) process.grant(id, GRANT_TOKENS)
         yield item
       }
     } finally {
+      // A process that answered and lives on is sound, also when nobody read to the end.
+      if (taken > 0 && this.#process === process) this.#failures = 0
       signal.removeEventListener('abort', onAbort)
       process.cancel(id)
     }

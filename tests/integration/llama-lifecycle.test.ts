@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import test from 'brittle'
 import { PULSE_INTERVAL_MS } from '../../facilities/engine/child-pulse.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
@@ -28,6 +29,22 @@ test('should fail what runs and start again when its process hangs', async (t) =
   t.absent(await isRunning(processId))
   t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
   t.is(engine.status().restarts, 1)
+})
+
+test('should start again at once when nobody read to the end of what it answered before', async (t) => {
+  const crashed = new EventEmitter()
+  // Time stands still: a wait before a restart would have no end.
+  const clock = new VirtualClock()
+  const engine = await tinyLlama(t, { clock, onCrash: () => crashed.emit('crash') })
+  for (let crash = 0; crash < 3; crash += 1) {
+    const generation = generate(engine, 'Once upon a time', ENDLESS)
+    await generation.next()
+    await generation.return(undefined as never)
+    process.kill(engine.processId ?? 0, 'SIGKILL')
+    await once(crashed, 'crash')
+  }
+  t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
+  t.is(engine.status().restarts, 3)
 })
 
 test('should free its process when it is unloaded, and load again when it is asked', async (t) => {
