@@ -57,7 +57,7 @@ function table(rows: readonly Result[]): string {
   const lines = rows.map((row) => {
     const sign = row.compare === 'difference' && row.figure.median >= 0 ? '+' : ''
     const unit = row.compare === 'ratio' ? '' : ` ${row.unit}`
-    const raw = row.compare === 'absolute' ? '' : `${number(row.raw.median)} ${row.unit}`
+    const raw = row.against === '' ? '' : `${number(row.raw.median)} ${row.unit}`
     return (
       `| ${row.what} | ${row.against} | ${raw} | ` +
       `${number(row.ours.median)} ${row.unit} | **${sign}${number(row.figure.median)}${unit}** ` +

@@ -36,7 +36,10 @@ export class DirectLlama {
     return new DirectLlama(model, sequences, () => llama.dispose())
   }
 
-  /** Answers a prompt greedily, token by token, with the same penalty as an engine by default. */
+  /**
+   * Answers a prompt greedily, token by token, with the same penalty as an engine by default. Where it
+   * begins like the one before, it is not read again.
+   */
   async *generate(
     slot: number,
     prompt: readonly number[],
@@ -44,14 +47,16 @@ export class DirectLlama {
   ): AsyncGenerator<string> {
     const sequence = this.#sequences[slot]
     if (sequence === undefined) throw new Error(`there is no slot ${slot}`)
-    await sequence.clearHistory()
+    const tokens = prompt as ReturnType<LlamaModel['tokenize']>
+    // What it knows of the prompt it keeps; the last token is evaluated anyhow, to choose the next.
+    await sequence.adaptStateToTokens(tokens.slice(0, -1), false)
     const recent: ReturnType<LlamaModel['tokenize']> = []
-    const tokens = sequence.evaluate(prompt as ReturnType<LlamaModel['tokenize']>, {
+    const chosen = sequence.evaluate(tokens.slice(sequence.nextTokenIndex), {
       temperature: 0,
       repeatPenalty: { penalty: REPEAT_PENALTY, punishTokens: () => recent },
     })
     let count = 0
-    for await (const token of tokens) {
+    for await (const token of chosen) {
       recent.push(token)
       if (recent.length > PENALTY_WINDOW_TOKENS) recent.shift()
       yield this.#model.detokenize([token])

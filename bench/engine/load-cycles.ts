@@ -1,51 +1,95 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
+import type { Engine } from '../../facilities/engine/engine.js'
+import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
 import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
 
-const WARM_UP_CYCLES = 10
-const COUNTED_CYCLES = 40
+const MEBIBYTE = 2 ** 20
+const SHARED = { slots: 2, contextTokens: 256, threads: 1, gpu: false } as const
 
-/**
- * How much a process has grown after 100 more cycles of load, answer and dispose, in MiB.
- *
- * @param cycles how many are counted
- */
-export async function memoryGrowthMebibytes(
-  modelPath: string,
-  cycles = COUNTED_CYCLES,
-): Promise<number> {
-  const child = fork(import.meta.filename, [modelPath, String(cycles)])
-  const [growthBytes] = (await once(child, 'message')) as [number]
-  return ((growthBytes / 2 ** 20) * 100) / cycles
+/** How a model is loaded, and left at the end of a cycle. */
+const LOADERS = {
+  /** As a worker does: in a process of its own, which ends with it. */
+  engine: async (modelPath: string, modelsDirectory: string) => {
+    const engine = new LlamaEngine({
+      ...SHARED,
+      model: modelPath,
+      modelsDirectory,
+      clock: new SystemClock(),
+    })
+    return { answering: engine, leave: () => engine.dispose() }
+  },
+  /** llama.cpp in the process that counts. */
+  runtime: async (modelPath: string) => {
+    const runtime = await LlamaRuntime.load({
+      ...SHARED,
+      modelPath,
+      clock: new SystemClock(),
+      onLog: () => undefined,
+      onProgress: () => undefined,
+    })
+    return { answering: runtime, leave: () => runtime.close() }
+  },
 }
 
-async function cycle(modelPath: string): Promise<void> {
-  const runtime = await LlamaRuntime.load({
-    modelPath,
-    slots: 2,
-    contextTokens: 256,
-    threads: 1,
-    gpu: false,
-    clock: new SystemClock(),
-    onLog: () => undefined,
-    onProgress: () => undefined,
-  })
+/** A process that loads a model, answers and disposes of it, again and again. */
+export class LoadCycles {
+  readonly #child: ChildProcess
+
+  /** @param loader what the model is loaded by */
+  constructor(loader: keyof typeof LOADERS, modelPath: string, modelsDirectory: string) {
+    this.#child = fork(import.meta.filename, [loader, modelPath, modelsDirectory], {
+      // What nobody refers to any more is no growth.
+      execArgv: ['--expose-gc'],
+    })
+  }
+
+  /** How much its process has grown, in MiB, after that many cycles more. */
+  async growthMebibytes(cycles: number): Promise<number> {
+    this.#child.send(cycles)
+    const [growthBytes] = (await once(this.#child, 'message')) as [number]
+    return growthBytes / MEBIBYTE
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await ended
+  }
+}
+
+async function cycle(loader: keyof typeof LOADERS, files: [string, string]): Promise<void> {
+  const { answering, leave } = await LOADERS[loader](...files)
+  await readAll(answering)
+  await leave()
+}
+
+async function readAll(answering: Pick<Engine, 'generate'>): Promise<void> {
   const options = generationOptionsSchema.parse({ maxTokens: 4 })
   const messages = [{ role: 'user' as const, content: 'Once upon a time' }]
-  const answer = runtime.generate({ messages, options }, new AbortController().signal)
-  for await (const _token of answer) {
+  for await (const _token of answering.generate(
+    { messages, options },
+    new AbortController().signal,
+  )) {
     // The tokens themselves are of no interest.
   }
-  await runtime.close()
+}
+
+function residentBytes(): number {
+  globalThis.gc?.()
+  return process.memoryUsage.rss()
 }
 
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
-  const [, , modelPath = '', cycles = ''] = process.argv
-  for (let count = 0; count < WARM_UP_CYCLES; count += 1) await cycle(modelPath)
-  const before = process.memoryUsage.rss()
-  for (let count = 0; count < Number(cycles); count += 1) await cycle(modelPath)
-  const growthBytes = process.memoryUsage.rss() - before
-  process.send(growthBytes, () => process.exit(0))
+  const [, , loader = '', ...files] = process.argv
+  process.on('message', async (cycles: number) => {
+    const before = residentBytes()
+    for (let count = 0; count < cycles; count += 1) {
+      await cycle(loader as keyof typeof LOADERS, files as [string, string])
+    }
+    process.send?.(residentBytes() - before)
+  })
+  process.on('disconnect', () => process.exit(0))
 }

@@ -94,7 +94,7 @@ test('should leave no process behind, and mix nothing up, however an engine is u
       if (processId !== engine.processId) await processGone(processId)
     }
   })
-  await holds(t, property, 20)
+  await holds(t, property, 12)
   await engine.dispose()
   await until('no pipe and no process to be held', () => handles() === handlesBefore)
 })
