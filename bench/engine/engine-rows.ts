@@ -11,6 +11,7 @@ import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
 import { type Comparison, quantile } from '../measure.js'
 import { DirectLlama } from './direct-llama.js'
 import { LoadCycles } from './load-cycles.js'
+import { residentMebibytes } from './resident-memory.js'
 
 const SLOTS = 8
 const CONTEXT_TOKENS = 4096
@@ -118,6 +119,15 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
         compare: 'absolute',
         raw: async () => 0,
         ours: () => cancelMs(single, LONG_TEXT, false),
+      },
+      {
+        what: 'engine: memory of its process, 8 slots of 4,096 tokens',
+        against,
+        unit: 'MiB',
+        goal: '',
+        compare: 'ratio',
+        raw: () => residentMebibytes('direct', path, modelsDirectory),
+        ours: () => residentMebibytes('engine', path, modelsDirectory),
       },
       {
         what: `engine: memory grown by ${CYCLES} cycles of load, answer and dispose`,

@@ -60,7 +60,11 @@ test('should leave no process behind, and mix nothing up, however an engine is u
   let engine = createEngine(2)
   const property = fc.asyncProperty(requestSteps, upheavals, async (steps, planned) => {
     const processIds = new Set<number>()
+    const failures: unknown[] = []
     const ends: Promise<unknown>[] = []
+    const follow = (end: Promise<unknown>) => {
+      ends.push(end.catch((error: unknown) => failures.push(error)))
+    }
     const expected = new Set<unknown>(['CANCELLED'])
     const remember = () => {
       if (engine.processId !== null) processIds.add(engine.processId)
@@ -69,20 +73,18 @@ test('should leave no process behind, and mix nothing up, however an engine is u
       remember()
       for (const { what } of planned.filter((upheaval) => upheaval.at === at)) {
         for (const code of UPHEAVALS[what] ?? []) expected.add(code)
-        if (what === 'load') ends.push(engine.load())
-        if (what === 'unload') ends.push(engine.unload())
-        if (what === 'dispose') ends.push(engine.dispose())
-        if (what === 'kill') ends.push(kill(engine))
+        if (what === 'load') follow(engine.load())
+        if (what === 'unload') follow(engine.unload())
+        if (what === 'dispose') follow(engine.dispose())
+        if (what === 'kill') follow(kill(engine))
         remember()
       }
     })
-    const failures = [...requests.map(({ failure }) => failure)]
-    for (const end of await Promise.allSettled(ends)) {
-      if (end.status === 'rejected') failures.push(end.reason)
-    }
+    await Promise.all(ends)
+    failures.push(...requests.flatMap(({ failure }) => failure ?? []))
     for (const failure of failures) {
       const isExpected = failure instanceof StarlingError && expected.has(failure.code)
-      ensure(failure === null || isExpected, `failed with ${failure}`)
+      ensure(isExpected, `failed with ${failure}`)
     }
     for (const request of requests) alone.ensureBegins(request)
     if (expected.has('ENGINE_DISPOSED')) {
