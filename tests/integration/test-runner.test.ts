@@ -1,21 +1,10 @@
-import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test from 'brittle'
+import { processGone } from '../helpers/process-gone.js'
 import { assertFailed, PASSING, runProject, startRunner } from '../helpers/runner-project.js'
 
 const FAILING = "test('should subtract', (t) => t.is(2 - 1, 2, 'the difference'))"
-
-async function isAlive(pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    // No such process.
-    return false
-  }
-  // Where nobody reaps orphans, a killed one stays listed as a zombie.
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return !stat.includes(') Z ')
-}
 
 test('should succeed when every test of every layer passes', async (t) => {
   const outcome = await runProject(
@@ -104,7 +93,7 @@ test('should kill what a file has left running when its tests pass', async (t) =
   t.is(outcome.lastLine, '1 passed, 0 failed')
   const pid = Number(/started (\d+)/.exec(outcome.output)?.[1])
   t.ok(pid > 0)
-  t.absent(await isAlive(pid), 'its child is gone')
+  await processGone(pid)
 })
 
 test('should fail when a solo test keeps others from running', async (t) => {
@@ -139,7 +128,7 @@ test('should kill the file and what it started when it hangs', async (t) => {
   )
   const pid = Number(/started (\d+)/.exec(outcome.output)?.[1])
   t.ok(pid > 0)
-  t.absent(await isAlive(pid), 'its child is gone')
+  await processGone(pid)
 })
 
 test('should fail the files that never ran when the unit layer times out', async (t) => {
