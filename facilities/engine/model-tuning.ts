@@ -1,5 +1,6 @@
 import type { LlamaModel } from 'node-llama-cpp'
 import { MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS } from '../../helpers/prefill-pace.js'
+import { threadCounts } from '../../helpers/thread-counts.js'
 import type { Clock } from '../clock/clock.js'
 import { nativeTokens } from './llama-tokenizer.js'
 
@@ -13,7 +14,7 @@ export interface ModelTuning {
 /** No measurement begins after this; one that has begun is finished. */
 const BUDGET_MS = 400
 
-/** How often each candidate is measured after it has been warmed up; the median counts. */
+/** How often each candidate is measured after it has been warmed up. */
 const ROUNDS = 3
 
 /** Within this much of the fastest, fewer threads and smaller chunks are better. */
@@ -21,9 +22,6 @@ const AS_GOOD = 1.05
 
 /** A candidate this much slower than another at its first try is out. */
 const HOPELESS = 2
-
-/** Below this, more threads rarely pay: the search begins with one. */
-const SMALL_MODEL_BYTES = 256 * 1024 * 1024
 
 /** A sentence or two. */
 const EMBEDDED_TOKENS = 32
@@ -43,9 +41,6 @@ interface Workload {
  * Measures with how many threads a model decodes fastest, and in chunks of how many tokens it reads
  * prompts fastest. A small model is done in half a second; of a large one only a few tokens are
  * computed.
- *
- * Threads that have to wait for a busy processor cost far more than they bring: two instead of one took
- * a model of 26M parameters from 771 to 74 tokens/s on a machine with two processors.
  *
  * @param maxThreads how many threads the machine can run at once
  */
@@ -121,9 +116,9 @@ class Candidate {
     this.#clock = clock
   }
 
-  /** What the least of the work takes, the median of what was measured. */
+  /** What the least of the work takes on average: threads that now and then wait long count whole. */
   get stepMs(): number {
-    return median(this.#timesMs)
+    return this.#timesMs.reduce((sum, timeMs) => sum + timeMs, 0) / this.#timesMs.length
   }
 
   /** Does the least of the work; the first time warms up. */
@@ -199,14 +194,6 @@ async function slowerOf(
   candidate.warmedUp()
   const [fewer, more] = best.threads < candidate.threads ? [best, candidate] : [candidate, best]
   return fewer.stepMs <= more.stepMs * AS_GOOD ? more : fewer
-}
-
-/** 1, 2, 4 … for a small model, from all of them down for a large one. */
-function threadCounts(modelBytes: number, maxThreads: number): number[] {
-  const counts: number[] = []
-  for (let threads = 1; threads < maxThreads; threads *= 2) counts.push(threads)
-  counts.push(maxThreads)
-  return modelBytes < SMALL_MODEL_BYTES ? counts : counts.reverse()
 }
 
 async function fastestChunk(
