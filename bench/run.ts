@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { engineRows } from './engine/engine-rows.js'
 import { type Comparison, measure, type Result, type Spread } from './measure.js'
@@ -43,12 +43,17 @@ for (const [name, open] of Object.entries(GROUPS)) {
     await group.close()
   }
 }
-if (asked.length === 0) {
-  await writeFile(
-    join(import.meta.dirname, 'results.json'),
-    `${JSON.stringify({ rounds: ROUNDS, node: process.version, results }, null, 2)}\n`,
-  )
-}
+const path = join(import.meta.dirname, 'results.json')
+const known: { results: Result[] } = JSON.parse(await readFile(path, 'utf8'))
+// A group that is measured alone takes the place of what it came to before.
+const kept = asked.length === 0 ? [] : known.results
+const again = new Map(results.map((result) => [result.what, result]))
+const merged = [
+  ...kept.map((result) => again.get(result.what) ?? result),
+  ...results.filter(({ what }) => !kept.some((result) => result.what === what)),
+]
+const content = { rounds: ROUNDS, node: process.version, results: merged }
+await writeFile(path, `${JSON.stringify(content, null, 2)}\n`)
 process.stdout.write(table(results))
 // Native handles of the engine can keep the process alive after everything was closed.
 process.exit(0)
