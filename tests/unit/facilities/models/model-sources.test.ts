@@ -7,6 +7,7 @@ import type { ModelProgress } from '../../../../facilities/models/model-progress
 import { CONTENT, OTHER_CONTENT, sha256 } from '../../../helpers/download-scene.js'
 import { type Answering, ScriptedFetch, serving, status } from '../../../helpers/scripted-fetch.js'
 import { TINY_MODEL_PATH } from '../../../helpers/tiny-llama.js'
+import { until } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADDRESS = 'https://example.com/models/x.gguf?signature=secret'
@@ -214,6 +215,7 @@ test('should wait and say so while another fetches the same model', async (t) =>
   const first = await scene(t, [slow])
   const second = await scene(t, [], { directory: first.directory, clock })
   const fetching = first.prepare(ADDRESS)
+  await until('the first to fetch it', () => first.server.requests.length === 1)
   const waiting = second.cache.prepare(ADDRESS, {
     onProgress: (event) => {
       second.progress.push(event)
@@ -234,6 +236,7 @@ test('should throw CANCELLED when the signal is aborted while another prepares t
   const first = await scene(t, [() => new Promise<Response>(() => undefined)])
   const ending = new AbortController()
   const holding = first.cache.prepare(ADDRESS, { signal: ending.signal })
+  await until('the first to fetch it', () => first.server.requests.length === 1)
   const second = await scene(t, [], { directory: first.directory })
   const waiting = second.cache.prepare(ADDRESS, {
     signal: controller.signal,
