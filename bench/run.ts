@@ -44,9 +44,8 @@ for (const [name, open] of Object.entries(GROUPS)) {
   }
 }
 const path = join(import.meta.dirname, 'results.json')
-const known: { results: Result[] } = JSON.parse(await readFile(path, 'utf8'))
 // A group that is measured alone takes the place of what it came to before.
-const kept = asked.length === 0 ? [] : known.results
+const kept: Result[] = asked.length === 0 ? [] : JSON.parse(await readFile(path, 'utf8')).results
 const again = new Map(results.map((result) => [result.what, result]))
 const merged = [
   ...kept.map((result) => again.get(result.what) ?? result),

@@ -14,8 +14,11 @@ const tuningSchema = z.strictObject({
   promptChunkTokens: z.number().int().min(1).max(63),
 })
 
+/** Raised when models are measured in another way: what was found before does not stay. */
+const VERSION = 2
+
 const fileSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   entries: z.array(z.tuple([z.string(), tuningSchema])).max(MAX_TUNED_MODELS),
 })
 
@@ -55,7 +58,7 @@ export class TuningFile {
     const temporary = `${this.#path}.${process.pid}.partial`
     try {
       await mkdir(dirname(this.#path), { recursive: true })
-      await writeFile(temporary, `${JSON.stringify({ version: 1, entries }, null, 2)}\n`)
+      await writeFile(temporary, `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`)
       await rename(temporary, this.#path)
       return true
     } catch {

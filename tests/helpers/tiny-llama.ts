@@ -48,6 +48,12 @@ export async function tinyLlama(
   return engine
 }
 
+/** The engine's process, to be killed: never 0, which would be the test's own group. */
+export function processIdOf(engine: LlamaEngine): number {
+  if (engine.processId === null) throw new Error('the engine has no process')
+  return engine.processId
+}
+
 const shared = new Map<number, Promise<LlamaEngine>>()
 
 /**

@@ -1,9 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import test, { type Test } from 'brittle'
+import test from 'brittle'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import { LlamaProcess } from '../../facilities/engine/llama-process.js'
@@ -14,6 +12,7 @@ import {
   closeShared,
   collect,
   generate,
+  processIdOf,
   SHARED_MODELS_DIRECTORY,
   sharedLlama,
   TINY_MODEL_PATH,
@@ -32,11 +31,6 @@ const ENDLESS = { maxTokens: 200 }
 
 /** A prompt of about 200 tokens: several chunks. */
 const LONG_PROMPT = 'There was a cat who liked to run and jump and play all day. '.repeat(14)
-
-function processIdOf(engine: LlamaEngine): number {
-  if (engine.processId === null) throw new Error('the engine has no process')
-  return engine.processId
-}
 
 test('should answer with tokens and a summary when it is asked', async (t) => {
   const engine = await sharedLlama()
@@ -241,68 +235,6 @@ test('should go on answering when the terminal interrupts the whole process grou
   }
   const { end } = await collect(generation)
   t.ok(end.completionTokens > 8)
-})
-
-async function startWith(t: Test, model: string): Promise<void> {
-  const engine = new LlamaEngine({
-    model,
-    modelsDirectory: await t.tmp(),
-    clock: new SystemClock(),
-    gpu: false,
-  })
-  t.teardown(async () => await engine.dispose())
-  await engine.load()
-}
-
-test('should fail with MODEL_INVALID when the file is no GGUF file', async (t) => {
-  const path = join(await t.tmp(), 'not.gguf')
-  await writeFile(path, 'Lorem ipsum dolor sit amet')
-  await t.exception(startWith(t, path), { code: 'MODEL_INVALID' })
-})
-
-test('should fail with MODEL_INVALID when the file is cut off', async (t) => {
-  const whole = await readFile(TINY_MODEL_PATH)
-  const directory = await t.tmp()
-  for (const sizeBytes of [2_000, 1_000_000]) {
-    const path = join(directory, `${sizeBytes}.gguf`)
-    await writeFile(path, whole.subarray(0, sizeBytes))
-    await t.exception(startWith(t, path), { code: 'MODEL_INVALID' })
-  }
-})
-
-test('should fail with MODEL_INVALID when loading the file aborts the process', async (t) => {
-  const engine = new LlamaEngine({
-    model: TINY_MODEL_PATH,
-    modelsDirectory: SHARED_MODELS_DIRECTORY,
-    clock: new SystemClock(),
-    gpu: false,
-  })
-  t.teardown(async () => await engine.dispose())
-  // As llama.cpp does with a file that it cannot understand, and nobody has found out before.
-  const reserve = async () => void process.kill(processIdOf(engine), 'SIGABRT')
-  await t.exception(engine.load({ reserve }), {
-    code: 'MODEL_INVALID',
-    message: "Loading the model ended the engine's process (SIGABRT)",
-  })
-  t.is(engine.processId, null)
-})
-
-test('should name what is missing before llama.cpp ends at it', async (t) => {
-  // A key that llama.cpp cannot do without, renamed.
-  const path = join(await t.tmp(), 'aborts.gguf')
-  const bytes = await readFile(TINY_MODEL_PATH)
-  const key = bytes.indexOf('llama.attention.head_count')
-  t.ok(key > 0)
-  bytes.write('llama.attention.head_cound', key)
-  await writeFile(path, bytes)
-  await t.exception(startWith(t, path), {
-    code: 'MODEL_INVALID',
-    message: `${path}: the model file has no "llama.attention.head_count", which llama.cpp needs`,
-  })
-})
-
-test('should fail with MODEL_NOT_FOUND when there is no such model', async (t) => {
-  await t.exception(startWith(t, join(await t.tmp(), 'missing.gguf')), { code: 'MODEL_NOT_FOUND' })
 })
 
 test('should take special tokens for plain text when a message contains them', async (t) => {

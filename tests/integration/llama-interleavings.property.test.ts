@@ -40,6 +40,6 @@ test('should never mix answers up, and leave nothing behind, however requests co
     }
     await alone.ensureAnswered(runtime)
   })
-  await holds(t, property, 15)
+  await holds(t, property, 25)
   await runtime.close()
 })

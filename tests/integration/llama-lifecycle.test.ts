@@ -7,6 +7,7 @@ import {
   answer,
   collect,
   generate,
+  processIdOf,
   tinyLlama,
   tinyModelMemoryBytes,
 } from '../helpers/tiny-llama.js'
@@ -19,7 +20,7 @@ test('should fail what runs and start again when its process hangs', async (t) =
   const clock = new VirtualClock()
   const engine = await tinyLlama(t, { clock })
   const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
-  const processId = engine.processId ?? 0
+  const processId = processIdOf(engine)
   const generation = generate(engine, 'Once upon a time', ENDLESS)
   await generation.next()
   process.kill(processId, 'SIGSTOP')
@@ -40,7 +41,7 @@ test('should start again at once when nobody read to the end of what it answered
     const generation = generate(engine, 'Once upon a time', ENDLESS)
     await generation.next()
     await generation.return(undefined as never)
-    process.kill(engine.processId ?? 0, 'SIGKILL')
+    process.kill(processIdOf(engine), 'SIGKILL')
     await once(crashed, 'crash')
   }
   t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
@@ -50,7 +51,7 @@ test('should start again at once when nobody read to the end of what it answered
 test('should free its process when it is unloaded, and load again when it is asked', async (t) => {
   const engine = await tinyLlama(t)
   const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
-  const processId = engine.processId ?? 0
+  const processId = processIdOf(engine)
   await engine.unload()
   t.absent(await isRunning(processId))
   t.alike(engine.status(), { state: 'stopped', restarts: 0 })
@@ -94,7 +95,7 @@ test('should ask for room before it takes memory, again after a crash, and heed 
   t.is(engine.processId, null)
   refusal = null
   await engine.load({ reserve })
-  process.kill(engine.processId ?? 0, 'SIGKILL')
+  process.kill(processIdOf(engine), 'SIGKILL')
   await t.exception(collect(generate(engine, 'x', ENDLESS)), { code: 'ENGINE_CRASHED' })
   t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
   t.alike(asked, Array(3).fill(engine.info().memoryBytes))

@@ -25,7 +25,7 @@ test('should measure a model once, remember it, and measure again when the file 
   await writeFile(tuningPath, text.slice(0, 20))
   const third = await loadRuntime(t, options)
   t.not(third.promptChunkTokens, 17)
-  t.ok((await readFile(tuningPath, 'utf8')).includes('"version": 1'))
+  t.ok((await readFile(tuningPath, 'utf8')).includes('"version": 2'))
 })
 
 test('should measure another model anew, and nothing when the threads are set', async (t) => {

@@ -18,7 +18,7 @@ const { PROPERTY_RUNS } = process.env
 const MUTANTS = Number(PROPERTY_RUNS ?? 10_000)
 
 /** Of each model, as loading takes time: those that differ in what was changed, not in where. */
-const LOADED_OF_EACH = PROPERTY_RUNS === undefined ? 50 : Number.POSITIVE_INFINITY
+const LOADED_OF_EACH = PROPERTY_RUNS === undefined ? 75 : Number.POSITIVE_INFINITY
 
 const REFUSAL_LIMIT_MS = 50
 

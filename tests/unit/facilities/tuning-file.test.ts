@@ -27,12 +27,21 @@ test('should forget the oldest when there are many', async (t) => {
   t.alike(await file.find({ ...SUBJECT, model: '64' }), TUNING)
 })
 
+test('should find nothing that was measured in an older way', async (t) => {
+  const path = join(await t.tmp(), 'tuning.json')
+  const file = new TuningFile(path)
+  await file.remember(SUBJECT, TUNING)
+  const text = await readFile(path, 'utf8')
+  await writeFile(path, text.replace('"version": 2', '"version": 1'))
+  t.is(await file.find(SUBJECT), null)
+})
+
 test('should find nothing in a damaged file, and replace it', async (t) => {
   const folder = await t.tmp()
   const path = join(folder, 'tuning.json')
   const file = new TuningFile(path)
-  const wrong = JSON.stringify({ version: 1, entries: [['x', { threads: -1 }]] })
-  for (const damage of ['', '{"version":1', '[]', wrong, 'x'.repeat(100_000)]) {
+  const wrong = JSON.stringify({ version: 2, entries: [['x', { threads: -1 }]] })
+  for (const damage of ['', '{"version":2', '[]', wrong, 'x'.repeat(100_000)]) {
     await writeFile(path, damage)
     t.is(await file.find(SUBJECT), null)
   }
