@@ -89,7 +89,7 @@ export interface TemplatedPrompt {
 
 /**
  * Something that runs one language model. Engines are interchangeable: whoever uses one knows this
- * interface only, and tests/integration/engine-compliance holds all of them to it.
+ * interface only, and tests/integration/engine/compliance holds all of them to it.
  *
  * Every method but `info`, `status` and `dispose` loads the model first when it is not loaded. What
  * an engine cannot do fails with NOT_SUPPORTED, and whatever is asked after `dispose` with

