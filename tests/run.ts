@@ -16,8 +16,10 @@ interface Layer {
   readonly name: string
   /** Whether all files share a process, or each has its own. */
   readonly oneProcess: boolean
-  /** Processes at once: most files wait more than they compute. */
+  /** Processes at once. */
   readonly lanes: number
+  /** Of the files below this folder, which wait more than they compute, one more runs beside those. */
+  readonly waiting?: string
   /** For one process. */
   readonly timeoutMs: number
   /** What the layer should take on two cores. More is said, not failed: machines differ. */
@@ -33,10 +35,22 @@ interface Run {
   readonly coverage: CoverageRecorder | null
 }
 
+/** What is still to run: the files of one process each. */
+type Queue = (readonly string[])[]
+
 const LANES = Math.min(2, availableParallelism())
+/** Peers that are dead or silent, and how long it takes to see that. */
+const WAITING = 'tests/integration/mesh/'
 const LAYERS: readonly Layer[] = [
   { name: 'unit', oneProcess: true, lanes: 1, timeoutMs: 120_000, budgetMs: 30_000 },
-  { name: 'integration', oneProcess: false, lanes: LANES, timeoutMs: 120_000, budgetMs: 120_000 },
+  {
+    name: 'integration',
+    oneProcess: false,
+    lanes: LANES,
+    waiting: WAITING,
+    timeoutMs: 120_000,
+    budgetMs: 120_000,
+  },
   { name: 'e2e', oneProcess: false, lanes: LANES, timeoutMs: 300_000, budgetMs: 300_000 },
 ]
 const EXIT_GRACE_MS = 10_000
@@ -127,9 +141,13 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
     if (problem === null) runnable.push(file)
     else fail(file, problem)
   }
-  const queue = layer.oneProcess ? [runnable] : runnable.map((file) => [file])
+  const { waiting: folder } = layer
+  const waiting = runnable.filter((file) => folder !== undefined && file.startsWith(folder))
+  const others = runnable.filter((file) => !waiting.includes(file))
+  const queue: Queue = layer.oneProcess ? [others] : others.map((file) => [file])
+  const waitingQueue: Queue = waiting.map((file) => [file])
   const timeoutMs = run.timeoutMs ?? layer.timeoutMs
-  const runBatch = async (batch: readonly string[]) => {
+  const runBatch = async (batch: readonly string[], queue: Queue) => {
     let fileStartedAt = performance.now()
     const result = await runTestProcess({
       root: run.root,
@@ -150,12 +168,16 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
     if (!result.timedOut) queue.unshift([...result.notStarted])
     else for (const file of result.notStarted) fail(file, 'did not run: the layer had timed out')
   }
-  const runLane = async () => {
+  const runAll = async (queue: Queue) => {
     for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
-      if (batch.length > 0) await runBatch(batch)
+      if (batch.length > 0) await runBatch(batch, queue)
     }
   }
-  await Promise.all(Array.from({ length: layer.lanes }, runLane))
+  const runLane = async () => {
+    await runAll(queue)
+    await runAll(waitingQueue)
+  }
+  await Promise.all([runAll(waitingQueue), ...Array.from({ length: layer.lanes }, runLane)])
 
   const passed = total.passed - before.passed
   const failed = total.failed - before.failed

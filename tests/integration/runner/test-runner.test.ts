@@ -131,6 +131,29 @@ test('should kill the file and what it started when it hangs', async (t) => {
   await processGone(pid)
 })
 
+test('should run files of the mesh beside all that compute when a layer has both', async (t) => {
+  const opens = [
+    "import { writeFileSync } from 'node:fs'",
+    "test('should open', (t) => { writeFileSync('open', ''); t.pass() })",
+  ]
+  const needsIt = [
+    "import { existsSync } from 'node:fs'",
+    "test('should find it open', async (t) => {",
+    "  while (!existsSync('open')) await new Promise(setImmediate)",
+    '  t.pass()',
+    '})',
+  ]
+  const files = {
+    'integration/engine/a.test.js': needsIt.join('\n'),
+    'integration/engine/b.test.js': needsIt.join('\n'),
+    'integration/mesh/c.test.js': opens.join('\n'),
+    'integration/mesh/d.test.js': PASSING,
+  }
+  const outcome = await runProject(t, files, ['integration', '--timeout-ms', '5000'])
+  t.is(outcome.lastLine, '4 passed, 0 failed')
+  t.is(outcome.code, 0)
+})
+
 test('should fail the files that never ran when the unit layer times out', async (t) => {
   const hangs = "test('should hang', () => new Promise(() => setInterval(() => {}, 1000)))"
   const files = { 'unit/a.test.js': PASSING, 'unit/b.test.js': hangs, 'unit/c.test.js': PASSING }
