@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 
 /** Chance, as everything in Starling sees it. */
 export interface Random {
@@ -10,8 +10,14 @@ export interface Random {
   fraction(): number
 }
 
+/** Drawn from the operating system at once: a call costs more than the bytes that it brings. */
+const POOL_BYTES = 4096
+
 /** The operating system's random source. */
 export class SystemRandom implements Random {
+  readonly #pool = Buffer.alloc(POOL_BYTES)
+  #drawnBytes = POOL_BYTES
+
   bytes(sizeBytes: number): Uint8Array {
     return new Uint8Array(randomBytes(sizeBytes))
   }
@@ -21,12 +27,23 @@ export class SystemRandom implements Random {
     // small numbers.
     const unbiased = Math.floor(2 ** 32 / limit) * limit
     for (;;) {
-      const value = randomBytes(4).readUInt32LE(0)
+      const value = this.#value()
       if (value < unbiased) return value % limit
     }
   }
 
   fraction(): number {
-    return randomBytes(4).readUInt32LE(0) / 2 ** 32
+    return this.#value() / 2 ** 32
+  }
+
+  /** 32 bits that nobody was given before. */
+  #value(): number {
+    if (this.#drawnBytes === POOL_BYTES) {
+      randomFillSync(this.#pool)
+      this.#drawnBytes = 0
+    }
+    const value = this.#pool.readUInt32LE(this.#drawnBytes)
+    this.#drawnBytes += 4
+    return value
   }
 }

@@ -1,4 +1,5 @@
-import { open, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { open, rename, rm, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
@@ -59,7 +60,9 @@ export async function readPrivateFile<Schema extends z.ZodType>(
 /** The text of such a file, or undefined when there is none. @throws StarlingError HOME_UNUSABLE */
 export async function readPrivateText(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    // At once: the session is read before each question, and what an asynchronous read of so small a
+    // file spends on four trips to the thread pool is felt in the first token.
+    return readFileSync(path, 'utf8')
   } catch (cause) {
     if (isSystemError(cause, 'ENOENT')) return undefined
     throw new StarlingError('HOME_UNUSABLE', `${path} cannot be read`, { cause })

@@ -12,6 +12,14 @@ test('should stay within its bounds when numbers are drawn', (t) => {
   t.ok(fractions.every((fraction) => fraction >= 0 && fraction < 1))
 })
 
+test('should give other numbers each time when many are drawn', (t) => {
+  const random = new SystemRandom()
+  const draws = 10_000
+  const drawn = new Set(Array.from({ length: draws }, () => random.below(2 ** 32)))
+  // Two alike are rare, not impossible: one set of draws in eighty has them.
+  t.ok(drawn.size > draws - 5, `${drawn.size} of ${draws}`)
+})
+
 test('should give as many bytes as asked, other ones each time, when bytes are drawn', (t) => {
   const random = new SystemRandom()
   t.is(random.bytes(0).byteLength, 0)
