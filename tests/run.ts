@@ -18,7 +18,7 @@ interface Layer {
   readonly oneProcess: boolean
   /** Processes at once. */
   readonly lanes: number
-  /** Of the files below this folder, which wait more than they compute, one more runs beside those. */
+  /** A folder whose files wait more than they compute: one of them more runs beside those. */
   readonly waiting?: string
   /** For one process. */
   readonly timeoutMs: number
@@ -39,15 +39,15 @@ interface Run {
 type Queue = (readonly string[])[]
 
 const LANES = Math.min(2, availableParallelism())
-/** Peers that are dead or silent, and how long it takes to see that. */
-const WAITING = 'tests/integration/mesh/'
+/** Its tests wait until dead and silent peers are noticed, and compute little. */
+const MESH_TESTS = 'tests/integration/mesh/'
 const LAYERS: readonly Layer[] = [
   { name: 'unit', oneProcess: true, lanes: 1, timeoutMs: 120_000, budgetMs: 30_000 },
   {
     name: 'integration',
     oneProcess: false,
     lanes: LANES,
-    waiting: WAITING,
+    waiting: MESH_TESTS,
     timeoutMs: 120_000,
     budgetMs: 120_000,
   },
