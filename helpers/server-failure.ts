@@ -23,7 +23,6 @@ export interface ServerRefusal {
 const SHOWN_CHARACTERS = 300
 /** A server cannot make its callers wait longer than this. */
 const MAX_RETRY_AFTER_MS = 600_000
-const DEFAULT_RETRY_AFTER_MS = 1000
 
 /** What servers call a prompt that is too long: in a type or code, or in words alone. */
 const CONTEXT_KINDS = /context_length_exceeded|exceed_context_size/
@@ -141,11 +140,11 @@ function shown(text: string, secret: string | null | undefined): string {
   return line === '' ? 'it does not say why' : line.slice(0, SHOWN_CHARACTERS)
 }
 
-/** Seconds, or a date. */
-function waitOf({ retryAfter, nowMs }: ServerRefusal): number {
-  if (retryAfter === undefined) return DEFAULT_RETRY_AFTER_MS
+/** Seconds, or a date. Undefined when the server does not say, or nothing that can be understood. */
+function waitOf({ retryAfter, nowMs }: ServerRefusal): number | undefined {
+  if (retryAfter === undefined) return undefined
   const seconds = Number(retryAfter)
   const waitMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(retryAfter) - nowMs
-  if (!Number.isFinite(waitMs)) return DEFAULT_RETRY_AFTER_MS
+  if (!Number.isFinite(waitMs)) return undefined
   return Math.min(Math.max(0, Math.ceil(waitMs)), MAX_RETRY_AFTER_MS)
 }

@@ -44,6 +44,7 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
     })),
     logFileOf: (name) => join(directory, `${name}.log`),
     clock: new SystemClock(),
+    random: new SystemRandom(),
   })
   await resources.open(mesh)
   await mesh.serving()

@@ -3,16 +3,19 @@ import type { Clock, Timer } from './clock.js'
 /**
  * Runs `action` every `intervalMs` until cancelled. The next run is scheduled when the last one has
  * ended, so a slow action never overlaps itself. `action` handles its own errors.
+ *
+ * @param intervalMs a function is asked before each run, for intervals that differ
  */
 export function repeat(
   clock: Clock,
-  intervalMs: number,
+  intervalMs: number | (() => number),
   action: () => void | Promise<void>,
 ): Timer {
   let cancelled = false
   let timer: Timer | undefined
   const next = () => {
-    timer = clock.schedule(intervalMs, () => void run())
+    const delayMs = typeof intervalMs === 'number' ? intervalMs : intervalMs()
+    timer = clock.schedule(delayMs, () => void run())
   }
   const run = async () => {
     await action()

@@ -101,7 +101,6 @@ export class EngineLife<Model> {
       throw new StarlingError(
         'OVERLOADED',
         `${MAX_REQUESTS} requests of the engine are under way already`,
-        { retryAfterMs: 1000 },
       )
     }
     const ending = new AbortController()

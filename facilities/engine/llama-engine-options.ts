@@ -1,5 +1,6 @@
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
 import type { EngineProgress, GpuChoice } from './llama-messages.js'
 
 /** How an engine of llama.cpp is set up. */
@@ -35,6 +36,8 @@ export interface LlamaEngineOptions {
   /** How much memory there is to take, in bytes. Default: what the system says is available. */
   readonly availableMemoryBytes?: () => number
   readonly clock: Clock
+  /** Default: the machine's own. */
+  readonly random?: Random
   /** Called with what the engine's process writes, a line at a time: for the debug log. */
   readonly onLog?: (line: string) => void
   /** Called while the model is being prepared and loaded. */

@@ -1,7 +1,9 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import { retryDelayMs } from '../../helpers/retry-delay.js'
 import { decodeVector } from '../../helpers/vector-bytes.js'
+import { type Random, SystemRandom } from '../clock/random.js'
 import type {
   Engine,
   EngineInfo,
@@ -30,9 +32,8 @@ export const TOKENS_AHEAD = 16
 /** How many are taken before more are allowed: half of the window, so that it never runs empty. */
 const GRANT_TOKENS = TOKENS_AHEAD / 2
 
-/** The wait before the second restart in a row; doubled for each one after it. */
-const RESTART_DELAY_MS = 250
-const MAX_RESTART_DELAY_MS = 10_000
+/** Between restarts in a row, from the second one on. */
+const RESTART_DELAYS = { firstMs: 250, mostMs: 10_000 }
 
 /**
  * llama.cpp, in a process of its own: a model file that aborts the process it is loaded in, or a
@@ -45,6 +46,7 @@ const MAX_RESTART_DELAY_MS = 10_000
  */
 export class LlamaEngine implements Engine {
   readonly #options: LlamaEngineOptions
+  readonly #random: Random
   /** Aborted by {@link dispose}. */
   readonly #disposing = new AbortController()
   /** The process that is starting or runs; null before the first, after a crash, and unloaded. */
@@ -64,6 +66,7 @@ export class LlamaEngine implements Engine {
 
   constructor(options: LlamaEngineOptions) {
     this.#options = options
+    this.#random = options.random ?? new SystemRandom()
   }
 
   /** The id of the engine's process; null while there is none. */
@@ -254,10 +257,10 @@ export class LlamaEngine implements Engine {
     throw new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
   }
 
-  /** The first restart is immediate; each one in a row after it waits twice as long. */
+  /** The first restart is immediate; each one in a row after it waits longer. */
   async #restartDelay(): Promise<void> {
     if (this.#failures < 2) return
-    const delayMs = Math.min(RESTART_DELAY_MS * 2 ** (this.#failures - 2), MAX_RESTART_DELAY_MS)
+    const delayMs = retryDelayMs(RESTART_DELAYS, this.#failures - 1, this.#random.fraction())
     try {
       await this.#options.clock.sleep(delayMs, this.#disposing.signal)
     } catch {

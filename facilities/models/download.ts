@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { shownAddress } from '../../helpers/fetch-address.js'
+import { retryDelayMs } from '../../helpers/retry-delay.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { FetchReport } from './fetch-report.js'
@@ -26,9 +27,9 @@ export const MAX_FETCHED_BYTES = 1_099_511_627_776
 /** Less than this between two failures counts as nothing gained. */
 const GAINED_BYTES = 1024 * 1024
 
-/** The wait after the first failure; doubled for each one after it. */
-const RETRY_DELAY_MS = 500
+/** The longest pause between two tries. What a server asks for beyond it is not waited for. */
 const MAX_RETRY_DELAY_MS = 30_000
+const RETRY_DELAYS = { firstMs: 500, mostMs: MAX_RETRY_DELAY_MS }
 
 /** What is fetched, and where to. */
 export interface DownloadOptions {
@@ -232,11 +233,11 @@ export class Download {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { clock, random } = this.#options
-    const backoffMs = RETRY_DELAY_MS * 2 ** (failures - 1)
-    // Many that were cut off together do not come back together.
-    const delayMs = Math.max(backoffMs, failure.retryAfterMs) * (0.75 + random.fraction() / 2)
+    const { retryAfterMs } = failure
+    const namedMs = retryAfterMs && Math.min(retryAfterMs, MAX_RETRY_DELAY_MS)
+    const delayMs = retryDelayMs(RETRY_DELAYS, failures, random.fraction(), namedMs)
     try {
-      await clock.sleep(Math.min(delayMs, MAX_RETRY_DELAY_MS), signal)
+      await clock.sleep(delayMs, signal)
     } catch (error) {
       throwIfCancelled(signal)
       throw error

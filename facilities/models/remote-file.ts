@@ -24,7 +24,7 @@ export type Fetch = (
 /** A failure after which the same request may succeed. */
 export class FetchFailure extends Error {
   /** How long the server asks to be left alone. */
-  readonly retryAfterMs: number
+  readonly retryAfterMs: number | undefined
 
   constructor(
     message: string,
@@ -32,7 +32,7 @@ export class FetchFailure extends Error {
   ) {
     super(message, { cause: options.cause })
     this.name = 'FetchFailure'
-    this.retryAfterMs = options.retryAfterMs ?? 0
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

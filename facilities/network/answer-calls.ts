@@ -45,9 +45,7 @@ export async function answerCall(
     const request = decodeMessage(bytes, unaryRequestSchema, PROTOCOL_LIMITS.unaryBytes, what)
     observed.reads(request.header)
     if (host.isFull()) {
-      throw new StarlingError('OVERLOADED', 'Too many calls are under way on this connection', {
-        retryAfterMs: 1000,
-      })
+      throw new StarlingError('OVERLOADED', 'Too many calls are under way on this connection')
     }
     const { requestId, traceparent, remainingMs } = request.header
     const due = new Deadline(clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)

@@ -83,9 +83,7 @@ export class IncomingStream {
       )
       observed.reads(opening.header)
       if (this.#host.isFull()) {
-        throw new StarlingError('OVERLOADED', 'Too many streams are open on this connection', {
-          retryAfterMs: 1000,
-        })
+        throw new StarlingError('OVERLOADED', 'Too many streams are open on this connection')
       }
       const bound = this.#host.service.streamNamed(opening.method)
       observed.asks(bound.method)

@@ -124,7 +124,6 @@ export class DurableRecords<Value> extends ReadyResource {
       throw new StarlingError(
         'OVERLOADED',
         `${this.#waiting.length} writes wait for the disk already`,
-        { retryAfterMs: 500 },
       )
     }
   }

@@ -2,7 +2,11 @@
 export interface ErrorDescription {
   /** The HTTP status of the same failure at an HTTP surface. */
   readonly httpStatus: number
-  /** True when the same request may succeed later, or elsewhere, without being changed. */
+  /**
+   * True when a program may send the same request again by itself, later or elsewhere, and it may
+   * succeed. False for what would fail again as it is, and for what may have done harm: a request
+   * that ended an engine may end the next one.
+   */
   readonly retryable: boolean
   /** What the reader of the error can do next. */
   readonly whatToDo: string
@@ -150,7 +154,7 @@ export const ERROR_CODES = {
   },
   DEADLINE_EXCEEDED: {
     httpStatus: 504,
-    retryable: true,
+    retryable: false,
     whatToDo: 'Allow more time, or ask for a shorter answer.',
   },
   CANCELLED: {
@@ -217,8 +221,8 @@ export const ERROR_CODES = {
   },
   ENGINE_CRASHED: {
     httpStatus: 502,
-    retryable: true,
-    whatToDo: 'Send the request again; the engine restarts by itself.',
+    retryable: false,
+    whatToDo: 'Send it once more at most; the log of the processor says why the engine ended.',
   },
 
   // This machine
@@ -244,7 +248,7 @@ export const ERROR_CODES = {
   },
   BOOTSTRAP_UNAVAILABLE: {
     httpStatus: 500,
-    retryable: true,
+    retryable: false,
     whatToDo: 'Free the port, or set network.bootstrapPort to another one for all workers.',
   },
   PORT_UNAVAILABLE: {

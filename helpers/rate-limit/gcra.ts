@@ -64,6 +64,11 @@ export function isRateStateOver(theoreticalArrivalUs: number, nowMs: number): bo
   return theoreticalArrivalUs <= microseconds(nowMs)
 }
 
+/** How long until {@link isRateStateOver}, in whole milliseconds, at least 0. */
+export function rateStateOverInMs(theoreticalArrivalUs: number, nowMs: number): number {
+  return Math.max(0, Math.ceil((theoreticalArrivalUs - microseconds(nowMs)) / 1000))
+}
+
 /** Whole ones, as the states are. */
 function microseconds(milliseconds: number): number {
   return Math.floor(milliseconds * 1000)

@@ -5,6 +5,8 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import { Service } from '../../facilities/network/service.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import type { RequestInput } from '../../helpers/protocol/method.js'
+import { type OfferedModel, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
 import type { AdmissionSettings } from '../../workers/gateway/admission.js'
 import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
@@ -23,6 +25,15 @@ const keys = new SessionKeys(createPrivateKeyPem(random))
 
 /** What the scene's user asks unless a test says otherwise. */
 export const MESSAGES = [{ role: 'user' as const, content: 'one two three' }]
+
+/** How a processor that only reports ends its answers. */
+const END = {
+  finishReason: 'stop' as const,
+  promptTokens: 3,
+  cachedTokens: 0,
+  completionTokens: 1,
+  timings: { promptMs: 0, generationMs: 0 },
+}
 
 /** A gateway, and the workers behind it that a test connects. */
 export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings> = {}) {
@@ -70,8 +81,22 @@ export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings
       await settle()
       return { connection, engine, worker }
     },
+    /** Connects a processor that reports these models, as the test changes them, and answers. */
+    connectReporting: async (...models: OfferedModel[]) => {
+      const load = { models }
+      const behind = new Service()
+        .unary(processorProtocol.load, async () => structuredClone(load))
+        .stream(processorProtocol.generate, async function* () {
+          yield { text: 'yes', tokenId: 0, index: 0 }
+          return END
+        })
+      const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
+      processors.connect(connection)
+      await settle()
+      return { connection, load }
+    },
     infer: (
-      changes: { credential?: string; model?: string; messages?: typeof MESSAGES } = {},
+      changes: Partial<RequestInput<typeof gatewayProtocol.infer>> = {},
       signal = new AbortController().signal,
     ) => {
       const request = { credential: session(), messages: MESSAGES, ...changes }

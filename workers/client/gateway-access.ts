@@ -4,6 +4,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { isUntaken } from '../../helpers/errors/untaken.js'
 import type {
   AnyStreamMethod,
   AnyUnaryMethod,
@@ -12,9 +13,8 @@ import type {
   RequestInput,
   ResponseOf,
 } from '../../helpers/protocol/method.js'
+import { type MayRepeat, RetryPolicy } from './retry-policy.js'
 
-/** Between two tries of a request that nobody could take yet. */
-const RETRY_DELAY_MS = 500
 /** A wait is told to the user when it has lasted this long. */
 const PATIENCE_MS = 1_000
 
@@ -60,13 +60,18 @@ export class GatewayAccess {
     return await this.#retry(
       signal,
       (gateway) => gateway.call(method, body, options),
-      (error) => isCertainlyUndone(error) || (method.idempotent && error.retryable),
+      (error) =>
+        mayTakeLater(error) ||
+        // A call is short: one that came to nothing in its time may have met a busy moment.
+        (method.idempotent && isStarlingError(error, 'PEER_LOST', 'DEADLINE_EXCEEDED')),
     )
   }
 
   /**
-   * Calls a stream method. Once the first chunk is there, nothing is tried again; RATE_LIMITED is told
-   * at once.
+   * Calls a stream method. Once the first chunk is there, nothing is tried again. Before that, what
+   * nobody took is tried until the patience of the client ends. When somebody who had the request was
+   * lost it is sent once more and no second time, because it may be the request that ends them; after
+   * a crash it is not sent again at all.
    *
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
@@ -82,7 +87,8 @@ export class GatewayAccess {
         const chunks = gateway.open(method, body, options)
         return { chunks, first: await chunks.next() }
       },
-      (error) => error.retryable,
+      (error, times) =>
+        mayTakeLater(error) || (method.idempotent && error.code === 'PEER_LOST' && times === 1),
     )
     if (first.done) return first.value
     try {
@@ -100,24 +106,27 @@ export class GatewayAccess {
   async #retry<T>(
     signal: AbortSignal,
     attempt: (gateway: PeerConnection) => Promise<T>,
-    mayRetry: (error: StarlingError) => boolean,
+    mayRepeat: MayRepeat,
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
+    const retries = new RetryPolicy(mayRepeat)
     let told: string | undefined
     for (let tries = 0; ; tries += 1) {
+      // What an attempt itself takes is no waiting: an answer may be minutes away.
       const waitedMs = this.#clock.monotonic() - startedAt
       try {
         return await attempt(this.#gateway(tries, waitedMs))
       } catch (error) {
-        if (!isStarlingError(error) || !mayRetry(error) || waitedMs >= this.#waitMs) throw error
-        // Whoever has asked too often waits for seconds, which is theirs to decide.
-        if (error.code === 'RATE_LIMITED') throw error
+        if (!isStarlingError(error)) throw error
+        const leftMs = this.#waitMs - waitedMs
+        const pauseMs = retries.pauseMs(error, leftMs, this.#random.fraction())
         if (waitedMs >= PATIENCE_MS && error.code !== told) {
           told = error.code
           this.#onWaiting(error)
         }
+        // A gateway that comes meanwhile changes nothing about a wait that was named.
+        await this.#pause(pauseMs, signal, error.retryAfterMs === undefined)
       }
-      await this.#pause(signal)
     }
   }
 
@@ -132,13 +141,13 @@ export class GatewayAccess {
     )
   }
 
-  /** Until it is time for another try: at once when a gateway is found. */
-  async #pause(signal: AbortSignal): Promise<void> {
+  /** Until it is time for another try: at once when a gateway is found, if that is worth one. */
+  async #pause(delayMs: number, signal: AbortSignal, untilFound: boolean): Promise<void> {
     const found = new AbortController()
     const onConnected = () => found.abort()
-    this.#gateways.once('connected', onConnected)
+    if (untilFound) this.#gateways.once('connected', onConnected)
     try {
-      await this.#clock.sleep(RETRY_DELAY_MS, AbortSignal.any([signal, found.signal]))
+      await this.#clock.sleep(delayMs, AbortSignal.any([signal, found.signal]))
     } catch {
       // Either way the wait is over; only the caller's own signal ends the call.
       signal.throwIfAborted()
@@ -148,14 +157,7 @@ export class GatewayAccess {
   }
 }
 
-/** Errors that say for certain that the request was not carried out. */
-function isCertainlyUndone(error: StarlingError): boolean {
-  return isStarlingError(
-    error,
-    'GATEWAY_NOT_FOUND',
-    'AUTH_UNAVAILABLE',
-    'PEER_UNREACHABLE',
-    'OVERLOADED',
-    'DRAINING',
-  )
+/** Whether nobody took the request, and somebody may later. */
+function mayTakeLater(error: StarlingError): boolean {
+  return isUntaken(error) && error.retryable
 }

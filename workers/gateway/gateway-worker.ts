@@ -12,17 +12,19 @@ import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
-import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isUntaken } from '../../helpers/errors/untaken.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
+import { retryDelayMs } from '../../helpers/retry-delay.js'
 import { pickOfTwo } from '../../helpers/routing/pick-of-two.js'
 import { Admission, type AdmissionSettings } from './admission.js'
 import { type Candidate, type KnownProcessor, ProcessorDirectory } from './processor-directory.js'
 
 /** How often what is needed before the first question is asked for, while it is not there. */
-const PREPARE_INTERVAL_MS = 500
+const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 
 /** The one door for clients: hands accounts to auth, admits questions, relays answers. */
 export class GatewayWorker extends ReadyResource implements WatchedWorker {
@@ -73,7 +75,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         const { model, answer, first } = await gateway
           .#begin(request, context)
           .catch((error: unknown) => {
-            if (isRefusal(error)) uncount()
+            // Whoever asked may ask again at no cost.
+            if (isUntaken(error)) uncount()
             throw error
           })
         if (first.done) return { ...first.value, model }
@@ -118,7 +121,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   protected override async _open(): Promise<void> {
     await this.#directory.ready()
     // Nobody is to send work here before sessions can be verified, so that cannot wait for work.
-    this.#preparing = repeat(this.#clock, PREPARE_INTERVAL_MS, () =>
+    const pauseMs = () => retryDelayMs(PREPARE_DELAYS, 1, this.#random.fraction())
+    this.#preparing = repeat(this.#clock, pauseMs, () =>
       this.#admission.prepare({ origin: createOrigin(this.#clock, this.#random) }),
     )
   }
@@ -145,17 +149,13 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   #authWorker(): PeerConnection {
     const connection = this.#auth.connections[0]
     if (connection !== undefined) return connection
-    throw new StarlingError('AUTH_UNAVAILABLE', 'No auth worker is connected to the gateway', {
-      retryAfterMs: 1000,
-    })
+    throw new StarlingError('AUTH_UNAVAILABLE', 'No auth worker is connected to the gateway')
   }
 
   #anyModel(): string {
     const [model] = this.#directory.models
     if (model !== undefined) return model
-    throw new StarlingError('MODEL_UNAVAILABLE', 'No processor with a loaded model is connected', {
-      retryAfterMs: 1000,
-    })
+    throw new StarlingError('MODEL_UNAVAILABLE', 'No processor with a loaded model is connected')
   }
 
   #pick(model: string): KnownProcessor {
@@ -174,7 +174,6 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     throw new StarlingError(
       'MODEL_UNAVAILABLE',
       `No connected processor serves ${model}: none has a model loaded`,
-      { retryAfterMs: 1000 },
     )
   }
 }
@@ -182,9 +181,4 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
 /** Answers in the making and waiting, for each that the processor can make at once. */
 function relativeLoad({ processor, offer }: Candidate): number {
   return (offer.running + offer.queued + processor.sentSince) / Math.max(1, offer.slots)
-}
-
-/** Errors that say that nobody took the question: whoever asked may ask again at no cost. */
-function isRefusal(error: unknown): boolean {
-  return isStarlingError(error, 'MODEL_NOT_FOUND', 'MODEL_UNAVAILABLE', 'OVERLOADED', 'DRAINING')
 }

@@ -1,6 +1,11 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { createRateLimit, decideRate, isRateStateOver } from '../../helpers/rate-limit/gcra.js'
+import {
+  createRateLimit,
+  decideRate,
+  isRateStateOver,
+  rateStateOverInMs,
+} from '../../helpers/rate-limit/gcra.js'
 
 /** How often one user may ask. Comes from the configuration. */
 export interface RateLimitSettings {
@@ -11,9 +16,6 @@ export interface RateLimitSettings {
   /** Users whose state is kept at once; one more is asked to come back. */
   readonly maxUsers: number
 }
-
-/** When it is time to look again whether another user can be taken. */
-const FULL_RETRY_MS = 1_000
 
 /** What one user has used of the limit, from their first request until all of it is free again. */
 interface RateState {
@@ -58,7 +60,7 @@ export class RateLimiter {
     const state = this.#states.get(userId)
     if (state === undefined && this.#states.size >= this.#settings.maxUsers) {
       throw new StarlingError('OVERLOADED', 'More users are active than this gateway can count', {
-        retryAfterMs: FULL_RETRY_MS,
+        retryAfterMs: this.#placeFreeInMs(nowMs),
       })
     }
     const decision = decideRate(this.#limit, state?.theoreticalArrivalUs, nowMs)
@@ -76,6 +78,12 @@ export class RateLimiter {
       if (isCounted) counted.theoreticalArrivalUs -= intervalUs
       isCounted = false
     }
+  }
+
+  /** When the user who is forgotten next is forgotten, if they do not ask again before. */
+  #placeFreeInMs(nowMs: number): number {
+    const [first] = this.#states.values()
+    return first === undefined ? 0 : rateStateOverInMs(first.theoreticalArrivalUs, nowMs)
   }
 
   /**

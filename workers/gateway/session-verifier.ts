@@ -82,7 +82,6 @@ export class SessionVerifier {
       throw new StarlingError(
         'AUTH_UNAVAILABLE',
         'No auth worker is connected to ask for the key of this session',
-        { retryAfterMs: 1000 },
       )
     }
     const { keys } = await auth.call(authProtocol.sessionKeys, {}, { origin: options.origin })

@@ -1,5 +1,6 @@
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
 import { WorkerSupervisor } from './worker-supervisor.js'
 
 /** One worker that a mesh consists of. */
@@ -27,12 +28,13 @@ export class MeshWorker extends ReadyResource {
     /** The absolute path of the log of a worker. */
     logFileOf: (name: string) => string
     clock: Clock
+    random: Random
   }) {
     super()
-    const { clock } = options
+    const { clock, random } = options
     this.#workers = options.plan.map(({ name, script, flags }) => {
       const logFile = options.logFileOf(name)
-      const worker = new WorkerSupervisor({ name, script, flags, clock, logFile })
+      const worker = new WorkerSupervisor({ name, script, flags, clock, random, logFile })
       worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )

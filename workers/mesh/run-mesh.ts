@@ -49,6 +49,7 @@ export async function runMesh(
     plan: planOf(settings, [...homeFlags, ...settings.workerFlags]),
     logFileOf: (name) => `${logs}/${name}.log`,
     clock,
+    random,
   })
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),

@@ -1,10 +1,11 @@
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { Random } from '../../facilities/clock/random.js'
+import { retryDelayMs } from '../../helpers/retry-delay.js'
 import { WorkerChild, type WorkerChildOptions } from './worker-child.js'
 
-/** The wait before the first restart; doubled for each further one, up to the most. */
-const FIRST_DELAY_MS = 250
-const MOST_DELAY_MS = 30_000
+/** Before each restart. */
+const RESTART_DELAYS = { firstMs: 250, mostMs: 30_000 }
 
 /** A worker that has served this long before it ended starts over with the first delay. */
 const STEADY_MS = 60_000
@@ -20,15 +21,17 @@ export class WorkerSupervisor extends ReadyResource {
   readonly name: string
   readonly #options: WorkerChildOptions
   readonly #clock: Clock
+  readonly #random: Random
   readonly #closing = new AbortController()
   #child: WorkerChild
-  #delayMs = FIRST_DELAY_MS
+  #failures = 0
 
-  constructor(options: WorkerChildOptions) {
+  constructor(options: WorkerChildOptions & { readonly random: Random }) {
     super()
     this.name = options.name
     this.#options = options
     this.#clock = options.clock
+    this.#random = options.random
     this.#child = this.#createChild()
   }
 
@@ -69,14 +72,17 @@ export class WorkerSupervisor extends ReadyResource {
       let how = await this.#served()
       for (;;) {
         if (signal.aborted) return
-        this.emit('exit', how, this.#delayMs)
+        this.#failures += 1
+        // Workers that ended together are not to compete for the machine again at the same moment.
+        const fraction = this.#random.fraction()
+        const delayMs = retryDelayMs(RESTART_DELAYS, this.#failures, fraction)
+        this.emit('exit', how, delayMs)
         try {
-          await this.#clock.sleep(this.#delayMs, signal)
+          await this.#clock.sleep(delayMs, signal)
         } catch {
           // Closed while it waited.
           return
         }
-        this.#delayMs = Math.min(2 * this.#delayMs, MOST_DELAY_MS)
         this.#child = this.#createChild()
         try {
           await this.#child.serving()
@@ -92,7 +98,7 @@ export class WorkerSupervisor extends ReadyResource {
   async #served(): Promise<string> {
     const since = this.#clock.monotonic()
     const how = await this.#child.ended()
-    if (this.#clock.monotonic() - since >= STEADY_MS) this.#delayMs = FIRST_DELAY_MS
+    if (this.#clock.monotonic() - since >= STEADY_MS) this.#failures = 0
     return how
   }
 }

@@ -140,9 +140,7 @@ export class EnginePool {
     const pooled = this.#models.get(model)
     if (pooled !== undefined) return pooled
     const names = [...this.#models.keys()].join(', ')
-    throw new StarlingError('MODEL_UNAVAILABLE', `The processor serves ${names}, not ${model}`, {
-      retryAfterMs: 1000,
-    })
+    throw new StarlingError('MODEL_UNAVAILABLE', `The processor serves ${names}, not ${model}`)
   }
 
   async #load(pooled: PooledModel, signal?: AbortSignal): Promise<void> {

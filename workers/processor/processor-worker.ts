@@ -120,8 +120,6 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
 
   #assertServing(): void {
     if (this.#isServing) return
-    throw new StarlingError('MODEL_UNAVAILABLE', 'The processor is still preparing its model', {
-      retryAfterMs: 1000,
-    })
+    throw new StarlingError('MODEL_UNAVAILABLE', 'The processor is still preparing its model')
   }
 }

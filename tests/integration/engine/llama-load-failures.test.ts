@@ -1,8 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
+import type { Random } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { SeededRandom } from '../../helpers/seeded-random.js'
 import { processIdOf, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
 async function startWith(t: Test, model: string): Promise<void> {
@@ -65,4 +67,34 @@ test('should name what is missing before llama.cpp ends at it', async (t) => {
 
 test('should fail with MODEL_NOT_FOUND when there is no such model', async (t) => {
   await t.exception(startWith(t, join(await t.tmp(), 'missing.gguf')), { code: 'MODEL_NOT_FOUND' })
+})
+
+/** Remembers for how long it was slept. */
+class SleepRecorder extends SystemClock {
+  readonly slept: number[] = []
+
+  override async sleep(delayMs: number): Promise<void> {
+    this.slept.push(delayMs)
+  }
+}
+
+/** The pause before the third start of an engine that cannot start, in milliseconds. */
+async function pauseOf(t: Test, random: Random): Promise<number | undefined> {
+  const clock = new SleepRecorder()
+  const model = join(await t.tmp(), 'missing.gguf')
+  const engine = new LlamaEngine({ model, modelsDirectory: await t.tmp(), clock, random })
+  t.teardown(async () => await engine.dispose())
+  for (let start = 0; start < 3; start += 1) {
+    await t.exception(engine.load(), { code: 'MODEL_NOT_FOUND' })
+  }
+  t.is(clock.slept.length, 1)
+  return clock.slept[0]
+}
+
+test('should not start again together with other engines that failed together', async (t) => {
+  const [one, other] = await Promise.all([
+    pauseOf(t, new SeededRandom(1)),
+    pauseOf(t, new SeededRandom(2)),
+  ])
+  t.not(one, other)
 })

@@ -40,7 +40,7 @@ const FAILURES: readonly Failure[] = [
     what: 'fails',
     misbehave: status(500),
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
     message: /500/,
   },
   {
@@ -81,7 +81,6 @@ const FAILURES: readonly Failure[] = [
     misbehave: status(503),
     code: 'OVERLOADED',
     retryable: true,
-    retryAfterMs: 1000,
   },
   {
     what: 'answers with a page',
@@ -96,7 +95,7 @@ const FAILURES: readonly Failure[] = [
     what: 'closes the connection before it answers',
     misbehave: () => (_, response) => response.destroy(),
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
   {
     what: 'sends a part that is too long',
@@ -105,7 +104,7 @@ const FAILURES: readonly Failure[] = [
       response.write(`data: "${'x'.repeat(2 * 1024 * 1024)}`)
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
     message: /characters/,
   },
   {
@@ -115,7 +114,7 @@ const FAILURES: readonly Failure[] = [
       response.write(kind.part('more'), () => response.destroy())
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
   {
     what: 'sends what is no JSON',
@@ -126,7 +125,7 @@ const FAILURES: readonly Failure[] = [
       response.end()
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
   {
     what: 'sends JSON that means nothing',
@@ -135,7 +134,7 @@ const FAILURES: readonly Failure[] = [
       response.end(kind.part('x').replace('"x"', '{"secret": "words"}'))
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
   {
     what: 'ends its answer without saying so',
@@ -144,7 +143,7 @@ const FAILURES: readonly Failure[] = [
       response.end()
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
   {
     what: 'fails within its answer',
@@ -155,7 +154,7 @@ const FAILURES: readonly Failure[] = [
       response.end()
     },
     code: 'ENGINE_CRASHED',
-    retryable: true,
+    retryable: false,
   },
 ]
 

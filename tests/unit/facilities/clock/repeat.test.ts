@@ -14,6 +14,20 @@ test('should run once an interval when time goes on', async (t) => {
   t.is(runs, 3)
 })
 
+test('should ask for the interval before each run when it is told how to', async (t) => {
+  const clock = new VirtualClock()
+  const intervals = [100, 300, 200]
+  const times: number[] = []
+  const timer = repeat(
+    clock,
+    () => intervals.shift() ?? 1_000,
+    () => void times.push(clock.monotonic()),
+  )
+  await clock.advance(999)
+  timer.cancel()
+  t.alike(times, [100, 400, 600])
+})
+
 test('should wait for a slow run when the next one is due', async (t) => {
   const clock = new VirtualClock()
   let runs = 0

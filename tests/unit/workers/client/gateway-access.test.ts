@@ -1,11 +1,12 @@
 import test from 'brittle'
-import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { type Random, SystemRandom } from '../../../../facilities/clock/random.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
 import { readAll } from '../../../helpers/call-service.js'
 import { createAccount } from '../../../helpers/factory.js'
 import { PeersStandIn, silentConnection } from '../../../helpers/peers-stand-in.js'
+import { SeededRandom } from '../../../helpers/seeded-random.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
@@ -23,7 +24,7 @@ const END = {
 }
 const never = new AbortController().signal
 
-function scene(waitMs = 10_000) {
+function scene(waitMs = 10_000, random: Random = new SystemRandom()) {
   const clock = new VirtualClock()
   const gateways = new PeersStandIn('gateway')
   const told: string[] = []
@@ -31,7 +32,7 @@ function scene(waitMs = 10_000) {
     gateways,
     lookedFor: 'gateways of mesh 1234',
     clock,
-    random: new SystemRandom(),
+    random,
     waitMs,
     onWaiting: ({ code }) => void told.push(code),
   })
@@ -47,6 +48,13 @@ function gateway() {
 
 const failure = (code: ConstructorParameters<typeof StarlingError>[0]) =>
   new StarlingError(code, `it is ${code}`)
+
+/** What a promise is rejected with. */
+const reasonOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error) => error,
+  )
 
 /** An answer of these tokens, which ends well or fails. */
 async function* answer(texts: string[], error?: Error) {
@@ -94,8 +102,7 @@ test('should tell once what it waits for when the wait gets long', async (t) => 
   await clock.advance(1_500)
   t.alike(told, ['GATEWAY_NOT_FOUND', 'AUTH_UNAVAILABLE'], 'and each new reason once')
   connection.call.resolves(SESSION)
-  await clock.advance(500)
-  t.alike(await session, SESSION)
+  t.alike(await clock.advanceUntil(session), SESSION)
 })
 
 test('should say what it looked for and for how long when no gateway came', async (t) => {
@@ -159,7 +166,7 @@ test('should log in again when the gateway was lost, on another one', async (t) 
 })
 
 test('should not try again when another try cannot help', async (t) => {
-  for (const code of ['INVALID_CREDENTIAL', 'INVALID_REQUEST', 'FORBIDDEN'] as const) {
+  for (const code of ['INVALID_CREDENTIAL', 'MODEL_NOT_FOUND', 'FORBIDDEN'] as const) {
     const { gateways, access } = scene()
     const connection = gateway()
     connection.call.rejects(failure(code))
@@ -179,11 +186,10 @@ test('should give up with the last reason when waiting did not help', async (t) 
   const connection = gateway()
   connection.call.rejects(failure('AUTH_UNAVAILABLE'))
   gateways.connect(connection)
-  const refused = t.exception(access.call(login, ADA, never), { code: 'AUTH_UNAVAILABLE' })
-  await settle()
-  await clock.advance(2_000)
-  await refused
-  t.is(connection.call.callCount, 5, 'twice a second')
+  const asked = reasonOf(access.call(login, ADA, never))
+  t.is((await clock.advanceUntil(asked)).code, 'AUTH_UNAVAILABLE')
+  t.ok(connection.call.callCount >= 4, 'less and less often')
+  t.is(clock.monotonic(), 2_000, 'the last try comes when the patience ends')
 })
 
 test('should stop waiting at once when the user cancels', async (t) => {
@@ -266,4 +272,111 @@ test('should end the stream at the gateway when the reader stops', async (t) => 
   gateways.connect(connection)
   for await (const _token of access.open(infer, QUESTION, never)) break
   t.ok(ended)
+})
+
+/** When, in milliseconds, a gateway that always fails was called until the client gave up. */
+async function callsOf(error: StarlingError, random?: Random): Promise<number[]> {
+  const { clock, gateways, access } = scene(10_000, random)
+  const connection = gateway()
+  const times: number[] = []
+  connection.call.callsFake(async () => {
+    times.push(clock.monotonic())
+    throw error
+  })
+  gateways.connect(connection)
+  await clock.advanceUntil(reasonOf(access.call(login, ADA, never)))
+  return times
+}
+
+test('should tell a crash at once, and send what crashed one processor to no other', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connections = [gateway(), gateway(), gateway()]
+  for (const connection of connections) {
+    connection.open.callsFake(() => answer([], failure('ENGINE_CRASHED')))
+    gateways.connect(connection)
+  }
+  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
+  t.is((await clock.advanceUntil(asked)).code, 'ENGINE_CRASHED')
+  t.is(
+    connections.reduce((sum, { open }) => sum + open.callCount, 0),
+    1,
+  )
+})
+
+test('should not ask again what took all the time that an answer may take', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connection = gateway()
+  connection.open.callsFake(() => answer([], failure('DEADLINE_EXCEEDED')))
+  gateways.connect(connection)
+  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
+  t.is((await clock.advanceUntil(asked)).code, 'DEADLINE_EXCEEDED')
+  t.is(connection.open.callCount, 1)
+})
+
+test('should ask again once, and not twice, when whoever had the question was lost', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connection = gateway()
+  connection.open.callsFake(() => answer([], failure('PEER_LOST')))
+  gateways.connect(connection)
+  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
+  t.is((await clock.advanceUntil(asked)).code, 'PEER_LOST')
+  t.is(connection.open.callCount, 2)
+})
+
+test('should tell why it asked again when that was once too often for the limit', async (t) => {
+  const { gateways, access, clock } = scene()
+  const connection = gateway()
+  connection.open.onFirstCall().returns(answer([], failure('PEER_LOST')))
+  connection.open.onSecondCall().returns(answer([], failure('RATE_LIMITED')))
+  gateways.connect(connection)
+  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
+  t.is((await clock.advanceUntil(asked)).code, 'PEER_LOST')
+})
+
+test('should wait at least as long as the error says before it asks again', async (t) => {
+  const waits = new StarlingError('OVERLOADED', 'full', { retryAfterMs: 3_000 })
+  const times = await callsOf(waits)
+  t.ok(times.length >= 3, `${times}`)
+  for (const [index, time] of times.entries()) {
+    if (index > 0) t.ok(time - (times[index - 1] ?? 0) >= 3_000, `${times}`)
+  }
+})
+
+test('should not come back sooner than it is told when another gateway is found', async (t) => {
+  const { gateways, access, clock } = scene(10_000)
+  const [first, second] = [gateway(), gateway()]
+  first.call.rejects(new StarlingError('OVERLOADED', 'full', { retryAfterMs: 3_000 }))
+  gateways.connect(first)
+  const session = access.call(login, ADA, never)
+  await settle()
+  gateways.connect(second)
+  await clock.advanceUntil(session)
+  t.ok(clock.monotonic() >= 3_000)
+})
+
+test('should tell at once when it is to come back after it would have given up', async (t) => {
+  const { gateways, access, clock } = scene(10_000)
+  const connection = gateway()
+  connection.call.rejects(new StarlingError('OVERLOADED', 'full', { retryAfterMs: 10_001 }))
+  gateways.connect(connection)
+  await t.exception(access.call(login, ADA, never), { code: 'OVERLOADED', retryAfterMs: 10_001 })
+  t.is(connection.call.callCount, 1)
+  t.is(clock.pending, 0)
+})
+
+test('should pause longer each time, and others not as long, when nobody says how long', async (t) => {
+  const [one, other] = [
+    await callsOf(failure('OVERLOADED'), new SeededRandom(1)),
+    await callsOf(failure('OVERLOADED'), new SeededRandom(2)),
+  ]
+  const pauses = one.map((time, index) => time - (one[index - 1] ?? 0)).slice(1, -1)
+  t.ok(pauses.length >= 4, `${pauses}`)
+  t.ok((pauses.at(-1) ?? 0) > 3 * (pauses[0] ?? 0), `${pauses}`)
+  t.unlike(other, one, 'two that were refused together do not come back together')
+  const asked = new StarlingError('OVERLOADED', 'full', { retryAfterMs: 2_000 })
+  t.unlike(
+    await callsOf(asked, new SeededRandom(1)),
+    await callsOf(asked, new SeededRandom(2)),
+    'not even when both are told the same time',
+  )
 })

@@ -32,7 +32,7 @@ test('should not count a question when nobody could take it', async (t) => {
     await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE' })
   }
   const { connection } = await connectProcessor()
-  for (const code of ['OVERLOADED', 'DRAINING', 'MODEL_UNAVAILABLE'] as const) {
+  for (const code of ['OVERLOADED', 'DRAINING', 'ENGINE_UNREACHABLE'] as const) {
     connection.open.onCall(connection.open.callCount).throws(new StarlingError(code, code))
     await t.exception(infer().next(), { code })
   }

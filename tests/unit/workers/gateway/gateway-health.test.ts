@@ -47,6 +47,20 @@ test('should ask for the keys again when they could not be had', async (t) => {
   t.alike(gateway.impediments(), [])
 })
 
+test('should not ask for the keys in step with other gateways when they cannot be had', async (t) => {
+  const { clock, connectAuth, authConnection } = await gatewayScene(t)
+  const times: number[] = []
+  authConnection.call.callsFake(async () => {
+    times.push(clock.monotonic())
+    throw new StarlingError('PEER_LOST', 'gone')
+  })
+  connectAuth()
+  await clock.advance(20 * PREPARED_MS)
+  const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+  t.ok(pauses.length >= 10)
+  t.ok(new Set(pauses).size > pauses.length / 2, `${pauses}`)
+})
+
 test('should stay in service and warn when auth leaves after its keys are known', async (t) => {
   const { gateway, clock, connectAuth, loseAuth, connectProcessor } = await gatewayScene(t)
   await connectProcessor()

@@ -107,7 +107,7 @@ test('should say that auth is missing when no key is known and nobody is there t
   const { newKeys, token, verify, setAuth } = scene()
   const session = token(newKeys())
   setAuth(false)
-  await t.exception(verify(session), { code: 'AUTH_UNAVAILABLE', retryAfterMs: 1000 })
+  await t.exception(verify(session), { code: 'AUTH_UNAVAILABLE', retryAfterMs: undefined })
   setAuth(true)
   t.is(await verify(session), USER, 'and is not kept waiting once auth is there')
 })
@@ -118,7 +118,7 @@ test('should ask for patience when a key is not known and auth is away', async (
   const unknown = token(newKeys())
   setAuth(false)
   await clock.advance(2_000)
-  await t.exception(verify(unknown), { code: 'AUTH_UNAVAILABLE', retryAfterMs: 1000 })
+  await t.exception(verify(unknown), { code: 'AUTH_UNAVAILABLE', retryAfterMs: undefined })
 })
 
 test('should fail as the call does, and ask again, when the auth worker is lost', async (t) => {
