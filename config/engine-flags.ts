@@ -27,10 +27,11 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
   const { model, engine, ollamaHost, openaiUrl } = flags
   const engines = new Set([
     ...(engine ?? []),
+    // Models that are named come before all that a server has: the first one answers by default.
+    ...(engine === undefined && model !== undefined ? ['llama'] : []),
     // Whoever names a server wants it used.
     ...(engine === undefined && ollamaHost !== undefined ? ['ollama'] : []),
     ...(engine === undefined && openaiUrl !== undefined ? ['openai'] : []),
-    ...(engine === undefined && model !== undefined ? ['llama'] : []),
   ])
   return {
     models: model,

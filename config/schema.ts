@@ -65,6 +65,11 @@ const rateLimitSchema = z.strictObject({
 const gatewaySchema = z.strictObject({
   /** How often each processor is asked how busy it is. */
   loadIntervalMs: intervalMs.default(500),
+  /**
+   * The model that answers questions that name none. Left out: the one that most processors were given
+   * first.
+   */
+  defaultModel: z.string().min(1).max(200).optional(),
   rateLimit: rateLimitSchema.prefault({}),
   /** All message contents of one conversation together, in UTF-8. */
   maxPromptBytes: z

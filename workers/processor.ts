@@ -26,7 +26,7 @@ processor.action((flags: EngineFlags) => {
       onCrash: (err) => host.log.error({ err }, 'engine crashed'),
     })
     const memoryBytes = memoryBudgetBytes(config.processor.memoryMebibytes)
-    const pool = new EnginePool({ ...config.processor, offers, memoryBytes })
+    const pool = new EnginePool({ ...config.processor, ...host, offers, memoryBytes })
     const network = new MeshNetwork({ ...host, settings: config.network })
     const worker = new ProcessorWorker({ service: network.service, pool })
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))

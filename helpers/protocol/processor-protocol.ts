@@ -29,7 +29,12 @@ export const modelDetailsSchema = z.strictObject({
   purpose: z.enum(['chat', 'embedding']).optional(),
 })
 
-/** A model that a processor offers, and how busy it is with it. */
+const durationMs = z.number().nonnegative()
+
+/**
+ * A model that a processor offers, and what a question for it would wait for:
+ * see helpers/routing/expected-wait.ts.
+ */
 export const offeredModelSchema = modelDetailsSchema.extend({
   name: z.string().min(1).max(200),
   /** Whether it is in memory; otherwise the first request loads it. */
@@ -40,11 +45,24 @@ export const offeredModelSchema = modelDetailsSchema.extend({
   running: z.number().int().nonnegative(),
   /** Requests that wait for a slot. */
   queued: z.number().int().nonnegative(),
+  /** Requests that may wait for a slot; one more is refused. */
+  queueLength: z.number().int().nonnegative(),
+  /** How long an answer holds its slot, on average; left out until one has ended. */
+  answerMs: durationMs.optional(),
+  /** From now until the model is in memory, by estimate; 0 when it is. */
+  loadMs: durationMs,
+  /** How long those models take to load again that would be unloaded for this one, together. */
+  displacedMs: durationMs,
+  /**
+   * Why a request would be refused now. `memory`: the model does not fit beside the models that
+   * answer. `failure`: it could not be loaded or reached a moment ago.
+   */
+  hindrance: z.enum(['memory', 'failure']).optional(),
 })
 
 /** What a processor can do right now. */
 export const processorLoadSchema = z.strictObject({
-  /** None while the processor still prepares the first one. */
+  /** In the order in which its operator gave them. None while it still prepares the first one. */
   models: z.array(offeredModelSchema).max(MAX_OFFERED_MODELS),
 })
 

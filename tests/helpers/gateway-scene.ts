@@ -36,7 +36,10 @@ const END = {
 }
 
 /** A gateway, and the workers behind it that a test connects. */
-export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings> = {}) {
+export async function gatewayScene(
+  t: Test,
+  settings: Partial<AdmissionSettings> & { defaultModel?: string } = {},
+) {
   const cleanup = new Cleanup(t)
   const clock = new VirtualClock()
   const service = new Service()
@@ -44,7 +47,7 @@ export async function gatewayScene(t: Test, admission: Partial<AdmissionSettings
   const processors = new PeersStandIn('processor')
   const options = {
     ...ADMIT_FREELY,
-    ...admission,
+    ...settings,
     mesh: TEST_MESH,
     clock,
     random,

@@ -19,9 +19,9 @@ import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gatew
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { retryDelayMs } from '../../helpers/retry-delay.js'
-import { pickOfTwo } from '../../helpers/routing/pick-of-two.js'
 import { Admission, type AdmissionSettings } from './admission.js'
-import { type Candidate, type KnownProcessor, ProcessorDirectory } from './processor-directory.js'
+import { ProcessorDirectory } from './processor-directory.js'
+import { Router } from './router.js'
 
 /** How often what is needed before the first question is asked for, while it is not there. */
 const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
@@ -33,6 +33,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   readonly #processors: RolePeers
   readonly #random: Random
   readonly #directory: ProcessorDirectory
+  readonly #router: Router
   readonly #admission: Admission
   #preparing: Timer | null = null
 
@@ -46,6 +47,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       clock: Clock
       random: Random
       loadIntervalMs: number
+      /** Answers what names no model. Left out: the model that most processors were given first. */
+      defaultModel?: string | undefined
     },
   ) {
     super()
@@ -54,6 +57,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     this.#processors = options.processors
     this.#random = options.random
     this.#directory = new ProcessorDirectory(options)
+    this.#router = new Router({ ...options, directory: this.#directory })
     this.#admission = new Admission({ ...options, auth: () => this.#auth.connections[0] })
     const gateway = this
     options.service
@@ -72,18 +76,19 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       })
       .stream(gatewayProtocol.infer, async function* (request, context) {
         const uncount = await gateway.#admission.admit(request, onBehalfOf(context))
-        const { model, answer, first } = await gateway
+        const { model, answer, first, end } = await gateway
           .#begin(request, context)
           .catch((error: unknown) => {
             // Whoever asked may ask again at no cost.
             if (isUntaken(error)) uncount()
             throw error
           })
-        if (first.done) return { ...first.value, model }
         try {
+          if (first.done) return { ...first.value, model }
           yield first.value
           return { ...(yield* answer), model }
         } finally {
+          end()
           await answer.return(undefined as never)
         }
       })
@@ -132,18 +137,23 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     await this.#directory.close()
   }
 
-  /** Picks a processor and asks it, up to its first token. */
+  /** Picks a processor and asks it, up to its first token. @returns `end` is to be called once */
   async #begin(request: RequestOf<typeof gatewayProtocol.infer>, context: RequestContext) {
-    const model = request.model ?? this.#anyModel()
-    const processor = this.#pick(model)
-    processor.sentSince += 1
+    const { processor, offer } = this.#router.route(request.model)
+    const { name: model } = offer
     const { messages, options } = request
+    const end = processor.begin(model)
     const answer = processor.connection.open(
       processorProtocol.generate,
       { model, messages, options },
       onBehalfOf(context),
     )
-    return { model, answer, first: await answer.next() }
+    try {
+      return { model, answer, first: await answer.next(), end }
+    } catch (error) {
+      end()
+      throw error
+    }
   }
 
   #authWorker(): PeerConnection {
@@ -151,34 +161,4 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     if (connection !== undefined) return connection
     throw new StarlingError('AUTH_UNAVAILABLE', 'No auth worker is connected to the gateway')
   }
-
-  #anyModel(): string {
-    const [model] = this.#directory.models
-    if (model !== undefined) return model
-    throw new StarlingError('MODEL_UNAVAILABLE', 'No processor with a loaded model is connected')
-  }
-
-  #pick(model: string): KnownProcessor {
-    const picked = pickOfTwo(this.#directory.serving(model), relativeLoad, (limit) =>
-      this.#random.below(limit),
-    )
-    if (picked !== undefined) return picked.processor
-    const { models } = this.#directory
-    if (models.length > 0) {
-      // Not to be waited for: the mesh is up, and this is not among what it serves.
-      throw new StarlingError(
-        'MODEL_NOT_FOUND',
-        `No connected processor serves ${model}; served are: ${models.join(', ')}`,
-      )
-    }
-    throw new StarlingError(
-      'MODEL_UNAVAILABLE',
-      `No connected processor serves ${model}: none has a model loaded`,
-    )
-  }
-}
-
-/** Answers in the making and waiting, for each that the processor can make at once. */
-function relativeLoad({ processor, offer }: Candidate): number {
-  return (offer.running + offer.queued + processor.sentSince) / Math.max(1, offer.slots)
 }

@@ -9,19 +9,11 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import {
   type ModelDetails,
+  modelDetailsSchema,
   type OfferedModel,
-  type ProcessorLoad,
   processorProtocol,
 } from '../../helpers/protocol/processor-protocol.js'
-
-/** A processor as the gateway sees it. */
-export interface KnownProcessor {
-  readonly connection: PeerConnection
-  /** As it reported itself last. */
-  load: ProcessorLoad
-  /** Answers that this gateway has asked it for since. */
-  sentSince: number
-}
+import { KnownProcessor } from './known-processor.js'
 
 /** A processor and what it offers of the model that is asked for. */
 export interface Candidate {
@@ -36,6 +28,8 @@ export class ProcessorDirectory extends ReadyResource {
   readonly #random: Random
   readonly #intervalMs: number
   readonly #known = new Map<PeerConnection, KnownProcessor>()
+  /** Who has not answered yet. */
+  readonly #asked = new Set<PeerConnection>()
   #timer: Timer | null = null
 
   constructor(options: {
@@ -57,19 +51,24 @@ export class ProcessorDirectory extends ReadyResource {
   get models(): string[] {
     const names = new Set<string>()
     for (const { load } of this.#known.values()) {
-      for (const { name, purpose } of load.models) if (purpose !== 'embedding') names.add(name)
+      for (const offer of load.models) if (answers(offer)) names.add(offer.name)
     }
     return [...names].sort()
   }
 
-  /**
-   * The processors that are best asked for a model: those that have it loaded, otherwise those that
-   * can load it.
-   */
+  /** Of each processor, the first of its models that answers. */
+  get firstModels(): string[] {
+    return [...this.#known.values()].flatMap(({ load }) => load.models.find(answers)?.name ?? [])
+  }
+
+  /** Whether somebody offers a model of that name, whatever it is for. */
+  has(model: string): boolean {
+    return this.#offers(model).length > 0
+  }
+
+  /** The processors that answer with a model, whether they have it loaded or would have to load it. */
   serving(model: string): Candidate[] {
-    const offers = this.#offers(model)
-    const loaded = offers.filter(({ offer }) => offer.isLoaded)
-    return loaded.length > 0 ? loaded : offers
+    return this.#offers(model).filter(({ offer }) => answers(offer))
   }
 
   /** What is served, by how many, and with how much room; in alphabetical order. */
@@ -98,8 +97,9 @@ export class ProcessorDirectory extends ReadyResource {
   }
 
   protected override async _open(): Promise<void> {
-    this.#timer = repeat(this.#clock, this.#intervalMs, async () => {
-      await Promise.all(this.#peers.connections.map((connection) => this.#ask(connection)))
+    // Not awaited: one that does not answer is not to make what is known of all others old.
+    this.#timer = repeat(this.#clock, this.#intervalMs, () => {
+      for (const connection of this.#peers.connections) void this.#ask(connection)
     })
   }
 
@@ -108,31 +108,34 @@ export class ProcessorDirectory extends ReadyResource {
   }
 
   async #ask(connection: PeerConnection): Promise<void> {
+    if (this.#asked.has(connection)) return
+    this.#asked.add(connection)
+    this.#known.get(connection)?.asked()
     try {
       const origin = createOrigin(this.#clock, this.#random)
       const load = await connection.call(processorProtocol.load, {}, { origin })
       if (!connection.isOpen) return
-      this.#known.set(connection, { connection, load, sentSince: 0 })
+      const known = this.#known.get(connection)
+      if (known === undefined) this.#known.set(connection, new KnownProcessor(connection, load))
+      else known.reported(load)
     } catch (error) {
       // Whoever cannot say how busy it is gets no work until it can.
       this.#known.delete(connection)
       if (!isStarlingError(error)) throw error
+    } finally {
+      this.#asked.delete(connection)
     }
   }
 }
 
+/** What embeds texts answers nobody. */
+function answers({ purpose }: OfferedModel): boolean {
+  return purpose !== 'embedding'
+}
+
 /** What is known of a model, from whoever knows most of it. */
 function detailsOf(offers: readonly OfferedModel[]): ModelDetails {
-  const details = offers.map(
-    ({
-      name: _name,
-      isLoaded: _isLoaded,
-      slots: _slots,
-      running: _running,
-      queued: _queued,
-      ...rest
-    }) => rest,
-  )
+  const details = offers.map((offer) => modelDetailsSchema.strip().parse(offer))
   const [most = {}] = details.sort(
     (one, other) => Object.keys(other).length - Object.keys(one).length,
   )

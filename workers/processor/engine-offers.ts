@@ -12,7 +12,7 @@ import { readModelFacts } from '../../facilities/models/model-facts.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../helpers/model-reference.js'
 import { MAX_OFFERED_MODELS, type ModelDetails } from '../../helpers/protocol/processor-protocol.js'
-import type { EngineOffer } from './engine-pool.js'
+import type { EngineOffer } from './pooled-model.js'
 
 /** Which models a processor offers, and by which engines. Comes from the configuration. */
 export interface EngineSettings {

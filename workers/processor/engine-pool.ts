@@ -1,30 +1,17 @@
-import type { Engine } from '../../facilities/engine/engine.js'
-import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { Engine, EngineStatus } from '../../facilities/engine/engine.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processor-protocol.js'
-import { SlotQueue } from './slot-queue.js'
+import { type EngineOffer, PooledModel } from './pooled-model.js'
 
-/** An engine and the model that it runs. */
-export interface EngineOffer {
-  /** The name that requests ask for. */
-  readonly model: string
+/** A slot of a loaded model. */
+export interface ModelUse {
   readonly engine: Engine
-  /** Answers side by side. */
-  readonly slots: number
-  /** What is known of the model: more once it has been prepared, so asked after each load. */
-  readonly describe: () => Promise<ModelDetails>
-}
-
-/** A model of the pool. */
-interface PooledModel extends EngineOffer {
-  readonly queue: SlotQueue
-  details: ModelDetails
-  isLoaded: boolean
-  /** What it takes, or is about to take; 0 when it takes nothing. */
-  memoryBytes: number
-  /** Requests that need it to stay. */
-  users: number
-  /** When it was used last, counted in uses of the pool. */
-  lastUse: number
+  /** The answer has ended well. */
+  readonly answered: () => void
+  readonly failed: (error: unknown) => void
+  /** Gives the slot back; calling it again does nothing. */
+  readonly release: () => void
 }
 
 /**
@@ -34,6 +21,7 @@ interface PooledModel extends EngineOffer {
 export class EnginePool {
   readonly #models = new Map<string, PooledModel>()
   readonly #memoryBytes: number
+  readonly #clock: Clock
   #uses = 0
   /** Room is made for one model after the other. */
   #reserving: Promise<unknown> = Promise.resolve()
@@ -46,33 +34,30 @@ export class EnginePool {
     offers: readonly EngineOffer[]
     memoryBytes: number
     queueLength: number
+    clock: Clock
   }) {
     this.#memoryBytes = options.memoryBytes
+    this.#clock = options.clock
     for (const offer of options.offers) {
-      const queue = new SlotQueue({ slots: offer.slots, maxWaiting: options.queueLength })
-      this.#models.set(offer.model, {
-        ...offer,
-        queue,
-        details: {},
-        isLoaded: false,
-        memoryBytes: 0,
-        users: 0,
-        lastUse: 0,
-      })
+      this.#models.set(offer.model, new PooledModel(offer, options))
     }
   }
 
-  /** All models and how busy each is. */
+  /** All models in their order, how busy each is, and what a question for it would wait for. */
   get offered(): OfferedModel[] {
-    return [...this.#models.values()].map(({ model, engine, details, queue, isLoaded }) => ({
-      ...details,
-      ...(isLoaded && { contextTokens: engine.info().contextTokens }),
-      name: model,
-      isLoaded,
-      slots: queue.slots,
-      running: queue.running,
-      queued: queue.waiting,
-    }))
+    return [...this.#models.values()].map((pooled) => this.#offered(pooled))
+  }
+
+  /** How the engines are whose models are to be in memory. */
+  get keptStates(): EngineStatus['state'][] {
+    return [...this.#models.values()]
+      .filter(({ isKept }) => isKept)
+      .map(({ engine }) => engine.status?.().state ?? 'running')
+  }
+
+  /** What a model is for, as far as it is known; undefined as well when it is not offered. */
+  purposeOf(model: string): ModelDetails['purpose'] {
+    return this.#models.get(model)?.details.purpose
   }
 
   /** The engines, whether their models are loaded or not. */
@@ -91,7 +76,7 @@ export class EnginePool {
     if (first === undefined) throw new StarlingError('MODEL_NOT_FOUND', 'No model is offered here')
     first.users += 1
     try {
-      for (const pooled of this.#models.values()) pooled.details = await pooled.describe()
+      for (const pooled of this.#models.values()) await pooled.describe()
       await this.#load(first)
     } finally {
       first.users -= 1
@@ -101,15 +86,11 @@ export class EnginePool {
   /**
    * Waits for a slot of a model and has it loaded.
    *
-   * @returns the engine, and what gives the slot back; calling that again does nothing
    * @throws StarlingError MODEL_UNAVAILABLE when it is not offered, OVERLOADED when too many wait or
    *   other models use the memory, MEMORY_INSUFFICIENT when it could never fit; as the engine; or
    *   the signal's reason
    */
-  async use(
-    model: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly engine: Engine; readonly release: () => void }> {
+  async use(model: string, signal: AbortSignal): Promise<ModelUse> {
     const pooled = this.#find(model)
     const leaveQueue = await pooled.queue.acquire(signal)
     pooled.users += 1
@@ -124,7 +105,13 @@ export class EnginePool {
       this.#uses += 1
       pooled.lastUse = this.#uses
       await this.#load(pooled, signal)
-      return { engine: pooled.engine, release }
+      const begunAt = this.#clock.monotonic()
+      return {
+        engine: pooled.engine,
+        answered: () => pooled.answered(this.#clock.monotonic() - begunAt),
+        failed: (error) => pooled.requestFailed(error),
+        release,
+      }
     } catch (error) {
       release()
       throw error
@@ -143,22 +130,33 @@ export class EnginePool {
     throw new StarlingError('MODEL_UNAVAILABLE', `The processor serves ${names}, not ${model}`)
   }
 
-  async #load(pooled: PooledModel, signal?: AbortSignal): Promise<void> {
-    try {
-      await pooled.engine.load({
-        ...(signal && { signal }),
-        reserve: (memoryBytes) => this.#reserve(pooled, memoryBytes),
-      })
-      if (!pooled.isLoaded) pooled.details = await pooled.describe()
-      pooled.isLoaded = true
-    } catch (error) {
-      // Whoever gave up waiting leaves the load to the others.
-      if (!isStarlingError(error, 'CANCELLED')) {
-        pooled.isLoaded = false
-        pooled.memoryBytes = 0
-      }
-      throw error
+  #offered(pooled: PooledModel): OfferedModel {
+    const { name, engine, details, queue, answerMs, isLoaded, isKept } = pooled
+    const displaced = isKept ? [] : this.#displacedBy(pooled, pooled.neededBytes)
+    const hasFailed = pooled.hasFailed || pooled.neededBytes > this.#memoryBytes
+    return {
+      ...details,
+      ...(isKept && { contextTokens: engine.info().contextTokens }),
+      name,
+      isLoaded,
+      slots: queue.slots,
+      running: queue.running,
+      queued: queue.waiting,
+      queueLength: queue.maxWaiting,
+      ...(answerMs !== undefined && { answerMs }),
+      loadMs: pooled.loadMs,
+      displacedMs: (displaced ?? []).reduce((sum, { wholeLoadMs }) => sum + wholeLoadMs, 0),
+      ...(hasFailed
+        ? { hindrance: 'failure' as const }
+        : displaced === null && { hindrance: 'memory' as const }),
     }
+  }
+
+  async #load(pooled: PooledModel, signal?: AbortSignal): Promise<void> {
+    await pooled.load({
+      ...(signal && { signal }),
+      reserve: (memoryBytes) => this.#reserve(pooled, memoryBytes),
+    })
   }
 
   /** Makes room for a model, one after the other: two at once would count on the same room. */
@@ -174,33 +172,55 @@ export class EnginePool {
     if (memoryBytes > this.#memoryBytes) {
       throw new StarlingError(
         'MEMORY_INSUFFICIENT',
-        `${pooled.model} needs about ${mebibytes(memoryBytes)} MiB of memory, and ` +
+        `${pooled.name} needs about ${mebibytes(memoryBytes)} MiB of memory, and ` +
           `processor.memoryMebibytes allows ${mebibytes(this.#memoryBytes)} MiB`,
       )
     }
     for (;;) {
-      const others = [...this.#models.values()].filter((other) => other !== pooled)
-      const taken = others.reduce((sum, other) => sum + other.memoryBytes, 0)
-      if (taken + memoryBytes <= this.#memoryBytes) break
-      const [idle] = others
-        .filter((other) => other.memoryBytes > 0 && other.users === 0)
-        .sort((one, other) => one.lastUse - other.lastUse)
-      if (idle === undefined) {
-        throw new StarlingError(
-          'OVERLOADED',
-          `There is no memory for ${pooled.model} while other models answer`,
-          { retryAfterMs: 1000 },
-        )
-      }
-      await this.#unload(idle)
+      // Found out for all of it first: nothing is unloaded for a model that does not fit all the same.
+      const displaced = this.#displacedBy(pooled, memoryBytes)
+      if (displaced === null) throw this.#noMemory(pooled)
+      const [idle] = displaced
+      if (idle === undefined) break
+      await idle.unload()
     }
     pooled.memoryBytes = memoryBytes
   }
 
-  async #unload(pooled: PooledModel): Promise<void> {
-    pooled.isLoaded = false
-    await pooled.engine.unload()
-    pooled.memoryBytes = 0
+  /**
+   * The idle models that have to be unloaded for a model, those first that were not used for longest;
+   * null when there is no room for it even then.
+   */
+  #displacedBy(pooled: PooledModel, memoryBytes: number): PooledModel[] | null {
+    const others = [...this.#models.values()].filter((other) => other !== pooled)
+    const idle = others
+      .filter((other) => other.memoryBytes > 0 && other.users === 0)
+      .sort((one, other) => one.lastUse - other.lastUse)
+    let excessBytes =
+      others.reduce((sum, other) => sum + other.memoryBytes, 0) + memoryBytes - this.#memoryBytes
+    const displaced: PooledModel[] = []
+    for (const other of idle) {
+      if (excessBytes <= 0) break
+      displaced.push(other)
+      excessBytes -= other.memoryBytes
+    }
+    return excessBytes <= 0 ? displaced : null
+  }
+
+  /** With the time after which one of the models that answer is idle, if that is known. */
+  #noMemory(pooled: PooledModel): StarlingError {
+    const idleInMs = [...this.#models.values()]
+      .filter((other) => other !== pooled && other.users > 0)
+      .flatMap(({ queue, answerMs }) =>
+        answerMs === undefined
+          ? []
+          : Math.ceil((queue.running + queue.waiting) / queue.slots) * answerMs,
+      )
+    return new StarlingError(
+      'OVERLOADED',
+      `There is no memory for ${pooled.name} while other models answer`,
+      idleInMs.length === 0 ? {} : { retryAfterMs: Math.ceil(Math.min(...idleInMs)) },
+    )
   }
 }
 

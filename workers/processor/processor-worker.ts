@@ -27,11 +27,17 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
       .unary(processorProtocol.load, async () => this.load())
       .stream(processorProtocol.generate, async function* ({ model, ...request }, { signal }) {
         worker.#assertServing()
-        const { engine, release } = await worker.#pool.use(model, signal)
+        worker.#assertAnswers(model)
+        const use = await worker.#pool.use(model, signal)
         try {
-          return yield* engine.generate(request, signal)
+          const end = yield* use.engine.generate(request, signal)
+          use.answered()
+          return end
+        } catch (error) {
+          use.failed(error)
+          throw error
         } finally {
-          release()
+          use.release()
         }
       })
   }
@@ -46,9 +52,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
       const message = 'The processor is still preparing its model'
       return [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }]
     }
-    const used = this.#pool.offered.flatMap(({ isLoaded }, index) =>
-      isLoaded ? [this.#pool.engines[index]?.status?.().state ?? 'running'] : [],
-    )
+    const used = this.#pool.keptStates
     const down = used.filter((state) => state !== 'running')
     if (down.length === 0) return []
     const isStarting = down.includes('starting')
@@ -112,6 +116,15 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
 
   protected override async _close(): Promise<void> {
     await this.#pool.close()
+  }
+
+  /** Found out before the model is loaded, for which another one may have to go. */
+  #assertAnswers(model: string): void {
+    if (this.#pool.purposeOf(model) !== 'embedding') return
+    throw new StarlingError(
+      'NOT_SUPPORTED',
+      `${model} turns texts into vectors and answers no questions`,
+    )
   }
 
   #statuses(): EngineStatus[] {

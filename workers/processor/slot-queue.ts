@@ -13,16 +13,28 @@ interface Waiter {
 export class SlotQueue {
   readonly #slots: number
   readonly #maxWaiting: number
+  readonly #answerMs: () => number | undefined
   readonly #waiting = new Set<Waiter>()
   #running = 0
 
-  constructor(options: { slots: number; maxWaiting: number }) {
+  /** @param options.answerMs how long a slot is held on average; undefined while nobody knows */
+  constructor(options: {
+    slots: number
+    maxWaiting: number
+    answerMs?: () => number | undefined
+  }) {
     this.#slots = options.slots
     this.#maxWaiting = options.maxWaiting
+    this.#answerMs = options.answerMs ?? (() => undefined)
   }
 
   get slots(): number {
     return this.#slots
+  }
+
+  /** Requests that may wait. */
+  get maxWaiting(): number {
+    return this.#maxWaiting
   }
 
   /** Answers in the making. */
@@ -39,7 +51,8 @@ export class SlotQueue {
    * Waits for a slot.
    *
    * @returns gives the slot back; calling it again does nothing
-   * @throws StarlingError OVERLOADED when the line is full; or the signal's reason
+   * @throws StarlingError OVERLOADED when the line is full, with the time after which a place in it is
+   *   free on average, if that is known; or the signal's reason
    */
   async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
@@ -48,7 +61,7 @@ export class SlotQueue {
         throw new StarlingError(
           'OVERLOADED',
           `All ${this.#slots} slots are busy and ${this.#maxWaiting} requests wait already`,
-          { retryAfterMs: 1000 },
+          this.#placeFree(),
         )
       }
       await this.#wait(signal)
@@ -78,6 +91,11 @@ export class SlotQueue {
       this.#waiting.add(waiter)
       signal.addEventListener('abort', leave, { once: true })
     })
+  }
+
+  #placeFree(): { retryAfterMs?: number } {
+    const answerMs = this.#answerMs()
+    return answerMs === undefined ? {} : { retryAfterMs: Math.ceil(answerMs / this.#slots) }
   }
 
   #release(): void {

@@ -28,6 +28,7 @@ async function scene(t: Test, room: number) {
   const memoryBytes = await tinyModelMemoryBytes(2)
   const describe = async () => ({})
   const pool = new EnginePool({
+    clock: new SystemClock(),
     offers: [
       { model: 'one', engine: one, slots: 2, describe },
       { model: 'other', engine: other, slots: 2, describe },

@@ -22,14 +22,14 @@ test('should take several models, one flag or many', (t) => {
   t.alike(engineSettings(parsed('--model', 'a')).engines, ['llama'])
 })
 
-test('should use a server that is named, beside models that are named', (t) => {
+test('should use a server that is named, behind models that are named', (t) => {
   const url = 'http://127.0.0.1:1'
   t.alike(engineSettings(parsed('--ollama-host', url)), {
     models: undefined,
     engines: ['ollama'],
     ollama: { url },
   })
-  t.alike(engineSettings(parsed('--openai-url', url, '--model', 'a')).engines, ['openai', 'llama'])
+  t.alike(engineSettings(parsed('--openai-url', url, '--model', 'a')).engines, ['llama', 'openai'])
   t.alike(engineSettings(parsed('--engine', 'llama', 'openai', '--openai-url', url)).engines, [
     'llama',
     'openai',

@@ -50,7 +50,7 @@ test('should know what a processor serves as soon as it is connected', async (t)
   t.is(known?.processor.connection, connection)
   t.alike(known?.processor.load, load)
   t.alike(known?.offer, load.models[0])
-  t.is(known?.processor.sentSince, 0)
+  t.is(known?.processor.sentSince('small'), 0)
 })
 
 test('should ask each once an interval when time goes on', async (t) => {
@@ -127,14 +127,55 @@ test('should not know a processor when it was lost before it answered', async (t
 
 test('should count what was sent anew when a processor has reported itself', async (t) => {
   const { clock, peers, directory } = await scene(t)
+  const { connection } = processor('small', 'large')
+  peers.connect(connection)
+  await settle()
+  const [known] = directory.serving('small')
+  const sentSince = () => known?.processor.sentSince('small')
+  const ends = [known?.processor.begin('small'), known?.processor.begin('small')]
+  t.is(sentSince(), 2)
+  t.is(known?.processor.sentSince('large'), 0, 'each model has a line of its own')
+  ends[0]?.()
+  t.is(sentSince(), 1, 'less those that have ended')
+  await clock.advance(INTERVAL_MS)
+  t.is(sentSince(), 0)
+  ends[1]?.()
+  t.is(sentSince(), 0)
+})
+
+test('should go on counting what was sent while a report was under way', async (t) => {
+  const { clock, peers, directory } = await scene(t)
   const { connection } = processor('small')
   peers.connect(connection)
   await settle()
   const [known] = directory.serving('small')
-  if (known) known.processor.sentSince += 2
-  t.is(directory.serving('small')[0]?.processor.sentSince, 2)
+  known?.processor.begin('small')
+  let report = () => {}
+  const reporting = new Promise<void>((resolve) => {
+    report = resolve
+  })
+  const answer = connection.call.getCall(0).returnValue
+  connection.call.onSecondCall().callsFake(async () => {
+    await reporting
+    return await answer
+  })
   await clock.advance(INTERVAL_MS)
-  t.is(directory.serving('small')[0]?.processor.sentSince, 0)
+  known?.processor.begin('small')
+  t.is(known?.processor.sentSince('small'), 2)
+  report()
+  await settle()
+  t.is(known?.processor.sentSince('small'), 1, 'the report may not know of it')
+})
+
+test('should go on asking the others when one does not answer', async (t) => {
+  const { clock, peers } = await scene(t)
+  const [silent, other] = [processor('small'), processor('small')]
+  silent.connection.call.onSecondCall().returns(new Promise(() => undefined))
+  for (const { connection } of [silent, other]) peers.connect(connection)
+  await settle()
+  await clock.advance(4 * INTERVAL_MS)
+  t.is(other.connection.call.callCount, 5)
+  t.is(silent.connection.call.callCount, 2, 'and the silent one not again before it has answered')
 })
 
 test('should ask no more when it is closed', async (t) => {
@@ -148,18 +189,20 @@ test('should ask no more when it is closed', async (t) => {
   t.is(connection.call.callCount, 1)
 })
 
-test('should offer who has the model loaded when others would have to load it', async (t) => {
+test('should know who has a model loaded and who could load it', async (t) => {
   const { peers, directory } = await scene(t)
   const [loaded, other] = [processor('small'), processor('small')]
   other.load.models = [offeredModel('small', { isLoaded: false })]
-  peers.connect(other.connection)
-  await settle()
-  t.is(directory.serving('small')[0]?.processor.connection, other.connection, 'better than none')
-  peers.connect(loaded.connection)
+  for (const { connection } of [other, loaded]) peers.connect(connection)
   await settle()
   t.alike(
-    directory.serving('small').map(({ processor }) => processor.connection),
-    [loaded.connection],
+    directory
+      .serving('small')
+      .map(({ processor, offer }) => [processor.connection, offer.isLoaded]),
+    [
+      [other.connection, false],
+      [loaded.connection, true],
+    ],
   )
 })
 
@@ -183,4 +226,7 @@ test('should not offer a model that cannot converse', async (t) => {
   peers.connect(connection)
   await settle()
   t.alike(directory.models, [])
+  t.alike(directory.serving('vectors'), [])
+  t.alike(directory.firstModels, [])
+  t.ok(directory.has('vectors'), 'but say that it is there')
 })

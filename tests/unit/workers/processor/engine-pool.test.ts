@@ -4,26 +4,36 @@ import {
   type ScriptedEngineOptions,
 } from '../../../../facilities/engine/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import type { ModelDetails } from '../../../../helpers/protocol/processor-protocol.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { settle } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const NEVER = new AbortController().signal
 
 /** A pool with room for 100 bytes of models, each of which takes what is said. */
-function scene(t: Test, sizes: Record<string, number>, options: ScriptedEngineOptions = {}) {
+function scene(
+  t: Test,
+  sizes: Record<string, number>,
+  options: ScriptedEngineOptions = {},
+  details: ModelDetails = {},
+) {
+  const clock = new VirtualClock()
   const engines: Record<string, ScriptedEngine> = {}
   const offers = Object.entries(sizes).map(([model, memoryBytes]) => {
     const engine = new ScriptedEngine({ ...options, model, memoryBytes })
     engines[model] = engine
-    return { model, engine, slots: 1, describe: async () => ({}) }
+    return { model, engine, slots: 1, describe: async () => details }
   })
-  const pool = new EnginePool({ offers, memoryBytes: 100, queueLength: 1 })
+  const pool = new EnginePool({ offers, memoryBytes: 100, queueLength: 1, clock })
   const cleanup = new Cleanup(t)
   cleanup.add(() => pool.close())
   const loaded = () => Object.keys(engines).filter((model) => engines[model]?.isLoaded)
   const touch = async (model: string) => (await pool.use(model, NEVER)).release()
-  return { pool, engines, loaded, touch }
+  /** What the pool offers of a model. */
+  const offered = (model: string) => pool.offered.find(({ name }) => name === model)
+  return { clock, pool, engines, loaded, touch, offered }
 }
 
 test('should load the first model alone when it starts', async (t) => {
@@ -66,7 +76,7 @@ test('should unload what was not used for longest when memory runs short', async
 test('should never unload a model that is answering', async (t) => {
   const { pool, touch, loaded } = scene(t, { a: 60, b: 60 })
   const { release } = await pool.use('a', NEVER)
-  await t.exception(pool.use('b', NEVER), { code: 'OVERLOADED', retryAfterMs: 1000 })
+  await t.exception(pool.use('b', NEVER), { code: 'OVERLOADED', retryAfterMs: undefined })
   t.alike(loaded(), ['a'])
   t.alike(
     pool.offered.map(({ running }) => running),
@@ -142,4 +152,116 @@ test('should name what it serves when it is asked for another model', async (t) 
 test('should refuse to start when nothing is offered', async (t) => {
   const { pool } = scene(t, {})
   await t.exception(pool.loadFirst(), { code: 'MODEL_NOT_FOUND' })
+})
+
+test('should tell how long loading takes: by size first, then as measured', async (t) => {
+  const at: { clock?: VirtualClock } = {}
+  const { clock, pool, touch, offered } = scene(
+    t,
+    { a: 60, b: 60 },
+    { beforeLoad: () => at.clock?.sleep(700) },
+    { sizeBytes: 50 },
+  )
+  at.clock = clock
+  t.ok((offered('a')?.loadMs ?? 0) > 10_000, 'of a model of unknown size nothing good is expected')
+  await clock.advanceUntil(pool.loadFirst())
+  t.is(offered('a')?.loadMs, 0)
+  t.is(Math.round(offered('b')?.loadMs ?? 0), 1_500)
+  const loading = touch('b')
+  await settle()
+  await clock.advance(600)
+  t.is(Math.round(offered('b')?.loadMs ?? 0), 900, 'less what has passed')
+  await clock.advanceUntil(loading)
+  t.is(offered('b')?.loadMs, 0)
+  t.is(offered('a')?.loadMs, 700)
+})
+
+test('should tell what loading a model costs the others', async (t) => {
+  const at: { clock?: VirtualClock } = {}
+  const { clock, pool, touch, offered } = scene(
+    t,
+    { a: 60, b: 60, c: 30 },
+    { beforeLoad: () => at.clock?.sleep(700) },
+  )
+  at.clock = clock
+  await clock.advanceUntil(touch('b'))
+  await clock.advanceUntil(touch('a'))
+  t.is(offered('b')?.displacedMs, 700, 'a would have to be loaded again')
+  t.is(offered('a')?.displacedMs, 0)
+  const { release } = await pool.use('a', NEVER)
+  t.is(offered('b')?.hindrance, 'memory', 'a is answering')
+  t.is(offered('b')?.displacedMs, 0)
+  await clock.advanceUntil(touch('c'))
+  t.is(offered('c')?.hindrance, undefined, 'beside it there is room')
+  release()
+  t.is(offered('b')?.hindrance, undefined)
+})
+
+test('should unload nothing for a model that does not fit all the same', async (t) => {
+  const { pool, touch, loaded } = scene(t, { a: 50, b: 20, c: 80 })
+  await touch('b')
+  const { release } = await pool.use('a', NEVER)
+  await t.exception(pool.use('c', NEVER), { code: 'OVERLOADED' })
+  t.alike(loaded(), ['a', 'b'])
+  release()
+})
+
+test('should keep others from a model that could not be loaded, for a while', async (t) => {
+  let failing = true
+  const { clock, pool, offered, touch } = scene(
+    t,
+    { a: 60, giant: 101 },
+    {
+      beforeLoad: () => {
+        if (failing) throw new StarlingError('MODEL_INVALID', 'broken')
+      },
+    },
+  )
+  t.is(offered('a')?.hindrance, undefined)
+  await t.exception(pool.use('a', NEVER), { code: 'MODEL_INVALID' })
+  t.is(offered('a')?.hindrance, 'failure')
+  await clock.advance(30_000)
+  t.is(offered('a')?.hindrance, undefined, 'it may be mended')
+  await t.exception(pool.use('a', NEVER), { code: 'MODEL_INVALID' })
+  failing = false
+  await touch('a')
+  t.is(offered('a')?.hindrance, undefined)
+  await t.exception(pool.use('giant', NEVER), { code: 'MEMORY_INSUFFICIENT' })
+  await clock.advance(30_000)
+  t.is(offered('giant')?.hindrance, 'failure', 'what does not fit never will')
+})
+
+test('should tell how long answers take, and when there is memory again', async (t) => {
+  const { clock, pool, offered } = scene(t, { a: 60, b: 60 })
+  t.is(offered('a')?.answerMs, undefined)
+  const answer = async (durationMs: number) => {
+    const { answered, release } = await pool.use('a', NEVER)
+    await clock.advance(durationMs)
+    answered()
+    release()
+  }
+  await answer(1_000)
+  t.is(offered('a')?.answerMs, 1_000)
+  await answer(2_000)
+  t.is(offered('a')?.answerMs, 1_200, 'the latest counts for a fifth')
+  const { release } = await pool.use('a', NEVER)
+  await t.exception(pool.use('b', NEVER), { code: 'OVERLOADED', retryAfterMs: 1_200 })
+  release()
+  t.is(offered('a')?.answerMs, 1_200, 'what did not end well says nothing')
+})
+
+test('should keep others from a server that is not there', async (t) => {
+  const { pool, offered, touch } = scene(t, { a: 60 })
+  const use = await pool.use('a', NEVER)
+  use.failed(new StarlingError('CONTEXT_TOO_LONG', 'too long'))
+  t.is(offered('a')?.hindrance, undefined)
+  use.failed(new StarlingError('ENGINE_UNREACHABLE', 'gone'))
+  use.release()
+  t.is(offered('a')?.hindrance, 'failure')
+  await touch('a')
+  t.is(offered('a')?.hindrance, 'failure', 'that it is loaded says nothing of its server')
+  const other = await pool.use('a', NEVER)
+  other.answered()
+  other.release()
+  t.is(offered('a')?.hindrance, undefined)
 })

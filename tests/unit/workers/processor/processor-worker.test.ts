@@ -2,12 +2,16 @@ import test, { type Test } from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
 import { Service } from '../../../../facilities/network/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import {
+  type ModelDetails,
+  processorProtocol,
+} from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { busyOf, offeredModel, poolOf } from '../../../helpers/offered-models.js'
 import { settle } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const QUESTION = {
   model: 'scripted',
@@ -21,18 +25,25 @@ function slowEngine(ready: Promise<void>): ScriptedEngine {
 
 async function scene(
   t: Test,
-  options: { engine?: ScriptedEngine; slots?: number; queueLength?: number } = {},
+  options: {
+    engine?: ScriptedEngine
+    slots?: number
+    queueLength?: number
+    details?: ModelDetails
+  } = {},
 ) {
   const cleanup = new Cleanup(t)
   const service = new Service()
   const engine = options.engine ?? new ScriptedEngine()
   const { slots = 2, queueLength = 2 } = options
-  const worker = new ProcessorWorker({ service, pool: poolOf(engine, { slots, queueLength }) })
+  const clock = new VirtualClock()
+  const pool = poolOf(engine, { slots, queueLength, details: options.details ?? {}, clock })
+  const worker = new ProcessorWorker({ service, pool })
   cleanup.add(() => worker.close())
   await worker.ready()
   const generate = (signal = new AbortController().signal, request = QUESTION) =>
     openStream(service, processorProtocol.generate, request, requestContext('gateway', { signal }))
-  return { service, engine, worker, generate }
+  return { clock, service, engine, worker, generate }
 }
 
 /** Generations that are held before each token, and go on when the test says so. */
@@ -74,7 +85,7 @@ test('should name its model only when that is loaded', async (t) => {
   })
   loaded()
   await worker.serving()
-  const offered = offeredModel('scripted', { slots: 2, contextTokens: 4096 })
+  const offered = offeredModel('scripted', { slots: 2, queueLength: 2, contextTokens: 4096 })
   t.alike(await load(), { models: [offered] })
   t.is((await readAll(generate())).chunks.length, 3)
 })
@@ -109,17 +120,21 @@ test('should answer gateways alone when others ask', async (t) => {
 
 test('should let a few wait and refuse more when all slots are busy', async (t) => {
   const { engine, goOn } = held()
-  const { worker, generate } = await scene(t, { engine, slots: 2, queueLength: 1 })
+  const { clock, worker, generate } = await scene(t, { engine, slots: 2, queueLength: 1 })
   await worker.serving()
   const answers = [readAll(generate()), readAll(generate()), readAll(generate())]
   await settle()
-  const idle = offeredModel('scripted', { slots: 2, contextTokens: 4096 })
+  const idle = offeredModel('scripted', { slots: 2, queueLength: 1, contextTokens: 4096 })
   t.alike(worker.load(), { models: [{ ...idle, running: 2, queued: 1 }] })
-  await t.exception(generate().next(), { code: 'OVERLOADED', retryAfterMs: 1000 })
+  const nobodyKnows = { code: 'OVERLOADED', retryAfterMs: undefined }
+  await t.exception(generate().next(), nobodyKnows, 'no answer has ended yet')
+  await clock.advance(8_000)
   goOn()
   for (const { chunks } of await Promise.all(answers)) t.is(chunks.length, 3)
   t.is(engine.mostActiveGenerations, 2, 'never more at once than slots')
-  t.alike(worker.load(), { models: [idle] })
+  const answerMs = worker.load().models[0]?.answerMs ?? 0
+  t.ok(answerMs > 0 && answerMs <= 8_000)
+  t.alike(worker.load(), { models: [{ ...idle, answerMs }] })
 })
 
 test('should free the slot when an answer is cancelled in the middle', async (t) => {
@@ -185,4 +200,12 @@ test('should end its answers with a retryable error when it is closed', async (t
   await settle()
   await worker.close()
   await t.exception(answer, { code: 'DRAINING', retryable: true })
+})
+
+test('should refuse a question for a model that embeds before it loads that', async (t) => {
+  const { engine, worker, generate } = await scene(t, { details: { purpose: 'embedding' } })
+  await worker.serving()
+  await engine.unload()
+  await t.exception(generate().next(), { code: 'NOT_SUPPORTED' })
+  t.absent(engine.isLoaded)
 })

@@ -5,8 +5,8 @@ import { settle } from '../../../helpers/until.js'
 const never = new AbortController().signal
 
 /** Requests that come in order; what they hold can be given back. */
-function scene(slots: number, maxWaiting: number) {
-  const queue = new SlotQueue({ slots, maxWaiting })
+function scene(slots: number, maxWaiting: number, answerMs?: number) {
+  const queue = new SlotQueue({ slots, maxWaiting, answerMs: () => answerMs })
   const started: string[] = []
   const releases = new Map<string, () => void>()
   const come = async (name: string, signal = never) => {
@@ -58,11 +58,11 @@ test('should not be overtaken when one comes in the moment a slot gets free', as
 })
 
 test('should refuse at once and say when to come back when the line is full', async (t) => {
-  const { queue, come, leave } = scene(2, 1)
+  const { queue, come, leave } = scene(2, 1, 3_001)
   await come('a')
   await come('b')
   const waiting = come('c')
-  await t.exception(come('d'), { code: 'OVERLOADED', retryAfterMs: 1000, retryable: true })
+  await t.exception(come('d'), { code: 'OVERLOADED', retryAfterMs: 1_501, retryable: true })
   t.is(queue.waiting, 1)
   await leave('a')
   await waiting
@@ -72,7 +72,7 @@ test('should refuse at once and say when to come back when the line is full', as
 test('should refuse without a line when nobody may wait', async (t) => {
   const { come, leave } = scene(1, 0)
   await come('a')
-  await t.exception(come('b'), { code: 'OVERLOADED' })
+  await t.exception(come('b'), { code: 'OVERLOADED', retryAfterMs: undefined })
   await leave('a')
   await come('c')
 })

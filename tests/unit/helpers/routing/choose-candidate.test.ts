@@ -1,0 +1,94 @@
+import test from 'brittle'
+import { chooseCandidate } from '../../../../helpers/routing/choose-candidate.js'
+import type { CandidateLoad, ReportedLoad } from '../../../../helpers/routing/expected-wait.js'
+import { offeredModel } from '../../../helpers/offered-models.js'
+import { SeededRandom } from '../../../helpers/seeded-random.js'
+
+interface Candidate extends CandidateLoad {
+  readonly name: string
+}
+
+function candidate(name: string, changes: Partial<ReportedLoad> = {}, sentSince = 0): Candidate {
+  const reported = offeredModel('m', { answerMs: 8_000, ...changes })
+  return { name, reported, sentSince }
+}
+
+const FULL = { running: 4, queued: 10 }
+const COLD = { isLoaded: false, loadMs: 3_000 }
+
+function choose(candidates: readonly Candidate[], random = new SeededRandom(7)) {
+  const below = (limit: number) => random.below(limit)
+  return chooseCandidate(candidates, (one) => one, below)
+}
+
+/** How often each is chosen of a hundred times. */
+function tally(candidates: readonly Candidate[]): Record<string, number> {
+  const random = new SeededRandom(3)
+  const counts: Record<string, number> = {}
+  for (let round = 0; round < 100; round += 1) {
+    const name = choose(candidates, random)?.name ?? 'none'
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
+const many = (count: number, changes: Partial<ReportedLoad>) =>
+  Array.from({ length: count }, (_, index) => candidate(`one of ${index}`, changes))
+
+test('should choose nobody when there is nobody', (t) => {
+  t.is(choose([]), undefined)
+})
+
+test('should find the one that is idle among very many that are full', (t) => {
+  const full = many(500, FULL)
+  t.is(choose([...full, candidate('loadable', COLD)])?.name, 'loadable')
+  t.is(choose([...full, candidate('loaded', { running: 3 })])?.name, 'loaded')
+})
+
+test('should load nothing while one that was drawn has a free slot', (t) => {
+  const busy = many(20, { running: 3 })
+  t.ok(choose([...many(20, { ...COLD, loadMs: 1 }), ...busy])?.reported.isLoaded)
+})
+
+test('should wait in a line that is shorter than loading takes', (t) => {
+  const short = candidate('line', { running: 4 })
+  t.is(choose([short, candidate('slow', { ...COLD, loadMs: 2_001 })])?.name, 'line')
+  t.is(choose([short, candidate('quick', { ...COLD, loadMs: 1_999 })])?.name, 'quick')
+  const displacing = candidate('displacing', { ...COLD, loadMs: 1_000, displacedMs: 1_001 })
+  t.is(choose([short, displacing])?.name, 'line')
+})
+
+test('should spread what is equal evenly', (t) => {
+  const loaded = tally(many(4, {}))
+  const cold = tally(many(4, COLD))
+  for (const counts of [loaded, cold]) {
+    t.is(Object.keys(counts).length, 4)
+    t.ok(
+      Object.values(counts).every((count) => count > 10),
+      JSON.stringify(counts),
+    )
+  }
+})
+
+test('should prefer the less loaded of two that are drawn, and of those that wait as long', (t) => {
+  t.alike(tally([candidate('busy', { running: 2 }), candidate('idle', { running: 1 })]), {
+    idle: 100,
+  })
+  const waiting = [candidate('sent', COLD, 1), candidate('fresh', COLD)]
+  t.alike(tally(waiting), { fresh: 100 }, 'a load that others wait for is shared last')
+})
+
+test('should not be drawn to what fails at once and so looks idle', (t) => {
+  const failing = many(5, { hindrance: 'failure' })
+  t.is(choose([...failing, candidate('sound', FULL)])?.name, 'sound')
+  t.ok(choose(failing) !== undefined, 'though somebody is asked when all fail')
+})
+
+test('should not ask where other models use the memory, or the line is full', (t) => {
+  const refusing = [
+    candidate('memory', { ...COLD, loadMs: 1, hindrance: 'memory' }),
+    candidate('line', { running: 4, queued: 1, queueLength: 1, answerMs: 1 }),
+  ]
+  t.is(choose([...refusing, candidate('open', { ...COLD, loadMs: 600_000 })])?.name, 'open')
+  t.ok(choose(refusing) !== undefined, 'whoever is asked says why')
+})

@@ -1,0 +1,133 @@
+import test from 'brittle'
+import { readAll } from '../../../helpers/call-service.js'
+import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
+import { offeredModel } from '../../../helpers/offered-models.js'
+import { settle } from '../../../helpers/until.js'
+
+const FULL = { slots: 4, running: 4, queued: 64 }
+const COLD = { isLoaded: false }
+
+test('should ask an idle processor that has to load the model when many others are full', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
+  const { connection: idle } = await connectReporting(offeredModel('big', COLD))
+  await readAll(infer({ model: 'big' }))
+  t.is(idle.open.callCount, 1)
+})
+
+test('should load nothing when a processor that has the model has a free slot', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  for (let index = 0; index < 5; index += 1) await connectReporting(offeredModel('big', COLD))
+  const { connection } = await connectReporting(offeredModel('big', { slots: 4, running: 3 }))
+  await readAll(infer({ model: 'big' }))
+  t.is(connection.open.callCount, 1)
+})
+
+test('should find the one with a free slot when all others that have the model are full', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
+  const { connection } = await connectReporting(offeredModel('big', { slots: 4, running: 3 }))
+  await readAll(infer({ model: 'big' }))
+  t.is(connection.open.callCount, 1)
+})
+
+test('should answer by the model that was given first when none is named', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  await connectReporting(offeredModel('zebra'), offeredModel('ant', COLD))
+  t.is((await readAll(infer())).end.model, 'zebra')
+})
+
+test('should go on to answer by the first model when it is not loaded and another is', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  await connectReporting(offeredModel('zebra', COLD), offeredModel('ant'))
+  t.is((await readAll(infer())).end.model, 'zebra')
+})
+
+test('should never answer by a model that embeds when none is named', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  const vectors = offeredModel('a-vectors', { purpose: 'embedding' })
+  await connectReporting(vectors, offeredModel('zebra'), offeredModel('ant'))
+  t.is((await readAll(infer())).end.model, 'zebra')
+})
+
+test('should refuse and load nothing when a question names a model that embeds', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  const vectors = offeredModel('vectors', { purpose: 'embedding', isLoaded: false })
+  const { connection } = await connectReporting(vectors, offeredModel('small'))
+  await t.exception(infer({ model: 'vectors' }).next(), {
+    code: 'NOT_SUPPORTED',
+    message: 'vectors turns texts into vectors and answers no questions; answering are: small',
+  })
+  t.is(connection.open.callCount, 0)
+})
+
+test('should refuse a question without a model when only models that embed are served', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
+  await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE' })
+})
+
+test('should answer by the model that the gateway was told to use by default', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t, { defaultModel: 'ant' })
+  connectAuth()
+  await connectReporting(offeredModel('zebra'))
+  await t.exception(infer().next(), {
+    code: 'MODEL_UNAVAILABLE',
+    message:
+      'No connected processor answers with ant, which gateway.defaultModel names; ' +
+      'served are: zebra',
+  })
+  await connectReporting(offeredModel('zebra'), offeredModel('ant', COLD))
+  t.is((await readAll(infer())).end.model, 'ant')
+  t.is((await readAll(infer({ model: 'zebra' }))).end.model, 'zebra')
+})
+
+test('should not answer by another model when processors come and go that agree with most', async (t) => {
+  const { infer, connectAuth, connectReporting, loseProcessor } = await scene(t)
+  connectAuth()
+  const zebra = await connectReporting(offeredModel('zebra'))
+  await connectReporting(offeredModel('ant'), offeredModel('zebra'))
+  await connectReporting(offeredModel('zebra'), offeredModel('ant'))
+  const model = async () => (await readAll(infer())).end.model
+  t.is(await model(), 'zebra')
+  loseProcessor(zebra.connection)
+  t.is(await model(), 'zebra', 'as many put the other one first')
+  await connectReporting(offeredModel('ant'))
+  t.is(await model(), 'ant', 'outvoted')
+})
+
+test('should send several questions at once to several that could load the model', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  const cold = [
+    await connectReporting(offeredModel('big', COLD)),
+    await connectReporting(offeredModel('big', COLD)),
+  ]
+  const stop = new AbortController()
+  for (const { connection } of cold) {
+    connection.open.callsFake(async function* () {
+      await new Promise((_, reject) => stop.signal.addEventListener('abort', reject))
+      throw new Error('nothing comes')
+    })
+  }
+  const asked = Array.from({ length: 4 }, () =>
+    infer({ model: 'big' })
+      .next()
+      .catch(() => null),
+  )
+  await settle()
+  t.alike(
+    cold.map(({ connection }) => connection.open.callCount),
+    [2, 2],
+  )
+  stop.abort()
+  await Promise.all(asked)
+})

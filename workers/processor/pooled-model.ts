@@ -1,0 +1,175 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { Engine, LoadOptions } from '../../facilities/engine/engine.js'
+import { cancelledError, unlessCancelled } from '../../facilities/engine/engine-cancelled.js'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import type { ModelDetails } from '../../helpers/protocol/processor-protocol.js'
+import { SlotQueue } from './slot-queue.js'
+
+/** Of a process that starts and prepares itself, whatever the size of its model. */
+const START_MS = 1_500
+/** What a slow solid-state disk reads. */
+const READ_BYTES_PER_MS = 500_000
+/** Of a model that has to be fetched first, as far as its size is not known. */
+const UNKNOWN_LOAD_MS = 60_000
+
+/** How long a failure keeps others from being sent where it happened. */
+const FAILURE_MS = 30_000
+
+/** How much the latest answer counts in the average. */
+const LATEST_WEIGHT = 0.2
+
+/** An engine and the model that it runs. */
+export interface EngineOffer {
+  /** The name that requests ask for. */
+  readonly model: string
+  readonly engine: Engine
+  /** Answers side by side. */
+  readonly slots: number
+  /** What is known of the model: more once it has been prepared, so asked after each load. */
+  readonly describe: () => Promise<ModelDetails>
+}
+
+/** A model of a pool, and what was measured of it. */
+export class PooledModel {
+  readonly name: string
+  readonly engine: Engine
+  readonly queue: SlotQueue
+  details: ModelDetails = {}
+  /** What it takes, or is about to take; 0 when it takes nothing. */
+  memoryBytes = 0
+  /** Requests that need it to stay. */
+  users = 0
+  /** When it was used last, counted in uses of the pool. */
+  lastUse = 0
+  readonly #offer: EngineOffer
+  readonly #clock: Clock
+  #isKept = false
+  #loading: Promise<void> | null = null
+  #loadingSince: number | undefined
+  /** What it took when it was loaded last. */
+  #measuredBytes: number | undefined
+  #measuredLoadMs: number | undefined
+  #answerMs: number | undefined
+  #failedAt: number | undefined
+
+  /** @param queueLength requests that may wait for a slot */
+  constructor(offer: EngineOffer, options: { clock: Clock; queueLength: number }) {
+    this.name = offer.model
+    this.engine = offer.engine
+    this.#offer = offer
+    this.#clock = options.clock
+    this.queue = new SlotQueue({
+      slots: offer.slots,
+      maxWaiting: options.queueLength,
+      answerMs: () => this.#answerMs,
+    })
+  }
+
+  /** It has been loaded and not been unloaded since. Its engine may have crashed. */
+  get isKept(): boolean {
+    return this.#isKept
+  }
+
+  /** It can answer at once. */
+  get isLoaded(): boolean {
+    return this.#isKept && (this.engine.status?.().state ?? 'running') === 'running'
+  }
+
+  /** How long an answer holds its slot, on average; undefined before one has ended. */
+  get answerMs(): number | undefined {
+    return this.#answerMs
+  }
+
+  /** What it needs in memory: as when it was loaded last, or its file's size before that. */
+  get neededBytes(): number {
+    return this.#measuredBytes ?? this.details.sizeBytes ?? 0
+  }
+
+  /** How long it takes to load, by the last load or by its size, in milliseconds. */
+  get wholeLoadMs(): number {
+    const { sizeBytes } = this.details
+    if (this.#measuredLoadMs !== undefined) return this.#measuredLoadMs
+    return sizeBytes === undefined ? UNKNOWN_LOAD_MS : START_MS + sizeBytes / READ_BYTES_PER_MS
+  }
+
+  /** From now until it can answer. What takes longer than expected may take as long again. */
+  get loadMs(): number {
+    if (this.isLoaded) return 0
+    if (this.#loadingSince === undefined) return this.wholeLoadMs
+    const passedMs = this.#clock.monotonic() - this.#loadingSince
+    return passedMs < this.wholeLoadMs ? this.wholeLoadMs - passedMs : passedMs
+  }
+
+  /** Whether it could not be loaded or reached a moment ago. */
+  get hasFailed(): boolean {
+    return this.#failedAt !== undefined && this.#clock.monotonic() - this.#failedAt < FAILURE_MS
+  }
+
+  async describe(): Promise<void> {
+    this.details = await this.#offer.describe()
+  }
+
+  /**
+   * Loads it; does nothing when it is loaded.
+   *
+   * @param options.signal ends the wait; the load goes on for whoever else waits for it, or comes next
+   * @throws StarlingError as the engine; CANCELLED
+   */
+  async load({ signal, reserve }: LoadOptions): Promise<void> {
+    if (signal?.aborted) throw cancelledError(signal.reason)
+    if (this.isLoaded) return
+    this.#loading ??= this.#load(reserve).finally(() => {
+      this.#loading = null
+    })
+    // Everybody may have given up when it fails.
+    this.#loading.catch(() => undefined)
+    await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
+  }
+
+  async unload(): Promise<void> {
+    this.#isKept = false
+    await this.engine.unload()
+    this.memoryBytes = 0
+  }
+
+  /** An answer has ended well. @param tookMs how long it held its slot */
+  answered(tookMs: number): void {
+    const before = this.#answerMs ?? tookMs
+    this.#answerMs = before + LATEST_WEIGHT * (tookMs - before)
+    this.#failedAt = undefined
+  }
+
+  /** A request has failed: of interest when its server is not there. */
+  requestFailed(error: unknown): void {
+    if (isStarlingError(error, 'ENGINE_UNREACHABLE')) this.#failedAt = this.#clock.monotonic()
+  }
+
+  async #load(reserve: LoadOptions['reserve']): Promise<void> {
+    this.#loadingSince = this.#clock.monotonic()
+    // What comes before, such as fetching the file, comes once; the next load begins here.
+    let reservedAt = this.#loadingSince
+    try {
+      await this.engine.load({
+        reserve: async (memoryBytes) => {
+          this.#measuredBytes = memoryBytes
+          await reserve?.(memoryBytes)
+          reservedAt = this.#clock.monotonic()
+        },
+      })
+      this.#measuredLoadMs = this.#clock.monotonic() - reservedAt
+      this.#failedAt = undefined
+      if (!this.#isKept) await this.describe()
+      this.#isKept = true
+    } catch (error) {
+      this.#isKept = false
+      this.memoryBytes = 0
+      // Neither says anything of the model: others use the memory, or it was unloaded meanwhile.
+      if (!isStarlingError(error, 'OVERLOADED', 'DRAINING')) {
+        this.#failedAt = this.#clock.monotonic()
+      }
+      throw error
+    } finally {
+      this.#loadingSince = undefined
+    }
+  }
+}
