@@ -1,6 +1,6 @@
 import { getLlama, type LlamaContextSequence, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
+import { REPEAT_PENALTY } from '../answer-options.js'
 
-const REPEAT_PENALTY = 1.1
 const PENALTY_WINDOW_TOKENS = 64
 
 /** node-llama-cpp as somebody would use it who has nothing else: the raw side of the comparisons. */
@@ -37,7 +37,7 @@ export class DirectLlama {
   }
 
   /**
-   * Answers a prompt greedily, token by token, with the same penalty as an engine by default. Where it
+   * Answers a prompt greedily, token by token, with the same penalty as ours is asked for. Where it
    * begins like the one before, it is not read again.
    */
   async *generate(

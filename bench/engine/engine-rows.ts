@@ -7,7 +7,7 @@ import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
-import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
+import { answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
 import { DirectLlama } from './direct-llama.js'
 import { LoadCycles } from './load-cycles.js'
@@ -45,13 +45,14 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
     modelPath: path,
     modelSha256: sha256,
     gpu: 'auto',
+    random: new SystemRandom(),
     onLog: () => undefined,
     onProgress: () => undefined,
   })
   const by =
     (who: Pick<LlamaEngine, 'generate'>, signal = NEVER): Answer =>
     (_, content, maxTokens) => {
-      const options = generationOptionsSchema.parse({ maxTokens })
+      const options = answerOptions({ maxTokens })
       return who.generate({ messages: [{ role: 'user', content }], options }, signal)
     }
   const directly: Answer = async function* (stream, content, maxTokens) {
@@ -187,7 +188,7 @@ async function cancelMs(engine: LlamaEngine, content: string, answers: boolean):
   const times: number[] = []
   for (let run = 0; run < CANCELS; run += 1) {
     const cancel = new AbortController()
-    const options = generationOptionsSchema.parse({ maxTokens: 1_000, repeatPenalty: 1.3 })
+    const options = answerOptions({ maxTokens: 1_000, repeatPenalty: 1.3 })
     const messages = [{ role: 'user' as const, content: `${run} ${content}` }]
     const generation = engine.generate({ messages, options }, cancel.signal)
     const first = generation.next()

@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
 import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
-import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
+import { answerOptions } from '../answer-options.js'
 
 const MEBIBYTE = 2 ** 20
 const SHARED = { slots: 2, contextTokens: 256, threads: 1, gpu: false } as const
@@ -27,6 +28,7 @@ const LOADERS = {
       ...SHARED,
       modelPath,
       clock: new SystemClock(),
+      random: new SystemRandom(),
       onLog: () => undefined,
       onProgress: () => undefined,
     })
@@ -67,7 +69,7 @@ async function cycle(loader: keyof typeof LOADERS, files: [string, string]): Pro
 }
 
 async function readAll(answering: Pick<Engine, 'generate'>): Promise<void> {
-  const options = generationOptionsSchema.parse({ maxTokens: 4 })
+  const options = answerOptions({ maxTokens: 4 })
   const messages = [{ role: 'user' as const, content: 'Once upon a time' }]
   for await (const _token of answering.generate(
     { messages, options },

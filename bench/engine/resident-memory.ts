@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
-import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
+import { answerOptions } from '../answer-options.js'
 import { DirectLlama } from './direct-llama.js'
 
 const SLOTS = 8
@@ -18,7 +18,7 @@ const LOADERS = {
       ...{ model: modelPath, modelsDirectory, slots: SLOTS, contextTokens: CONTEXT_TOKENS },
       ...{ threads: 1, clock: new SystemClock() },
     })
-    const options = generationOptionsSchema.parse({ maxTokens: TOKENS })
+    const options = answerOptions({ maxTokens: TOKENS })
     const messages = [{ role: 'user' as const, content: 'Hi' }]
     const never = new AbortController().signal
     for await (const _token of engine.generate({ messages, options }, never));

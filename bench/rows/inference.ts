@@ -3,7 +3,8 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
-import { generationOptionsSchema, type Token } from '../../helpers/protocol/generation.js'
+import type { Token } from '../../helpers/protocol/generation.js'
+import { ANSWER_OPTIONS, answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
 import { SLOTS, spawnMesh } from './spawned-mesh.js'
 
@@ -26,17 +27,15 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
     threads: 1,
     gpu: 'auto',
     clock,
+    random: new SystemRandom(),
     onLog: () => undefined,
     onProgress: () => undefined,
   })
   const never = new AbortController().signal
   const inProcess: Answer = (maxTokens) =>
-    runtime.generate(
-      { messages: MESSAGES, options: generationOptionsSchema.parse({ maxTokens }) },
-      never,
-    )
+    runtime.generate({ messages: MESSAGES, options: answerOptions({ maxTokens }) }, never)
   const throughMesh: Answer = (maxTokens) =>
-    mesh.client.ask({ messages: MESSAGES, options: { maxTokens } }, never)
+    mesh.client.ask({ messages: MESSAGES, options: { ...ANSWER_OPTIONS, maxTokens } }, never)
   const against = 'the engine in process'
   return {
     rows: [

@@ -1,3 +1,4 @@
+import { ANSWER_OPTIONS } from '../answer-options.js'
 import type { Comparison } from '../measure.js'
 import { spawnMesh } from './spawned-mesh.js'
 
@@ -7,7 +8,8 @@ export async function restartRows(): Promise<{ rows: Comparison[]; close(): Prom
   const never = new AbortController().signal
   const answer = async () => {
     const messages = [{ role: 'user' as const, content: 'Hello' }]
-    for await (const _token of mesh.client.ask({ messages, options: { maxTokens: 1 } }, never)) {
+    const options = { ...ANSWER_OPTIONS, maxTokens: 1 }
+    for await (const _token of mesh.client.ask({ messages, options }, never)) {
       // One token is proof enough.
     }
   }

@@ -1,5 +1,10 @@
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
-import type { GenerationEnd, GenerationOptions, Token } from '../../helpers/protocol/generation.js'
+import type {
+  GenerationEnd,
+  GenerationOptions,
+  Reproducibility,
+  Token,
+} from '../../helpers/protocol/generation.js'
 
 /**
  * What not every engine can do.
@@ -22,15 +27,6 @@ export const ENGINE_CAPABILITIES = [
 
 export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]
 
-/**
- * What an engine promises of the same request, greedy or with the same seed.
- *
- * `exact`: the same tokens alone, beside others, and resumed from any position, by every engine of
- * the same fingerprint; tried when the model was loaded. `machine`: the same tokens when it is asked
- * again here, alone. `none`: nothing.
- */
-export type Reproducibility = 'exact' | 'machine' | 'none'
-
 /** What an engine is and what it can promise. */
 export interface EngineInfo {
   /** The family: `llama.cpp`, `ollama`, `openai`, `scripted`. */
@@ -39,8 +35,12 @@ export interface EngineInfo {
   readonly model: string
   /** SHA-256 of the model file, hexadecimal; null where there is no file. */
   readonly modelSha256: string | null
-  /** SHA-256 over the model, the build and the backend, hexadecimal; null where they are unknown. */
+  /**
+   * SHA-256 over all that answers depend on: the model, what is recommended for it, the build and the
+   * backend. Hexadecimal; null where they are unknown.
+   */
   readonly fingerprint: string | null
+  /** `exact` is promised of all engines of the fingerprint, and tried when the model is loaded. */
   readonly reproducibility: Reproducibility
   readonly capabilities: ReadonlySet<EngineCapability>
   /** Prompt and answer together, in tokens. */
@@ -73,6 +73,7 @@ export interface LoadOptions {
 /** A conversation to be answered. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
+  /** Where they leave something out, the engine does as is best for its model. */
   readonly options: GenerationOptions
   /**
    * The ids of the answer's tokens that were delivered already, from its first one: the answer goes

@@ -1,10 +1,11 @@
 import type { Llama, LlamaModel } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
-import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
+import type { EffectiveOptions } from '../../helpers/sampling.js'
 import type { Clock } from '../clock/clock.js'
 import { BatchStrategy } from './batch-strategy.js'
-import type { GenerateRequest, Reproducibility } from './engine.js'
+import type { GenerateRequest } from './engine.js'
 import { GrammarCache } from './grammar-cache.js'
 import { LlamaGeneration } from './llama-generation.js'
 import { createContext } from './llama-loading.js'
@@ -30,6 +31,11 @@ export interface LlamaChatParts {
   readonly contextTokens: number
   readonly threads: number
   readonly onLog: (line: string) => void
+}
+
+/** A conversation to be answered, with nothing left open. */
+export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
+  readonly options: EffectiveOptions
 }
 
 /** A model that answers: its sequences, each of which computes one answer at a time. */
@@ -84,7 +90,7 @@ export class LlamaChat {
    *   OVERLOADED, DRAINING; the signal's reason when it is aborted
    */
   async *generate(
-    { messages, options, resumeFrom: delivered = [] }: GenerateRequest,
+    { messages, options, resumeFrom: delivered = [] }: ChatRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { tokenizer, model, work, contextTokens } = this.#parts

@@ -5,6 +5,7 @@ import { toWireError } from '../../helpers/errors/wire-error.js'
 import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
 import { SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
+import { catalogSampling } from '../models/catalog.js'
 import { inspectGguf } from '../models/gguf-inspection.js'
 import { ModelCache, type PreparedModel } from '../models/model-cache.js'
 import {
@@ -100,7 +101,9 @@ export class LlamaChildSession {
         maxStallMs: message.maxStallMs,
         tuningPath: join(message.modelsDirectory, TUNING_FILE),
         modelSha256: sha256,
+        sampling: catalogSampling(sha256),
         clock: new SystemClock(),
+        random: new SystemRandom(),
         onLog: (line) => this.#process.stderr.write(`${line}\n`),
         onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
       })

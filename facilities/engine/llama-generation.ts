@@ -1,7 +1,8 @@
 import { AnswerText } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
-import type { GenerationEnd, GenerationOptions, Token } from '../../helpers/protocol/generation.js'
+import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import type { EffectiveOptions } from '../../helpers/sampling.js'
 import type { Clock } from '../clock/clock.js'
 import type { LlamaSequence } from './llama-sequence.js'
 import type { LlamaTokenizer } from './llama-tokenizer.js'
@@ -29,7 +30,7 @@ export interface GenerationParts {
 /** What is asked for. */
 export interface GenerationTask {
   readonly prompt: readonly number[]
-  readonly options: GenerationOptions
+  readonly options: EffectiveOptions
   /** The answer's tokens that were delivered already. */
   readonly delivered: readonly number[]
 }

@@ -4,6 +4,7 @@ import { chatMessageSchema, toolsSchema } from '../../helpers/protocol/chat-mess
 import {
   generationEndSchema,
   generationOptionsSchema,
+  reproducibilitySchema,
   resumeFromSchema,
   tokenSchema,
 } from '../../helpers/protocol/generation.js'
@@ -128,7 +129,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
     name: z.string(),
     sha256: z.string(),
     fingerprint: z.string(),
-    reproducibility: z.enum(['exact', 'machine', 'none']),
+    reproducibility: reproducibilitySchema,
     capabilities: z.array(z.enum(ENGINE_CAPABILITIES)),
     contextTokens: z.number().int().positive(),
     slots: z.number().int().positive(),

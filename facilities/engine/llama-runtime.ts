@@ -4,16 +4,17 @@ import { getModuleVersion, type Llama, type LlamaLogLevel, type LlamaModel } fro
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { MAX_CHUNK_TOKENS, PrefillPace } from '../../helpers/prefill-pace.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
-import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
+import {
+  effectiveOptions,
+  type RecommendedSampling,
+  USUAL_SAMPLING,
+} from '../../helpers/sampling.js'
 import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
 import { inspectGguf } from '../models/gguf-inspection.js'
 import { checkRequest, notSupported } from './check-request.js'
-import type {
-  EngineCapability,
-  GenerateRequest,
-  Reproducibility,
-  TemplatedPrompt,
-} from './engine.js'
+import type { EngineCapability, GenerateRequest, TemplatedPrompt } from './engine.js'
 import { LlamaChat } from './llama-chat.js'
 import { LlamaEmbedder } from './llama-embedder.js'
 import { loadModel, openLlama } from './llama-loading.js'
@@ -46,7 +47,11 @@ export interface LlamaRuntimeOptions {
   readonly maxStallMs?: number
   /** The file in which measurements are remembered. Default null: nowhere. */
   readonly tuningPath?: string | null
+  /** How the model is sampled from best, where that is known better than its file says. */
+  readonly sampling?: RecommendedSampling
   readonly clock: Clock
+  /** Draws the seeds of answers that are asked for without one. */
+  readonly random: Random
   /** Called with each line that llama.cpp logs. */
   readonly onLog: (line: string) => void
   /** Called as the model is read into memory, with how far that is from 0 to 1. */
@@ -67,6 +72,8 @@ interface LoadedParts {
   readonly chat: LlamaChat | null
   readonly embedder: LlamaEmbedder | null
   readonly tuning: ModelTuning
+  readonly sampling: RecommendedSampling
+  readonly random: Random
 }
 
 /**
@@ -85,12 +92,16 @@ export class LlamaRuntime {
   /** Tokens of a prompt that are evaluated at once, at most. */
   readonly promptChunkTokens: number
   /** What, besides the model's file, the numbers depend on. */
-  readonly fingerprintParts: { readonly build: string; readonly backend: string }
+  readonly fingerprintParts: {
+    readonly build: string
+    readonly backend: string
+    readonly sampling: string
+  }
   readonly #parts: LoadedParts
   #closing: Promise<void> | null = null
 
   private constructor(parts: LoadedParts, contextTokens: number, slots: number) {
-    const { chat, tokenizer, llama, tuning } = parts
+    const { chat, tokenizer, llama, tuning, sampling } = parts
     this.#parts = parts
     this.contextTokens = contextTokens
     this.slots = slots
@@ -102,7 +113,11 @@ export class LlamaRuntime {
     )
     this.threads = tuning.threads
     this.promptChunkTokens = tuning.promptChunkTokens
-    this.fingerprintParts = { build: buildOf(llama), backend: backendOf(llama) }
+    this.fingerprintParts = {
+      build: buildOf(llama),
+      backend: backendOf(llama),
+      sampling: JSON.stringify({ ...USUAL_SAMPLING, ...sampling }),
+    }
   }
 
   /**
@@ -142,8 +157,9 @@ export class LlamaRuntime {
     const work = new NativeWork()
     const { facts } = await inspectGguf(options.modelPath)
     const tuning = await tuningOf(llama, model, options, facts.isEmbedding)
-    const parts = { llama, model, tokenizer, work, contextTokens, ...tuning }
-    const { clock, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options
+    const sampling = { ...facts.sampling, ...options.sampling }
+    const { clock, random, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options
+    const parts = { llama, model, tokenizer, work, contextTokens, sampling, random, ...tuning }
     if (facts.isEmbedding) {
       const embedder = await LlamaEmbedder.create(model, tokenizer, work, parts)
       return new LlamaRuntime({ ...parts, embedder, chat: null, tuning }, contextTokens, slots)
@@ -188,10 +204,12 @@ export class LlamaRuntime {
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     this.#parts.work.throwIfClosed()
-    const { chat } = this.#parts
+    const { chat, sampling, random } = this.#parts
     if (chat === null) throw notSupported('llama.cpp', 'chat')
     const { capabilities } = this
-    return yield* chat.generate(checkRequest(request, { kind: 'llama.cpp', capabilities }), signal)
+    const checked = checkRequest(request, { kind: 'llama.cpp', capabilities })
+    const options = effectiveOptions(checked.options, sampling, () => random.below(2 ** 32))
+    return yield* chat.generate({ ...checked, options }, signal)
   }
 
   /**

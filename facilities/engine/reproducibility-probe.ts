@@ -1,5 +1,5 @@
+import type { Reproducibility } from '../../helpers/protocol/generation.js'
 import type { BatchStrategy } from './batch-strategy.js'
-import type { Reproducibility } from './engine.js'
 import type { LlamaSequence, NextToken } from './llama-sequence.js'
 
 /** Sequences that are compared, at most. */

@@ -7,7 +7,7 @@ import {
 } from 'node-llama-cpp'
 import type { ChosenToken } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { GenerationOptions } from '../../helpers/protocol/generation.js'
+import type { EffectiveOptions } from '../../helpers/sampling.js'
 import { tokenSeed } from '../../helpers/token-seed.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
@@ -26,7 +26,7 @@ const LEAST_TEMPERATURE = 1e-4
 export interface TokenSamplerParts {
   readonly model: LlamaModel
   readonly tokenizer: LlamaTokenizer
-  readonly options: GenerationOptions
+  readonly options: EffectiveOptions
   /** What the answer is held to; null for nothing. */
   readonly grammar: LlamaGrammar | null
 }
@@ -39,7 +39,7 @@ type Choice = SequenceEvaluateOptions & { seed: number }
  * alone: it has a seed of its own, and repetition is measured against the answer, not the prompt.
  */
 export class TokenSampler {
-  readonly #options: GenerationOptions
+  readonly #options: EffectiveOptions
   readonly #model: LlamaModel
   readonly #tokenizer: LlamaTokenizer
   readonly #grammar: LlamaGrammarEvaluationState | null

@@ -1,6 +1,7 @@
 import { convertMinilm } from '../../helpers/minilm/minilm-conversion.js'
 import { convertMinimind } from '../../helpers/minimind/minimind-conversion.js'
 import type { PackageFiles } from '../../helpers/model-package.js'
+import type { RecommendedSampling } from '../../helpers/sampling.js'
 import type { ModelFacts } from './model-facts.js'
 
 /** One file that a model is made from. */
@@ -23,6 +24,8 @@ export interface CatalogModel extends ModelFacts {
   readonly converter: string
   /** The GGUF file that the conversion gives, always the same. */
   readonly gguf: { readonly sizeBytes: number; readonly sha256: string }
+  /** How it is sampled from best; of a model that answers. */
+  readonly sampling?: RecommendedSampling
 }
 
 /**
@@ -73,6 +76,8 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
       sizeBytes: 27_702_304,
       sha256: 'fba410e71fbc590e7f32856fa9a274fbe61ff3e1456acbdff469a936f7041602',
     },
+    // It knows too little to be asked for anything but what it finds likeliest.
+    sampling: { temperature: 0, repeatPenalty: 1.1 },
   },
   {
     // all-MiniLM-L6-v2 of sentence-transformers.
@@ -106,6 +111,16 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
     },
   },
 ]
+
+/**
+ * What the catalogue recommends for a file. By its hash, not by a name: the same file gives the same
+ * answers however it was asked for.
+ *
+ * @param sha256 of the GGUF file, hexadecimal
+ */
+export function catalogSampling(sha256: string): RecommendedSampling {
+  return MODEL_CATALOG.find(({ gguf }) => gguf.sha256 === sha256)?.sampling ?? {}
+}
 
 /** The conversions that catalogue entries name. */
 export const MODEL_CONVERTERS: ReadonlyMap<string, ModelConverter> = new Map([

@@ -1,3 +1,4 @@
+import type { RecommendedSampling } from '../sampling.js'
 import { checkArchitecture } from './architecture-rules.js'
 import type { GgufHeader } from './gguf-header.js'
 import { GgufKeys } from './gguf-keys.js'
@@ -6,6 +7,7 @@ import { type Hyperparameters, readHyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
 import { isKnownArchitecture } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
+import { recommendedSampling } from './recommended-sampling.js'
 import { checkTensors } from './required-tensors.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
@@ -41,6 +43,8 @@ export interface GgufModelFacts {
   readonly pooling: 'none' | 'mean' | 'cls' | 'last' | 'rank' | null
   /** Whether it makes vectors of texts instead of answering. */
   readonly isEmbedding: boolean
+  /** How its makers recommend to sample from it. */
+  readonly sampling: RecommendedSampling
 }
 
 const POOLING = ['none', 'mean', 'cls', 'last', 'rank'] as const
@@ -90,6 +94,7 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
     name: shortened(name),
     licence: shortened(textOrNothing(header, 'general.license')),
     hasChatTemplate: keys.has('tokenizer.chat_template'),
+    sampling: recommendedSampling(header.metadata),
     ...embeddingFacts(keys, architecture, hyperparameters),
   }
 }

@@ -15,14 +15,22 @@ export interface OllamaChatRequest {
 }
 
 /**
- * The body of a request to `/api/chat`. Everything is said, because what is left out is what the
- * model's own file says.
+ * The body of a request to `/api/chat`. Of the options only those are said that the request sets: for
+ * the others the server does as its model's own file says. How long the answer and the context may be is
+ * not the model's to decide.
  *
  * @see https://docs.ollama.com/api/chat
  * @throws StarlingError INVALID_REQUEST when the arguments of a call in the conversation are no JSON
  *   object, or a result belongs to no call
  */
 export function ollamaChatRequest({ model, contextTokens, messages, options }: OllamaChatRequest) {
+  const { temperature, topK, topP, minP, seed, stop } = options
+  const { repeatPenalty, presencePenalty, frequencyPenalty } = options
+  const penalties = {
+    ...(repeatPenalty !== undefined && { repeat_penalty: repeatPenalty }),
+    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
+    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
+  }
   return {
     model,
     messages: messages.map((message, index) => ollamaMessage(message, messages.slice(0, index))),
@@ -35,16 +43,14 @@ export function ollamaChatRequest({ model, contextTokens, messages, options }: O
     options: {
       num_ctx: contextTokens,
       num_predict: options.maxTokens,
-      temperature: options.temperature,
-      top_k: options.topK,
-      top_p: options.topP,
-      min_p: options.minP,
-      repeat_last_n: REPETITION_WINDOW_TOKENS,
-      repeat_penalty: options.repeatPenalty,
-      presence_penalty: options.presencePenalty,
-      frequency_penalty: options.frequencyPenalty,
-      seed: options.seed,
-      stop: options.stop,
+      ...(temperature !== undefined && { temperature }),
+      ...(topK !== undefined && { top_k: topK }),
+      ...(topP !== undefined && { top_p: topP }),
+      ...(minP !== undefined && { min_p: minP }),
+      ...(Object.keys(penalties).length > 0 && { repeat_last_n: REPETITION_WINDOW_TOKENS }),
+      ...penalties,
+      ...(seed !== undefined && { seed }),
+      ...(stop.length > 0 && { stop }),
     },
   }
 }

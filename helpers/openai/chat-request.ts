@@ -1,8 +1,5 @@
 import type { ChatMessage } from '../protocol/chat-message.js'
-import { type GenerationOptions, generationOptionsSchema } from '../protocol/generation.js'
-
-/** What options are when nobody sets them. */
-const DEFAULTS = generationOptionsSchema.parse({})
+import type { GenerationOptions } from '../protocol/generation.js'
 
 /** A conversation for `/v1/chat/completions`, answered as a stream. */
 export interface OpenaiChatRequest {
@@ -12,25 +9,27 @@ export interface OpenaiChatRequest {
 }
 
 /**
- * The body of a request to `/v1/chat/completions`. What the OpenAI API itself does not know is only
- * sent when the caller asks for it: OpenAI refuses what it does not know, vLLM, llama-server and LM
- * Studio understand it. For the same reason a repetition penalty that nobody set is left out.
+ * The body of a request to `/v1/chat/completions`. Of the options only those are said that the request
+ * sets: for the others the server does as is best for its model. What the OpenAI API itself does not know
+ * is refused by OpenAI; vLLM, llama-server and LM Studio understand it.
  *
  * @see https://platform.openai.com/docs/api-reference/chat/create
  */
 export function openaiChatRequest({ model, messages, options }: OpenaiChatRequest) {
-  const { logprobs, jsonSchema, tools, stop, logitBias, repeatPenalty } = options
+  const { logprobs, jsonSchema, tools, stop, logitBias, seed } = options
+  const { temperature, topP, topK, minP } = options
+  const { repeatPenalty, presencePenalty, frequencyPenalty } = options
   return {
     model,
     messages: messages.map(openaiMessage),
     stream: true,
     stream_options: { include_usage: true },
     max_tokens: options.maxTokens,
-    temperature: options.temperature,
-    top_p: options.topP,
-    presence_penalty: options.presencePenalty,
-    frequency_penalty: options.frequencyPenalty,
-    seed: options.seed,
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { top_p: topP }),
+    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
+    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
+    ...(seed !== undefined && { seed }),
     ...(stop.length > 0 && { stop }),
     ...(Object.keys(logitBias).length > 0 && { logit_bias: logitBias }),
     ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
@@ -41,14 +40,13 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
       },
     }),
     ...(tools !== undefined && tools.length > 0 && { tools }),
-    ...(options.topK !== DEFAULTS.topK && { top_k: options.topK }),
-    ...(options.minP !== DEFAULTS.minP && { min_p: options.minP }),
+    ...(topK !== undefined && { top_k: topK }),
+    ...(minP !== undefined && { min_p: minP }),
     // vLLM's name, and the one of llama-server and LM Studio.
-    ...(repeatPenalty !== DEFAULTS.repeatPenalty &&
-      repeatPenalty !== 1 && {
-        repetition_penalty: repeatPenalty,
-        repeat_penalty: repeatPenalty,
-      }),
+    ...(repeatPenalty !== undefined && {
+      repetition_penalty: repeatPenalty,
+      repeat_penalty: repeatPenalty,
+    }),
   }
 }
 

@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import { accountCredentialSchema, sessionSchema } from './account.js'
 import { conversationSchema } from './chat-message.js'
-import { generationEndSchema, generationOptionsSchema, tokenSchema } from './generation.js'
+import {
+  generationEndSchema,
+  generationOptionsSchema,
+  reproducibilitySchema,
+  seedSchema,
+  tokenSchema,
+} from './generation.js'
 import { stream, unary } from './method.js'
 import { modelDetailsSchema } from './processor-protocol.js'
 
@@ -75,7 +81,15 @@ export const gatewayProtocol = {
       messages: conversationSchema,
       options: generationOptionsSchema.prefault({}),
     }),
-    chunk: tokenSchema,
+    /** The first one says how the answer can be repeated, or resumed; the others do not. */
+    chunk: tokenSchema.extend({
+      /** Of the answer: the one of the question, or else one that the gateway has drawn. */
+      seed: seedSchema.optional(),
+      /** The model that answers. */
+      model: z.string().max(200).optional(),
+      /** What is promised of its answers; left out when the model is only being loaded. */
+      reproducibility: reproducibilitySchema.optional(),
+    }),
     end: generationEndSchema.extend({
       /** The model that answered. */
       model: z.string(),

@@ -5,26 +5,39 @@ import { PROTOCOL_LIMITS } from './limits.js'
 
 const tokenIdSchema = z.number().int().min(0).max(0x7fff_ffff)
 
-/** How an answer is chosen from what the model finds likely. */
+/** Chance in an answer: the same seed, prompt, options and model give the same answer. */
+export const seedSchema = z.number().int().min(0).max(0xffff_ffff)
+
+/**
+ * What is promised of the same request with the same seed. `exact`: the same tokens alone, beside
+ * others and resumed from any position. `machine`: the same tokens when it is asked again at the same
+ * processor, alone. `none`: nothing.
+ */
+export const reproducibilitySchema = z.enum(['exact', 'machine', 'none'])
+
+/**
+ * How an answer is chosen from what the model finds likely. What is left out is left to the model: see
+ * helpers/sampling.ts. A server that runs a model elsewhere is not sent it either.
+ */
 export const generationOptionsSchema = z.strictObject({
   /** The most tokens the answer may have. */
   maxTokens: z.number().int().min(1).max(PROTOCOL_LIMITS.answerTokens).default(512),
   /** 0 always takes the likeliest token; higher is more varied. */
-  temperature: z.number().min(0).max(2).default(0),
+  temperature: z.number().min(0).max(2).optional(),
   /** Only the likeliest tokens that together reach this probability are considered. */
-  topP: z.number().gt(0).max(1).default(1),
+  topP: z.number().gt(0).max(1).optional(),
   /** Only this many of the likeliest tokens are considered; 0 considers all. */
-  topK: z.number().int().min(0).max(1000).default(0),
+  topK: z.number().int().min(0).max(1000).optional(),
   /** Only tokens at least this probable, relative to the likeliest one, are considered. */
-  minP: z.number().min(0).max(1).default(0),
+  minP: z.number().min(0).max(1).optional(),
   /** How much less likely a token gets by standing among the answer's last 64; 1 changes nothing. */
-  repeatPenalty: z.number().min(1).max(2).default(1.1),
+  repeatPenalty: z.number().min(1).max(2).optional(),
   /** Taken from a token's logit once when it stands among the answer's last 64. */
-  presencePenalty: z.number().min(-2).max(2).default(0),
+  presencePenalty: z.number().min(-2).max(2).optional(),
   /** Taken from a token's logit for each time that it stands among the answer's last 64. */
-  frequencyPenalty: z.number().min(-2).max(2).default(0),
-  /** The same seed, prompt and model give the same answer. */
-  seed: z.number().int().min(0).max(0xffff_ffff).default(0),
+  frequencyPenalty: z.number().min(-2).max(2).optional(),
+  /** Left out, the gateway draws one. */
+  seed: seedSchema.optional(),
   /** The answer ends where one of these would begin; it is not part of it. */
   stop: z.array(z.string().min(1).max(256)).max(16).default([]),
   /** Added to the logits of tokens, by their ids. -100 bans a token, 100 all but forces it. */
@@ -93,6 +106,7 @@ export const generationEndSchema = z.strictObject({
 export type GenerationOptions = z.infer<typeof generationOptionsSchema>
 /** Generation options as a caller writes them: each may be left out. */
 export type GenerationOptionsInput = z.input<typeof generationOptionsSchema>
+export type Reproducibility = z.infer<typeof reproducibilitySchema>
 export type Token = z.infer<typeof tokenSchema>
 export type TokenLogprob = z.infer<typeof logprobSchema>
 export type GenerationEnd = z.infer<typeof generationEndSchema>

@@ -3,6 +3,7 @@ import { conversationSchema } from './chat-message.js'
 import {
   generationEndSchema,
   generationOptionsSchema,
+  reproducibilitySchema,
   resumeFromSchema,
   tokenSchema,
 } from './generation.js'
@@ -58,6 +59,8 @@ export const offeredModelSchema = modelDetailsSchema.extend({
    * answer. `failure`: it could not be loaded or reached a moment ago.
    */
   hindrance: z.enum(['memory', 'failure']).optional(),
+  /** Known once it is loaded. */
+  reproducibility: reproducibilitySchema.optional(),
 })
 
 /** What a processor can do right now. */

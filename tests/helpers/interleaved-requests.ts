@@ -1,10 +1,7 @@
 import fc from 'fast-check'
 import type { GenerateRequest } from '../../facilities/engine/engine.js'
-import {
-  type GenerationEnd,
-  generationOptionsSchema,
-  type Token,
-} from '../../helpers/protocol/generation.js'
+import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
+import { optionsOf } from './asked-options.js'
 import { ensure } from './property.js'
 
 const PROMPTS = ['Once upon a time', 'The sun was', 'Tom and his mom', 'One day a girl named Sue']
@@ -48,7 +45,7 @@ export class InterleavedRequest {
 
   constructor(answering: Answering, prompt: string) {
     this.prompt = prompt
-    const options = generationOptionsSchema.parse({ maxTokens: MAX_TOKENS })
+    const options = optionsOf({ maxTokens: MAX_TOKENS })
     const messages = [{ role: 'user' as const, content: prompt }]
     this.#generation = answering.generate({ messages, options }, this.#cancel.signal)
   }

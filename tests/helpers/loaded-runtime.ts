@@ -5,12 +5,12 @@ import { LlamaRuntime, type LlamaRuntimeOptions } from '../../facilities/engine/
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
-import {
-  type GenerationEnd,
-  type GenerationOptionsInput,
-  generationOptionsSchema,
-  type Token,
+import type {
+  GenerationEnd,
+  GenerationOptionsInput,
+  Token,
 } from '../../helpers/protocol/generation.js'
+import { optionsOf } from './asked-options.js'
 import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 
 /** A whole answer of a runtime in this process. */
@@ -51,6 +51,7 @@ export async function openRuntime(
     modelPath: TINY_MODEL_PATH,
     ...{ slots: 4, contextTokens: 1024, threads: 1, gpu: false },
     clock: new SystemClock(),
+    random: new SystemRandom(),
     onLog: () => undefined,
     onProgress: () => undefined,
     ...options,
@@ -65,10 +66,7 @@ export function begin(
   { resumeFrom, signal = new AbortController().signal }: AskOptions = {},
 ): AsyncGenerator<Token, GenerationEnd, void> {
   const messages = typeof said === 'string' ? [{ role: 'user' as const, content: said }] : said
-  return runtime.generate(
-    { messages, options: generationOptionsSchema.parse(options), resumeFrom },
-    signal,
-  )
+  return runtime.generate({ messages, options: optionsOf(options), resumeFrom }, signal)
 }
 
 /** The rest of an answer. */

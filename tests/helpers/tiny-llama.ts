@@ -8,12 +8,12 @@ import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
 import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
-import {
-  type GenerationEnd,
-  type GenerationOptionsInput,
-  generationOptionsSchema,
-  type Token,
+import type {
+  GenerationEnd,
+  GenerationOptionsInput,
+  Token,
 } from '../../helpers/protocol/generation.js'
+import { optionsOf } from './asked-options.js'
 
 /** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
 export const TINY_MODEL_PATH = fileURLToPath(
@@ -100,7 +100,7 @@ export function generate(
 ): AsyncGenerator<Token, GenerationEnd, void> {
   const request = {
     messages: [{ role: 'user' as const, content }],
-    options: generationOptionsSchema.parse(options),
+    options: optionsOf(options),
   }
   return engine.generate(request, signal)
 }

@@ -1,12 +1,15 @@
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
-import type { GenerationOptionsInput, Token } from '../../helpers/protocol/generation.js'
-import type { EndOf } from '../../helpers/protocol/method.js'
+import type { GenerationOptionsInput } from '../../helpers/protocol/generation.js'
+import type { ChunkOf, EndOf } from '../../helpers/protocol/method.js'
 import type { ClientAccounts } from './accounts.js'
 import type { GatewayAccess } from './gateway-access.js'
 
 /** How an answer of the mesh ended. */
 export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
+
+/** A token of an answer; the first one with what it takes to repeat the answer. */
+export type AnswerToken = ChunkOf<typeof gatewayProtocol.infer>
 
 /** A question to the mesh. */
 export interface Question {
@@ -26,7 +29,7 @@ export async function* ask(
   gateway: GatewayAccess,
   accounts: ClientAccounts,
   signal: AbortSignal,
-): AsyncGenerator<Token, AnswerEnd, void> {
+): AsyncGenerator<AnswerToken, AnswerEnd, void> {
   const request = (credential: string) =>
     gateway.open(
       gatewayProtocol.infer,

@@ -4,9 +4,8 @@ import type { ClientFolder } from '../../facilities/home/client-folder.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
-import type { Token } from '../../helpers/protocol/generation.js'
 import { ClientAccounts } from './accounts.js'
-import { type AnswerEnd, ask, type Question } from './ask.js'
+import { type AnswerEnd, type AnswerToken, ask, type Question } from './ask.js'
 import { GatewayAccess } from './gateway-access.js'
 
 /** A user's side of the mesh: accounts, models and questions. */
@@ -50,7 +49,7 @@ export class ClientWorker {
   }
 
   /** Streams an answer. @throws StarlingError NOT_LOGGED_IN, or as the stream */
-  ask(question: Question, signal: AbortSignal): AsyncGenerator<Token, AnswerEnd, void> {
+  ask(question: Question, signal: AbortSignal): AsyncGenerator<AnswerToken, AnswerEnd, void> {
     return ask(question, this.#gateway, this.accounts, signal)
   }
 }

@@ -76,7 +76,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       })
       .stream(gatewayProtocol.infer, async function* (request, context) {
         const uncount = await gateway.#admission.admit(request, onBehalfOf(context))
-        const { model, answer, first, end } = await gateway
+        const { head, answer, first, end } = await gateway
           .#begin(request, context)
           .catch((error: unknown) => {
             // Whoever asked may ask again at no cost.
@@ -84,8 +84,9 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
             throw error
           })
         try {
+          const { model } = head
           if (first.done) return { ...first.value, model }
-          yield first.value
+          yield { ...first.value, ...head }
           return { ...(yield* answer), model }
         } finally {
           end()
@@ -140,8 +141,11 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   /** Picks a processor and asks it, up to its first token. @returns `end` is to be called once */
   async #begin(request: RequestOf<typeof gatewayProtocol.infer>, context: RequestContext) {
     const { processor, offer } = this.#router.route(request.model)
-    const { name: model } = offer
-    const { messages, options } = request
+    const { name: model, reproducibility } = offer
+    const { messages } = request
+    const { seed = this.#random.below(2 ** 32) } = request.options
+    const options = { ...request.options, seed }
+    const head = { seed, model, ...(reproducibility && { reproducibility }) }
     const end = processor.begin(model)
     const answer = processor.connection.open(
       processorProtocol.generate,
@@ -149,7 +153,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       onBehalfOf(context),
     )
     try {
-      return { model, answer, first: await answer.next(), end }
+      return { head, answer, first: await answer.next(), end }
     } catch (error) {
       end()
       throw error

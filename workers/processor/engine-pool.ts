@@ -1,5 +1,5 @@
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { Engine, EngineStatus } from '../../facilities/engine/engine.js'
+import type { Engine, EngineInfo, EngineStatus } from '../../facilities/engine/engine.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
@@ -136,7 +136,7 @@ export class EnginePool {
     const hasFailed = pooled.hasFailed || pooled.neededBytes > this.#memoryBytes
     return {
       ...details,
-      ...(isKept && { contextTokens: engine.info().contextTokens }),
+      ...(isKept && knownOf(engine.info())),
       name,
       isLoaded,
       slots: queue.slots,
@@ -222,6 +222,11 @@ export class EnginePool {
       idleInMs.length === 0 ? {} : { retryAfterMs: Math.ceil(Math.min(...idleInMs)) },
     )
   }
+}
+
+/** What is known of a model from its first load on. */
+function knownOf({ contextTokens, reproducibility }: EngineInfo) {
+  return { contextTokens, reproducibility }
 }
 
 function mebibytes(bytes: number): number {

@@ -1,5 +1,6 @@
 import type { Engine, GenerateRequest } from '../../../facilities/engine/engine.js'
-import { answer } from '../tiny-llama.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import { answer, collect } from '../tiny-llama.js'
 import { type ComplianceSubject, codeOf, FOREVER, requestOf } from './subject.js'
 
 /** Options as nobody should write them; each replaces what is right. */
@@ -61,6 +62,17 @@ export function requestChecks(subject: ComplianceSubject): void {
     engine.generate(request, FOREVER).next()
 
   if (subject.can('chat')) {
+    subject.test(
+      'should answer as is best for its model when a request leaves that open',
+      async (t) => {
+        const engine = await subject.shared()
+        const { messages } = requestOf(subject.prompt(0))
+        const options = generationOptionsSchema.parse({ maxTokens: 8 })
+        const { end } = await collect(engine.generate({ messages, options }, FOREVER))
+        t.is(end.completionTokens, 8)
+      },
+    )
+
     subject.test(
       'should fail with INVALID_REQUEST and go on when options are out of bounds',
       async (t) => {

@@ -3,12 +3,12 @@ import type {
   Engine,
   EngineCapability,
   GenerateRequest,
-  Reproducibility,
 } from '../../../facilities/engine/engine.js'
-import {
-  type GenerationOptionsInput,
-  generationOptionsSchema,
+import type {
+  GenerationOptionsInput,
+  Reproducibility,
 } from '../../../helpers/protocol/generation.js'
+import { optionsOf } from '../asked-options.js'
 import type { Scope } from '../scope.js'
 
 /** What an engine says of itself, and what the suite needs to know to ask it. */
@@ -85,7 +85,7 @@ export const LONG = { maxTokens: 200 }
 
 /** A request of one message. */
 export function requestOf(content: string, options: GenerationOptionsInput = {}): GenerateRequest {
-  return { messages: [{ role: 'user', content }], options: generationOptionsSchema.parse(options) }
+  return { messages: [{ role: 'user', content }], options: optionsOf(options) }
 }
 
 /** The code of the error that a promise is rejected with; `nothing` when it is not. */

@@ -1,9 +1,14 @@
 import test from 'brittle'
 import { z } from 'zod'
 import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
-import type { GenerationOptionsInput } from '../../../helpers/protocol/generation.js'
-import { ask, defaultModelPath, openRuntime } from '../../helpers/loaded-runtime.js'
+import {
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+} from '../../../helpers/protocol/generation.js'
+import { USUAL_SAMPLING } from '../../../helpers/sampling.js'
+import { ask, defaultModelPath, finish, openRuntime } from '../../helpers/loaded-runtime.js'
 
+const FOREVER = new AbortController().signal
 const CAPITAL = 'What is the capital of France?'
 
 /** Loading takes half a second: the tests of this file share one. The last test closes it. */
@@ -37,6 +42,18 @@ test('should choose only among the likeliest when it is told how many', async (t
     const options = { maxTokens: 10, temperature: 2, seed: 99, ...narrow }
     t.alike((await ask(runtime, CAPITAL, options)).ids, greedy.ids, JSON.stringify(narrow))
   }
+})
+
+test('should sample as is usual, and each time otherwise, when nothing is asked for', async (t) => {
+  const runtime = await runtimeOfAll()
+  const answerOf = async (given: GenerationOptionsInput) => {
+    const options = generationOptionsSchema.parse({ maxTokens: 30, ...given })
+    const messages = [{ role: 'user' as const, content: 'Tell me a story about the sea.' }]
+    return (await finish(runtime.generate({ messages, options }, FOREVER))).ids
+  }
+  t.alike(await answerOf({ seed: 5 }), await answerOf({ seed: 5, ...USUAL_SAMPLING }))
+  const open = [await answerOf({}), await answerOf({}), await answerOf({})]
+  t.ok(new Set(open.map(String)).size > 1)
 })
 
 test('should repeat itself less when repetition is punished', async (t) => {

@@ -5,7 +5,7 @@ import test from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
 import { LlamaProcess } from '../../../facilities/engine/llama-process.js'
-import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import { optionsOf } from '../../helpers/asked-options.js'
 import { isRunning, processGone } from '../../helpers/process-gone.js'
 import {
   answer,
@@ -150,7 +150,7 @@ test('should stop the model when the reader is slow', async (t) => {
   })
   const request = {
     messages: [{ role: 'user' as const, content: 'Once upon a time' }],
-    options: generationOptionsSchema.parse({ maxTokens: 40 }),
+    options: optionsOf({ maxTokens: 40 }),
   }
   const slow = child.open(request, 8)
   // Long enough for the slow one to have ended, had nothing held it.
@@ -180,7 +180,7 @@ test('should fail with CONTEXT_TOO_LONG when the prompt leaves no room for an an
 test('should refuse a request that is out of bounds and go on when others run', async (t) => {
   const engine = await sharedLlama()
   const beside = answer(engine, 'The sun was', { maxTokens: 20 })
-  const options = { ...generationOptionsSchema.parse({}), temperature: -1 }
+  const options = { ...optionsOf(), temperature: -1 }
   const wrong = engine.generate({ messages: [{ role: 'user', content: 'x' }], options }, FOREVER)
   await t.exception(wrong.next(), { code: 'INVALID_REQUEST' })
   t.is((await beside).tokenIds.length, 20)
@@ -211,7 +211,10 @@ test('should fail with ENGINE_CRASHED and answer the next request when its proce
     outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code),
     PROMPTS.map(() => 'ENGINE_CRASHED'),
   )
-  t.ok(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason.retryable))
+  t.ok(
+    outcomes.every((outcome) => outcome.status === 'rejected' && !outcome.reason.retryable),
+    'one of them may be what ended it',
+  )
 
   t.alike(engine.status(), { state: 'stopped', restarts: 0 })
 

@@ -1,7 +1,15 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'brittle'
 import fc from 'fast-check'
 import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
-import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import {
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+} from '../../../helpers/protocol/generation.js'
+import { optionsOf } from '../../helpers/asked-options.js'
+import { readDraft } from '../../helpers/gguf-draft.js'
+import { fileOf, real, setKey } from '../../helpers/gguf-scene.js'
 import {
   ask,
   begin,
@@ -11,6 +19,7 @@ import {
   openRuntime,
 } from '../../helpers/loaded-runtime.js'
 import { ensure, holds } from '../../helpers/property.js'
+import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
 const FOREVER = new AbortController().signal
 
@@ -73,7 +82,7 @@ test('should refuse what its native code must never see', async (t) => {
     { logitBias: { '1': Number.NaN } },
     { logitBias: { '50257': 1 } },
   ]) {
-    const options = Object.assign({ ...generationOptionsSchema.parse({}) }, wrongly)
+    const options = Object.assign({ ...optionsOf() }, wrongly)
     const request = { messages: [{ role: 'user' as const, content: 'x' }], options }
     await t.exception(runtime.generate(request, FOREVER).next(), wrong)
   }
@@ -175,4 +184,25 @@ test('should end what runs, what waits and what comes with DRAINING when it is c
   await t.exception(async () => runtime.applyTemplate([{ role: 'user', content: 'x' }]), closed)
   await t.exception(runtime.embed(['x'], FOREVER), closed)
   await runtime.close()
+})
+
+test('should sample as its file recommends where nothing else is asked for or known', async (t) => {
+  const draft = readDraft(await readFile(TINY_MODEL_PATH))
+  setKey(draft, 'general.sampling.temp', real(0))
+  setKey(draft, 'general.sampling.penalty_repeat', real(1.1))
+  const modelPath = join(await t.tmp(), 'greedy.gguf')
+  await writeFile(modelPath, fileOf(draft))
+  const runtime = await loadRuntime(t, { modelPath })
+  const answerOf = async (given: GenerationOptionsInput, by = runtime) => {
+    const options = generationOptionsSchema.parse({ maxTokens: 20, ...given })
+    const messages = [{ role: 'user' as const, content: 'Once upon a time' }]
+    return (await finish(by.generate({ messages, options }, FOREVER))).ids
+  }
+  const greedy = await answerOf({ temperature: 0, repeatPenalty: 1.1 })
+  t.alike(await answerOf({}), greedy)
+  t.unlike(await answerOf({ temperature: 2, topK: 0, topP: 1, minP: 0, seed: 1 }), greedy)
+  const sampling = { temperature: 2, topK: 0, topP: 1, minP: 0 }
+  const other = await loadRuntime(t, { modelPath, sampling })
+  t.unlike(await answerOf({ seed: 1 }, other), greedy, 'what is known better is preferred')
+  t.unlike(other.fingerprintParts, runtime.fingerprintParts, 'answers depend on it')
 })

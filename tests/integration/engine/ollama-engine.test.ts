@@ -3,7 +3,10 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { OllamaEngine } from '../../../facilities/engine/ollama-engine.js'
 import { listOllamaModels } from '../../../facilities/engine/ollama-models.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
-import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import {
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+} from '../../../helpers/protocol/generation.js'
 import { startOllamaServer } from '../../helpers/ollama-server.js'
 import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/remote-engines.js'
 import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
@@ -116,6 +119,26 @@ test('should say everything that a request asks for when it is sent', async (t) 
     },
   })
   t.alike(below.requests.at(-1)?.options, options, 'and the server understands the same')
+})
+
+test('should leave to the server what a request leaves open', async (t) => {
+  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
+  const engine = engineOf(t, server, 'words')
+  const messages = [{ role: 'user' as const, content: 'one' }]
+  const sent = async (given: GenerationOptionsInput) => {
+    const options = generationOptionsSchema.parse(given)
+    await collect(engine.generate({ messages, options }, FOREVER))
+    return Object(server.requests.at(-1)?.body).options
+  }
+  t.alike(await sent({}), { num_ctx: 4096, num_predict: 512 })
+  t.alike(await sent({ seed: 0, temperature: 0, presencePenalty: 0 }), {
+    num_ctx: 4096,
+    num_predict: 512,
+    temperature: 0,
+    repeat_last_n: 64,
+    presence_penalty: 0,
+    seed: 0,
+  })
 })
 
 test('should end with the functions that the model asks for', async (t) => {

@@ -63,8 +63,10 @@ test('should stream an answer when a user has registered and logged in', async (
   t.is(email, ADA.email)
   t.ok(expiresAt > Date.now())
   const { chunks, end } = await readAll(client.ask(question('one two three'), never))
+  const seed = chunks[0]?.seed
+  t.ok(seed !== undefined, 'with which the answer can be repeated')
   t.alike(chunks, [
-    { text: 'one', tokenId: 0, index: 0 },
+    { text: 'one', tokenId: 0, index: 0, seed, model: 'scripted', reproducibility: 'exact' },
     { text: ' two', tokenId: 1, index: 1 },
     { text: ' three', tokenId: 2, index: 2 },
   ])

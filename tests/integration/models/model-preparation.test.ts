@@ -10,8 +10,20 @@ import {
   type Token,
 } from 'node-llama-cpp'
 import { SystemRandom } from '../../../facilities/clock/random.js'
-import { DEFAULT_MODEL_NAME, MODEL_CATALOG } from '../../../facilities/models/catalog.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import {
+  catalogSampling,
+  DEFAULT_MODEL_NAME,
+  MODEL_CATALOG,
+} from '../../../facilities/models/catalog.js'
 import { ModelCache } from '../../../facilities/models/model-cache.js'
+import {
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+} from '../../../helpers/protocol/generation.js'
+import { GREEDY } from '../../helpers/asked-options.js'
+import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 
 async function prepareDefaultModel(t: Test): Promise<{ path: string; sha256: string }> {
   const cache = new ModelCache({ directory: await t.tmp(), random: new SystemRandom() })
@@ -134,4 +146,24 @@ test('should know its special tokens when llama.cpp has loaded it', async (t) =>
   t.is(model.tokens.shouldPrependBosToken, false)
   const end = model.tokens.eos as Token
   t.ok(model.isEogToken(end))
+})
+
+test('should be sampled from as the catalogue recommends when nothing is asked for', async (t) => {
+  const engine = new LlamaEngine({
+    model: DEFAULT_MODEL_NAME,
+    modelsDirectory: SHARED_MODELS_DIRECTORY,
+    clock: new SystemClock(),
+    gpu: false,
+  })
+  t.teardown(() => engine.dispose())
+  const messages = [{ role: 'user' as const, content: 'Tell me a story about the sea.' }]
+  const answerOf = async (given: GenerationOptionsInput) => {
+    const options = generationOptionsSchema.parse({ maxTokens: 30, ...given })
+    return (await collect(engine.generate({ messages, options }, new AbortController().signal)))
+      .text
+  }
+  const sha256 = MODEL_CATALOG.find(({ name }) => name === DEFAULT_MODEL_NAME)?.gguf.sha256 ?? ''
+  const recommended = await answerOf({ ...GREEDY, ...catalogSampling(sha256) })
+  t.alike([await answerOf({}), await answerOf({})], [recommended, recommended])
+  t.not(await answerOf({ temperature: 2, topK: 0, topP: 1, seed: 1 }), recommended)
 })

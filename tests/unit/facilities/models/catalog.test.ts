@@ -1,9 +1,11 @@
 import test from 'brittle'
 import {
+  catalogSampling,
   DEFAULT_MODEL_NAME,
   MODEL_CATALOG,
   MODEL_CONVERTERS,
 } from '../../../../facilities/models/catalog.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
 
 test('should hold the default model when the catalogue is asked', (t) => {
   t.ok(MODEL_CATALOG.some((model) => model.name === DEFAULT_MODEL_NAME))
@@ -16,4 +18,12 @@ test('should be complete when every entry is looked at', (t) => {
     t.ok(model.files.length > 0)
     for (const { sha256 } of [...model.files, model.gguf]) t.ok(/^[0-9a-f]{64}$/.test(sha256))
   }
+})
+
+test('should recommend for a file what its entry says, and nobody could not ask for', (t) => {
+  for (const { gguf, sampling = {} } of MODEL_CATALOG) {
+    t.alike(catalogSampling(gguf.sha256), sampling)
+    t.ok(generationOptionsSchema.safeParse(sampling).success)
+  }
+  t.alike(catalogSampling('0'.repeat(64)), {})
 })

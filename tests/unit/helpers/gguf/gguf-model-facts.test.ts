@@ -54,6 +54,7 @@ test('should say what a model is when its file is whole', (t) => {
     name: 'tiny-distilled-stories',
     licence: null,
     hasChatTemplate: false,
+    sampling: {},
     pooling: null,
     isEmbedding: false,
   })

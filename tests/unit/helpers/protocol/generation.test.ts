@@ -26,11 +26,9 @@ test('should refuse a conversation when it is empty, blank or too large', (t) =>
   for (const messages of wrong) t.absent(conversationSchema.safeParse(messages).success)
 })
 
-test('should choose greedily when no options are given', (t) => {
+test('should leave everything about sampling open when no options are given', (t) => {
   const options = generationOptionsSchema.parse({})
-  t.is(options.temperature, 0)
-  t.is(options.maxTokens, 512)
-  t.is(options.seed, 0)
+  t.alike(options, { maxTokens: 512, stop: [], logitBias: {} })
   t.alike(generationOptionsSchema.parse(options), options, 'its defaults are within its own bounds')
 })
 

@@ -9,6 +9,9 @@ import { END, clientScene as scene } from '../../../helpers/client-scene.js'
 
 const SESSION = { email: 'ada@example.com', token: 'a.b.c', expiresAt: 1_800_000_000_000 }
 
+/** What the first token says besides itself. */
+const REPEATABLE = { seed: 4_294_967_295, model: 'small', reproducibility: 'exact' as const }
+
 test('should write the answer as it comes when a question is asked', async (t) => {
   const { tools, client, written } = await scene(t)
   client.ask.callsFake(async function* () {
@@ -27,12 +30,12 @@ test('should write the answer as it comes when a question is asked', async (t) =
 test('should write each token and the end when a program asks', async (t) => {
   const { tools, client, objects } = await scene(t, { json: true })
   client.ask.callsFake(async function* () {
-    yield { text: 'yes', tokenId: 1, index: 0 }
+    yield { text: 'yes', tokenId: 1, index: 0, ...REPEATABLE }
     return { ...END, completionTokens: 30, timings: { promptMs: 5, generationMs: 120 } }
   })
   await askOnce(tools, {}, ['Why?'])
   t.alike(objects(), [
-    { type: 'token', text: 'yes', tokenId: 1, index: 0 },
+    { type: 'token', text: 'yes', tokenId: 1, index: 0, ...REPEATABLE },
     {
       type: 'end',
       ...END,

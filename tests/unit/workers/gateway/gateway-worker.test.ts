@@ -84,7 +84,8 @@ test('should relay an answer token by token and name the model at its end', asyn
   connectAuth()
   const { connection, engine } = await connectProcessor()
   const answer = infer({ model: 'scripted' })
-  t.alike((await answer.next()).value, { text: 'one', tokenId: 0, index: 0 })
+  const first = (await answer.next()).value
+  t.alike([Object(first).text, Object(first).tokenId, Object(first).index], ['one', 0, 0])
   t.is(engine.tokensProduced, 1, 'pulled, not pushed')
   const { chunks, end } = await readAll(answer)
   t.alike(
@@ -224,4 +225,37 @@ test('should say which models are served, by how many and with how much room', a
     ],
   })
   await t.exception(models('a.b.c'), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should draw a seed for each question that has none, and tell it with the first token', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t)
+  connectAuth()
+  const { connection } = await connectProcessor()
+  const seeds = new Set<number>()
+  for (let asked = 0; asked < 3; asked += 1) {
+    const { chunks } = await readAll(infer({ options: { temperature: 1 } }))
+    const sent = Object(connection.open.lastCall.args[1]).options
+    t.is(sent.seed, chunks[0]?.seed, 'what the processor was asked with')
+    t.alike(
+      chunks.slice(1).map((chunk) => Object.keys(chunk).sort()),
+      chunks.slice(1).map(() => ['index', 'text', 'tokenId']),
+      'and with no other',
+    )
+    t.alike([chunks[0]?.model, chunks[0]?.reproducibility], ['scripted', 'exact'])
+    seeds.add(sent.seed)
+  }
+  t.is(seeds.size, 3)
+  t.ok([...seeds].every((seed) => Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
+})
+
+test('should keep to the seed of a question, and add nothing that it does not ask for', async (t) => {
+  const { infer, connectAuth, connectProcessor } = await scene(t)
+  connectAuth()
+  const { connection } = await connectProcessor()
+  for (const seed of [0, 7, 2 ** 32 - 1]) {
+    const { chunks } = await readAll(infer({ options: { seed } }))
+    t.is(chunks[0]?.seed, seed)
+    const { options } = Object(connection.open.lastCall.args[1])
+    t.alike(options, { seed, maxTokens: 512, stop: [], logitBias: {} })
+  }
 })

@@ -18,6 +18,9 @@ const QUESTION = {
   messages: [{ role: 'user' as const, content: 'one two three' }],
 }
 
+/** What is known of its model once it is loaded. */
+const KNOWN = { contextTokens: 4096, reproducibility: 'exact' } as const
+
 /** An engine whose model gets ready when a test says so. */
 function slowEngine(ready: Promise<void>): ScriptedEngine {
   return new ScriptedEngine({ beforeLoad: () => ready })
@@ -85,7 +88,7 @@ test('should name its model only when that is loaded', async (t) => {
   })
   loaded()
   await worker.serving()
-  const offered = offeredModel('scripted', { slots: 2, queueLength: 2, contextTokens: 4096 })
+  const offered = offeredModel('scripted', { ...KNOWN, slots: 2, queueLength: 2 })
   t.alike(await load(), { models: [offered] })
   t.is((await readAll(generate())).chunks.length, 3)
 })
@@ -124,7 +127,7 @@ test('should let a few wait and refuse more when all slots are busy', async (t) 
   await worker.serving()
   const answers = [readAll(generate()), readAll(generate()), readAll(generate())]
   await settle()
-  const idle = offeredModel('scripted', { slots: 2, queueLength: 1, contextTokens: 4096 })
+  const idle = offeredModel('scripted', { ...KNOWN, slots: 2, queueLength: 1 })
   t.alike(worker.load(), { models: [{ ...idle, running: 2, queued: 1 }] })
   const nobodyKnows = { code: 'OVERLOADED', retryAfterMs: undefined }
   await t.exception(generate().next(), nobodyKnows, 'no answer has ended yet')
