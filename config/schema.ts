@@ -65,10 +65,7 @@ const rateLimitSchema = z.strictObject({
 const gatewaySchema = z.strictObject({
   /** How often each processor is asked how busy it is. */
   loadIntervalMs: intervalMs.default(500),
-  /**
-   * The model that answers questions that name none. Left out: the one that most processors were given
-   * first.
-   */
+  /** For questions that name no model. Left out: the model that is first on most processors. */
   defaultModel: z.string().min(1).max(200).optional(),
   rateLimit: rateLimitSchema.prefault({}),
   /** All message contents of one conversation together, in UTF-8. */

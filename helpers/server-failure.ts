@@ -140,7 +140,7 @@ function shown(text: string, secret: string | null | undefined): string {
   return line === '' ? 'it does not say why' : line.slice(0, SHOWN_CHARACTERS)
 }
 
-/** Seconds, or a date. Undefined when the server does not say, or nothing that can be understood. */
+/** Parses seconds or a date. Undefined if there is no header, or none that can be parsed. */
 function waitOf({ retryAfter, nowMs }: ServerRefusal): number | undefined {
   if (retryAfter === undefined) return undefined
   const seconds = Number(retryAfter)

@@ -4,7 +4,7 @@ import type { Clock, Timer } from './clock.js'
  * Runs `action` every `intervalMs` until cancelled. The next run is scheduled when the last one has
  * ended, so a slow action never overlaps itself. `action` handles its own errors.
  *
- * @param intervalMs a function is asked before each run, for intervals that differ
+ * @param intervalMs a function is called before each run, for intervals of different lengths
  */
 export function repeat(
   clock: Clock,

@@ -36,11 +36,11 @@ export interface EngineInfo {
   /** SHA-256 of the model file, hexadecimal; null where there is no file. */
   readonly modelSha256: string | null
   /**
-   * SHA-256 over all that answers depend on: the model, what is recommended for it, the build and the
-   * backend. Hexadecimal; null where they are unknown.
+   * SHA-256 over everything that answers depend on: the model, its recommended sampling, the build and
+   * the backend. Hexadecimal; null if they are unknown.
    */
   readonly fingerprint: string | null
-  /** `exact` is promised of all engines of the fingerprint, and tried when the model is loaded. */
+  /** `exact` holds for all engines of the same fingerprint, and is tested when the model is loaded. */
   readonly reproducibility: Reproducibility
   readonly capabilities: ReadonlySet<EngineCapability>
   /** Prompt and answer together, in tokens. */
@@ -73,7 +73,7 @@ export interface LoadOptions {
 /** A conversation to be answered. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
-  /** Where they leave something out, the engine does as is best for its model. */
+  /** Options that are left out take the defaults of the model. */
   readonly options: GenerationOptions
   /**
    * The ids of the answer's tokens that were delivered already, from its first one: the answer goes

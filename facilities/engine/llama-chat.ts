@@ -1,8 +1,8 @@
 import type { Llama, LlamaModel } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
 import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
-import type { EffectiveOptions } from '../../helpers/sampling.js'
 import type { Clock } from '../clock/clock.js'
 import { BatchStrategy } from './batch-strategy.js'
 import type { GenerateRequest } from './engine.js'
@@ -33,7 +33,7 @@ export interface LlamaChatParts {
   readonly onLog: (line: string) => void
 }
 
-/** A conversation to be answered, with nothing left open. */
+/** A conversation to be answered, with every option set. */
 export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
   readonly options: EffectiveOptions
 }

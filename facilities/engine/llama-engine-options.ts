@@ -36,7 +36,7 @@ export interface LlamaEngineOptions {
   /** How much memory there is to take, in bytes. Default: what the system says is available. */
   readonly availableMemoryBytes?: () => number
   readonly clock: Clock
-  /** Default: the machine's own. */
+  /** Default: the operating system's random source. */
   readonly random?: Random
   /** Called with what the engine's process writes, a line at a time: for the debug log. */
   readonly onLog?: (line: string) => void

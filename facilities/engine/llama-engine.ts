@@ -1,7 +1,7 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
-import { retryDelayMs } from '../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { decodeVector } from '../../helpers/vector-bytes.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import type {
@@ -32,7 +32,7 @@ export const TOKENS_AHEAD = 16
 /** How many are taken before more are allowed: half of the window, so that it never runs empty. */
 const GRANT_TOKENS = TOKENS_AHEAD / 2
 
-/** Between restarts in a row, from the second one on. */
+/** Before each restart in a row, except the first one. */
 const RESTART_DELAYS = { firstMs: 250, mostMs: 10_000 }
 
 /**
@@ -257,7 +257,7 @@ export class LlamaEngine implements Engine {
     throw new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
   }
 
-  /** The first restart is immediate; each one in a row after it waits longer. */
+  /** The first restart is immediate; the pause before each further one in a row is longer. */
   async #restartDelay(): Promise<void> {
     if (this.#failures < 2) return
     const delayMs = retryDelayMs(RESTART_DELAYS, this.#failures - 1, this.#random.fraction())

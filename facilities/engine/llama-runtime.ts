@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { getModuleVersion, type Llama, type LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import { MAX_CHUNK_TOKENS, PrefillPace } from '../../helpers/prefill-pace.js'
-import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
-import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
 import {
   effectiveOptions,
   type RecommendedSampling,
   USUAL_SAMPLING,
-} from '../../helpers/sampling.js'
+} from '../../helpers/generation/sampling.js'
+import { MAX_CHUNK_TOKENS, PrefillPace } from '../../helpers/prefill-pace.js'
+import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
+import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { inspectGguf } from '../models/gguf-inspection.js'
@@ -47,10 +47,10 @@ export interface LlamaRuntimeOptions {
   readonly maxStallMs?: number
   /** The file in which measurements are remembered. Default null: nowhere. */
   readonly tuningPath?: string | null
-  /** How the model is sampled from best, where that is known better than its file says. */
+  /** The recommended sampling of the model. Takes precedence over what its file says. */
   readonly sampling?: RecommendedSampling
   readonly clock: Clock
-  /** Draws the seeds of answers that are asked for without one. */
+  /** For the seeds of requests that have none. */
   readonly random: Random
   /** Called with each line that llama.cpp logs. */
   readonly onLog: (line: string) => void

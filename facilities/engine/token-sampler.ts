@@ -7,7 +7,7 @@ import {
 } from 'node-llama-cpp'
 import type { ChosenToken } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { EffectiveOptions } from '../../helpers/sampling.js'
+import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import { tokenSeed } from '../../helpers/token-seed.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'

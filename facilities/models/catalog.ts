@@ -1,7 +1,7 @@
+import type { RecommendedSampling } from '../../helpers/generation/sampling.js'
 import { convertMinilm } from '../../helpers/minilm/minilm-conversion.js'
 import { convertMinimind } from '../../helpers/minimind/minimind-conversion.js'
 import type { PackageFiles } from '../../helpers/model-package.js'
-import type { RecommendedSampling } from '../../helpers/sampling.js'
 import type { ModelFacts } from './model-facts.js'
 
 /** One file that a model is made from. */
@@ -24,7 +24,7 @@ export interface CatalogModel extends ModelFacts {
   readonly converter: string
   /** The GGUF file that the conversion gives, always the same. */
   readonly gguf: { readonly sizeBytes: number; readonly sha256: string }
-  /** How it is sampled from best; of a model that answers. */
+  /** The recommended sampling of a chat model. */
   readonly sampling?: RecommendedSampling
 }
 
@@ -76,7 +76,7 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
       sizeBytes: 27_702_304,
       sha256: 'fba410e71fbc590e7f32856fa9a274fbe61ff3e1456acbdff469a936f7041602',
     },
-    // It knows too little to be asked for anything but what it finds likeliest.
+    // A model this small is rarely right about anything but the likeliest token.
     sampling: { temperature: 0, repeatPenalty: 1.1 },
   },
   {
@@ -113,8 +113,8 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
 ]
 
 /**
- * What the catalogue recommends for a file. By its hash, not by a name: the same file gives the same
- * answers however it was asked for.
+ * The sampling that the catalogue recommends for a file. The file is identified by its hash, so that it
+ * gives the same answers whatever name or path it was loaded by.
  *
  * @param sha256 of the GGUF file, hexadecimal
  */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { shownAddress } from '../../helpers/fetch-address.js'
-import { retryDelayMs } from '../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { FetchReport } from './fetch-report.js'
@@ -27,7 +27,7 @@ export const MAX_FETCHED_BYTES = 1_099_511_627_776
 /** Less than this between two failures counts as nothing gained. */
 const GAINED_BYTES = 1024 * 1024
 
-/** The longest pause between two tries. What a server asks for beyond it is not waited for. */
+/** The longest pause between two tries, also if the server asks for a longer one. */
 const MAX_RETRY_DELAY_MS = 30_000
 const RETRY_DELAYS = { firstMs: 500, mostMs: MAX_RETRY_DELAY_MS }
 

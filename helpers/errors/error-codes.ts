@@ -3,9 +3,9 @@ export interface ErrorDescription {
   /** The HTTP status of the same failure at an HTTP surface. */
   readonly httpStatus: number
   /**
-   * True when a program may send the same request again by itself, later or elsewhere, and it may
-   * succeed. False for what would fail again as it is, and for what may have done harm: a request
-   * that ended an engine may end the next one.
+   * True if a program may send the same request again without asking its user, because it can succeed
+   * later or on another worker. False if it would fail again, and if it may have done harm: a request
+   * that crashed one engine may crash the next one.
    */
   readonly retryable: boolean
   /** What the reader of the error can do next. */

@@ -34,7 +34,7 @@ export class StarlingError extends Error {
     this.isFromPeer = options.isFromPeer ?? false
   }
 
-  /** Whether a program may send the same request again by itself: see {@link ERROR_CODES}. */
+  /** Whether a program may send the same request again: see {@link ERROR_CODES}. */
   get retryable(): boolean {
     return ERROR_CODES[this.code].retryable
   }

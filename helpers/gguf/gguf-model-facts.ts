@@ -1,4 +1,5 @@
-import type { RecommendedSampling } from '../sampling.js'
+import { recommendedSampling } from '../generation/recommended-sampling.js'
+import type { RecommendedSampling } from '../generation/sampling.js'
 import { checkArchitecture } from './architecture-rules.js'
 import type { GgufHeader } from './gguf-header.js'
 import { GgufKeys } from './gguf-keys.js'
@@ -7,7 +8,6 @@ import { type Hyperparameters, readHyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
 import { isKnownArchitecture } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
-import { recommendedSampling } from './recommended-sampling.js'
 import { checkTensors } from './required-tensors.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
@@ -43,7 +43,7 @@ export interface GgufModelFacts {
   readonly pooling: 'none' | 'mean' | 'cls' | 'last' | 'rank' | null
   /** Whether it makes vectors of texts instead of answering. */
   readonly isEmbedding: boolean
-  /** How its makers recommend to sample from it. */
+  /** The sampling that its makers recommend. */
   readonly sampling: RecommendedSampling
 }
 

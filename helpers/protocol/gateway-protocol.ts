@@ -76,18 +76,18 @@ export const gatewayProtocol = {
     name: 'gateway.infer',
     request: z.strictObject({
       credential: credentialSchema,
-      /** A model's name; left out, the mesh chooses. */
+      /** A model's name. If left out, the default model answers: see helpers/routing/default-model.ts. */
       model: z.string().min(1).max(200).optional(),
       messages: conversationSchema,
       options: generationOptionsSchema.prefault({}),
     }),
-    /** The first one says how the answer can be repeated, or resumed; the others do not. */
+    /** The first chunk also has what is needed to repeat or resume the answer. */
     chunk: tokenSchema.extend({
-      /** Of the answer: the one of the question, or else one that the gateway has drawn. */
+      /** The seed of the question, or the one that the gateway drew for it. */
       seed: seedSchema.optional(),
       /** The model that answers. */
       model: z.string().max(200).optional(),
-      /** What is promised of its answers; left out when the model is only being loaded. */
+      /** What the engine promises of the answer; left out if the model had to be loaded for it. */
       reproducibility: reproducibilitySchema.optional(),
     }),
     end: generationEndSchema.extend({

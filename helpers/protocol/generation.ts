@@ -5,19 +5,19 @@ import { PROTOCOL_LIMITS } from './limits.js'
 
 const tokenIdSchema = z.number().int().min(0).max(0x7fff_ffff)
 
-/** Chance in an answer: the same seed, prompt, options and model give the same answer. */
+/** The same seed, prompt, options and model give the same answer, as far as the engine promises. */
 export const seedSchema = z.number().int().min(0).max(0xffff_ffff)
 
 /**
- * What is promised of the same request with the same seed. `exact`: the same tokens alone, beside
- * others and resumed from any position. `machine`: the same tokens when it is asked again at the same
- * processor, alone. `none`: nothing.
+ * What an engine promises if the same request is sent again with the same seed. `exact`: the same
+ * tokens, alone, beside other answers and resumed from any position. `machine`: the same tokens on the
+ * same processor without other answers. `none`: nothing.
  */
 export const reproducibilitySchema = z.enum(['exact', 'machine', 'none'])
 
 /**
- * How an answer is chosen from what the model finds likely. What is left out is left to the model: see
- * helpers/sampling.ts. A server that runs a model elsewhere is not sent it either.
+ * How an answer is chosen from what the model finds likely. Sampling options that are left out take the
+ * defaults of the model (see helpers/generation/sampling.ts), or of the server that runs it.
  */
 export const generationOptionsSchema = z.strictObject({
   /** The most tokens the answer may have. */
@@ -36,7 +36,7 @@ export const generationOptionsSchema = z.strictObject({
   presencePenalty: z.number().min(-2).max(2).optional(),
   /** Taken from a token's logit for each time that it stands among the answer's last 64. */
   frequencyPenalty: z.number().min(-2).max(2).optional(),
-  /** Left out, the gateway draws one. */
+  /** If left out, the gateway draws one. */
   seed: seedSchema.optional(),
   /** The answer ends where one of these would begin; it is not part of it. */
   stop: z.array(z.string().min(1).max(256)).max(16).default([]),

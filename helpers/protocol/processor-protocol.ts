@@ -33,8 +33,8 @@ export const modelDetailsSchema = z.strictObject({
 const durationMs = z.number().nonnegative()
 
 /**
- * A model that a processor offers, and what a question for it would wait for:
- * see helpers/routing/expected-wait.ts.
+ * A model that a processor offers, and what the expected wait of a question for it depends on: see
+ * helpers/routing/expected-wait.ts.
  */
 export const offeredModelSchema = modelDetailsSchema.extend({
   name: z.string().min(1).max(200),
@@ -48,24 +48,24 @@ export const offeredModelSchema = modelDetailsSchema.extend({
   queued: z.number().int().nonnegative(),
   /** Requests that may wait for a slot; one more is refused. */
   queueLength: z.number().int().nonnegative(),
-  /** How long an answer holds its slot, on average; left out until one has ended. */
+  /** The mean time for which an answer holds its slot; left out until it has been measured. */
   answerMs: durationMs.optional(),
-  /** From now until the model is in memory, by estimate; 0 when it is. */
+  /** The estimated time until the model is in memory; 0 if it is. */
   loadMs: durationMs,
-  /** How long those models take to load again that would be unloaded for this one, together. */
+  /** The time that it takes to reload the models that would be unloaded for this one. */
   displacedMs: durationMs,
   /**
-   * Why a request would be refused now. `memory`: the model does not fit beside the models that
-   * answer. `failure`: it could not be loaded or reached a moment ago.
+   * Why a request is likely to fail now. `memory`: the model does not fit beside the models that are
+   * in use. `failure`: it could recently not be loaded or reached, or is too large.
    */
   hindrance: z.enum(['memory', 'failure']).optional(),
-  /** Known once it is loaded. */
+  /** Known after the first load. */
   reproducibility: reproducibilitySchema.optional(),
 })
 
 /** What a processor can do right now. */
 export const processorLoadSchema = z.strictObject({
-  /** In the order in which its operator gave them. None while it still prepares the first one. */
+  /** In the order of its configuration. Empty while the first one is being prepared. */
   models: z.array(offeredModelSchema).max(MAX_OFFERED_MODELS),
 })
 

@@ -64,7 +64,7 @@ export function isRateStateOver(theoreticalArrivalUs: number, nowMs: number): bo
   return theoreticalArrivalUs <= microseconds(nowMs)
 }
 
-/** How long until {@link isRateStateOver}, in whole milliseconds, at least 0. */
+/** The time until {@link isRateStateOver} is true, in whole milliseconds. */
 export function rateStateOverInMs(theoreticalArrivalUs: number, nowMs: number): number {
   return Math.max(0, Math.ceil((theoreticalArrivalUs - microseconds(nowMs)) / 1000))
 }

@@ -2,17 +2,16 @@ import { type CandidateLoad, expectedWaitMs, hasFreeSlot, relativeLoad } from '.
 import { pickOfTwo } from './pick-of-two.js'
 
 /**
- * Who is to be asked. Loaded and loadable candidates compete by {@link expectedWaitMs}.
+ * The processor that is asked. Loaded and loadable candidates compete by {@link expectedWaitMs}.
  *
- * While one of two loaded candidates that are drawn at random has a free slot, nothing can be gained
- * by looking at more: the wait is 0 already, and no model has to be loaded. Drawing keeps those who
- * choose at the same time by the same reports from all choosing the same one. When neither has a free
- * slot a wait is at stake, and one idle candidate among very many busy ones would hardly ever be
- * drawn; so all are looked at then. Of those with the shortest wait the least loaded is taken, and of
- * equals any.
+ * Two loaded candidates are drawn at random, and the less loaded of them is taken if it has a free
+ * slot: the wait is 0 then, and looking at more candidates cannot make it shorter. Drawing also keeps
+ * gateways that choose by the same reports from all choosing the same processor. If it has no free
+ * slot, all candidates are looked at: the question would have to wait, and one idle candidate among
+ * very many busy ones would hardly ever be drawn.
  *
- * Candidates that failed a moment ago are asked when there are no others: what fails at once would
- * otherwise look idle and be preferred.
+ * Candidates that failed a moment ago are asked only if there are no others. A processor at which
+ * every question fails at once would otherwise look idle and be preferred.
  *
  * @param below gives a random whole number from 0 up to, not including, its argument
  * @returns undefined when there is no candidate
@@ -28,25 +27,39 @@ export function chooseCandidate<Candidate>(
   const loaded = eligible.filter((candidate) => loadOf(candidate).reported.isLoaded)
   const drawn = pickOfTwo(loaded, (candidate) => relativeLoad(loadOf(candidate)), below)
   if (drawn !== undefined && hasFreeSlot(loadOf(drawn))) return drawn
-  return shortestWait(eligible, loadOf, below)
+  return first(eligible, (one, other) => compare(loadOf(one), loadOf(other)), below)
 }
 
-function shortestWait<Candidate>(
-  candidates: readonly Candidate[],
-  loadOf: (candidate: Candidate) => CandidateLoad,
+/**
+ * Orders candidates by their expected wait. If it is the same, candidates that have the model loaded
+ * come first, in the order of their load. Of those that have not, the one with the most questions comes
+ * first: it loads the model anyway, and can answer as many questions as it has slots.
+ *
+ * @returns negative if `one` comes first, 0 if neither does
+ */
+function compare(one: CandidateLoad, other: CandidateLoad): number {
+  const [waitMs, otherWaitMs] = [expectedWaitMs(one), expectedWaitMs(other)]
+  if (waitMs !== otherWaitMs) return waitMs < otherWaitMs ? -1 : 1
+  const { isLoaded } = one.reported
+  if (isLoaded !== other.reported.isLoaded) return isLoaded ? -1 : 1
+  const difference = relativeLoad(one) - relativeLoad(other)
+  return isLoaded ? difference : -difference
+}
+
+/** The first item by an order. If several are equal, each is chosen with the same probability. */
+function first<Item>(
+  items: readonly Item[],
+  order: (one: Item, other: Item) => number,
   below: (limit: number) => number,
-): Candidate | undefined {
-  let best: { candidate: Candidate; waitMs: number; load: number } | undefined
+): Item | undefined {
+  let [best] = items
   let equals = 0
-  for (const candidate of candidates) {
-    const waitMs = expectedWaitMs(loadOf(candidate))
-    const load = relativeLoad(loadOf(candidate))
-    const isEqual = best !== undefined && waitMs === best.waitMs && load === best.load
-    const isBetter =
-      best === undefined || waitMs < best.waitMs || (waitMs === best.waitMs && load < best.load)
-    equals = isEqual ? equals + 1 : isBetter ? 1 : equals
-    // Each of the equals is left with the same chance when all have been seen.
-    if (isBetter || (isEqual && below(equals) === 0)) best = { candidate, waitMs, load }
+  for (const item of items) {
+    const difference = best === undefined ? 0 : order(item, best)
+    if (difference > 0) continue
+    equals = difference < 0 ? 1 : equals + 1
+    // Reservoir sampling: the n-th of the equal items replaces the one before with probability 1/n.
+    if (below(equals) === 0) best = item
   }
-  return best?.candidate
+  return best
 }

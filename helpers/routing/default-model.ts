@@ -1,14 +1,15 @@
 /**
- * The model that answers questions that name none: the one that most processors were given first. When
- * several models were given first as often, the one that answered before goes on; otherwise the first
- * by name.
+ * Chooses the model for questions that name none: the one that is first in the configuration of most
+ * processors. If several are first equally often, the current one is kept; if it is not among them, the
+ * alphabetically first is taken.
  *
- * It depends on the order that operators chose and on nothing that changes by itself, such as which
- * model is in memory. It changes when it is outvoted or not served any more: a processor that comes or
- * goes changes nothing as long as most agree, and between equals nothing changes at all.
+ * The choice depends on the order that the operators gave and not on what changes during operation,
+ * such as which models are loaded. It changes only if another model is first more often or if the
+ * current one is not first anywhere any more. A processor that joins or leaves changes nothing as long
+ * as most processors agree, and nothing if it only makes it a tie.
  *
- * @param firsts the first model of each processor that answers questions
- * @param current the model that answered before
+ * @param firsts for each processor, the first of its models that answers questions
+ * @param current the model that answered last
  */
 export function chooseDefaultModel(
   firsts: readonly string[],

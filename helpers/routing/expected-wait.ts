@@ -1,6 +1,6 @@
 import type { OfferedModel } from '../protocol/processor-protocol.js'
 
-/** What a processor reports of a model, as far as a question for it has to wait for that. */
+/** The part of a processor's report that the expected wait depends on. */
 export type ReportedLoad = Pick<
   OfferedModel,
   | 'isLoaded'
@@ -17,11 +17,11 @@ export type ReportedLoad = Pick<
 /** A processor that could be asked. */
 export interface CandidateLoad {
   readonly reported: ReportedLoad
-  /** Questions that it was sent since that report and that have not been answered. */
+  /** Questions that were sent to it since that report and have not ended. */
   readonly sentSince: number
 }
 
-/** How long an answer takes where none has been measured yet. */
+/** Assumed while no answer has been measured. */
 const TYPICAL_ANSWER_MS = 5_000
 
 /** Whether the model is in memory and a slot for another answer is free. */
@@ -29,24 +29,26 @@ export function hasFreeSlot({ reported, sentSince }: CandidateLoad): boolean {
   return reported.isLoaded && questionsAhead({ reported, sentSince }) < slotsOf(reported)
 }
 
-/** Questions that are under way or waiting, for each that can be answered at once. */
+/** Questions before a new one, divided by the slots. */
 export function relativeLoad(candidate: CandidateLoad): number {
   return questionsAhead(candidate) / slotsOf(candidate.reported)
 }
 
 /**
- * How long a question that is sent now waits for its answer to begin, in milliseconds:
+ * The expected time until the answer to a new question begins, in milliseconds:
  *
  *     loadMs + displacedMs + max(0, ahead - slots + 1) * answerMs / slots
  *
- * `ahead` are the questions before it: in the making, waiting, and sent since the report. When all
- * slots are busy one of them gets free every answerMs / slots on average, and as many must as there
- * are questions that wait, with this one. The load counts in full, and with it what the models take to
- * load again that have to make room: so two models that are asked for in turn do not displace each
- * other again and again. A model changes places only when that saves more waiting than it costs.
+ * `ahead` is the number of questions before it: those being answered, those waiting, and those sent
+ * since the report. If all slots are busy, one becomes free every answerMs / slots on average, and
+ * `ahead - slots + 1` of them must become free.
  *
- * Infinite when the question would be refused: no place is left in the line, or no memory for the model
- * beside those that answer.
+ * The time to reload the models that are unloaded for this one (`displacedMs`) counts as if the
+ * question had to wait for it, too. Without it, two models that are asked for in turn would displace
+ * each other with every question. With it, a model is only displaced if that saves more waiting than
+ * both loads take.
+ *
+ * Infinite if the question would be refused, because the queue is full or other models use the memory.
  */
 export function expectedWaitMs(candidate: CandidateLoad): number {
   const { queueLength, answerMs = TYPICAL_ANSWER_MS, loadMs, displacedMs } = candidate.reported
@@ -55,8 +57,8 @@ export function expectedWaitMs(candidate: CandidateLoad): number {
   if (candidate.reported.hindrance === 'memory' || ahead >= slots + queueLength) {
     return Number.POSITIVE_INFINITY
   }
-  const haveToEnd = Math.max(0, ahead - slots + 1)
-  return loadMs + displacedMs + (haveToEnd * answerMs) / slots
+  const mustEnd = Math.max(0, ahead - slots + 1)
+  return loadMs + displacedMs + (mustEnd * answerMs) / slots
 }
 
 function questionsAhead({ reported, sentSince }: CandidateLoad): number {

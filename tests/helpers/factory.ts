@@ -1,10 +1,15 @@
 import type { Certificate } from '../../helpers/identity/certificate.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { AccountCredential } from '../../helpers/protocol/account.js'
+import {
+  type GenerationOptions,
+  type GenerationOptionsInput,
+  generationOptionsSchema,
+} from '../../helpers/protocol/generation.js'
 import { signSessionToken } from '../../helpers/session-token.js'
 import type { SessionKeys } from '../../workers/auth/session-keys.js'
 
-// What tests are about: users, conversations, sessions and certificates. Each is valid as it comes;
+// What tests are about: users, conversations, options, sessions and certificates. Each is valid as it comes;
 // a test says only what matters to it.
 
 /** The name of a mesh that nobody holds the root key of. */
@@ -34,6 +39,23 @@ export function createQuestion(...turns: readonly string[]): {
     content,
   }))
   return { messages }
+}
+
+/** Options that leave nothing to the model: the likeliest token, and a little less often a repeated one. */
+export const GREEDY = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repeatPenalty: 1.1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  seed: 0,
+} as const
+
+/** What tests ask an engine for unless they say otherwise. */
+export function optionsOf(options: GenerationOptionsInput = {}): GenerationOptions {
+  return generationOptionsSchema.parse({ ...GREEDY, ...options })
 }
 
 /** A session as the auth worker that holds `keys` signs one, a minute long unless told otherwise. */

@@ -10,6 +10,7 @@ import { type OfferedModel, processorProtocol } from '../../helpers/protocol/pro
 import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
 import type { AdmissionSettings } from '../../workers/gateway/admission.js'
 import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
+import type { EnginePool } from '../../workers/processor/engine-pool.js'
 import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
 import { ADMIT_FREELY } from './admission-settings.js'
 import { openStream, requestContext } from './call-service.js'
@@ -63,6 +64,16 @@ export async function gatewayScene(
     .unary(authProtocol.sessionKeys, async () => ({ keys: keys.publicKeys() }))
   const authConnection = connectionTo(authService, { caller: 'gateway', peer: 'auth' })
 
+  const connectPool = async (pool: EnginePool) => {
+    const behind = new Service()
+    const worker = new ProcessorWorker({ service: behind, pool })
+    cleanup.add(() => worker.close())
+    await worker.serving()
+    const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
+    processors.connect(connection)
+    await settle()
+    return { connection, worker }
+  }
   const session = () => createSession(keys, { nowMs: clock.now(), userId: 'usr_1' })
   return {
     gateway,
@@ -74,16 +85,12 @@ export async function gatewayScene(
     loseAuth: () => auth.lose(authConnection),
     loseProcessor: (connection: PeerConnection) => processors.lose(connection),
     /** Connects a processor with this engine. */
-    connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => {
-      const behind = new Service()
-      const worker = new ProcessorWorker({ service: behind, pool: poolOf(engine, { slots }) })
-      cleanup.add(() => worker.close())
-      await worker.serving()
-      const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
-      processors.connect(connection)
-      await settle()
-      return { connection, engine, worker }
-    },
+    connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => ({
+      engine,
+      ...(await connectPool(poolOf(engine, { slots }))),
+    }),
+    /** Connects a processor with the models of this pool. */
+    connectPool,
     /** Connects a processor that reports these models, as the test changes them, and answers. */
     connectReporting: async (...models: OfferedModel[]) => {
       const load = { models }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { GenerateRequest } from '../../facilities/engine/engine.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
-import { optionsOf } from './asked-options.js'
+import { optionsOf } from './factory.js'
 import { ensure } from './property.js'
 
 const PROMPTS = ['Once upon a time', 'The sun was', 'Tom and his mom', 'One day a girl named Sue']

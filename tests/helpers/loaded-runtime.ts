@@ -10,7 +10,7 @@ import type {
   GenerationOptionsInput,
   Token,
 } from '../../helpers/protocol/generation.js'
-import { optionsOf } from './asked-options.js'
+import { optionsOf } from './factory.js'
 import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 
 /** A whole answer of a runtime in this process. */

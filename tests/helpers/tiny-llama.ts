@@ -13,7 +13,7 @@ import type {
   GenerationOptionsInput,
   Token,
 } from '../../helpers/protocol/generation.js'
-import { optionsOf } from './asked-options.js'
+import { optionsOf } from './factory.js'
 
 /** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
 export const TINY_MODEL_PATH = fileURLToPath(

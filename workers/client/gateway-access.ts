@@ -4,7 +4,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import { isUntaken } from '../../helpers/errors/untaken.js'
+import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
 import type {
   AnyStreamMethod,
   AnyUnaryMethod,
@@ -61,17 +61,17 @@ export class GatewayAccess {
       signal,
       (gateway) => gateway.call(method, body, options),
       (error) =>
-        mayTakeLater(error) ||
-        // A call is short: one that came to nothing in its time may have met a busy moment.
+        canSucceedLater(error) ||
+        // A call is short: if it took too long, the gateway may have been busy for a moment.
         (method.idempotent && isStarlingError(error, 'PEER_LOST', 'DEADLINE_EXCEEDED')),
     )
   }
 
   /**
-   * Calls a stream method. Once the first chunk is there, nothing is tried again. Before that, what
-   * nobody took is tried until the patience of the client ends. When somebody who had the request was
-   * lost it is sent once more and no second time, because it may be the request that ends them; after
-   * a crash it is not sent again at all.
+   * Calls a stream method. After the first chunk the request is never sent again. Before it, a request
+   * that was not processed is sent again for as long as the client waits. If a worker was lost that had
+   * the request, it is sent once more only, because it may be what ended the worker. After a crash it is
+   * not sent again.
    *
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
@@ -88,7 +88,7 @@ export class GatewayAccess {
         return { chunks, first: await chunks.next() }
       },
       (error, times) =>
-        mayTakeLater(error) || (method.idempotent && error.code === 'PEER_LOST' && times === 1),
+        canSucceedLater(error) || (method.idempotent && error.code === 'PEER_LOST' && times === 1),
     )
     if (first.done) return first.value
     try {
@@ -112,7 +112,7 @@ export class GatewayAccess {
     const retries = new RetryPolicy(mayRepeat)
     let told: string | undefined
     for (let tries = 0; ; tries += 1) {
-      // What an attempt itself takes is no waiting: an answer may be minutes away.
+      // Without the attempt itself, which may take minutes for an answer.
       const waitedMs = this.#clock.monotonic() - startedAt
       try {
         return await attempt(this.#gateway(tries, waitedMs))
@@ -124,7 +124,7 @@ export class GatewayAccess {
           told = error.code
           this.#onWaiting(error)
         }
-        // A gateway that comes meanwhile changes nothing about a wait that was named.
+        // Another gateway is no reason to cut a pause short that was asked for.
         await this.#pause(pauseMs, signal, error.retryAfterMs === undefined)
       }
     }
@@ -141,7 +141,7 @@ export class GatewayAccess {
     )
   }
 
-  /** Until it is time for another try: at once when a gateway is found, if that is worth one. */
+  /** Waits until the next attempt, or until a gateway is found. */
   async #pause(delayMs: number, signal: AbortSignal, untilFound: boolean): Promise<void> {
     const found = new AbortController()
     const onConnected = () => found.abort()
@@ -157,7 +157,7 @@ export class GatewayAccess {
   }
 }
 
-/** Whether nobody took the request, and somebody may later. */
-function mayTakeLater(error: StarlingError): boolean {
-  return isUntaken(error) && error.retryable
+/** Whether the request was not processed and can succeed later. */
+function canSucceedLater(error: StarlingError): boolean {
+  return isUnprocessed(error) && error.retryable
 }

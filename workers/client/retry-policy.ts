@@ -1,18 +1,18 @@
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import { retryDelayMs } from '../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 
-/** Between two tries. A new reason begins with the first pause again. */
+/** Between two attempts. They start over if the reason changes. */
 const RETRY_DELAYS = { firstMs: 250, mostMs: 2_000 }
 
 /**
  * Whether a request may be sent again after an error.
  *
- * @param times how often it has failed with this code, this time included
+ * @param times how often it has failed with this code, including this time
  */
 export type MayRepeat = (error: StarlingError, times: number) => boolean
 
-/** Decides, for one request, whether and when it is sent again. */
+/** Decides whether and when one request is sent again. */
 export class RetryPolicy {
   readonly #mayRepeat: MayRepeat
   readonly #times = new Map<ErrorCode, number>()
@@ -24,16 +24,16 @@ export class RetryPolicy {
   }
 
   /**
-   * The pause before the request is sent again. Not shorter than the error asks for.
+   * The pause before the request is sent again, never shorter than the error asks for.
    *
-   * @param leftMs how much longer the user waits, in milliseconds; the last try comes when that is over
+   * @param leftMs how much longer the client waits; the last attempt is made when that time is over
    * @param fraction drawn at random, from 0 up to, not including, 1
-   * @throws StarlingError what the user is to be told, when the request is not sent again
+   * @throws StarlingError the error for the user, if the request is not sent again
    */
   pauseMs(error: StarlingError, leftMs: number, fraction: number): number {
     const { code, retryAfterMs = 0 } = error
-    // The limit of a user leaves the next question open for seconds, which are theirs to spend. A
-    // request that was sent again without them is told for the reason that it was sent again.
+    // Whether to wait for seconds until the next question is allowed is up to the user. If the limit
+    // was only reached because the request was sent again, the user is told why it was.
     if (code === 'RATE_LIMITED') throw this.#last ?? error
     const times = (this.#times.get(code) ?? 0) + 1
     this.#times.set(code, times)

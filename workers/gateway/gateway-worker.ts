@@ -13,17 +13,17 @@ import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { isUntaken } from '../../helpers/errors/untaken.js'
+import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
-import { retryDelayMs } from '../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { Admission, type AdmissionSettings } from './admission.js'
 import { ProcessorDirectory } from './processor-directory.js'
 import { Router } from './router.js'
 
-/** How often what is needed before the first question is asked for, while it is not there. */
+/** Between two requests for the session keys, until they are known. */
 const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 
 /** The one door for clients: hands accounts to auth, admits questions, relays answers. */
@@ -47,7 +47,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       clock: Clock
       random: Random
       loadIntervalMs: number
-      /** Answers what names no model. Left out: the model that most processors were given first. */
+      /** For questions that name none. Default: the one that is first on most processors. */
       defaultModel?: string | undefined
     },
   ) {
@@ -79,8 +79,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         const { head, answer, first, end } = await gateway
           .#begin(request, context)
           .catch((error: unknown) => {
-            // Whoever asked may ask again at no cost.
-            if (isUntaken(error)) uncount()
+            // A question that was not processed does not count against the limit of its user.
+            if (isUnprocessed(error)) uncount()
             throw error
           })
         try {
@@ -138,7 +138,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     await this.#directory.close()
   }
 
-  /** Picks a processor and asks it, up to its first token. @returns `end` is to be called once */
+  /** Picks a processor and asks it, up to its first token. @returns `end` must be called once */
   async #begin(request: RequestOf<typeof gatewayProtocol.infer>, context: RequestContext) {
     const { processor, offer } = this.#router.route(request.model)
     const { name: model, reproducibility } = offer

@@ -4,13 +4,13 @@ import type { ProcessorLoad } from '../../helpers/protocol/processor-protocol.js
 /** Questions by the model that they are for. */
 type Counts = Map<string, number>
 
-/** A processor as the gateway sees it: what it reported last, and what it was sent since. */
+/** A processor as the gateway knows it: its last report, and the questions sent to it since. */
 export class KnownProcessor {
   readonly connection: PeerConnection
   #load: ProcessorLoad
-  /** Sent since the last report was asked for. */
+  /** Sent since the last report was requested. */
   #sent: Counts = new Map()
-  /** Sent since the report was asked for that is still to come. */
+  /** Sent since the pending report was requested. */
   #sentMeanwhile: Counts = this.#sent
 
   constructor(connection: PeerConnection, load: ProcessorLoad) {
@@ -18,19 +18,19 @@ export class KnownProcessor {
     this.#load = load
   }
 
-  /** As it reported itself last. */
+  /** Its last report. */
   get load(): ProcessorLoad {
     return this.#load
   }
 
-  /** Questions that this gateway sent it since, and that have not ended. */
+  /** Questions that this gateway sent to it since, and that have not ended. */
   sentSince(model: string): number {
     return this.#sent.get(model) ?? 0
   }
 
-  /** Counts a question. @returns takes it back when it has ended; to be called once */
+  /** Counts a question. @returns to be called once, when the question has ended */
   begin(model: string): () => void {
-    // Of a report that comes now nobody knows whether it counts the question: better twice than never.
+    // The pending report may or may not include this question: better counted twice than not at all.
     const all = new Set([this.#sent, this.#sentMeanwhile])
     for (const counts of all) add(counts, model, 1)
     return () => {
@@ -38,12 +38,12 @@ export class KnownProcessor {
     }
   }
 
-  /** A report is being asked for. */
+  /** A report has been requested. */
   asked(): void {
     this.#sentMeanwhile = new Map()
   }
 
-  /** The report has come. */
+  /** The requested report has arrived. */
   reported(load: ProcessorLoad): void {
     this.#load = load
     this.#sent = this.#sentMeanwhile

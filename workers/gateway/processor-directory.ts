@@ -28,7 +28,7 @@ export class ProcessorDirectory extends ReadyResource {
   readonly #random: Random
   readonly #intervalMs: number
   readonly #known = new Map<PeerConnection, KnownProcessor>()
-  /** Who has not answered yet. */
+  /** Processors whose report is pending. */
   readonly #asked = new Set<PeerConnection>()
   #timer: Timer | null = null
 
@@ -56,17 +56,17 @@ export class ProcessorDirectory extends ReadyResource {
     return [...names].sort()
   }
 
-  /** Of each processor, the first of its models that answers. */
+  /** For each processor, the first of its models that answers questions. */
   get firstModels(): string[] {
     return [...this.#known.values()].flatMap(({ load }) => load.models.find(answers)?.name ?? [])
   }
 
-  /** Whether somebody offers a model of that name, whatever it is for. */
+  /** Whether any processor offers a model of that name, whatever its purpose. */
   has(model: string): boolean {
     return this.#offers(model).length > 0
   }
 
-  /** The processors that answer with a model, whether they have it loaded or would have to load it. */
+  /** The processors that answer questions with a model, loaded or not. */
   serving(model: string): Candidate[] {
     return this.#offers(model).filter(({ offer }) => answers(offer))
   }
@@ -97,7 +97,7 @@ export class ProcessorDirectory extends ReadyResource {
   }
 
   protected override async _open(): Promise<void> {
-    // Not awaited: one that does not answer is not to make what is known of all others old.
+    // Not awaited: a processor that does not respond must not delay the reports of the others.
     this.#timer = repeat(this.#clock, this.#intervalMs, () => {
       for (const connection of this.#peers.connections) void this.#ask(connection)
     })
@@ -128,7 +128,7 @@ export class ProcessorDirectory extends ReadyResource {
   }
 }
 
-/** What embeds texts answers nobody. */
+/** Whether a model answers questions. */
 function answers({ purpose }: OfferedModel): boolean {
   return purpose !== 'embedding'
 }

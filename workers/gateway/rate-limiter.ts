@@ -80,7 +80,7 @@ export class RateLimiter {
     }
   }
 
-  /** When the user who is forgotten next is forgotten, if they do not ask again before. */
+  /** The time until the oldest state can be dropped, unless its user asks again. */
   #placeFreeInMs(nowMs: number): number {
     const [first] = this.#states.values()
     return first === undefined ? 0 : rateStateOverInMs(first.theoreticalArrivalUs, nowMs)

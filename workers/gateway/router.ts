@@ -4,15 +4,15 @@ import { chooseCandidate } from '../../helpers/routing/choose-candidate.js'
 import { chooseDefaultModel } from '../../helpers/routing/default-model.js'
 import type { Candidate, ProcessorDirectory } from './processor-directory.js'
 
-/** Decides by which model a question is answered, and on which processor. */
+/** Chooses the model and the processor for a question. */
 export class Router {
   readonly #directory: ProcessorDirectory
   readonly #random: Random
   readonly #configuredDefault: string | undefined
-  /** What answered the last question that named no model. */
+  /** The model of the last question that named none. */
   #lastDefault: string | undefined
 
-  /** @param options.defaultModel answers what names no model; left out, what processors put first */
+  /** @param options.defaultModel for questions that name none; default: {@link chooseDefaultModel} */
   constructor(options: {
     directory: ProcessorDirectory
     random: Random
@@ -24,9 +24,9 @@ export class Router {
   }
 
   /**
-   * @param model as the question names it
-   * @throws StarlingError MODEL_NOT_FOUND when others are served, MODEL_UNAVAILABLE when none is or the
-   *   default is not there, NOT_SUPPORTED when the model answers no questions
+   * @param model the name in the question, if it has one
+   * @throws StarlingError MODEL_NOT_FOUND if only other models are served; MODEL_UNAVAILABLE if none is,
+   *   or not the configured default; NOT_SUPPORTED if the model only embeds texts
    */
   route(model?: string): Candidate {
     const name = model ?? this.#defaultModel()
@@ -54,11 +54,11 @@ export class Router {
     if (this.#directory.has(name)) {
       return new StarlingError(
         'NOT_SUPPORTED',
-        `${name} turns texts into vectors and answers no questions; ${listOf('answering', models)}`,
+        `${name} only embeds texts and cannot answer questions; ${listOf('served', models)}`,
       )
     }
     if (models.length > 0) {
-      // Not to be waited for: the mesh is up, and this is not among what it serves.
+      // Not retryable: the mesh is up, and this model is not among those that it serves.
       return new StarlingError(
         'MODEL_NOT_FOUND',
         `No connected processor serves ${name}; ${listOf('served', models)}`,
@@ -70,11 +70,11 @@ export class Router {
     )
   }
 
-  /** The question is as it should be: its processor may be on its way. */
+  /** Retryable: the question is valid, and a processor with the model may still start. */
   #defaultMissing(name: string): StarlingError {
     return new StarlingError(
       'MODEL_UNAVAILABLE',
-      `No connected processor answers with ${name}, which gateway.defaultModel names; ` +
+      `No connected processor serves ${name}, which gateway.defaultModel names; ` +
         listOf('served', this.#directory.models),
     )
   }

@@ -1,7 +1,7 @@
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import { retryDelayMs } from '../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { WorkerChild, type WorkerChildOptions } from './worker-child.js'
 
 /** Before each restart. */
@@ -73,7 +73,7 @@ export class WorkerSupervisor extends ReadyResource {
       for (;;) {
         if (signal.aborted) return
         this.#failures += 1
-        // Workers that ended together are not to compete for the machine again at the same moment.
+        // With jitter, so that workers that ended at the same time do not restart at the same time.
         const fraction = this.#random.fraction()
         const delayMs = retryDelayMs(RESTART_DELAYS, this.#failures, fraction)
         this.emit('exit', how, delayMs)

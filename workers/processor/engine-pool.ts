@@ -4,10 +4,10 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
 
-/** A slot of a loaded model. */
+/** A slot of a model that is loaded. */
 export interface ModelUse {
   readonly engine: Engine
-  /** The answer has ended well. */
+  /** The answer was completed. */
   readonly answered: () => void
   readonly failed: (error: unknown) => void
   /** Gives the slot back; calling it again does nothing. */
@@ -43,19 +43,19 @@ export class EnginePool {
     }
   }
 
-  /** All models in their order, how busy each is, and what a question for it would wait for. */
+  /** All models in the order of the configuration, with what the expected wait depends on. */
   get offered(): OfferedModel[] {
     return [...this.#models.values()].map((pooled) => this.#offered(pooled))
   }
 
-  /** How the engines are whose models are to be in memory. */
+  /** The states of the engines whose models have been loaded and not unloaded. */
   get keptStates(): EngineStatus['state'][] {
     return [...this.#models.values()]
       .filter(({ isKept }) => isKept)
       .map(({ engine }) => engine.status?.().state ?? 'running')
   }
 
-  /** What a model is for, as far as it is known; undefined as well when it is not offered. */
+  /** The purpose of a model; undefined if it is unknown or the model is not offered. */
   purposeOf(model: string): ModelDetails['purpose'] {
     return this.#models.get(model)?.details.purpose
   }
@@ -177,7 +177,7 @@ export class EnginePool {
       )
     }
     for (;;) {
-      // Found out for all of it first: nothing is unloaded for a model that does not fit all the same.
+      // Checked as a whole first: nothing is unloaded for a model that would not fit anyway.
       const displaced = this.#displacedBy(pooled, memoryBytes)
       if (displaced === null) throw this.#noMemory(pooled)
       const [idle] = displaced
@@ -188,8 +188,8 @@ export class EnginePool {
   }
 
   /**
-   * The idle models that have to be unloaded for a model, those first that were not used for longest;
-   * null when there is no room for it even then.
+   * The idle models that must be unloaded to load a model, the least recently used first; null if there
+   * is not enough memory even then.
    */
   #displacedBy(pooled: PooledModel, memoryBytes: number): PooledModel[] | null {
     const others = [...this.#models.values()].filter((other) => other !== pooled)
@@ -207,7 +207,7 @@ export class EnginePool {
     return excessBytes <= 0 ? displaced : null
   }
 
-  /** With the time after which one of the models that answer is idle, if that is known. */
+  /** With the expected time until one of the models in use is idle, if that is known. */
   #noMemory(pooled: PooledModel): StarlingError {
     const idleInMs = [...this.#models.values()]
       .filter((other) => other !== pooled && other.users > 0)
@@ -224,7 +224,7 @@ export class EnginePool {
   }
 }
 
-/** What is known of a model from its first load on. */
+/** What an engine knows of its model after the first load. */
 function knownOf({ contextTokens, reproducibility }: EngineInfo) {
   return { contextTokens, reproducibility }
 }

@@ -5,17 +5,17 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails } from '../../helpers/protocol/processor-protocol.js'
 import { SlotQueue } from './slot-queue.js'
 
-/** Of a process that starts and prepares itself, whatever the size of its model. */
+/** The part of a load that does not depend on the size of the model. */
 const START_MS = 1_500
-/** What a slow solid-state disk reads. */
+/** The rate of a slow solid-state disk. */
 const READ_BYTES_PER_MS = 500_000
-/** Of a model that has to be fetched first, as far as its size is not known. */
+/** Assumed for a model of unknown size, which has to be fetched first. */
 const UNKNOWN_LOAD_MS = 60_000
 
-/** How long a failure keeps others from being sent where it happened. */
+/** How long a failure is reported. */
 const FAILURE_MS = 30_000
 
-/** How much the latest answer counts in the average. */
+/** The weight of the latest answer in the moving average. */
 const LATEST_WEIGHT = 0.2
 
 /** An engine and the model that it runs. */
@@ -29,7 +29,7 @@ export interface EngineOffer {
   readonly describe: () => Promise<ModelDetails>
 }
 
-/** A model of a pool, and what was measured of it. */
+/** A model of a pool, with what has been measured of it. */
 export class PooledModel {
   readonly name: string
   readonly engine: Engine
@@ -65,34 +65,34 @@ export class PooledModel {
     })
   }
 
-  /** It has been loaded and not been unloaded since. Its engine may have crashed. */
+  /** Whether it has been loaded and not been unloaded since. Its engine may have crashed. */
   get isKept(): boolean {
     return this.#isKept
   }
 
-  /** It can answer at once. */
+  /** Whether it is in memory and its engine runs. */
   get isLoaded(): boolean {
     return this.#isKept && (this.engine.status?.().state ?? 'running') === 'running'
   }
 
-  /** How long an answer holds its slot, on average; undefined before one has ended. */
+  /** The mean time for which an answer holds its slot; undefined until one has been completed. */
   get answerMs(): number | undefined {
     return this.#answerMs
   }
 
-  /** What it needs in memory: as when it was loaded last, or its file's size before that. */
+  /** The memory that it needs: as estimated at the last load, or the size of its file before. */
   get neededBytes(): number {
     return this.#measuredBytes ?? this.details.sizeBytes ?? 0
   }
 
-  /** How long it takes to load, by the last load or by its size, in milliseconds. */
+  /** The time that a load takes: as measured last, or estimated from its size before. */
   get wholeLoadMs(): number {
     const { sizeBytes } = this.details
     if (this.#measuredLoadMs !== undefined) return this.#measuredLoadMs
     return sizeBytes === undefined ? UNKNOWN_LOAD_MS : START_MS + sizeBytes / READ_BYTES_PER_MS
   }
 
-  /** From now until it can answer. What takes longer than expected may take as long again. */
+  /** The time until it is loaded. A load that takes longer than expected is expected to take as long again. */
   get loadMs(): number {
     if (this.isLoaded) return 0
     if (this.#loadingSince === undefined) return this.wholeLoadMs
@@ -100,7 +100,7 @@ export class PooledModel {
     return passedMs < this.wholeLoadMs ? this.wholeLoadMs - passedMs : passedMs
   }
 
-  /** Whether it could not be loaded or reached a moment ago. */
+  /** Whether it could recently not be loaded or reached. */
   get hasFailed(): boolean {
     return this.#failedAt !== undefined && this.#clock.monotonic() - this.#failedAt < FAILURE_MS
   }
@@ -121,7 +121,7 @@ export class PooledModel {
     this.#loading ??= this.#load(reserve).finally(() => {
       this.#loading = null
     })
-    // Everybody may have given up when it fails.
+    // There may be nobody left who waits for it when it fails.
     this.#loading.catch(() => undefined)
     await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
   }
@@ -132,21 +132,21 @@ export class PooledModel {
     this.memoryBytes = 0
   }
 
-  /** An answer has ended well. @param tookMs how long it held its slot */
+  /** An answer was completed. @param tookMs how long it held its slot */
   answered(tookMs: number): void {
     const before = this.#answerMs ?? tookMs
     this.#answerMs = before + LATEST_WEIGHT * (tookMs - before)
     this.#failedAt = undefined
   }
 
-  /** A request has failed: of interest when its server is not there. */
+  /** A request has failed. Remembered if the model's server could not be reached. */
   requestFailed(error: unknown): void {
     if (isStarlingError(error, 'ENGINE_UNREACHABLE')) this.#failedAt = this.#clock.monotonic()
   }
 
   async #load(reserve: LoadOptions['reserve']): Promise<void> {
     this.#loadingSince = this.#clock.monotonic()
-    // What comes before, such as fetching the file, comes once; the next load begins here.
+    // What comes before, such as fetching the file, is done only once.
     let reservedAt = this.#loadingSince
     try {
       await this.engine.load({
@@ -163,7 +163,7 @@ export class PooledModel {
     } catch (error) {
       this.#isKept = false
       this.memoryBytes = 0
-      // Neither says anything of the model: others use the memory, or it was unloaded meanwhile.
+      // These are no failures of the model: others use the memory, or it was unloaded meanwhile.
       if (!isStarlingError(error, 'OVERLOADED', 'DRAINING')) {
         this.#failedAt = this.#clock.monotonic()
       }

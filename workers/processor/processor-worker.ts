@@ -118,12 +118,12 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     await this.#pool.close()
   }
 
-  /** Found out before the model is loaded, for which another one may have to go. */
+  /** Checked before the model is loaded, because another one may be unloaded for it. */
   #assertAnswers(model: string): void {
     if (this.#pool.purposeOf(model) !== 'embedding') return
     throw new StarlingError(
       'NOT_SUPPORTED',
-      `${model} turns texts into vectors and answers no questions`,
+      `${model} only embeds texts and cannot answer questions`,
     )
   }
 

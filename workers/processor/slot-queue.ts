@@ -17,7 +17,7 @@ export class SlotQueue {
   readonly #waiting = new Set<Waiter>()
   #running = 0
 
-  /** @param options.answerMs how long a slot is held on average; undefined while nobody knows */
+  /** @param options.answerMs the mean time for which a slot is held; undefined while unknown */
   constructor(options: {
     slots: number
     maxWaiting: number
@@ -51,8 +51,8 @@ export class SlotQueue {
    * Waits for a slot.
    *
    * @returns gives the slot back; calling it again does nothing
-   * @throws StarlingError OVERLOADED when the line is full, with the time after which a place in it is
-   *   free on average, if that is known; or the signal's reason
+   * @throws StarlingError OVERLOADED if the queue is full, with the mean time until a place becomes
+   *   free, if that is known; or the signal's reason
    */
   async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()

@@ -8,7 +8,7 @@ import type {
   GenerationOptionsInput,
   Reproducibility,
 } from '../../../helpers/protocol/generation.js'
-import { optionsOf } from '../asked-options.js'
+import { optionsOf } from '../factory.js'
 import type { Scope } from '../scope.js'
 
 /** What an engine says of itself, and what the suite needs to know to ask it. */

@@ -1,11 +1,11 @@
 import test from 'brittle'
 import { z } from 'zod'
 import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
+import { USUAL_SAMPLING } from '../../../helpers/generation/sampling.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { USUAL_SAMPLING } from '../../../helpers/sampling.js'
 import { ask, defaultModelPath, finish, openRuntime } from '../../helpers/loaded-runtime.js'
 
 const FOREVER = new AbortController().signal

@@ -5,7 +5,7 @@ import test from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
 import { LlamaProcess } from '../../../facilities/engine/llama-process.js'
-import { optionsOf } from '../../helpers/asked-options.js'
+import { optionsOf } from '../../helpers/factory.js'
 import { isRunning, processGone } from '../../helpers/process-gone.js'
 import {
   answer,

@@ -7,7 +7,7 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { optionsOf } from '../../helpers/asked-options.js'
+import { optionsOf } from '../../helpers/factory.js'
 import { readDraft } from '../../helpers/gguf-draft.js'
 import { fileOf, real, setKey } from '../../helpers/gguf-scene.js'
 import {

@@ -22,7 +22,7 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { GREEDY } from '../../helpers/asked-options.js'
+import { GREEDY } from '../../helpers/factory.js'
 import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 
 async function prepareDefaultModel(t: Test): Promise<{ path: string; sha256: string }> {

@@ -74,8 +74,18 @@ test('should prefer the less loaded of two that are drawn, and of those that wai
   t.alike(tally([candidate('busy', { running: 2 }), candidate('idle', { running: 1 })]), {
     idle: 100,
   })
-  const waiting = [candidate('sent', COLD, 1), candidate('fresh', COLD)]
-  t.alike(tally(waiting), { fresh: 100 }, 'a load that others wait for is shared last')
+  const waiting = [candidate('longer', FULL), candidate('shorter', { running: 4, queued: 9 })]
+  t.alike(tally(waiting), { shorter: 100 })
+})
+
+test('should load a model once for as many questions as there are slots', (t) => {
+  const loading = (sentSince: number) => [
+    candidate('loading', COLD, sentSince),
+    candidate('idle', COLD),
+  ]
+  t.alike(tally(loading(1)), { loading: 100 })
+  t.alike(tally(loading(3)), { loading: 100 })
+  t.alike(tally(loading(4)), { idle: 100 }, 'and not for one more, which would have to wait')
 })
 
 test('should not be drawn to what fails at once and so looks idle', (t) => {

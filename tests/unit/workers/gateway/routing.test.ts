@@ -1,4 +1,6 @@
 import test from 'brittle'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { readAll } from '../../../helpers/call-service.js'
 import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
 import { offeredModel } from '../../../helpers/offered-models.js'
@@ -63,7 +65,7 @@ test('should refuse and load nothing when a question names a model that embeds',
   const { connection } = await connectReporting(vectors, offeredModel('small'))
   await t.exception(infer({ model: 'vectors' }).next(), {
     code: 'NOT_SUPPORTED',
-    message: 'vectors turns texts into vectors and answers no questions; answering are: small',
+    message: 'vectors only embeds texts and cannot answer questions; served are: small',
   })
   t.is(connection.open.callCount, 0)
 })
@@ -82,8 +84,7 @@ test('should answer by the model that the gateway was told to use by default', a
   await t.exception(infer().next(), {
     code: 'MODEL_UNAVAILABLE',
     message:
-      'No connected processor answers with ant, which gateway.defaultModel names; ' +
-      'served are: zebra',
+      'No connected processor serves ant, which gateway.defaultModel names; ' + 'served are: zebra',
   })
   await connectReporting(offeredModel('zebra'), offeredModel('ant', COLD))
   t.is((await readAll(infer())).end.model, 'ant')
@@ -104,12 +105,12 @@ test('should not answer by another model when processors come and go that agree 
   t.is(await model(), 'ant', 'outvoted')
 })
 
-test('should send several questions at once to several that could load the model', async (t) => {
+test('should have one processor load a model for all questions that come at once', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   const cold = [
-    await connectReporting(offeredModel('big', COLD)),
-    await connectReporting(offeredModel('big', COLD)),
+    await connectReporting(offeredModel('big', { ...COLD, slots: 3 })),
+    await connectReporting(offeredModel('big', { ...COLD, slots: 3 })),
   ]
   const stop = new AbortController()
   for (const { connection } of cold) {
@@ -118,16 +119,44 @@ test('should send several questions at once to several that could load the model
       throw new Error('nothing comes')
     })
   }
-  const asked = Array.from({ length: 4 }, () =>
+  const calls = () => cold.map(({ connection }) => connection.open.callCount).sort()
+  const ask = () =>
     infer({ model: 'big' })
       .next()
-      .catch(() => null),
-  )
+      .catch(() => null)
+  const asked = [ask(), ask(), ask()]
   await settle()
-  t.alike(
-    cold.map(({ connection }) => connection.open.callCount),
-    [2, 2],
-  )
+  t.alike(calls(), [0, 3])
+  asked.push(ask())
+  await settle()
+  t.alike(calls(), [1, 3], 'and another one when it has no slot left')
   stop.abort()
   await Promise.all(asked)
+})
+
+test('should leave two models where they are when they are asked for in turn', async (t) => {
+  const { infer, connectAuth, connectPool, clock } = await scene(t)
+  connectAuth()
+  let loads = 0
+  const beforeLoad = () => void loads++
+  const poolOfBoth = () =>
+    new EnginePool({
+      offers: ['ant', 'zebra'].map((model) => ({
+        model,
+        engine: new ScriptedEngine({ model, memoryBytes: 60, beforeLoad }),
+        slots: 1,
+        describe: async () => ({ sizeBytes: 60 }),
+      })),
+      memoryBytes: 100,
+      queueLength: 4,
+      clock,
+    })
+  for (const pool of [poolOfBoth(), poolOfBoth()]) await connectPool(pool)
+  for (let round = 0; round < 10; round += 1) {
+    for (const model of ['ant', 'zebra']) {
+      t.is((await readAll(infer({ model }))).end.model, model)
+      await clock.advance(500)
+    }
+  }
+  t.is(loads, 3, 'ant on both at the start, and zebra on one of them')
 })

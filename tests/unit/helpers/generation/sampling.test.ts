@@ -1,6 +1,6 @@
 import test from 'brittle'
-import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
-import { effectiveOptions, USUAL_SAMPLING } from '../../../helpers/sampling.js'
+import { effectiveOptions, USUAL_SAMPLING } from '../../../../helpers/generation/sampling.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
 
 const never = () => {
   throw new Error('no seed was to be drawn')

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { retryDelayMs } from '../../../helpers/retry-delay.js'
+import { retryDelayMs } from '../../../../helpers/routing/retry-delay.js'
 
 const DELAYS = { firstMs: 100, mostMs: 1_000 }
 const LARGEST_FRACTION = 1 - 2 ** -32

@@ -1,16 +1,16 @@
+import type { GgufMetadataValue } from '../gguf/gguf-metadata.js'
 import { generationOptionsSchema } from '../protocol/generation.js'
-import type { RecommendedSampling } from '../sampling.js'
-import type { GgufMetadataValue } from './gguf-metadata.js'
+import type { RecommendedSampling } from './sampling.js'
 
-/** Digits that a float32 holds for certain: 0.95 is stored as 0.949999988. */
+/** The decimal digits that a float32 preserves: 0.95 is stored as 0.949999988. */
 const FLOAT32_DIGITS = 6
 
 const { shape } = generationOptionsSchema
 
 /**
- * What llama.cpp's converter takes from a model's `generation_config.json`, and its makers may set:
- * keys under `general.sampling`. The others of them have no option here (`sequence`, `xtc_…`,
- * `mirostat…`, `penalty_last_n`).
+ * The keys that llama.cpp's converter writes from a model's `generation_config.json`. The others under
+ * `general.sampling` have no corresponding option here: `sequence`, `xtc_…`, `mirostat…` and
+ * `penalty_last_n`.
  *
  * @see https://github.com/ggml-org/llama.cpp/pull/17120
  */
@@ -23,8 +23,8 @@ const KEYS = {
 } as const satisfies Partial<Record<keyof RecommendedSampling, object>>
 
 /**
- * What the header of a model file recommends. A value that is no number, or that nobody could ask for,
- * counts as none: it is no reason not to use the model.
+ * The sampling that the header of a model file recommends. Values of another type or out of the bounds
+ * of a request are ignored; they are no reason to refuse the model.
  */
 export function recommendedSampling(
   metadata: ReadonlyMap<string, GgufMetadataValue>,
@@ -33,7 +33,7 @@ export function recommendedSampling(
     const value = metadata.get(key)
     if (value?.type !== 'number') return []
     const stored = Number(Number(value.value).toPrecision(FLOAT32_DIGITS))
-    // As in llama.cpp, -1 considers all tokens.
+    // In llama.cpp a negative number stands for all tokens.
     const number = option === 'topK' ? Math.max(stored, 0) : stored
     return schema.safeParse(number).success ? [[option, number] as const] : []
   })

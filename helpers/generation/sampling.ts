@@ -1,6 +1,6 @@
-import type { GenerationOptions } from './protocol/generation.js'
+import type { GenerationOptions } from '../protocol/generation.js'
 
-/** How the next token is chosen, by the names of {@link GenerationOptions}. */
+/** The sampling options of {@link GenerationOptions}. */
 export interface Sampling {
   readonly temperature: number
   readonly topP: number
@@ -11,16 +11,15 @@ export interface Sampling {
   readonly frequencyPenalty: number
 }
 
-/** What a model's makers recommend; what they do not mention is left out. */
+/** The sampling that the makers of a model recommend, as far as they do. */
 export type RecommendedSampling = Partial<Sampling>
 
-/** Options of an answer with nothing left open. */
+/** Options with every value set. */
 export type EffectiveOptions = Omit<GenerationOptions, keyof Sampling | 'seed'> &
   Sampling & { readonly seed: number }
 
 /**
- * What llama.cpp samples by when neither the model nor its user says anything: the model's makers
- * tried it with that, if with anything.
+ * The defaults of llama.cpp, for models without recommended sampling.
  *
  * @see https://github.com/ggml-org/llama.cpp/blob/master/common/common.h common_params_sampling
  */
@@ -34,7 +33,10 @@ export const USUAL_SAMPLING: Sampling = {
   frequencyPenalty: 0,
 }
 
-/** The options of a request; for each that it leaves out the model's own, or else the usual one. */
+/**
+ * Sets the options that a request leaves out: to the recommended value, or to the usual one if there is
+ * no recommendation.
+ */
 export function effectiveOptions(
   options: GenerationOptions,
   recommended: RecommendedSampling,
