@@ -48,8 +48,10 @@ const authSchema = z.strictObject({
     .default(12 * HOUR_MS),
   /** Each takes 19 MiB and a core for about 20 ms. */
   maxConcurrentHashes: z.number().int().min(1).max(64).default(2),
-  /** Logins that wait for a hash to end: about a second's worth. */
+  /** Logins that wait for a hash to end, and as many registrations: about a second's worth of each. */
   maxWaitingHashes: z.number().int().min(0).max(10_000).default(64),
+  /** Of each kind for one client, so that no client takes the line from the others. */
+  maxWaitingHashesPerClient: count.default(8),
 })
 
 /** How often each user may ask one gateway. */
@@ -68,6 +70,12 @@ const gatewaySchema = z.strictObject({
   /** For questions that name no model. Left out: the model that is first on most processors. */
   defaultModel: z.string().min(1).max(200).optional(),
   rateLimit: rateLimitSchema.prefault({}),
+  /** Of one client, which is a public key. A person needs one; 0 sets no limit. */
+  registrationsPerHour: z.number().int().min(0).max(1_000_000).default(10),
+  /** Of one client. All commands of a home are one; 0 sets no limit. */
+  loginsPerMinute: z.number().int().min(0).max(1_000_000).default(30),
+  /** Clients whose registrations, or logins, are counted at once; each takes about 200 bytes. */
+  maxCountedClients: count.default(100_000),
   /** All message contents of one conversation together, in UTF-8. */
   maxPromptBytes: z
     .number()

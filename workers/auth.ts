@@ -19,8 +19,11 @@ await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config
     const store = await resources.open(await openStore(`${host.folder}/store`, storeOptions))
     const records = new DurableRecords(store, 'accounts', accountRecordSchema)
     await resources.open(records)
-    const { maxConcurrentHashes: concurrent, maxWaitingHashes: waiting } = config.auth
-    const passwords = new PasswordHasher({ concurrent, waiting })
+    const passwords = new PasswordHasher({
+      concurrent: config.auth.maxConcurrentHashes,
+      waiting: config.auth.maxWaitingHashes,
+      waitingPerAsker: config.auth.maxWaitingHashesPerClient,
+    })
     const network = new MeshNetwork({ ...host, settings: config.network })
     const worker = new AuthWorker({
       accounts: new Accounts({ ...host, records, passwords }),

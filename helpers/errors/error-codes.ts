@@ -140,7 +140,7 @@ export const ERROR_CODES = {
     httpStatus: 429,
     retryable: true,
     whatToDo:
-      'Ask again after the time that the error names, or raise gateway.rateLimit.perMinute.',
+      'Wait as long as the error says or raise a limit such as gateway.rateLimit.perMinute.',
   },
   OVERLOADED: {
     httpStatus: 503,
@@ -235,6 +235,16 @@ export const ERROR_CODES = {
     httpStatus: 500,
     retryable: false,
     whatToDo: 'Stop the worker that uses the folder, or choose another home.',
+  },
+  DISK_FULL: {
+    httpStatus: 507,
+    retryable: true,
+    whatToDo: 'Make room on the disk that the message or the log of the worker names.',
+  },
+  DISK_FAILED: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo: 'Check the disk that the message or the log of the worker names.',
   },
   STORE_DAMAGED: {
     httpStatus: 500,

@@ -9,6 +9,8 @@ import { toWireError, type WireError } from './wire-error.js'
 const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   BOOTSTRAP_UNAVAILABLE: 'The worker cannot reach its network',
   CONFIG_INVALID: 'The worker is set up wrongly',
+  DISK_FAILED: 'The worker cannot write to its disk',
+  DISK_FULL: 'The disk of the worker is full',
   ENGINE_CRASHED: 'The engine of the processor crashed',
   HOME_IN_USE: 'The home of the worker cannot be used',
   HOME_UNUSABLE: 'The home of the worker cannot be used',

@@ -2,21 +2,34 @@ import { z } from 'zod'
 import { accountCredentialSchema, sessionSchema } from './account.js'
 import { unary } from './method.js'
 
+/**
+ * A credential, and who asks with it: an opaque name that is the same for every call of one client and
+ * that no other client can take, such as its proved public key or a keyed hash of its address. Auth
+ * takes the calls of all of them in fair turns and counts failed logins for each.
+ */
+const askedCredentialSchema = accountCredentialSchema.extend({
+  /** 32 bytes, hexadecimal. */
+  peer: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
 /** What the auth worker answers. Only gateways reach it. */
 export const authProtocol = {
   /** Makes an account. EMAIL_TAKEN when there is one already. */
   register: unary({
     name: 'auth.register',
-    request: accountCredentialSchema,
+    request: askedCredentialSchema,
     response: z.strictObject({ userId: z.string() }),
     timeoutMs: 10_000,
     idempotent: false,
     callers: ['gateway'],
   }),
-  /** Opens a session. INVALID_CREDENTIAL whether the e-mail address or the password is wrong. */
+  /**
+   * Opens a session. INVALID_CREDENTIAL whether the e-mail address or the password is wrong,
+   * RATE_LIMITED after failed logins for the address by the same peer.
+   */
   login: unary({
     name: 'auth.login',
-    request: accountCredentialSchema,
+    request: askedCredentialSchema,
     response: sessionSchema,
     timeoutMs: 10_000,
     idempotent: true,

@@ -2,7 +2,7 @@
 // annex A. A user's whole state is one number, the time at which the next request would arrive if all
 // came evenly spaced; a request may be early by as much as a burst allows.
 
-const MICROSECONDS_PER_MINUTE = 60_000_000
+const MINUTE_MS = 60_000
 
 /** How often something may happen. */
 export interface RateLimit {
@@ -26,17 +26,18 @@ export type RateDecision =
     }
 
 /**
- * The limit of `perMinute` requests a minute, of which `burst` may come at once.
+ * The limit of `count` requests in a period, of which `burst` may come at once.
  *
  * Whole microseconds, because sums of fractions are not exact: at 7 requests a minute the seventh of
  * a burst would be refused for an error in the last digit. The interval is rounded up, so that there
  * are never more requests than allowed.
  *
- * @param perMinute from 1
+ * @param count from 1
  * @param burst from 1
+ * @param periodMs a minute unless told otherwise
  */
-export function createRateLimit(perMinute: number, burst: number): RateLimit {
-  const intervalUs = Math.ceil(MICROSECONDS_PER_MINUTE / perMinute)
+export function createRateLimit(count: number, burst: number, periodMs = MINUTE_MS): RateLimit {
+  const intervalUs = Math.ceil((periodMs * 1000) / count)
   return { intervalUs, toleranceUs: intervalUs * (burst - 1) }
 }
 

@@ -22,6 +22,12 @@ export function createAccount(name = 'ada'): AccountCredential {
   return { email: `${name}@example.com`, password: 'correct horse' }
 }
 
+/** Who asks auth on behalf of whom: a gateway and one of its clients. */
+export function createAsker(client = 1, gateway = 0): { gateway: string; peer: string } {
+  const key = (byte: number) => Buffer.alloc(32, byte).toString('hex')
+  return { gateway: key(gateway), peer: key(client) }
+}
+
 /** A user's id. */
 export function createUserId(name = 'ada'): string {
   return `usr_${name

@@ -8,11 +8,10 @@ import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestInput } from '../../helpers/protocol/method.js'
 import { type OfferedModel, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
-import type { AdmissionSettings } from '../../workers/gateway/admission.js'
 import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
 import type { EnginePool } from '../../workers/processor/engine-pool.js'
 import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
-import { ADMIT_FREELY } from './admission-settings.js'
+import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { openStream, requestContext } from './call-service.js'
 import { Cleanup } from './cleanup.js'
 import { createSession, TEST_MESH } from './factory.js'
@@ -39,7 +38,7 @@ const END = {
 /** A gateway, and the workers behind it that a test connects. */
 export async function gatewayScene(
   t: Test,
-  settings: Partial<AdmissionSettings> & { defaultModel?: string } = {},
+  settings: Partial<GatewayLimits> & { defaultModel?: string } = {},
 ) {
   const cleanup = new Cleanup(t)
   const clock = new VirtualClock()

@@ -28,6 +28,8 @@ import { Running } from './worker-processes.js'
 const ROOT = join(import.meta.dirname, '..', '..')
 const HOLD_START = pathToFileURL(join(import.meta.dirname, 'hold-start.js')).href
 const PASSWORD = 'correct horse battery'
+/** On whose behalf its gateway calls. */
+const PEER = 'ab'.repeat(32)
 /** Registrations under way at once: two hash, the others wait. */
 const CALLERS = 4
 
@@ -103,7 +105,11 @@ export class KilledAuth {
     const worker = await this.#start()
     const connection = await firstConnection(this.#connections, 15_000)
     for (const email of emails) {
-      await connection.call(authProtocol.login, { email, password: PASSWORD }, this.#call())
+      await connection.call(
+        authProtocol.login,
+        { email, password: PASSWORD, peer: PEER },
+        this.#call(),
+      )
     }
     await worker.kill()
     connection.destroy()
@@ -163,7 +169,7 @@ export class KilledAuth {
       try {
         const { userId } = await connection.call(
           authProtocol.register,
-          { email, password: PASSWORD },
+          { email, password: PASSWORD, peer: PEER },
           { ...this.#call(), signal },
         )
         this.acknowledged.set(email, userId)

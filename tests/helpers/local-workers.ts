@@ -16,10 +16,9 @@ import { AuthWorker } from '../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../workers/auth/session-keys.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
-import type { AdmissionSettings } from '../../workers/gateway/admission.js'
 import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
 import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
-import { ADMIT_FREELY } from './admission-settings.js'
+import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { Cleanup } from './cleanup.js'
 import { durableMemoryStore } from './durable-memory.js'
 import { MeshAuthority, newKeyPair } from './mesh-authority.js'
@@ -109,7 +108,7 @@ export class LocalWorkers {
   async gateway({
     metricsPort = 0,
     ...admission
-  }: Partial<AdmissionSettings> & { metricsPort?: number } = {}): Promise<LocalWorker> {
+  }: Partial<GatewayLimits> & { metricsPort?: number } = {}): Promise<LocalWorker> {
     const network = this.#network('gateway')
     const worker = new GatewayWorker({
       ...ADMIT_FREELY,

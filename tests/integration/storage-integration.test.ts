@@ -12,7 +12,7 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { Accounts, accountRecordSchema } from '../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../workers/auth/passwords.js'
 import { loadOrCreateSessionKeys } from '../../workers/auth/session-keys.js'
-import { createAccount } from '../helpers/factory.js'
+import { createAccount, createAsker } from '../helpers/factory.js'
 import { SeededRandom } from '../helpers/seeded-random.js'
 import { rejectionOf } from '../helpers/until.js'
 import {
@@ -26,6 +26,7 @@ import {
 } from '../helpers/worker-store.js'
 
 const ADA = createAccount()
+const ASKER = createAsker()
 const textSchema = z.string()
 const clock = new SystemClock()
 
@@ -66,13 +67,13 @@ async function openForTest(t: Test, directory: string) {
 test('should know an acknowledged user when the store is opened again', async (t) => {
   const directory = join(await t.tmp(), 'auth', 'store')
   const before = await openAccounts(directory)
-  const { userId } = await before.accounts.register(ADA)
+  const { userId } = await before.accounts.register(ADA, ASKER)
   await before.close()
 
   const after = await openAccounts(directory)
   t.teardown(after.close)
-  t.alike(await after.accounts.authenticate(ADA), { userId })
-  await t.exception(after.accounts.register(ADA), { code: 'EMAIL_TAKEN' })
+  t.alike(await after.accounts.authenticate(ADA, ASKER), { userId })
+  await t.exception(after.accounts.register(ADA, ASKER), { code: 'EMAIL_TAKEN' })
 })
 
 test('should have written a table when a user is acknowledged', async (t) => {
@@ -81,7 +82,7 @@ test('should have written a table when a user is acknowledged', async (t) => {
   t.teardown(close)
   const flush = sinon.spy(store.corestore.storage.db, 'flush')
   t.is(await tablesIn(directory), 0)
-  await accounts.register(ADA)
+  await accounts.register(ADA, ASKER)
   // The first is for the witness of a core that is new.
   t.is(flush.callCount, 2)
   await flush.secondCall.returnValue

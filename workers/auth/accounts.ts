@@ -7,7 +7,8 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { createId } from '../../helpers/id.js'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import { validateMessage } from '../../helpers/protocol/json-message.js'
-import type { PasswordHasher } from './passwords.js'
+import { LoginDelays } from './login-delays.js'
+import type { HashTurn, PasswordHasher } from './passwords.js'
 
 /** An account as it is stored, under its e-mail address. */
 export const accountRecordSchema = z.strictObject({
@@ -22,12 +23,23 @@ export const accountRecordSchema = z.strictObject({
 
 export type AccountRecord = z.infer<typeof accountRecordSchema>
 
+/** Who asks for something to be done with an account. */
+export interface AccountAsker {
+  /** The public key of the gateway that asks, hexadecimal. */
+  readonly gateway: string
+  /** On whose behalf: see `peer` in the auth protocol. */
+  readonly peer: string
+  /** Gives up while it waits for its turn to be hashed. */
+  readonly signal?: AbortSignal
+}
+
 /** Who has an account, and whether somebody is who they say. */
 export class Accounts {
   readonly #records: DurableRecords<AccountRecord>
   readonly #passwords: PasswordHasher
   readonly #clock: Clock
   readonly #random: Random
+  readonly #delays: LoginDelays
 
   /** @param parts.records of `accountRecordSchema`; whoever made them closes them */
   constructor(parts: {
@@ -40,6 +52,7 @@ export class Accounts {
     this.#passwords = parts.passwords
     this.#clock = parts.clock
     this.#random = parts.random
+    this.#delays = new LoginDelays(parts.clock)
   }
 
   /** What keeps accounts from being read and written. */
@@ -71,18 +84,17 @@ export class Accounts {
   /**
    * Makes an account. It is on disk when this resolves.
    *
-   * @param signal gives up while it waits for its turn to be hashed
    * @returns the id of the new user
    * @throws StarlingError EMAIL_TAKEN, INVALID_REQUEST, OVERLOADED
    */
   async register(
     credential: AccountCredential,
-    signal?: AbortSignal,
+    asker: AccountAsker,
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
     // Before the costly hash; `insert` decides between two who pass here at once.
     if ((await this.#records.get(email)) !== undefined) throw taken(email)
-    const passwordHash = await this.#passwords.hash(password, signal)
+    const passwordHash = await this.#passwords.hash(password, turnOf(asker))
     const createdAt = this.#clock.now()
     const userId = createId('usr', createdAt, () => this.#random.fraction())
     const isNew = await this.#records.insert(email, { userId, email, passwordHash, createdAt })
@@ -92,18 +104,28 @@ export class Accounts {
 
   /**
    * Who a credential belongs to. An unknown address and a wrong password cannot be told apart,
-   * neither by the error nor by the time it takes.
+   * neither by the error nor by the time it takes. Failed logins delay further ones of the same peer
+   * to the same address.
    *
-   * @param signal gives up while it waits for its turn to be hashed
-   * @throws StarlingError INVALID_CREDENTIAL, INVALID_REQUEST, OVERLOADED
+   * @throws StarlingError INVALID_CREDENTIAL, INVALID_REQUEST, OVERLOADED, RATE_LIMITED
    */
   async authenticate(
     credential: AccountCredential,
-    signal?: AbortSignal,
+    asker: AccountAsker,
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
+    const assertNoDelay = () => this.#delays.assertOver(asker.peer, email)
+    assertNoDelay()
     const record = await this.#records.get(email)
-    const isRight = await this.#passwords.verify(password, record?.passwordHash, signal)
+    const isRight = await this.#passwords.verify(password, record?.passwordHash, {
+      ...turnOf(asker),
+      // Others of the same pair may have failed while this one waited.
+      onTurn: assertNoDelay,
+      onVerified: (matches) =>
+        matches
+          ? this.#delays.succeeded(asker.peer, email)
+          : this.#delays.failed(asker.peer, email),
+    })
     if (record === undefined || !isRight) {
       throw new StarlingError(
         'INVALID_CREDENTIAL',
@@ -112,6 +134,10 @@ export class Accounts {
     }
     return { userId: record.userId }
   }
+}
+
+function turnOf({ gateway, peer, signal }: AccountAsker): HashTurn {
+  return { asker: [gateway, peer], signal }
 }
 
 /** Also gives the one spelling that an address is stored under. @throws StarlingError INVALID_REQUEST */

@@ -1,10 +1,11 @@
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { RequestContext } from '../../facilities/network/request-context.js'
 import { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { signSessionToken } from '../../helpers/session-token.js'
-import type { Accounts } from './accounts.js'
+import type { AccountAsker, Accounts } from './accounts.js'
 import type { SessionKeys } from './session-keys.js'
 
 const MINUTE_MS = 60_000
@@ -53,11 +54,11 @@ export class AuthWorker implements WatchedWorker {
    */
   service(service = new Service()): Service {
     return service
-      .unary(authProtocol.register, (credential, { signal }) =>
-        this.#accounts.register(credential, signal),
+      .unary(authProtocol.register, ({ peer, ...credential }, context) =>
+        this.#accounts.register(credential, askerOf(peer, context)),
       )
-      .unary(authProtocol.login, async (credential, { signal }) => {
-        const { userId } = await this.#accounts.authenticate(credential, signal)
+      .unary(authProtocol.login, async ({ peer, ...credential }, context) => {
+        const { userId } = await this.#accounts.authenticate(credential, askerOf(peer, context))
         return this.#openSession(userId)
       })
       .unary(authProtocol.sessionKeys, async () => ({ keys: this.#sessionKeys.publicKeys() }))
@@ -82,6 +83,12 @@ export class AuthWorker implements WatchedWorker {
     })
     return { token, expiresInMs: this.#sessionLifetimeMs }
   }
+}
+
+/** @param peer on whose behalf the gateway says that it calls */
+function askerOf(peer: string, context: RequestContext): AccountAsker {
+  const gateway = Buffer.from(context.peer.publicKey).toString('hex')
+  return { gateway, peer, signal: context.signal }
 }
 
 function assertLifetime(lifetimeMs: number): void {

@@ -1,12 +1,17 @@
 import sodium from 'sodium-native'
-import { WaitingLine } from './waiting-line.js'
+import { type Turn, WaitingLine } from './waiting-line.js'
 
 /** What hashing a password costs and how much of it may happen; all optional. */
 export interface PasswordHasherOptions {
   /** Hashes at once: each holds `memoryBytes` and a thread. 2 unless told otherwise. */
   readonly concurrent?: number
-  /** Callers that may wait for their turn. 64 unless told otherwise: under a second of hashing. */
+  /**
+   * Logins that may wait for their turn, and as many registrations. 64 unless told otherwise: under a
+   * second of hashing each.
+   */
   readonly waiting?: number
+  /** How many of them may be of one asker. 8 unless told otherwise. */
+  readonly waitingPerAsker?: number
   /** Argon2id passes. 2 unless told otherwise. */
   readonly passes?: number
   /** Argon2id memory. 19 MiB unless told otherwise. */
@@ -20,12 +25,22 @@ export interface PasswordHasherOptions {
 const DEFAULTS: Required<PasswordHasherOptions> = {
   concurrent: 2,
   waiting: 64,
+  waitingPerAsker: 8,
   passes: 2,
   memoryBytes: 19 * 1024 * 1024,
 }
 
 /** About how long one hash takes. */
 const TYPICAL_HASH_MS = 25
+
+/** Who asks for a hash; what it is for is known by the method. */
+export type HashTurn = Omit<Turn, 'kind'>
+
+/** Who asks for a verification, and what happens within its turn. */
+export interface VerificationTurn extends HashTurn {
+  readonly onTurn?: () => void
+  readonly onVerified?: (isRight: boolean) => void
+}
 
 /**
  * Hashes passwords with Argon2id and verifies them, off the event loop, a few at a time.
@@ -37,10 +52,15 @@ export class PasswordHasher {
   readonly #nobodysHash: string
 
   constructor(options: PasswordHasherOptions = {}) {
-    const { concurrent, waiting, passes, memoryBytes } = { ...DEFAULTS, ...options }
+    const { passes, memoryBytes, ...line } = { ...DEFAULTS, ...options }
     this.#passes = passes
     this.#memoryBytes = memoryBytes
-    this.#line = new WaitingLine({ concurrent, places: waiting, typicalMs: TYPICAL_HASH_MS })
+    this.#line = new WaitingLine({
+      concurrent: line.concurrent,
+      places: line.waiting,
+      placesPerAsker: line.waitingPerAsker,
+      typicalMs: TYPICAL_HASH_MS,
+    })
     this.#nobodysHash = unmatchedHash(passes, memoryBytes)
   }
 
@@ -55,34 +75,47 @@ export class PasswordHasher {
   }
 
   /**
-   * A hash to store: it holds its salt and its parameters.
+   * A hash to store: it holds its salt and its parameters. Waits in the turns of registrations.
    *
    * @throws StarlingError OVERLOADED; or the signal's reason when it is aborted before the turn
    */
-  async hash(password: string, signal?: AbortSignal): Promise<string> {
+  async hash(password: string, turn: HashTurn): Promise<string> {
     const hash = Buffer.alloc(sodium.crypto_pwhash_STRBYTES)
     await this.#line.run(
       () =>
         sodium.crypto_pwhash_str_async(hash, bytesOf(password), this.#passes, this.#memoryBytes),
-      signal,
+      { ...turn, kind: 'registration' },
     )
     return hash.subarray(0, hash.indexOf(0)).toString('ascii')
   }
 
   /**
    * Whether a hash is one of the password. Without a hash, because nobody has the name that was
-   * given, it takes as long and answers false: time does not tell who has an account.
+   * given, it takes as long and answers false: time does not tell who has an account. Waits in the
+   * turns of logins.
    *
+   * @param turn.onTurn called when its turn has come, before anything is computed; what it throws is
+   *   thrown
+   * @param turn.onVerified called with the answer before the next caller has its turn
    * @throws StarlingError OVERLOADED; or the signal's reason when it is aborted before the turn
    */
-  async verify(password: string, hash: string | undefined, signal?: AbortSignal): Promise<boolean> {
+  async verify(
+    password: string,
+    hash: string | undefined,
+    { onTurn, onVerified, ...turn }: VerificationTurn,
+  ): Promise<boolean> {
     const padded = Buffer.alloc(sodium.crypto_pwhash_STRBYTES)
     padded.write(hash ?? this.#nobodysHash, 'ascii')
-    const isRight = await this.#line.run(
-      () => sodium.crypto_pwhash_str_verify_async(padded, bytesOf(password)),
-      signal,
+    return await this.#line.run(
+      async () => {
+        onTurn?.()
+        const matches = await sodium.crypto_pwhash_str_verify_async(padded, bytesOf(password))
+        const isRight = matches && hash !== undefined
+        onVerified?.(isRight)
+        return isRight
+      },
+      { ...turn, kind: 'login' },
     )
-    return isRight && hash !== undefined
   }
 }
 

@@ -1,81 +1,148 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { FairQueue, type OwnerPath } from '../../helpers/fair-queue.js'
+
+/** Logins that may start one after the other while a registration waits. */
+export const LOGINS_PER_REGISTRATION = 8
+
+/** What an action is for. Logins come first. */
+export type TurnKind = 'login' | 'registration'
+
+/** Who waits for a turn, and for what. */
+export interface Turn {
+  readonly kind: TurnKind
+  /** Whose turn it is: the gateway that asks and the client that it asks for. */
+  readonly asker: OwnerPath
+  /** Leaves the line when aborted, with its reason; an action that runs is not stopped. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a {@link WaitingLine} is bounded. */
+export interface WaitingLineOptions {
+  /** Actions that run at once. */
+  readonly concurrent: number
+  /** Callers that may wait, of each kind. */
+  readonly places: number
+  /** Callers that may wait of one asker, of each kind. */
+  readonly placesPerAsker: number
+  /** How long an action takes, for telling when to come back. */
+  readonly typicalMs: number
+}
+
+interface Waiter {
+  readonly turn: Turn
+  readonly admit: () => void
+  readonly refuse: (error: unknown) => void
+}
 
 /**
- * Runs at most so many actions at once and lets a bounded number wait, first come, first served.
+ * Runs at most so many actions at once and lets a bounded number wait. Askers take turns: gateways
+ * among each other, and the clients of each. Logins go before registrations: registrations leave one
+ * of the places to run free for logins where there are several, and start while logins wait only once
+ * for every {@link LOGINS_PER_REGISTRATION} of them. A full line drops the newest caller of the asker
+ * with the most.
  */
 export class WaitingLine {
-  readonly #concurrent: number
-  readonly #places: number
-  readonly #typicalMs: number
-  readonly #waiting = new Set<() => void>()
-  #running = 0
+  readonly #options: WaitingLineOptions
+  readonly #maxRegistrations: number
+  readonly #waiting = { login: new FairQueue<Waiter>(), registration: new FairQueue<Waiter>() }
+  readonly #running = { login: 0, registration: 0 }
+  /** Logins that started since a registration last did, or had nothing to wait for. */
+  #loginsAhead = 0
 
-  /**
-   * @param options.concurrent actions that run at once
-   * @param options.places callers that may wait
-   * @param options.typicalMs how long an action takes, for telling when to come back
-   */
-  constructor(options: { concurrent: number; places: number; typicalMs: number }) {
-    this.#concurrent = options.concurrent
-    this.#places = options.places
-    this.#typicalMs = options.typicalMs
+  constructor(options: WaitingLineOptions) {
+    this.#options = options
+    this.#maxRegistrations = Math.max(1, options.concurrent - 1)
   }
 
   /** Actions that run now. */
   get running(): number {
-    return this.#running
+    return this.#running.login + this.#running.registration
   }
 
   /** Callers that wait now. */
   get waiting(): number {
-    return this.#waiting.size
+    return this.#waiting.login.size + this.#waiting.registration.size
   }
 
   /**
    * The action's outcome, once it was its turn.
    *
-   * @param signal leaves the line when aborted, with its reason; an action that runs is not stopped
-   * @throws StarlingError OVERLOADED with `retryAfterMs` when every place is taken
+   * @throws StarlingError OVERLOADED with `retryAfterMs` when the line is full, also after having
+   *   waited; or the signal's reason
    */
-  async run<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted()
-    if (this.#running < this.#concurrent) this.#running += 1
-    else await this.#turn(signal)
+  async run<T>(action: () => Promise<T>, turn: Turn): Promise<T> {
+    turn.signal?.throwIfAborted()
+    const { kind } = turn
+    if (this.#waiting[kind].size === 0 && this.#mayStart(kind)) this.#enter(kind)
+    else await this.#turn(turn)
     try {
       return await action()
     } finally {
-      this.#handOver()
+      this.#running[kind] -= 1
+      this.#startWaiting()
     }
   }
 
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.size >= this.#places) {
-      throw new StarlingError('OVERLOADED', `${this.#waiting.size} others wait already`, {
-        retryAfterMs: Math.ceil((this.#waiting.size / this.#concurrent) * this.#typicalMs),
-      })
-    }
+  #mayStart(kind: TurnKind): boolean {
+    if (this.running >= this.#options.concurrent) return false
+    return kind === 'login' || this.#running.registration < this.#maxRegistrations
+  }
+
+  #enter(kind: TurnKind): void {
+    this.#running[kind] += 1
+    if (kind === 'registration' || this.#waiting.registration.size === 0) this.#loginsAhead = 0
+    else this.#loginsAhead += 1
+  }
+
+  #turn(turn: Turn): Promise<void> {
+    const line = this.#waiting[turn.kind]
+    const { placesPerAsker, places } = this.#options
+    if (line.sizeOf(turn.asker) >= placesPerAsker) throw this.#full(turn.kind)
     return new Promise((resolve, reject) => {
+      const leave = () => turn.signal?.removeEventListener('abort', onAbort)
+      const waiter: Waiter = {
+        turn,
+        admit: () => {
+          leave()
+          resolve()
+        },
+        refuse: (error) => {
+          leave()
+          reject(error)
+        },
+      }
       const onAbort = () => {
-        this.#waiting.delete(admit)
-        reject(signal?.reason)
+        line.remove(turn.asker, waiter)
+        reject(turn.signal?.reason)
       }
-      const admit = () => {
-        signal?.removeEventListener('abort', onAbort)
-        resolve()
-      }
-      this.#waiting.add(admit)
-      signal?.addEventListener('abort', onAbort, { once: true })
+      turn.signal?.addEventListener('abort', onAbort, { once: true })
+      line.push(turn.asker, waiter)
+      if (line.size > places) line.evict()?.refuse(this.#full(turn.kind))
     })
   }
 
-  /** The next in line takes over the place of who leaves, so nobody can slip in between. */
-  #handOver(): void {
-    const [next] = this.#waiting
-    if (next === undefined) {
-      this.#running -= 1
-      return
+  #full(kind: TurnKind): StarlingError {
+    const { concurrent, typicalMs } = this.#options
+    const { size } = this.#waiting[kind]
+    return new StarlingError('OVERLOADED', `${size} others wait already`, {
+      retryAfterMs: Math.ceil((size / concurrent) * typicalMs),
+    })
+  }
+
+  /** Starts whoever is next at once, so that nobody can slip in between. */
+  #startWaiting(): void {
+    for (;;) {
+      const kind = this.#nextKind()
+      if (kind === undefined) return
+      this.#enter(kind)
+      this.#waiting[kind].shift()?.admit()
     }
-    this.#waiting.delete(next)
-    next()
+  }
+
+  #nextKind(): TurnKind | undefined {
+    const may = (kind: TurnKind) => this.#waiting[kind].size > 0 && this.#mayStart(kind)
+    if (may('registration') && this.#loginsAhead >= LOGINS_PER_REGISTRATION) return 'registration'
+    if (may('login')) return 'login'
+    return may('registration') ? 'registration' : undefined
   }
 }

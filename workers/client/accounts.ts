@@ -14,11 +14,19 @@ export class ClientAccounts {
   readonly #gateway: GatewayAccess
   readonly #folder: ClientFolder
   readonly #clock: Clock
+  readonly #waitMs: number
 
-  constructor(options: { gateway: GatewayAccess; folder: ClientFolder; clock: Clock }) {
+  /** @param options.waitMs how long a login with the local account may wait for its turn */
+  constructor(options: {
+    gateway: GatewayAccess
+    folder: ClientFolder
+    clock: Clock
+    waitMs: number
+  }) {
     this.#gateway = options.gateway
     this.#folder = options.folder
     this.#clock = options.clock
+    this.#waitMs = options.waitMs
   }
 
   /**
@@ -53,7 +61,7 @@ export class ClientAccounts {
    */
   async session(signal: AbortSignal): Promise<StoredSession> {
     const kept = await this.#folder.session()
-    if (kept && kept.expiresAt - this.#clock.now() > LEAST_REMAINING_MS) return kept
+    if (kept && this.#lasts(kept)) return kept
     return await this.renew(signal)
   }
 
@@ -70,18 +78,69 @@ export class ClientAccounts {
       throw new StarlingError('NOT_LOGGED_IN', `The session of ${kept.email} has ended`)
     }
     if (account === undefined) throw new StarlingError('NOT_LOGGED_IN', 'There is no session')
+    return await this.#openOwn(account, kept, signal)
+  }
+
+  /**
+   * Logs in with the local account, which is registered first if the mesh does not know it.
+   *
+   * @param old the session to replace
+   */
+  async #openOwn(
+    account: AccountCredential,
+    old: StoredSession | undefined,
+    signal: AbortSignal,
+  ): Promise<StoredSession> {
+    const endsAt = this.#clock.monotonic() + this.#waitMs
+    const patiently = (action: () => Promise<StoredSession>) =>
+      this.#patiently(endsAt, old, signal, action)
     try {
-      return await this.login(account, signal)
+      return await patiently(() => this.login(account, signal))
     } catch (error) {
       if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
     }
+    let refusal: unknown
     try {
-      return await this.register(account, signal)
+      await this.#gateway.call(gatewayProtocol.register, account, signal)
     } catch (error) {
-      if (!isStarlingError(error, 'EMAIL_TAKEN')) throw error
-      // Another command of this home was faster.
-      return await this.login(account, signal)
+      // Many commands of this home at once: one of them was faster.
+      if (!isStarlingError(error, 'EMAIL_TAKEN', 'RATE_LIMITED')) throw error
+      refusal = error
     }
+    try {
+      return await patiently(() => this.login(account, signal))
+    } catch (error) {
+      const isUnknown = isStarlingError(error, 'INVALID_CREDENTIAL')
+      throw isUnknown && isStarlingError(refusal, 'RATE_LIMITED') ? refusal : error
+    }
+  }
+
+  /**
+   * Tries again what is asked for too often, until `endsAt`, or takes the session that another command
+   * of this home has opened meanwhile. Nobody is there to decide whether to wait for an account that
+   * the machine has made for itself.
+   */
+  async #patiently(
+    endsAt: number,
+    old: StoredSession | undefined,
+    signal: AbortSignal,
+    action: () => Promise<StoredSession>,
+  ): Promise<StoredSession> {
+    for (;;) {
+      try {
+        return await action()
+      } catch (error) {
+        if (!isStarlingError(error, 'RATE_LIMITED') || error.retryAfterMs === undefined) throw error
+        if (this.#clock.monotonic() + error.retryAfterMs > endsAt) throw error
+        await this.#clock.sleep(error.retryAfterMs, signal)
+      }
+      const opened = await this.#folder.session()
+      if (opened !== undefined && opened.token !== old?.token && this.#lasts(opened)) return opened
+    }
+  }
+
+  #lasts(session: StoredSession): boolean {
+    return session.expiresAt - this.#clock.now() > LEAST_REMAINING_MS
   }
 
   /**

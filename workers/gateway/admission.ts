@@ -3,7 +3,8 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import type { CallOptions } from '../../facilities/network/request-context.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
-import { RateLimiter, type RateLimitSettings } from './rate-limiter.js'
+import { createQuestionLimiter, type RateLimitSettings } from './question-limit.js'
+import type { RateLimiter } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
 
 /** What one user may ask of one gateway. Comes from the configuration. */
@@ -31,7 +32,7 @@ export class Admission {
     },
   ) {
     this.#sessions = new SessionVerifier(options)
-    this.#rates = new RateLimiter(options)
+    this.#rates = createQuestionLimiter(options)
     this.#settings = options
     this.#clock = options.clock
   }

@@ -2,7 +2,6 @@ import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
 import {
   createOrigin,
   onBehalfOf,
@@ -12,13 +11,12 @@ import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
-import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
+import { type AccountCallSettings, AccountCalls } from './account-calls.js'
 import { Admission, type AdmissionSettings } from './admission.js'
 import { ProcessorDirectory } from './processor-directory.js'
 import { Router } from './router.js'
@@ -38,18 +36,19 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   #preparing: Timer | null = null
 
   constructor(
-    options: AdmissionSettings & {
-      service: Service
-      auth: RolePeers
-      processors: RolePeers
-      /** The mesh's root public key, hexadecimal. */
-      mesh: string
-      clock: Clock
-      random: Random
-      loadIntervalMs: number
-      /** For questions that name none. Default: the one that is first on most processors. */
-      defaultModel?: string | undefined
-    },
+    options: AdmissionSettings &
+      AccountCallSettings & {
+        service: Service
+        auth: RolePeers
+        processors: RolePeers
+        /** The mesh's root public key, hexadecimal. */
+        mesh: string
+        clock: Clock
+        random: Random
+        loadIntervalMs: number
+        /** For questions that name none. Default: the one that is first on most processors. */
+        defaultModel?: string | undefined
+      },
   ) {
     super()
     this.#clock = options.clock
@@ -58,15 +57,13 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     this.#random = options.random
     this.#directory = new ProcessorDirectory(options)
     this.#router = new Router({ ...options, directory: this.#directory })
-    this.#admission = new Admission({ ...options, auth: () => this.#auth.connections[0] })
+    const auth = () => this.#auth.connections[0]
+    this.#admission = new Admission({ ...options, auth })
+    const accounts = new AccountCalls({ ...options, auth })
     const gateway = this
     options.service
-      .unary(gatewayProtocol.register, (request, context) =>
-        this.#authWorker().call(authProtocol.register, request, onBehalfOf(context)),
-      )
-      .unary(gatewayProtocol.login, (request, context) =>
-        this.#authWorker().call(authProtocol.login, request, onBehalfOf(context)),
-      )
+      .unary(gatewayProtocol.register, (request, context) => accounts.register(request, context))
+      .unary(gatewayProtocol.login, (request, context) => accounts.login(request, context))
       .unary(gatewayProtocol.whoami, ({ credential }, context) =>
         this.#admission.identify(credential, onBehalfOf(context)),
       )
@@ -158,11 +155,5 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       end()
       throw error
     }
-  }
-
-  #authWorker(): PeerConnection {
-    const connection = this.#auth.connections[0]
-    if (connection !== undefined) return connection
-    throw new StarlingError('AUTH_UNAVAILABLE', 'No auth worker is connected to the gateway')
   }
 }

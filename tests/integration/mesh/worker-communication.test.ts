@@ -80,10 +80,11 @@ test('should refuse what is meant for another role, by the role that is proved, 
     { ...createQuestion('let me in'), model: 'scripted' },
     requestOptions(clock),
   )
+  const credential = { ...createAccount(), peer: '00'.repeat(32) }
   const refusals = [
     await rejectionOf(generation.next()),
     await rejectionOf(auth.call(authProtocol.sessionKeys, {}, requestOptions(clock))),
-    await rejectionOf(auth.call(authProtocol.login, createAccount(), requestOptions(clock))),
+    await rejectionOf(auth.call(authProtocol.login, credential, requestOptions(clock))),
   ]
   for (const refusal of refusals) t.is(Object(refusal).code, 'FORBIDDEN', String(refusal))
   t.ok(processor.isOpen && auth.isOpen)

@@ -7,11 +7,13 @@ import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { durableMemoryStore } from '../../../helpers/durable-memory.js'
-import { createAccount } from '../../../helpers/factory.js'
+import { createAccount, createAsker } from '../../../helpers/factory.js'
 import { rejectionOf } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
+const ASKER = createAsker()
+const TURN = { asker: ['gateway', 'client'] }
 
 function scene(t: Test) {
   const cleanup = new Cleanup(t)
@@ -45,7 +47,7 @@ test('should not be ready once its disk has failed', async (t) => {
   const { worker, accounts, records, store } = scene(t)
   await records.ready()
   store.commit = () => Promise.reject(new Error('the disk is full'))
-  const refusal = await rejectionOf(accounts.register(ADA))
+  const refusal = await rejectionOf(accounts.register(ADA, ASKER))
   t.is(Object(refusal).code, 'HOME_UNUSABLE')
   const [impediment] = worker.impediments()
   t.alike([impediment?.code, impediment?.blocks], ['HOME_UNUSABLE', true])
@@ -57,7 +59,7 @@ test('should say how busy it is with hashing', async (t) => {
   const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
   t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })
   // Looked at in the same tick: a moment later the first may be done.
-  const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password))
+  const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password, TURN))
   t.alike(figures(), { hashesRunning: 1, hashesWaiting: 2 })
   await Promise.all(hashed)
   t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })

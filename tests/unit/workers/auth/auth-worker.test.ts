@@ -15,7 +15,7 @@ import { createAccount } from '../../../helpers/factory.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const MESH = 'ab'.repeat(32)
-const ADA = createAccount()
+const ADA = { ...createAccount(), peer: '01'.repeat(32) }
 
 function contextOf(role: Role, signal = new AbortController().signal): RequestContext {
   return {

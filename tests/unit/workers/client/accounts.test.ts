@@ -22,11 +22,13 @@ async function scene(t: Test) {
   const random = new SystemRandom()
   const passwords = new Map<string, string>()
   const calls: string[] = []
+  const registration = { failure: undefined as StarlingError | undefined }
   const login = { answered: Promise.resolve(), failure: undefined as StarlingError | undefined }
   let opened = 0
   const service = new Service()
     .unary(gatewayProtocol.register, async ({ email, password }) => {
       calls.push('register')
+      if (registration.failure) throw registration.failure
       if (passwords.has(email)) throw new StarlingError('EMAIL_TAKEN', `${email} is taken`)
       passwords.set(email, password)
       return { userId: 'usr_1' }
@@ -47,9 +49,19 @@ async function scene(t: Test) {
   const client = () => {
     const options = { gateways, lookedFor: 'gateways', clock, random, waitMs: 0 }
     const gateway = new GatewayAccess({ ...options, onWaiting: () => undefined })
-    return new ClientAccounts({ gateway, folder, clock })
+    return new ClientAccounts({ gateway, folder, clock, waitMs: 15_000 })
   }
-  return { clock, passwords, calls, folder, accounts: client(), client, login, connection }
+  return {
+    clock,
+    passwords,
+    calls,
+    folder,
+    accounts: client(),
+    client,
+    login,
+    registration,
+    connection,
+  }
 }
 
 test('should log in and keep the session when an account is registered', async (t) => {
@@ -202,4 +214,44 @@ test('should make no second request when the first failed for another reason, or
   await folder.ensureLocalAccount()
   await t.exception(accounts.withSession(never, failing('PEER_LOST')), { code: 'PEER_LOST' })
   t.is(requests, 2)
+})
+
+test('should wait and log in when logins of the local account are delayed', async (t) => {
+  const { accounts, folder, calls, login, clock } = await scene(t)
+  await folder.ensureLocalAccount()
+  login.failure = new StarlingError('RATE_LIMITED', 'later', { retryAfterMs: 4_000 })
+  const opened = accounts.session(never)
+  await until('the first try', () => calls.length === 1)
+  await clock.advance(4_000)
+  t.alike(calls, ['login', 'login'])
+  login.failure = undefined
+  await clock.advance(4_000)
+  t.ok((await opened).token)
+  t.alike(calls, ['login', 'login', 'login', 'register', 'login'])
+})
+
+test('should give up when logins of the local account are delayed for longer than it waits', async (t) => {
+  const { accounts, folder, calls, login, clock } = await scene(t)
+  await folder.ensureLocalAccount()
+  login.failure = new StarlingError('RATE_LIMITED', 'later', { retryAfterMs: 8_000 })
+  const opened = t.exception(accounts.session(never), { code: 'RATE_LIMITED' })
+  await until('the first try', () => calls.length === 1)
+  await clock.advance(8_000)
+  await opened
+  t.is(calls.length, 2)
+})
+
+test('should tell somebody who logs in at once that logins are delayed', async (t) => {
+  const { accounts, calls, login } = await scene(t)
+  login.failure = new StarlingError('RATE_LIMITED', 'later', { retryAfterMs: 1_000 })
+  await t.exception(accounts.login(ADA, never), { code: 'RATE_LIMITED', retryAfterMs: 1_000 })
+  t.alike(calls, ['login'])
+})
+
+test('should say why the local account is not there when it cannot be registered now', async (t) => {
+  const { accounts, folder, registration, calls } = await scene(t)
+  await folder.ensureLocalAccount()
+  registration.failure = new StarlingError('RATE_LIMITED', 'later', { retryAfterMs: 360_000 })
+  await t.exception(accounts.session(never), { code: 'RATE_LIMITED', retryAfterMs: 360_000 })
+  t.alike(calls, ['login', 'register', 'login'])
 })

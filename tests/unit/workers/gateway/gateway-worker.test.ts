@@ -22,8 +22,8 @@ test('should hand accounts to the auth worker when a client registers and logs i
   t.alike(
     authConnection.call.args.map(([method, body]) => [method.name, body]),
     [
-      ['auth.register', ADA],
-      ['auth.login', ADA],
+      ['auth.register', { ...ADA, peer: '00'.repeat(32) }],
+      ['auth.login', { ...ADA, peer: '00'.repeat(32) }],
     ],
   )
   for (const [, , options] of authConnection.call.args) {

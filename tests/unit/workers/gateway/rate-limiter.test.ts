@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { RateLimiter } from '../../../../workers/gateway/rate-limiter.js'
+import { createQuestionLimiter } from '../../../../workers/gateway/question-limit.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const MINUTE_MS = 60_000
@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000
 function scene(changes: { perMinute?: number; burst?: number; maxUsers?: number } = {}) {
   const clock = new VirtualClock()
   const rateLimit = { perMinute: 10, maxUsers: 100, ...changes }
-  const limiter = new RateLimiter({ rateLimit, clock })
+  const limiter = createQuestionLimiter({ rateLimit, clock })
   /** How many of so many requests of a user pass. */
   const passing = (userId: string, requests: number) => {
     let passed = 0
@@ -72,7 +72,7 @@ test('should let everything pass and count nobody when no limit is set', (t) => 
   const { passing, limiter } = scene({ perMinute: 0, maxUsers: 1 })
   t.is(passing('usr_1', 1_000), 1_000)
   t.is(passing('usr_2', 1_000), 1_000)
-  t.is(limiter.users, 0)
+  t.is(limiter.keys, 0)
 })
 
 test('should take a request back once when nobody could take it', (t) => {
@@ -98,10 +98,10 @@ test('should give nothing on top when a request is taken back that time gave bac
 test('should forget a user when nothing of the limit is used any more', async (t) => {
   const { limiter, clock } = scene()
   for (let user = 0; user < 100; user += 1) limiter.admit(`usr_${user}`)
-  t.is(limiter.users, 100)
+  t.is(limiter.keys, 100)
   await clock.advance(6_000)
   limiter.admit('usr_new')
-  t.is(limiter.users, 1)
+  t.is(limiter.keys, 1)
 })
 
 test('should keep no more users than its bound however many come', async (t) => {
@@ -114,7 +114,7 @@ test('should keep no more users than its bound however many come', async (t) => 
   t.is(passing('usr_1', 50), 0, 'and nobody gets a new burst by that')
   await clock.advance(MINUTE_MS)
   t.is(passing('usr_4', 50), 10)
-  t.is(limiter.users, 1)
+  t.is(limiter.keys, 1)
 })
 
 test('should keep its memory within a minute of users when new ones come all the time', async (t) => {
@@ -123,7 +123,7 @@ test('should keep its memory within a minute of users when new ones come all the
   for (let second = 0; second < 300; second += 1) {
     passing('usr_always', 50)
     passing(`usr_${second}`, 50)
-    most = Math.max(most, limiter.users)
+    most = Math.max(most, limiter.keys)
     await clock.advance(1_000)
   }
   t.ok(most <= 62, `${most} users`)

@@ -1,0 +1,121 @@
+import type { Clock } from '../../facilities/clock/clock.js'
+import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import { onBehalfOf, type RequestContext } from '../../facilities/network/request-context.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
+import type { AccountCredential, Session } from '../../helpers/protocol/account.js'
+import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
+import { createRateLimit } from '../../helpers/rate-limit/gcra.js'
+import { RateLimiter } from './rate-limiter.js'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+/** How often one client may register and log in. Comes from the configuration. */
+export interface AccountCallSettings {
+  /** As many may come at once. 0 sets no limit. */
+  readonly registrationsPerHour: number
+  /** As many may come at once. 0 sets no limit. */
+  readonly loginsPerMinute: number
+  /** Clients that are counted at once, for either; calls of one more are refused until one is free. */
+  readonly maxCountedClients: number
+}
+
+/**
+ * Passes registrations and logins on to the auth worker, as many of each client as the settings allow.
+ * A client is its public key, which its connection has proved. Auth is told that key, so that it can
+ * take the calls of all clients in fair turns.
+ */
+export class AccountCalls {
+  readonly #auth: () => PeerConnection | undefined
+  readonly #registrations: RateLimiter
+  readonly #logins: RateLimiter
+
+  /** @param options.auth a connection to an auth worker, undefined while there is none */
+  constructor(
+    options: AccountCallSettings & {
+      clock: Clock
+      auth: () => PeerConnection | undefined
+    },
+  ) {
+    const { clock, auth, registrationsPerHour, loginsPerMinute } = options
+    this.#auth = auth
+    const limiter = (count: number, periodMs: number, what: string) =>
+      new RateLimiter({
+        clock,
+        maxKeys: options.maxCountedClients,
+        limit: count === 0 ? null : createRateLimit(count, count, periodMs),
+        fullMessage: 'More clients register or log in than this gateway can count',
+        tooEarly: (retryAfterMs) => tooMany(`${count} ${what}`, retryAfterMs),
+      })
+    this.#registrations = limiter(registrationsPerHour, HOUR_MS, 'registrations an hour')
+    this.#logins = limiter(loginsPerMinute, MINUTE_MS, 'logins a minute')
+  }
+
+  /**
+   * Makes an account.
+   *
+   * @throws StarlingError RATE_LIMITED, AUTH_UNAVAILABLE, OVERLOADED, or as `authProtocol.register`
+   */
+  async register(
+    credential: AccountCredential,
+    context: RequestContext,
+  ): Promise<{ userId: string }> {
+    return await this.#counted(this.#registrations, context, (auth, peer) =>
+      auth.call(authProtocol.register, { ...credential, peer }, onBehalfOf(context)),
+    )
+  }
+
+  /**
+   * Opens a session.
+   *
+   * @throws StarlingError RATE_LIMITED, AUTH_UNAVAILABLE, OVERLOADED, or as `authProtocol.login`
+   */
+  async login(credential: AccountCredential, context: RequestContext): Promise<Session> {
+    return await this.#counted(this.#logins, context, (auth, peer) =>
+      auth.call(authProtocol.login, { ...credential, peer }, onBehalfOf(context)),
+    )
+  }
+
+  async #counted<T>(
+    limiter: RateLimiter,
+    { peer }: RequestContext,
+    call: (auth: PeerConnection, peer: string) => Promise<T>,
+  ): Promise<T> {
+    const auth = this.#auth()
+    if (auth === undefined) {
+      throw new StarlingError('AUTH_UNAVAILABLE', 'No auth worker is connected to the gateway')
+    }
+    const client = Buffer.from(peer.publicKey).toString('hex')
+    const uncount = limiter.admit(client)
+    try {
+      return await call(auth, client)
+    } catch (error) {
+      if (isNotTaken(error)) uncount()
+      throw error
+    }
+  }
+}
+
+/** Errors that say that auth did nothing for the call: the client tries again at no cost. */
+function isNotTaken(error: unknown): boolean {
+  // Whoever is delayed after failed logins is not to ask all the time.
+  if (isStarlingError(error, 'RATE_LIMITED')) return false
+  return isUnprocessed(error) || isStarlingError(error, 'DISK_FULL', 'DISK_FAILED')
+}
+
+function tooMany(limit: string, retryAfterMs: number): StarlingError {
+  const wait =
+    retryAfterMs < 2 * MINUTE_MS
+      ? `${roundedUp(retryAfterMs / 1000)} s`
+      : `${roundedUp(retryAfterMs / MINUTE_MS)} min`
+  return new StarlingError(
+    'RATE_LIMITED',
+    `A client may make ${limit} at this gateway; the next one is taken in ${wait}`,
+    { retryAfterMs },
+  )
+}
+
+function roundedUp(value: number): string {
+  return (Math.ceil(value * 10) / 10).toFixed(1)
+}
