@@ -4,21 +4,15 @@ import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { WorkerWatch } from '../facilities/process/worker-watch.js'
-import { DurableRecords } from '../facilities/store/durable-records.js'
-import { openStore } from '../facilities/store/open-store.js'
-import { Accounts, accountRecordSchema } from './auth/accounts.js'
+import { openAccountStore } from './auth/account-store.js'
+import { Accounts } from './auth/accounts.js'
 import { AuthWorker } from './auth/auth-worker.js'
 import { PasswordHasher } from './auth/passwords.js'
-import { loadOrCreateSessionKeys } from './auth/session-keys.js'
 
 await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config) =>
   runWorker('auth', async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'auth', single: true })
-    const onUnwitnessed = () => host.log.warn('the store has no witness: it is taken as it is')
-    const storeOptions = { clock: host.clock, onUnwitnessed }
-    const store = await resources.open(await openStore(`${host.folder}/store`, storeOptions))
-    const records = new DurableRecords(store, 'accounts', accountRecordSchema)
-    await resources.open(records)
+    const { records, sessionKeys } = await openAccountStore(resources, host)
     const passwords = new PasswordHasher({
       concurrent: config.auth.maxConcurrentHashes,
       waiting: config.auth.maxWaitingHashes,
@@ -27,7 +21,7 @@ await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config
     const network = new MeshNetwork({ ...host, settings: config.network })
     const worker = new AuthWorker({
       accounts: new Accounts({ ...host, records, passwords }),
-      sessionKeys: await loadOrCreateSessionKeys(`${host.folder}/session.key`, host.random),
+      sessionKeys,
       clock: host.clock,
       mesh: host.identity.mesh,
       sessionLifetimeMs: config.auth.sessionLifetimeMs,

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { diskFull, isDiskFull } from './disk-failure.js'
 import { makeFolder } from './make-folder.js'
 import { isSystemError } from './system-error.js'
 
@@ -49,6 +50,7 @@ export class Home {
     try {
       await makeFolder(path)
     } catch (cause) {
+      if (isDiskFull(cause)) throw diskFull(path, cause)
       const why = isSystemError(cause, 'EEXIST', 'ENOTDIR')
         ? 'a file is in the way'
         : reasonOf(cause)
@@ -82,6 +84,7 @@ export class Home {
 }
 
 function unusable(path: string, cause: unknown): StarlingError {
+  if (isDiskFull(cause)) return diskFull(path, cause)
   return new StarlingError(
     'HOME_UNUSABLE',
     `${path} can neither be read nor written: ${reasonOf(cause)}`,

@@ -3,13 +3,14 @@ import { open, rename, rm, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
+import { unusablePath } from './disk-failure.js'
 import { isSystemError } from './system-error.js'
 
 /**
  * Replaces a file that only its owner may read: whole or not at all, also when the power fails.
  *
  * @param value is written as JSON
- * @throws StarlingError HOME_UNUSABLE
+ * @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED
  */
 export async function writePrivateFile(
   path: string,
@@ -19,7 +20,7 @@ export async function writePrivateFile(
   await writePrivateText(path, `${JSON.stringify(value)}\n`, random)
 }
 
-/** The same with a text. @throws StarlingError HOME_UNUSABLE */
+/** The same with a text. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
 export async function writePrivateText(path: string, text: string, random: Random): Promise<void> {
   const draft = `${path}.${Buffer.from(random.bytes(8)).toString('hex')}.new`
   try {
@@ -33,7 +34,7 @@ export async function writePrivateText(path: string, text: string, random: Rando
     await rename(draft, path)
   } catch (cause) {
     await rm(draft, { force: true })
-    throw new StarlingError('HOME_UNUSABLE', `${path} cannot be written`, { cause })
+    throw unusablePath(path, 'cannot be written', cause)
   }
 }
 

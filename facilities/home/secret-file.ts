@@ -1,6 +1,7 @@
 import { link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
+import { unusablePath } from './disk-failure.js'
 import { isSystemError } from './system-error.js'
 
 /** Readable and writable by its owner alone. */
@@ -23,7 +24,7 @@ export async function loadOrCreateSecret(
     return (await readSecret(path)) ?? (await createSecret(path, random, create()))
   } catch (cause) {
     if (cause instanceof StarlingError) throw cause
-    throw new StarlingError('HOME_UNUSABLE', `${path} can neither be read nor made`, { cause })
+    throw unusablePath(path, 'can neither be read nor made', cause)
   }
 }
 

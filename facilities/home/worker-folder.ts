@@ -6,6 +6,7 @@ import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import { unusablePath } from './disk-failure.js'
 import type { Home } from './home.js'
 
 /** Workers of one role that may share a home. */
@@ -69,7 +70,7 @@ async function lockFile(path: string): Promise<FileHandle | null> {
   try {
     file = await open(path, 'a+', 0o600)
   } catch (cause) {
-    throw new StarlingError('HOME_UNUSABLE', `${path} cannot be written`, { cause })
+    throw unusablePath(path, 'cannot be written', cause)
   }
   if (tryLock(file.fd)) return file
   await file.close()

@@ -1,4 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { freeBytes, isDiskFull } from '../home/disk-failure.js'
 
 /**
  * Does what writes a model to the disk.
@@ -20,9 +21,11 @@ export async function writing<Result>(
     if (cause instanceof StarlingError) throw cause
     const size = sizeBytes === undefined ? '' : ` (${megabytes(sizeBytes)})`
     const reason = cause instanceof Error ? cause.message : String(cause)
+    const free = isDiskFull(cause) ? freeBytes(place) : undefined
+    const room = free === undefined ? '' : `; ${megabytes(free)} are free`
     throw new StarlingError(
       'MODEL_WRITE_FAILED',
-      `the model ${name} cannot be written to ${place}${size}: ${reason}`,
+      `the model ${name} cannot be written to ${place}${size}: ${reason}${room}`,
       { cause },
     )
   }

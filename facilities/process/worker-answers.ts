@@ -1,12 +1,15 @@
+import { publicMessage } from '../../helpers/errors/peer-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { type WorkerStats, workerProtocol } from '../../helpers/protocol/worker-protocol.js'
 import type { Clock } from '../clock/clock.js'
 import type { Service } from '../network/service.js'
+import type { Impediment } from './worker-health.js'
 
 /**
- * Answers what every worker answers, whatever its role: that it is there, who it is, and what it has
- * done since now.
+ * Answers what every worker answers, whatever its role: that it is there, who it is, what keeps it from
+ * its work, and what it has done since now.
  *
+ * @param options.impediments asked for each time
  * @param options.stats all of the statistics but the time that the worker is up
  */
 export function answerAboutWorker(
@@ -16,10 +19,11 @@ export function answerAboutWorker(
     identity: { readonly name: string }
     clock: Clock
     version: string
+    impediments: () => readonly Impediment[]
     stats: () => Omit<WorkerStats, 'uptimeMs'>
   },
 ): void {
-  const { role, identity, clock, version, stats } = options
+  const { role, identity, clock, version, impediments, stats } = options
   const startedAt = clock.monotonic()
   const uptimeMs = () => clock.monotonic() - startedAt
   service
@@ -29,6 +33,19 @@ export function answerAboutWorker(
       name: identity.name,
       version,
       uptimeMs: uptimeMs(),
+      ...publicly(impediments()),
     }))
     .unary(workerProtocol.stats, async () => ({ uptimeMs: uptimeMs(), ...stats() }))
+}
+
+/** Nothing when there are none. */
+function publicly(impediments: readonly Impediment[]): { impediments?: Impediment[] } {
+  if (impediments.length === 0) return {}
+  return {
+    impediments: impediments.map(({ code, message, blocks }) => ({
+      code,
+      message: publicMessage(code, message),
+      blocks,
+    })),
+  }
 }

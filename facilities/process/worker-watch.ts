@@ -63,16 +63,17 @@ export class WorkerWatch extends ReadyResource {
     this.#worker = worker
     this.#delay = new EventLoopDelay(options.clock)
     network.observe(counts)
-    answerAboutWorker(network.service, { ...options, stats: () => this.#stats(counts) })
+    answerAboutWorker(network.service, {
+      ...options,
+      impediments: () => this.#impediments(),
+      stats: () => this.#stats(counts),
+    })
     this.#server = settings.port === 0 ? null : this.#createServer(options, counts)
   }
 
   /** Whether work may be sent to the worker, and why not. */
   readiness(): Readiness {
-    // Whoever leaves loses everybody else, and that is no news.
-    if (this.#network.closing !== null) return readinessOf([LEAVING])
-    const own = this.#worker.impediments()
-    return readinessOf(this.#network.opened ? own : [NOT_JOINED, ...own])
+    return readinessOf(this.#impediments())
   }
 
   /** @throws StarlingError PORT_UNAVAILABLE */
@@ -83,6 +84,13 @@ export class WorkerWatch extends ReadyResource {
   protected override async _close(): Promise<void> {
     this.#delay.stop()
     await this.#server?.close()
+  }
+
+  #impediments(): readonly Impediment[] {
+    // Whoever leaves loses everybody else, and that is no news.
+    if (this.#network.closing !== null) return [LEAVING]
+    const own = this.#worker.impediments()
+    return this.#network.opened ? own : [NOT_JOINED, ...own]
   }
 
   #stats(counts: RequestCounts) {

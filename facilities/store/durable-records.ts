@@ -1,8 +1,8 @@
 import Hyperbee from 'hyperbee'
 import ReadyResource from 'ready-resource'
 import type { z } from 'zod'
-import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import type { DurableStore } from './durable-store.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { DurableStore, StoreUser } from './durable-store.js'
 
 /** Sizes and counts that one set of records is held to. */
 export const RECORD_LIMITS = {
@@ -27,20 +27,23 @@ interface WaitingInsert {
  *
  * Open one of these a name: the check for a free key and its writing are atomic within it, not
  * between two of them. It closes its own core, never the store. Getting it ready fails with
- * STORE_DAMAGED when the store's witness knows its core otherwise.
+ * STORE_DAMAGED when the store's witness knows its core otherwise. While the store cannot write, records
+ * are read and none is inserted; while it is opened anew, both wait.
  *
  * @example
  * const accounts = new DurableRecords(store, 'accounts', accountRecordSchema)
  * await accounts.insert('ada@example.com', record) // false when the key is taken
  */
-export class DurableRecords<Value> extends ReadyResource {
+export class DurableRecords<Value> extends ReadyResource implements StoreUser {
   readonly #store: DurableStore
   readonly #name: string
   readonly #schema: z.ZodType<Value>
-  readonly #bee: Hyperbee<'utf-8', 'json'>
+  #bee: Hyperbee<'utf-8', 'json'> | null = null
   #waiting: WaitingInsert[] = []
   #writing: Promise<void> | null = null
-  #failure: StarlingError | null = null
+  #isDetached = false
+  #reads = 0
+  #onLastRead: (() => void) | null = null
 
   /**
    * @param name of the core within the store
@@ -51,40 +54,87 @@ export class DurableRecords<Value> extends ReadyResource {
     this.#store = store
     this.#name = name
     this.#schema = schema
-    this.#bee = new Hyperbee(store.corestore.get({ name }), {
+  }
+
+  /** Why nothing is written now; null while all is well. */
+  get failure(): StarlingError | null {
+    return this.#store.failure
+  }
+
+  /** Why the rollback guard of the store cannot be written; null while it can. */
+  get guardFailure(): unknown {
+    return this.#store.guardFailure
+  }
+
+  protected override async _open(): Promise<void> {
+    await this.#store.ready()
+    await this.attach()
+    this.#store.join(this)
+  }
+
+  /** Inserts that were accepted before are finished first. */
+  protected override async _close(): Promise<void> {
+    // A store that could not be opened has nothing to wait for.
+    await this.#store.settled().catch(() => undefined)
+    while (this.#writing !== null) await this.#writing
+    this.#store.leave(this)
+    this.#store.untrack(this.#name)
+    await this.#bee?.close()
+    this.#bee = null
+  }
+
+  /** Called by the store. */
+  async attach(): Promise<void> {
+    const bee = new Hyperbee(this.#store.corestore.get({ name: this.#name }), {
       keyEncoding: 'utf-8',
       valueEncoding: 'json',
       // Nobody else walks this tree.
       extension: false,
     })
+    try {
+      await bee.ready()
+      await this.#store.track(this.#name, bee.core)
+    } catch (error) {
+      // Why it cannot be closed either is of no interest.
+      await bee.close().catch(() => undefined)
+      throw error
+    }
+    this.#bee = bee
+    this.#isDetached = false
+    this.#startWriting()
   }
 
-  /** Why nothing more is written until the worker has been restarted; null while all is well. */
-  get failure(): StarlingError | null {
-    return this.#failure
+  /** Called by the store. */
+  async detach(): Promise<void> {
+    this.#isDetached = true
+    while (this.#writing !== null) await this.#writing
+    if (this.#reads > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onLastRead = resolve
+      })
+    }
+    const bee = this.#bee
+    this.#bee = null
+    // The store that it belongs to is closed next, whatever this one says.
+    await bee?.close().catch(() => undefined)
   }
 
-  protected override async _open(): Promise<void> {
-    await this.#bee.ready()
-    await this.#store.track(this.#name, this.#bee.core)
-  }
-
-  /** Inserts that were accepted before are finished first. */
-  protected override async _close(): Promise<void> {
-    await this.#writing
-    this.#store.untrack(this.#name)
-    await this.#bee.close()
+  /** Called by the store. */
+  abandon(failure: StarlingError): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const insert of waiting) insert.fail(failure)
   }
 
   /**
    * The value of a key, or undefined. A value whose insert is still on its way to the disk may be
    * seen already.
    *
-   * @throws StarlingError INTERNAL when the stored value is not what the schema asks for
+   * @throws StarlingError INTERNAL when the stored value is not what the schema asks for; DISK_FULL,
+   *   DISK_FAILED or STORE_DAMAGED when the store could not be opened anew
    */
   async get(key: string): Promise<Value | undefined> {
-    await this.ready()
-    const entry = await this.#bee.get(key)
+    const entry = await this.#read((bee) => bee.get(key))
     if (entry === null) return undefined
     const result = this.#schema.safeParse(entry.value)
     if (result.success) return result.data
@@ -101,8 +151,8 @@ export class DurableRecords<Value> extends ReadyResource {
    *
    * @returns whether this call has added it
    * @throws StarlingError PAYLOAD_TOO_LARGE; OVERLOADED when too many wait for the disk; DRAINING
-   *   when it is closing; HOME_UNUSABLE when the disk fails: whether the record was written is then
-   *   unknown, and nothing more is written until the worker has been restarted
+   *   when it is closing; DISK_FULL or DISK_FAILED when the store cannot write: whether the record was
+   *   written is unknown if it was accepted before
    */
   async insert(key: string, value: Value): Promise<boolean> {
     await this.ready()
@@ -112,7 +162,7 @@ export class DurableRecords<Value> extends ReadyResource {
     this.#assertAccepting()
     return new Promise((settle, fail) => {
       this.#waiting.push({ key, value: checked, settle, fail })
-      this.#writing ??= this.#writeWaiting()
+      this.#startWriting()
     })
   }
 
@@ -120,6 +170,7 @@ export class DurableRecords<Value> extends ReadyResource {
     if (this.closing !== null) {
       throw new StarlingError('DRAINING', 'The worker is stopping and writes nothing more')
     }
+    if (this.failure !== null) throw this.failure
     if (this.#waiting.length >= RECORD_LIMITS.waitingInserts) {
       throw new StarlingError(
         'OVERLOADED',
@@ -128,47 +179,78 @@ export class DurableRecords<Value> extends ReadyResource {
     }
   }
 
-  /** Writes one batch after the other until nothing waits. Never rejects. */
-  async #writeWaiting(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting
-      this.#waiting = []
-      if (this.#failure === null) await this.#writeBatch(batch)
-      else for (const insert of batch) insert.fail(this.#failure)
+  async #read<T>(read: (bee: Hyperbee<'utf-8', 'json'>) => Promise<T>): Promise<T> {
+    await this.ready()
+    for (;;) {
+      await this.#store.settled()
+      if (this.#bee !== null) break
+      if (this.failure !== null) throw this.failure
+      if (this.closing !== null) {
+        throw new StarlingError('DRAINING', 'The worker is stopping and reads nothing more')
+      }
     }
-    this.#writing = null
+    this.#reads += 1
+    try {
+      return await read(this.#bee)
+    } finally {
+      this.#reads -= 1
+      if (this.#reads === 0) this.#onLastRead?.()
+    }
   }
 
-  async #writeBatch(inserts: readonly WaitingInsert[]): Promise<void> {
+  #startWriting(): void {
+    if (this.#writing !== null || this.#isDetached || this.#waiting.length === 0) return
+    this.#writing = this.#writeWaiting().then(() => {
+      this.#writing = null
+      // What came in since it looked for the last time.
+      this.#startWriting()
+    })
+  }
+
+  /** Writes one batch after the other until nothing waits, or the store is opened anew. Never rejects. */
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0 && !this.#isDetached) {
+      const batch = this.#waiting
+      this.#waiting = []
+      if (this.failure !== null) for (const insert of batch) insert.fail(this.failure)
+      else if (this.#bee !== null) await this.#writeBatch(this.#bee, batch)
+    }
+  }
+
+  async #writeBatch(
+    bee: Hyperbee<'utf-8', 'json'>,
+    inserts: readonly WaitingInsert[],
+  ): Promise<void> {
     let outcomes: readonly boolean[]
     try {
-      outcomes = await this.#appendFree(inserts)
+      outcomes = await appendFree(bee, inserts)
       if (outcomes.includes(true)) await this.#store.commit()
     } catch (cause) {
-      this.#failure = isStarlingError(cause)
-        ? cause
-        : new StarlingError('HOME_UNUSABLE', 'The store cannot write to its disk', { cause })
-      for (const insert of inserts) insert.fail(this.#failure)
+      const failure = this.#store.fail(cause)
+      for (const insert of inserts) insert.fail(failure)
       return
     }
     for (const [index, insert] of inserts.entries()) insert.settle(outcomes[index] === true)
   }
+}
 
-  /** Appends the inserts whose keys are free in one write; says which those are. */
-  async #appendFree(inserts: readonly WaitingInsert[]): Promise<readonly boolean[]> {
-    const batch = this.#bee.batch()
-    try {
-      const outcomes: boolean[] = []
-      for (const { key, value } of inserts) {
-        const isFree = (await batch.get(key)) === null
-        if (isFree) await batch.put(key, value)
-        outcomes.push(isFree)
-      }
-      if (outcomes.includes(true)) await batch.flush()
-      return outcomes
-    } finally {
-      await batch.close()
+/** Appends the inserts whose keys are free in one write; says which those are. */
+async function appendFree(
+  bee: Hyperbee<'utf-8', 'json'>,
+  inserts: readonly WaitingInsert[],
+): Promise<readonly boolean[]> {
+  const batch = bee.batch()
+  try {
+    const outcomes: boolean[] = []
+    for (const { key, value } of inserts) {
+      const isFree = (await batch.get(key)) === null
+      if (isFree) await batch.put(key, value)
+      outcomes.push(isFree)
     }
+    if (outcomes.includes(true)) await batch.flush()
+    return outcomes
+  } finally {
+    await batch.close()
   }
 }
 

@@ -1,50 +1,128 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import ReadyResource from 'ready-resource'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessState } from '../../helpers/store-witness.js'
+import type { Clock, Timer } from '../clock/clock.js'
+import { repeat } from '../clock/repeat.js'
+import { diskFailure } from '../home/disk-failure.js'
 import { coreState, hashAt } from './core-state.js'
-import { contradictsWitness, type StorePlace } from './store-damage.js'
+import type { RollbackGuard } from './rollback-guard.js'
+import { contradictsWitness } from './store-damage.js'
+import type { StoreDisk } from './store-disk.js'
+import { closeAnyway } from './verify-store.js'
 import type { Witness } from './witness.js'
+
+/** How often a store that cannot write tries whether it can again. */
+export const STORE_WATCH_INTERVAL_MS = 2_000
+
+/** Keeps cores of a store open, as long as the store is. */
+export interface StoreUser {
+  /** Closes its cores, after what is under way. What comes in meanwhile waits. */
+  detach(): Promise<void>
+  /** Opens its cores again. */
+  attach(): Promise<void>
+  /** The store could not be opened again: what waits fails with this. */
+  abandon(failure: StarlingError): void
+}
 
 /**
  * A Corestore whose cores are held against a witness when they are opened, and of which the witness
  * is told with every commit. What was committed is on disk, and is missed when it is gone.
  *
- * It takes the Corestore and the witness over: closing it closes both.
+ * After a write that has failed nothing more is written, since what is on the disk is unknown then,
+ * and it is read as before. Once the disk takes data again, the store is closed, held against its
+ * witness like at a start, and opened anew.
+ *
+ * Emits `failed` (error) when it can no longer write, also when the reason becomes another one, and
+ * `recovered` (the last of these errors).
  */
 export class DurableStore extends ReadyResource {
-  readonly corestore: Corestore
+  readonly #disk: StoreDisk
   readonly #witness: Witness
-  readonly #place: StorePlace
+  readonly #guard: RollbackGuard | null
+  readonly #clock: Clock
   readonly #cores = new Map<string, Hypercore>()
+  readonly #users = new Set<StoreUser>()
+  #corestore: Corestore | null = null
+  #watch: Timer | null = null
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | null = null
+  #reopening: Promise<void> | null = null
   #failure: StarlingError | null = null
+  #announced: StarlingError | null = null
 
-  /** @param parts.witness what it says has been found to be true by `verifyStore` */
   constructor(parts: {
-    readonly corestore: Corestore
+    readonly disk: StoreDisk
     readonly witness: Witness
-    readonly place: StorePlace
+    readonly guard: RollbackGuard | null
+    readonly clock: Clock
   }) {
     super()
-    this.corestore = parts.corestore
+    this.#disk = parts.disk
     this.#witness = parts.witness
-    this.#place = parts.place
+    this.#guard = parts.guard
+    this.#clock = parts.clock
+  }
+
+  /** The one that is open now. @throws StarlingError why none is */
+  get corestore(): Corestore {
+    if (this.#corestore !== null) return this.#corestore
+    throw this.#failure ?? new Error('The store is not open')
+  }
+
+  /** Why nothing is written now; null while all is well. */
+  get failure(): StarlingError | null {
+    return this.#failure
+  }
+
+  /** Why the rollback guard cannot be written; null while it can, or where there is none. */
+  get guardFailure(): unknown {
+    return this.#guard?.failure ?? null
   }
 
   protected override async _open(): Promise<void> {
-    await this.#witness.load()
-    await this.corestore.ready()
+    try {
+      await this.#guard?.load()
+      await this.#openAll()
+    } catch (error) {
+      await this.#closeAll()
+      await this.#guard?.close()
+      throw error
+    }
+    this.#watch = repeat(this.#clock, STORE_WATCH_INTERVAL_MS, () => this.#look())
   }
 
   /** Commits that were asked for before are finished first. */
   protected override async _close(): Promise<void> {
+    this.#watch?.cancel()
+    await this.#reopening
     // Whoever asked for it is told of its failure.
     await (this.#next ?? this.#running).catch(() => undefined)
-    await this.corestore.close()
-    await this.#witness.close()
+    try {
+      if (this.#failure === null) await this.#corestore?.close()
+    } finally {
+      await this.#closeAll()
+      await this.#guard?.close()
+    }
+  }
+
+  /**
+   * Resolves when the store is not being opened anew. It may have failed then.
+   */
+  async settled(): Promise<void> {
+    await this.ready()
+    await this.#reopening
+  }
+
+  /** From now on closes and opens its cores with the store. To be called once they are open. */
+  join(user: StoreUser): void {
+    this.#users.add(user)
+  }
+
+  /** The opposite of `join`. */
+  leave(user: StoreUser): void {
+    this.#users.delete(user)
   }
 
   /**
@@ -52,7 +130,7 @@ export class DurableStore extends ReadyResource {
    *
    * @param name under which the witness knows it
    * @throws StarlingError STORE_DAMAGED when it is not what the witness says: nothing must be
-   *   appended to it; HOME_UNUSABLE
+   *   appended to it; DISK_FULL, DISK_FAILED
    */
   async track(name: string, core: Hypercore): Promise<void> {
     await this.ready()
@@ -65,7 +143,8 @@ export class DurableStore extends ReadyResource {
         found.fork === expected.fork &&
         found.length >= expected.length &&
         (await hashAt(core, expected.length)) === expected.treeHash
-      if (!isSame) throw contradictsWitness(this.#place, said, name, found)
+      const known = { witnessed: said, guarded: this.#guard?.state ?? null }
+      if (!isSame) throw contradictsWitness(this.#disk.place, known, name, found)
     }
     this.#cores.set(name, core)
     await this.commit()
@@ -80,12 +159,39 @@ export class DurableStore extends ReadyResource {
    * Resolves when everything that was appended to the tracked cores before this call is on disk and
    * witnessed. Calls that come while the disk is busy share one sync of each.
    *
-   * @throws StarlingError HOME_UNUSABLE when the disk fails: what is on it is then unknown, and
-   *   nothing is committed any more
+   * @throws StarlingError DISK_FULL or DISK_FAILED when the disk fails: what is on it is then unknown,
+   *   and nothing is committed until the store has been opened anew
    */
   commit(): Promise<void> {
     this.#next ??= this.#commitNext(this.#running)
     return this.#next
+  }
+
+  /**
+   * Writing has failed: nothing more is written until the store has been opened anew.
+   *
+   * @returns the error to answer with
+   */
+  fail(cause: unknown): StarlingError {
+    const failure = this.#failureOf(cause)
+    const isNews = this.#announced?.code !== failure.code
+    this.#failure = failure
+    this.#announced = failure
+    if (isNews) this.emit('failed', failure)
+    return failure
+  }
+
+  #failureOf(cause: unknown): StarlingError {
+    if (isStarlingError(cause, 'STORE_DAMAGED')) return cause
+    const { store } = this.#disk.place
+    const options = { retryAfterMs: STORE_WATCH_INTERVAL_MS, cause }
+    if (isStarlingError(cause, 'DISK_FULL', 'DISK_FAILED')) {
+      return new StarlingError(cause.code, cause.message, options)
+    }
+    const message = isStarlingError(cause)
+      ? cause.message
+      : `The store in ${store} cannot be written`
+    return diskFailure(store, cause, options) ?? new StarlingError('DISK_FAILED', message, options)
   }
 
   async #commitNext(previous: Promise<void>): Promise<void> {
@@ -97,18 +203,17 @@ export class DurableStore extends ReadyResource {
   }
 
   async #commitNow(): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
+    // While it is opened anew only those commit that open their cores.
+    if (this.#failure !== null && this.#reopening === null) throw this.#failure
     try {
       // Taken before the sync: what is appended meanwhile may not be in it.
       const cores = await this.#currentCores()
-      await this.corestore.storage.db.flush()
+      await this.#disk.sync()
       if (!this.#isWitnessed(cores)) await this.#witness.record(cores)
+      this.#guard?.note(cores)
     } catch (cause) {
       // A second sync after one that failed may falsely succeed.
-      this.#failure = new StarlingError('HOME_UNUSABLE', 'The store cannot write to its disk', {
-        cause,
-      })
-      throw this.#failure
+      throw this.fail(cause)
     }
   }
 
@@ -125,5 +230,58 @@ export class DurableStore extends ReadyResource {
     return Object.entries(cores).every(([name, { length, fork }]) => {
       return said[name]?.length === length && said[name].fork === fork
     })
+  }
+
+  /** Opens the store anew when it failed and can be written again, or when its log is full. */
+  async #look(): Promise<void> {
+    // A damaged store is not mended by waiting.
+    if (this.closing !== null || this.#failure?.code === 'STORE_DAMAGED') return
+    if (this.#failure === null) {
+      if (!(await this.#disk.isLogFull())) return
+    } else {
+      try {
+        await this.#disk.probe()
+      } catch (cause) {
+        this.fail(cause)
+        return
+      }
+    }
+    if (this.closing !== null) return
+    this.#reopening = this.#reopen()
+    await this.#reopening
+    this.#reopening = null
+  }
+
+  async #reopen(): Promise<void> {
+    const users = [...this.#users]
+    for (const user of users) await user.detach()
+    await (this.#next ?? this.#running).catch(() => undefined)
+    await this.#closeAll()
+    try {
+      await this.#openAll()
+      for (const user of users) await user.attach()
+    } catch (cause) {
+      const failure = this.fail(cause)
+      for (const user of users) user.abandon(failure)
+      await this.#closeAll()
+      return
+    }
+    this.#failure = null
+    if (this.#announced !== null) this.emit('recovered', this.#announced)
+    this.#announced = null
+  }
+
+  async #openAll(): Promise<void> {
+    const witnessed = await this.#witness.load()
+    this.#corestore = await this.#disk.open({ witnessed, guarded: this.#guard?.state ?? null })
+  }
+
+  async #closeAll(): Promise<void> {
+    const corestore = this.#corestore
+    this.#corestore = null
+    this.#cores.clear()
+    if (corestore !== null) await closeAnyway(corestore)
+    await this.#witness.close()
+    await this.#disk.release()
   }
 }

@@ -5,14 +5,21 @@ declare module 'hypercore-storage' {
   export interface StorageDatabase {
     readonly path: string
     readonly closed: boolean
-    /** Resolves when what was written is on disk. `HypercoreStorage.flush()` does not do that. */
+    /** Makes a table of what was written. `HypercoreStorage.flush()` does not do that. */
     flush(): Promise<void>
     close(): Promise<void>
   }
 
+  export interface StorageOptions {
+    /** Open a copied store, too. */
+    readonly allowBackup?: boolean
+    /** RocksDB's `write_buffer_size` in bytes; 64 MiB when left out. */
+    readonly writeBufferSize?: number
+  }
+
   export default class HypercoreStorage {
     /** A directory, or a RocksDB handle that is open already. */
-    constructor(database: string | StorageDatabase, options?: { readonly allowBackup?: boolean })
+    constructor(database: string | StorageDatabase, options?: StorageOptions)
     readonly db: StorageDatabase
     readonly closed: boolean
     ready(): Promise<void>
@@ -22,6 +29,8 @@ declare module 'hypercore-storage' {
 
 declare module 'hypercore' {
   import type { EventEmitter } from 'node:events'
+  import type HypercoreStorage from 'hypercore-storage'
+  import type { StorageOptions } from 'hypercore-storage'
 
   export interface BlockRange {
     readonly start?: number
@@ -36,6 +45,8 @@ declare module 'hypercore' {
 
   /** Emits 'append', 'truncate' (length, fork) and 'close', among others. */
   export default class Hypercore extends EventEmitter {
+    /** The storage of a Corestore in a folder. */
+    static defaultStorage(folder: string, options?: StorageOptions): HypercoreStorage
     /** Null until `ready()`. */
     readonly key: Buffer | null
     readonly discoveryKey: Buffer | null

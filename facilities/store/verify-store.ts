@@ -1,31 +1,42 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessState } from '../../helpers/store-witness.js'
-import { coreState, readWholeCore } from './core-state.js'
-import { contradictsWitness, type StorePlace, storeIsUnreadable } from './store-damage.js'
+import { coreState, hashAt, readWholeCore } from './core-state.js'
+import {
+  type CoreState,
+  contradictsGuard,
+  contradictsWitness,
+  type KnownState,
+  type StorePlace,
+  storeIsUnreadable,
+} from './store-damage.js'
 
 /**
- * Holds a store against its witness: every core that it names has to have come at least as far, with
- * the same content, and has to be readable to its end. A store that is ahead has lost nothing: a
- * crash came between its sync and the witness's. Without a witness every core in the store is read.
- * Nothing is written.
+ * Holds a store against its witness and its rollback guard: every core that they name has to have come
+ * at least as far, with the same content, and has to be readable to its end. A store that is ahead has
+ * lost nothing: a crash came between its sync and theirs. Without a witness every core in the store is
+ * read. Nothing is written.
  *
- * @param said null when there is no witness
+ * @returns whether the store holds anything
  * @throws StarlingError STORE_DAMAGED
  */
 export async function verifyStore(
   store: Corestore,
-  said: WitnessState | null,
+  known: KnownState,
   place: StorePlace,
-): Promise<void> {
+): Promise<boolean> {
+  const { witnessed, guarded } = known
   try {
     await store.ready()
-    if (said === null) await readEveryCore(store)
-    else for (const name of Object.keys(said.cores)) await verifyCore(store, said, name, place)
+    let holdsRecords = true
+    if (witnessed === null) holdsRecords = await readEveryCore(store)
+    else await verifyWitnessed(store, { witnessed, guarded }, place)
+    if (guarded !== null) await verifyGuarded(store, { witnessed, guarded }, place)
+    return holdsRecords
   } catch (cause) {
     if (isStarlingError(cause)) throw cause
-    throw storeIsUnreadable(place, said, reasonOf(cause), cause)
+    throw storeIsUnreadable(place, known, reasonOf(cause), cause)
   }
 }
 
@@ -37,36 +48,68 @@ export async function closeAnyway(store: Corestore): Promise<void> {
   await store.storage.close().catch(() => undefined)
 }
 
-async function readEveryCore(store: Corestore): Promise<void> {
+/** @returns whether any of them holds anything */
+async function readEveryCore(store: Corestore): Promise<boolean> {
+  let holdsRecords = false
   for await (const discoveryKey of store.list()) {
     await withCore(store.get({ discoveryKey, createIfMissing: false }), async (core) => {
       await readWholeCore(core, core.length)
+      holdsRecords ||= core.length > 0
+    })
+  }
+  return holdsRecords
+}
+
+async function verifyWitnessed(
+  store: Corestore,
+  known: KnownState & { readonly witnessed: WitnessState },
+  place: StorePlace,
+): Promise<void> {
+  for (const [name, expected] of Object.entries(known.witnessed.cores)) {
+    const contradiction = (found?: CoreState) => contradictsWitness(place, known, name, found)
+    await withKnownCore(store, expected, contradiction, async (core) => {
+      const found = await coreState(core)
+      if (!reaches(found, expected)) throw contradiction(found)
+      const treeHash = await readWholeCore(core, expected.length)
+      if (treeHash === expected.treeHash) return
+      throw contradiction({ ...found, length: expected.length, treeHash })
     })
   }
 }
 
-async function verifyCore(
+/** After the whole store has been read, so that its hashes can be relied on. */
+async function verifyGuarded(
   store: Corestore,
-  said: WitnessState,
-  name: string,
+  known: KnownState & { readonly guarded: WitnessState },
   place: StorePlace,
 ): Promise<void> {
-  const expected = said.cores[name]
-  if (expected === undefined) return
-  const key = Buffer.from(expected.key, 'hex')
-  try {
-    await withCore(store.get({ key, createIfMissing: false }), async (core) => {
+  for (const [name, expected] of Object.entries(known.guarded.cores)) {
+    const contradiction = (found?: CoreState) => contradictsGuard(place, known, name, found)
+    await withKnownCore(store, expected, contradiction, async (core) => {
       const found = await coreState(core)
-      if (found.length < expected.length || found.fork !== expected.fork) {
-        throw contradictsWitness(place, said, name, found)
-      }
-      const treeHash = await readWholeCore(core, expected.length)
-      if (treeHash !== expected.treeHash) {
-        throw contradictsWitness(place, said, name, { ...found, length: expected.length, treeHash })
-      }
+      if (!reaches(found, expected)) throw contradiction(found)
+      const treeHash = await hashAt(core, expected.length)
+      if (treeHash === expected.treeHash) return
+      throw contradiction({ ...found, length: expected.length, treeHash })
     })
+  }
+}
+
+function reaches(found: CoreState, expected: CoreState): boolean {
+  return found.length >= expected.length && found.fork === expected.fork
+}
+
+/** @param contradiction the error when the core is not there */
+async function withKnownCore(
+  store: Corestore,
+  { key }: CoreState,
+  contradiction: () => StarlingError,
+  use: (core: Hypercore) => Promise<void>,
+): Promise<void> {
+  try {
+    await withCore(store.get({ key: Buffer.from(key, 'hex'), createIfMissing: false }), use)
   } catch (error) {
-    if (hasCode(error, 'STORAGE_EMPTY')) throw contradictsWitness(place, said, name, undefined)
+    if (hasCode(error, 'STORAGE_EMPTY')) throw contradiction()
     throw error
   }
 }

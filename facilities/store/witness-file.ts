@@ -1,15 +1,16 @@
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import { unusablePath } from '../home/disk-failure.js'
 import { isSystemError } from '../home/system-error.js'
 
 /** Where the bytes of a witness are kept. What was written is on disk when a method resolves. */
 export interface WitnessStorage {
-  /** Undefined when there is none. @throws StarlingError HOME_UNUSABLE */
+  /** Undefined when there is none. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   read(): Promise<Uint8Array | undefined>
-  /** Makes it, whole or not at all. @throws StarlingError HOME_UNUSABLE */
+  /** Makes it, whole or not at all. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   create(bytes: Uint8Array): Promise<void>
-  /** Overwrites a part of it; a power cut leaves the rest as it was. @throws StarlingError HOME_UNUSABLE */
+  /** Overwrites a part of it; a power cut leaves the rest as it was. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   overwrite(offset: number, bytes: Uint8Array): Promise<void>
   close(): Promise<void>
 }
@@ -68,7 +69,7 @@ export class WitnessFile implements WitnessStorage {
   }
 
   #unusable(verb: string, cause: unknown): StarlingError {
-    return new StarlingError('HOME_UNUSABLE', `${this.#path} cannot be ${verb}`, { cause })
+    return unusablePath(this.#path, `cannot be ${verb}`, cause)
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type WitnessState,
 } from '../../helpers/store-witness.js'
 import type { Clock } from '../clock/clock.js'
-import { type StorePlace, witnessIsUnreadable } from './store-damage.js'
+import { recordIsUnreadable, type StorePlace } from './store-damage.js'
 import type { WitnessStorage } from './witness-file.js'
 
 /**
@@ -22,16 +22,20 @@ import type { WitnessStorage } from './witness-file.js'
 export class Witness {
   readonly #storage: WitnessStorage
   readonly #place: StorePlace
+  readonly #path: string
   readonly #clock: Pick<Clock, 'now'>
   #state: WitnessState | null = null
 
+  /** @param parts.path of its file, for people; the witness of the place unless told otherwise */
   constructor(parts: {
     readonly storage: WitnessStorage
     readonly place: StorePlace
     readonly clock: Pick<Clock, 'now'>
+    readonly path?: string
   }) {
     this.#storage = parts.storage
     this.#place = parts.place
+    this.#path = parts.path ?? parts.place.witness
     this.#clock = parts.clock
   }
 
@@ -43,9 +47,10 @@ export class Witness {
   /** @throws StarlingError STORE_DAMAGED when it is damaged itself; HOME_UNUSABLE */
   async load(): Promise<WitnessState | null> {
     const bytes = await this.#storage.read()
-    if (bytes === undefined) return null
-    this.#state = decodeWitness(bytes)
-    if (this.#state === null) throw witnessIsUnreadable(this.#place)
+    this.#state = bytes === undefined ? null : decodeWitness(bytes)
+    if (bytes !== undefined && this.#state === null) {
+      throw recordIsUnreadable(this.#place, this.#path)
+    }
     return this.#state
   }
 

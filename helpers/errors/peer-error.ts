@@ -22,6 +22,11 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }
 
+/** What a peer is told of a failure with that code and message: nothing of this machine. */
+export function publicMessage(code: ErrorCode, message: string): string {
+  return PUBLIC_MESSAGES[code] ?? message
+}
+
 /** A failure as it crosses to another worker: see {@link toWireError}, and nothing of this machine. */
 export function toPeerError(error: unknown, requestId?: string): WireError {
   const wire = toWireError(error, requestId)

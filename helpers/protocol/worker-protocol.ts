@@ -4,11 +4,22 @@ import { unary } from './method.js'
 
 const countSchema = z.number().int().nonnegative()
 
+const impedimentSchema = z.strictObject({
+  /** An error code: what a request fails with because of it. */
+  code: z.string().max(64),
+  /** For people, and with nothing internal in it. */
+  message: z.string().max(2048),
+  /** Whether no work may be sent to the worker because of it. */
+  blocks: z.boolean(),
+})
+
 const workerInfoSchema = z.strictObject({
   role: z.enum(ROLES),
   name: z.string().max(100),
   version: z.string().max(50),
   uptimeMs: z.number().nonnegative(),
+  /** What keeps the worker from its work, or from some of it; left out when nothing does. */
+  impediments: z.array(impedimentSchema).min(1).max(32).optional(),
 })
 
 const workloadSchema = z.strictObject({

@@ -76,12 +76,11 @@ powerTest('should know every acknowledged user when the power was cut under load
   t.ok(auth.acknowledged.size >= CUTS)
 })
 
-powerTest('should lose what was not committed when the power is cut', async (t) => {
-  t.timeout(60_000)
-  const cleanup = new Cleanup(t)
-  const folder = await mkdtemp(join(tmpdir(), 'starling-power-'))
-  cleanup.add(() => rm(folder, { recursive: true, force: true }))
-  const power = await PowerCut.of(folder, cleanup)
+/** Runs a program that has a store in `folder`, with a core `log` in it, until it says `written`. */
+async function runWriter(
+  cleanup: Cleanup,
+  { folder, power, program }: { folder: string; power: PowerCut; program: string },
+): Promise<void> {
   const env = { ...process.env, ...power.environment }
   const module = (path: string) => pathToFileURL(join(import.meta.dirname, '..', '..', path)).href
   const script = `
@@ -91,9 +90,7 @@ powerTest('should lose what was not committed when the power is cut', async (t) 
     const core = store.corestore.get({ name: 'log' })
     await core.ready()
     await store.track('log', core)
-    await core.append(Buffer.from('committed'))
-    await store.commit()
-    await core.append(Buffer.from('not committed'))
+    ${program}
     process.stderr.write('written')
     process.stdin.resume()`
   const parameters = ['--input-type=module', '--eval', script]
@@ -101,6 +98,24 @@ powerTest('should lose what was not committed when the power is cut', async (t) 
   cleanup.add(() => writer.kill())
   await writer.says('written')
   await writer.kill()
+}
+
+/** A folder on a disk whose power can be cut. */
+async function powerScene(cleanup: Cleanup): Promise<{ folder: string; power: PowerCut }> {
+  const folder = await mkdtemp(join(tmpdir(), 'starling-power-'))
+  cleanup.add(() => rm(folder, { recursive: true, force: true }))
+  return { folder, power: await PowerCut.of(folder, cleanup) }
+}
+
+powerTest('should lose what was not committed when the power is cut', async (t) => {
+  t.timeout(60_000)
+  const cleanup = new Cleanup(t)
+  const { folder, power } = await powerScene(cleanup)
+  const program = `
+    await core.append(Buffer.from('committed'))
+    await store.commit()
+    await core.append(Buffer.from('not committed'))`
+  await runWriter(cleanup, { folder, power, program })
 
   const killed = `${folder}.killed`
   cleanup.add(() => rm(killed, { recursive: true, force: true }))
@@ -110,6 +125,22 @@ powerTest('should lose what was not committed when the power is cut', async (t) 
   const witness = decodeWitness(await readFile(join(folder, 'store.witness')))
   t.is(witness?.cores.log?.length, 1, 'what was committed is witnessed')
   t.is(await lengthIn(folder), 1, 'a power cut loses the second')
+})
+
+powerTest('should keep what was committed when RocksDB has begun new logs since', async (t) => {
+  t.timeout(60_000)
+  const cleanup = new Cleanup(t)
+  const { folder, power } = await powerScene(cleanup)
+  // 24 MB, of which it keeps 8 in one log.
+  const program = `
+    for (let index = 0; index < 240; index += 1) {
+      await core.append(Buffer.alloc(100_000, index))
+      if (index % 3 === 0) await store.commit()
+    }
+    await store.commit()`
+  await runWriter(cleanup, { folder, power, program })
+  await power.cut()
+  t.is(await lengthIn(folder), 240)
 })
 
 async function lengthIn(folder: string): Promise<number> {

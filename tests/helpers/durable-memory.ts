@@ -1,11 +1,21 @@
+import type Corestore from 'corestore'
+import type { Clock } from '../../facilities/clock/clock.js'
 import { DurableStore } from '../../facilities/store/durable-store.js'
+import { RollbackGuard } from '../../facilities/store/rollback-guard.js'
+import type { KnownState, StorePlace } from '../../facilities/store/store-damage.js'
+import type { StoreDisk } from '../../facilities/store/store-disk.js'
 import { closeAnyway, verifyStore } from '../../facilities/store/verify-store.js'
 import { Witness } from '../../facilities/store/witness.js'
 import type { WitnessStorage } from '../../facilities/store/witness-file.js'
 import { Memory, memoryStore } from './memory-storage.js'
+import { VirtualClock } from './virtual-clock.js'
 
 /** What the messages of a store in memory call it. */
-export const MEMORY_PLACE = { store: '/memory/store', witness: '/memory/store.witness' } as const
+export const MEMORY_PLACE = {
+  store: '/memory/store',
+  witness: '/memory/store.witness',
+  guard: '/elsewhere/store.guard',
+} as const
 
 /** When everything in memory is witnessed. */
 export const MEMORY_TIME_MS = Date.UTC(2026, 10, 3, 12, 30)
@@ -15,6 +25,8 @@ export class MemoryWitness implements WitnessStorage {
   bytes: Buffer | undefined
   /** How often it was made or written. */
   writes = 0
+  /** What every writing fails with. */
+  failure: Error | null = null
 
   constructor(bytes?: Uint8Array) {
     this.bytes = bytes && Buffer.from(bytes)
@@ -25,11 +37,13 @@ export class MemoryWitness implements WitnessStorage {
   }
 
   async create(bytes: Uint8Array): Promise<void> {
+    if (this.failure !== null) throw this.failure
     this.writes += 1
     this.bytes = Buffer.from(bytes)
   }
 
   async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    if (this.failure !== null) throw this.failure
     this.writes += 1
     if (this.bytes === undefined) throw new Error('There is no witness to overwrite')
     this.bytes.set(bytes, offset)
@@ -38,31 +52,111 @@ export class MemoryWitness implements WitnessStorage {
   async close(): Promise<void> {}
 }
 
-/** The disk of a worker: its store, and the witness beside it. */
-export class DurableMemory {
+/** The disk of a worker: its store, the witness beside it, and the rollback guard elsewhere. */
+export class DurableMemory implements StoreDisk {
+  readonly place: StorePlace
   readonly store: Memory
   readonly witness: MemoryWitness
+  readonly guard: MemoryWitness
+  /** Whether the store's own log is to be begun anew. */
+  logIsFull = false
+  /** How often the store was opened. */
+  openings = 0
+  /** Whether the store is held against what is known of it when it is opened. */
+  readonly #isVerified: boolean
+  #probeFailure: Error | null = null
 
-  constructor(store = new Memory(), witness = new MemoryWitness()) {
+  constructor(
+    store = new Memory(),
+    witness = new MemoryWitness(),
+    guard = new MemoryWitness(),
+    options: { readonly isVerified?: boolean; readonly place?: StorePlace } = {},
+  ) {
     this.store = store
     this.witness = witness
+    this.guard = guard
+    this.#isVerified = options.isVerified ?? false
+    this.place = options.place ?? MEMORY_PLACE
+  }
+
+  async open(known: KnownState): Promise<Corestore> {
+    this.openings += 1
+    if (this.#isVerified) await this.#verify(known)
+    this.store.assertWritable()
+    return memoryStore(this.store)
+  }
+
+  async sync(): Promise<void> {
+    this.store.sync()
+  }
+
+  async release(): Promise<void> {}
+
+  async probe(): Promise<void> {
+    if (this.#probeFailure !== null) throw this.#probeFailure
+  }
+
+  async isLogFull(): Promise<boolean> {
+    return this.logIsFull
+  }
+
+  /** From now on every writing fails like this; null: none does. */
+  fail(failure: Error | null): void {
+    this.store.failure = failure
+    this.witness.failure = failure
+    this.guard.failure = failure
+    this.#probeFailure = failure
+  }
+
+  /** Whoever tries whether the disk takes anything is told that it does. */
+  pretendRoom(): void {
+    this.#probeFailure = null
+  }
+
+  /** The same disk, whose store is held against what is known of it whenever it is opened. */
+  verified(): DurableMemory {
+    const { store, witness, guard, place } = this
+    return new DurableMemory(store, witness, guard, { isVerified: true, place })
   }
 
   afterPowerCut(): DurableMemory {
-    return new DurableMemory(this.store.afterPowerCut(), new MemoryWitness(this.witness.bytes))
+    return new DurableMemory(
+      this.store.afterPowerCut(),
+      new MemoryWitness(this.witness.bytes),
+      new MemoryWitness(this.guard.bytes),
+    )
   }
 
   copy(): DurableMemory {
-    return new DurableMemory(this.store.copy(), new MemoryWitness(this.witness.bytes))
+    return new DurableMemory(
+      this.store.copy(),
+      new MemoryWitness(this.witness.bytes),
+      new MemoryWitness(this.guard.bytes),
+    )
+  }
+
+  async #verify(known: KnownState): Promise<void> {
+    const inspected = memoryStore(this.store)
+    try {
+      await verifyStore(inspected, known, this.place)
+    } finally {
+      await closeAnyway(inspected)
+    }
   }
 }
 
-/** A store in memory, not held against its witness as a whole. The caller closes it. */
-export function durableMemoryStore(memory = new DurableMemory()): DurableStore {
+/** A store in memory, not held against its witness as a whole. The caller makes it ready and closes it. */
+export function durableMemoryStore(
+  memory = new DurableMemory(),
+  clock: Clock = new VirtualClock(MEMORY_TIME_MS),
+): DurableStore {
+  const record = (storage: WitnessStorage, path: string) =>
+    new Witness({ storage, place: memory.place, clock, path })
   return new DurableStore({
-    corestore: memoryStore(memory.store),
-    witness: witnessOf(memory),
-    place: MEMORY_PLACE,
+    disk: memory,
+    witness: record(memory.witness, memory.place.witness),
+    guard: new RollbackGuard({ record: record(memory.guard, MEMORY_PLACE.guard), clock }),
+    clock,
   })
 }
 
@@ -71,23 +165,11 @@ export function durableMemoryStore(memory = new DurableMemory()): DurableStore {
  *
  * @throws StarlingError STORE_DAMAGED
  */
-export async function openMemoryStore(memory: DurableMemory): Promise<DurableStore> {
-  const said = await witnessOf(memory).load()
-  const inspected = memoryStore(memory.store)
-  try {
-    await verifyStore(inspected, said, MEMORY_PLACE)
-  } finally {
-    await closeAnyway(inspected)
-  }
-  const store = durableMemoryStore(memory)
+export async function openMemoryStore(
+  memory: DurableMemory,
+  clock: Clock = new VirtualClock(MEMORY_TIME_MS),
+): Promise<DurableStore> {
+  const store = durableMemoryStore(memory.verified(), clock)
   await store.ready()
   return store
-}
-
-function witnessOf(memory: DurableMemory): Witness {
-  return new Witness({
-    storage: memory.witness,
-    place: MEMORY_PLACE,
-    clock: { now: () => MEMORY_TIME_MS },
-  })
 }

@@ -25,6 +25,8 @@ export class Memory {
   flushes = 0
   /** A RocksDB is locked by the one who has it open. */
   locked = false
+  /** What every writing fails with: a disk that is full, for instance. */
+  failure: Error | null = null
   #synced: Entries
 
   /** @param entries what is on the disk already */
@@ -35,8 +37,13 @@ export class Memory {
 
   /** What was written until now outlasts a power cut. */
   sync(): void {
+    this.assertWritable()
     this.flushes++
     this.#synced = new Map(this.entries)
+  }
+
+  assertWritable(): void {
+    if (this.failure !== null) throw this.failure
   }
 
   /** The same disk after a power cut at this moment: without what was not synced. */
@@ -67,10 +74,12 @@ class MemoryReadBatch {
 }
 
 class MemoryWriteBatch {
+  readonly #memory: Memory
   readonly #entries: Entries
   #writes: (() => void)[] = []
-  constructor(entries: Entries) {
-    this.#entries = entries
+  constructor(memory: Memory) {
+    this.#memory = memory
+    this.#entries = memory.entries
   }
 
   tryPut(key: Uint8Array, value: Uint8Array): void {
@@ -91,6 +100,7 @@ class MemoryWriteBatch {
   }
 
   async flush(): Promise<void> {
+    this.#memory.assertWritable()
     for (const write of this.#writes) write()
     this.#writes = []
   }
@@ -150,7 +160,7 @@ export class MemoryDatabase {
 
   write(): MemoryWriteBatch {
     this.#assertOpen()
-    return new MemoryWriteBatch(this.#memory.entries)
+    return new MemoryWriteBatch(this.#memory)
   }
 
   async get(key: Uint8Array): Promise<Buffer | null> {

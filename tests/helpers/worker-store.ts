@@ -14,15 +14,21 @@ import { rejectionOf } from './until.js'
 const textSchema = z.string()
 const clock = new SystemClock()
 
-/** A worker's folder with a store that was left as a kill leaves it: with writes in RocksDB's log. */
+/**
+ * A worker's folder with a store that was left as a kill leaves it: the first half of what was
+ * acknowledged in a table of RocksDB, the rest in its log, and more there that was not.
+ */
 export async function killedWorker(t: Test): Promise<{ folder: string; keys: readonly string[] }> {
   const [origin, folder] = [await t.tmp(), join(await t.tmp(), 'auth')]
   const store = await openStore(join(origin, 'store'), { clock })
   const records = new DurableRecords(store, 'texts', textSchema)
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`)
-  for (const key of keys) await records.insert(key, `${key} ${'x'.repeat(200)}`)
+  for (const [index, key] of keys.entries()) {
+    if (index === keys.length / 2) await store.corestore.storage.db.flush()
+    await records.insert(key, `${key} ${'x'.repeat(200)}`)
+  }
   // Appended and never acknowledged.
-  sinon.stub(store.corestore.storage.db, 'flush').rejects(new Error('killed'))
+  sinon.stub(store, 'commit').rejects(new Error('killed'))
   await rejectionOf(records.insert('unacknowledged', 'x'.repeat(2_000)))
   await cp(origin, folder, { recursive: true })
   await records.close()

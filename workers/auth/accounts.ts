@@ -57,10 +57,16 @@ export class Accounts {
 
   /** What keeps accounts from being read and written. */
   impediments(): readonly Impediment[] {
-    const { opened, closing, failure } = this.#records
-    const because = (message: string) => [{ code: 'HOME_UNUSABLE', message, blocks: true } as const]
-    if (!opened || closing !== null) return because('The store of the accounts is not open')
-    return failure === null ? [] : because(failure.message)
+    const { opened, closing, failure, guardFailure } = this.#records
+    if (!opened || closing !== null) {
+      return [
+        { code: 'HOME_UNUSABLE', message: 'The store of the accounts is not open', blocks: true },
+      ]
+    }
+    if (failure !== null) return [{ code: failure.code, message: failure.message, blocks: true }]
+    if (guardFailure === null) return []
+    const message = 'The record that tells a store that went backwards cannot be written'
+    return [{ code: 'DISK_FAILED', message, blocks: false }]
   }
 
   /** How busy the hashing of passwords is. */
@@ -85,13 +91,15 @@ export class Accounts {
    * Makes an account. It is on disk when this resolves.
    *
    * @returns the id of the new user
-   * @throws StarlingError EMAIL_TAKEN, INVALID_REQUEST, OVERLOADED
+   * @throws StarlingError EMAIL_TAKEN, INVALID_REQUEST, OVERLOADED; DISK_FULL or DISK_FAILED while the
+   *   store cannot write
    */
   async register(
     credential: AccountCredential,
     asker: AccountAsker,
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
+    if (this.#records.failure !== null) throw this.#records.failure
     // Before the costly hash; `insert` decides between two who pass here at once.
     if ((await this.#records.get(email)) !== undefined) throw taken(email)
     const passwordHash = await this.#passwords.hash(password, turnOf(asker))

@@ -1,5 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
+import type { WorkerInfo } from '../../helpers/protocol/worker-protocol.js'
 import type { ClientTools } from './run-client.js'
 import {
   type FoundWorker,
@@ -50,7 +51,16 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
 function describeWorker({ role, name, info, load, error }: FoundWorker): string {
   const up = info && `${info.version}, up ${(info.uptimeMs / 1000).toFixed(0)} s`
   const busy = load && `, ${load.models.map(describeOffer).join('; ') || 'model not loaded yet'}`
-  return `${role.padEnd(10)} ${name.padEnd(30)} ${up ?? error}${busy ?? ''}`
+  return `${role.padEnd(10)} ${name.padEnd(30)} ${up ?? error}${busy ?? ''}${describeHealth(info)}`
+}
+
+/** What keeps a worker from its work, or from some of it; nothing when all is well. */
+function describeHealth(info: WorkerInfo | undefined): string {
+  return (info?.impediments ?? [])
+    .map(({ code, message, blocks }) => {
+      return `; ${blocks ? 'not ready' : 'not all is well'}: ${message} (${code})`
+    })
+    .join('')
 }
 
 function describeOffer({ name, isLoaded, running, slots, queued }: OfferedModel): string {

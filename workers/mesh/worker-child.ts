@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { open, rename, stat } from 'node:fs/promises'
+import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
+import { unusablePath } from '../../facilities/home/disk-failure.js'
 import { parentMessageSchema } from '../../facilities/process/parent.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
@@ -67,8 +68,7 @@ export class WorkerChild extends ReadyResource {
   }
 
   protected override async _open(): Promise<void> {
-    await setAsideWhenLarge(this.#logFile)
-    const log = await open(this.#logFile, 'a', 0o600)
+    const log = await openLog(this.#logFile)
     const child = fork(this.#script, this.#flags, {
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
       // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
@@ -115,7 +115,13 @@ export class WorkerChild extends ReadyResource {
   }
 }
 
-async function setAsideWhenLarge(logFile: string): Promise<void> {
-  const file = await stat(logFile).catch(() => null)
-  if (file !== null && file.size > LOG_BYTES) await rename(logFile, `${logFile}.1`)
+/** @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
+async function openLog(path: string): Promise<FileHandle> {
+  try {
+    const file = await stat(path).catch(() => null)
+    if (file !== null && file.size > LOG_BYTES) await rename(path, `${path}.1`)
+    return await open(path, 'a', 0o600)
+  } catch (cause) {
+    throw unusablePath(path, 'cannot be written', cause)
+  }
 }

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { Service } from '../../../../facilities/network/service.js'
 import { answerAboutWorker } from '../../../../facilities/process/worker-answers.js'
+import type { Impediment } from '../../../../facilities/process/worker-health.js'
 import { ROLES } from '../../../../helpers/identity/roles.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { callUnary, requestContext } from '../../../helpers/call-service.js'
@@ -16,7 +17,7 @@ const STATS = {
   figures: { queueLength: 2 },
 }
 
-async function scene() {
+async function scene(impediments: readonly Impediment[] = []) {
   const clock = new VirtualClock()
   const service = new Service()
   await clock.advance(5_000)
@@ -25,6 +26,7 @@ async function scene() {
     identity: { name: 'gateway@here' },
     clock,
     version: '1.2.3',
+    impediments: () => impediments,
     stats: () => STATS,
   })
   await clock.advance(61_000)
@@ -53,4 +55,16 @@ test('should go on answering when the worker is leaving', async (t) => {
   for (const method of Object.values(workerProtocol)) {
     t.ok(await callUnary(service, method, {}, requestContext('client')), method.name)
   }
+})
+
+test('should say what keeps the worker from its work, and nothing internal', async (t) => {
+  const service = await scene([
+    { code: 'DISK_FULL', message: 'The disk of /home/ada/data is full', blocks: true },
+    { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected', blocks: false },
+  ])
+  const info = await callUnary(service, workerProtocol.info, {}, requestContext('client'))
+  t.alike(info.impediments, [
+    { code: 'DISK_FULL', message: 'The disk of the worker is full', blocks: true },
+    { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected', blocks: false },
+  ])
 })

@@ -10,6 +10,7 @@ import {
   openMemoryStore,
 } from '../../../helpers/durable-memory.js'
 import { settle, until } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const schema = z.strictObject({ owner: z.string() })
 type Cat = z.infer<typeof schema>
@@ -17,21 +18,27 @@ type Cat = z.infer<typeof schema>
 function openRecords(
   t: Test,
   memory = new DurableMemory(),
-): { store: DurableStore; records: DurableRecords<Cat> } {
-  const store = durableMemoryStore(memory)
+): {
+  memory: DurableMemory
+  clock: VirtualClock
+  store: DurableStore
+  records: DurableRecords<Cat>
+} {
+  const clock = new VirtualClock()
+  const store = durableMemoryStore(memory, clock)
   const records = new DurableRecords(store, 'cats', schema)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
-  return { store, records }
+  return { memory, clock, store, records }
 }
 
 /** Holds every sync until it is released. */
-function holdFlush(store: DurableStore): { flush: sinon.SinonStub; release: () => void } {
+function holdSync(memory: DurableMemory): { sync: sinon.SinonStub; release: () => void } {
   let release: () => void = () => undefined
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  return { flush: sinon.stub(store.corestore.storage.db, 'flush').returns(held), release }
+  return { sync: sinon.stub(memory, 'sync').returns(held), release }
 }
 
 test('should give what was inserted when it is asked for', async (t) => {
@@ -58,11 +65,11 @@ test('should let exactly one win when one key is inserted many times at once', a
 })
 
 test('should decide between keys when they are written together', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, records } = openRecords(t)
   await records.insert('tom', { owner: 'ada' })
-  const { flush, release } = holdFlush(store)
+  const { sync, release } = holdSync(memory)
   const held = records.insert('max', { owner: 'ada' })
-  await until('a sync was asked for', () => flush.callCount > 0)
+  await until('a sync was asked for', () => sync.callCount > 0)
   // All of these wait for the sync, and then share the next one.
   const together = ['tom', 'kit', 'kit', 'sam'].map((key) => records.insert(key, { owner: 'bob' }))
   together.push(records.insert('sam', { owner: 'cleo' }))
@@ -70,22 +77,22 @@ test('should decide between keys when they are written together', async (t) => {
   release()
   t.ok(await held)
   t.alike(await Promise.all(together), [false, true, false, true, false])
-  t.is(flush.callCount, 2)
+  t.is(sync.callCount, 2)
   t.alike(await records.get('tom'), { owner: 'ada' })
   t.alike(await records.get('sam'), { owner: 'bob' })
 })
 
 test('should acknowledge only when it is on disk', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, records } = openRecords(t)
   await records.ready()
-  const { flush, release } = holdFlush(store)
+  const { sync, release } = holdSync(memory)
   let acknowledged = 0
   const inserts = [records.insert('tom', { owner: 'ada' }), records.insert('kit', { owner: 'bob' })]
   const counted = inserts.map(async (insert) => {
     await insert
     acknowledged += 1
   })
-  await until('a sync was asked for', () => flush.callCount > 0)
+  await until('a sync was asked for', () => sync.callCount > 0)
   await settle()
   t.is(acknowledged, 0)
   release()
@@ -95,15 +102,15 @@ test('should acknowledge only when it is on disk', async (t) => {
 })
 
 test('should answer that a key is taken only when its record is on disk', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, records } = openRecords(t)
   await records.ready()
-  const { flush, release } = holdFlush(store)
+  const { sync, release } = holdSync(memory)
   const first = records.insert('tom', { owner: 'ada' })
   let answered = false
   const second = records.insert('tom', { owner: 'bob' }).finally(() => {
     answered = true
   })
-  await until('a sync was asked for', () => flush.callCount > 0)
+  await until('a sync was asked for', () => sync.callCount > 0)
   await settle()
   t.absent(answered)
   release()
@@ -148,9 +155,9 @@ test('should find the records when the store is opened again', async (t) => {
 })
 
 test('should write nothing more when a sync has failed', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, store, records } = openRecords(t)
   await records.insert('tom', { owner: 'ada' })
-  sinon.stub(store.corestore.storage.db, 'flush').onFirstCall().rejects(new Error('EIO'))
+  sinon.stub(memory, 'sync').onFirstCall().rejects(new Error('EIO'))
   const core = store.corestore.get({ name: 'cats' })
   await core.ready()
   t.teardown(() => core.close(), { order: -2 })
@@ -159,20 +166,20 @@ test('should write nothing more when a sync has failed', async (t) => {
     ['kit', 'sam', 'max'].map((key) => records.insert(key, { owner: 'bob' })),
   )
   for (const outcome of failed) {
-    t.is(outcome.status === 'rejected' && outcome.reason.code, 'HOME_UNUSABLE')
+    t.is(outcome.status === 'rejected' && outcome.reason.code, 'DISK_FAILED')
   }
   const lengthAfterFailure = core.length
-  await t.exception(records.insert('zoe', { owner: 'bob' }), { code: 'HOME_UNUSABLE' })
+  await t.exception(records.insert('zoe', { owner: 'bob' }), { code: 'DISK_FAILED' })
   t.is(core.length, lengthAfterFailure)
   t.alike(await records.get('tom'), { owner: 'ada' })
 })
 
 test('should refuse when too many wait for the disk', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, records } = openRecords(t)
   await records.ready()
-  const { flush, release } = holdFlush(store)
+  const { sync, release } = holdSync(memory)
   const accepted = [records.insert('first', { owner: 'ada' })]
-  await until('a sync was asked for', () => flush.callCount > 0)
+  await until('a sync was asked for', () => sync.callCount > 0)
   for (let index = 0; index < RECORD_LIMITS.waitingInserts; index++) {
     accepted.push(records.insert('tom', { owner: 'ada' }))
   }
@@ -215,11 +222,11 @@ test('should refuse a value when it is not what the schema asks for', async (t) 
 })
 
 test('should finish what was accepted when it is closed', async (t) => {
-  const { store, records } = openRecords(t)
+  const { memory, store, records } = openRecords(t)
   await records.ready()
-  const { flush, release } = holdFlush(store)
+  const { sync, release } = holdSync(memory)
   const first = records.insert('tom', { owner: 'ada' })
-  await until('a sync was asked for', () => flush.callCount > 0)
+  await until('a sync was asked for', () => sync.callCount > 0)
   const second = records.insert('kit', { owner: 'bob' })
   // Lets the second be accepted.
   await settle()

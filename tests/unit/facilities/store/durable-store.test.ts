@@ -184,8 +184,9 @@ test('should never witness more than is synced when many write at once', async (
 test('should share one sync and one writing of the witness when commits wait together', async (t) => {
   const memory = new DurableMemory()
   const store = durableMemoryStore(memory)
-  const core = store.corestore.get({ name: 'log' })
   t.teardown(() => store.close())
+  await store.ready()
+  const core = store.corestore.get({ name: 'log' })
   await core.ready()
   await store.track('log', core)
   const before = { flushes: memory.store.flushes, writes: memory.witness.writes }
@@ -225,9 +226,9 @@ test('should acknowledge only when the witness is on disk', async (t) => {
 test('should write nothing more when the witness cannot be written', async (t) => {
   const { memory, store, records } = await openRecords(t)
   sinon.stub(memory.witness, 'overwrite').onFirstCall().rejects(new Error('EIO'))
-  await t.exception(records.insert('tom', 'ada'), { code: 'HOME_UNUSABLE' })
-  await t.exception(store.commit(), { code: 'HOME_UNUSABLE' })
-  await t.exception(records.insert('kit', 'ada'), { code: 'HOME_UNUSABLE' })
+  await t.exception(records.insert('tom', 'ada'), { code: 'DISK_FAILED' })
+  await t.exception(store.commit(), { code: 'DISK_FAILED' })
+  await t.exception(records.insert('kit', 'ada'), { code: 'DISK_FAILED' })
   await t.execution(records.close())
   await t.execution(store.close())
 })

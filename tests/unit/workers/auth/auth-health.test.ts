@@ -48,9 +48,9 @@ test('should not be ready once its disk has failed', async (t) => {
   await records.ready()
   store.commit = () => Promise.reject(new Error('the disk is full'))
   const refusal = await rejectionOf(accounts.register(ADA, ASKER))
-  t.is(Object(refusal).code, 'HOME_UNUSABLE')
+  t.is(Object(refusal).code, 'DISK_FAILED')
   const [impediment] = worker.impediments()
-  t.alike([impediment?.code, impediment?.blocks], ['HOME_UNUSABLE', true])
+  t.alike([impediment?.code, impediment?.blocks], ['DISK_FAILED', true])
   t.absent(impediment?.message.includes('disk is full'), 'the cause is for its log')
 })
 

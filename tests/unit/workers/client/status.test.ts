@@ -7,7 +7,7 @@ import {
   type ProcessorLoad,
   processorProtocol,
 } from '../../../../helpers/protocol/processor-protocol.js'
-import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
+import { type WorkerInfo, workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { status } from '../../../../workers/client/status.js'
 import { surveyMesh } from '../../../../workers/client/survey.js'
 import { clientScene as scene } from '../../../helpers/client-scene.js'
@@ -18,12 +18,13 @@ import { settle } from '../../../helpers/until.js'
 const KEY = new Uint8Array(32).fill(0xab)
 
 /** A worker that says who it is. */
-function worker(role: Role, load?: ProcessorLoad) {
+function worker(role: Role, load?: ProcessorLoad, impediments?: WorkerInfo['impediments']) {
   const service = new Service().unary(workerProtocol.info, async () => ({
     role,
     name: `${role}@here`,
     version: '1.2.3',
     uptimeMs: 61_400,
+    ...(impediments && { impediments }),
   }))
   if (load) {
     service.unary(processorProtocol.load, async () => load)
@@ -160,4 +161,25 @@ test('should stop looking at once when the user cancels', async (t) => {
   const found = surveyMesh(tools.network, options)
   controller.abort(new StarlingError('CANCELLED', 'Cancelled'))
   await t.exception(found, { code: 'CANCELLED' })
+})
+
+test('should say what keeps a worker from its work', async (t) => {
+  const { tools, of, lines } = await scene(t)
+  of('auth').connect(
+    worker('auth', undefined, [
+      { code: 'DISK_FULL', message: 'The disk of the worker is full', blocks: true },
+    ]),
+  )
+  of('gateway').connect(
+    worker('gateway', undefined, [
+      { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected', blocks: false },
+    ]),
+  )
+  await status(tools)
+  t.alike(lines().slice(1, 3), [
+    'auth       auth@here                      1.2.3, up 61 s; ' +
+      'not ready: The disk of the worker is full (DISK_FULL)',
+    'gateway    gateway@here                   1.2.3, up 61 s; ' +
+      'not all is well: No auth worker is connected (AUTH_UNAVAILABLE)',
+  ])
 })

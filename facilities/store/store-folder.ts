@@ -1,0 +1,189 @@
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type Corestore from 'corestore'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { diskFailure, freeBytes } from '../home/disk-failure.js'
+import { isSystemError } from '../home/system-error.js'
+import { type CorestoreOpener, loadCorestore } from './load-corestore.js'
+import { type KnownState, type StorePlace, storeIsGone } from './store-damage.js'
+import type { StoreDisk } from './store-disk.js'
+import { closeAnyway, reasonOf, verifyStore } from './verify-store.js'
+import { syncFolder } from './witness-file.js'
+import { WriteAheadLog } from './write-ahead-log.js'
+
+/** RocksDB's own log may grow to this before the store is opened anew, which begins another. */
+export const MAX_STORE_LOG_BYTES = 4 * 1024 * 1024
+
+/** Room that has to be free before a store that could not write is opened again. */
+export const MIN_FREE_BYTES = 16 * 1024 * 1024
+
+/** What is written to try whether the disk takes anything. */
+const PROBE_BYTES = 64 * 1024
+
+/** How a lock that somebody else holds is reported by RocksDB. It has no code. */
+const LOCKED = /could not be locked|while lock file|lock hold by/i
+
+/** What keeps a whole store from being read. */
+const OUT_OF_REACH = /permission denied|operation not permitted|too many open files|out of memory/i
+
+/** RocksDB's files that hold what was synced. */
+const TABLE = /\.(sst|blob)$/
+
+/** The logs that RocksDB has set aside, with the time in microseconds. */
+const OLD_LOG = /^LOG\.old\.\d+$/
+
+/** A store in a folder of its own, which is made when it is missing, for its owner alone. */
+export class StoreFolder implements StoreDisk {
+  readonly place: StorePlace
+  readonly #database: string
+  readonly #log: WriteAheadLog
+  readonly #onUnwitnessed: (() => void) | undefined
+
+  /** @param onUnwitnessed called when there is a store but no witness, so that it is taken as it is */
+  constructor(place: StorePlace, onUnwitnessed?: () => void) {
+    this.place = place
+    this.#database = join(place.store, 'db')
+    this.#log = new WriteAheadLog(this.#database)
+    this.#onUnwitnessed = onUnwitnessed
+  }
+
+  async open(known: KnownState): Promise<Corestore> {
+    const opener = await loadCorestore()
+    const holdsRecords = await this.#inspect(opener, known)
+    if (holdsRecords && known.witnessed === null) this.#onUnwitnessed?.()
+    await this.#makeFolder()
+    const corestore = await this.#openForWriting(opener)
+    await this.#removeOldLogs()
+    return corestore
+  }
+
+  async sync(): Promise<void> {
+    await this.#log.sync()
+  }
+
+  async release(): Promise<void> {
+    await this.#log.close()
+  }
+
+  async probe(): Promise<void> {
+    const { store } = this.place
+    const free = freeBytes(store)
+    if (free !== undefined && free < MIN_FREE_BYTES) {
+      throw new StarlingError(
+        'DISK_FULL',
+        `The disk of ${store} is full: ${free} bytes are free, and ${MIN_FREE_BYTES} are needed`,
+      )
+    }
+    const path = join(store, 'probe')
+    const file = await open(path, 'w', 0o600)
+    try {
+      await file.writeFile(Buffer.alloc(PROBE_BYTES))
+      await file.sync()
+    } finally {
+      await file.close()
+      await rm(path, { force: true })
+    }
+  }
+
+  async isLogFull(): Promise<boolean> {
+    try {
+      return (await stat(join(this.#database, 'LOG'))).size > MAX_STORE_LOG_BYTES
+    } catch {
+      // A store works without its log, too.
+      return false
+    }
+  }
+
+  /** Reads the whole store and leaves every byte of it as it is. False when it holds nothing yet. */
+  async #inspect(opener: CorestoreOpener, known: KnownState): Promise<boolean> {
+    const { place } = this
+    const files = await this.#files()
+    const hasTrace = place.trace !== undefined && (await exists(place.trace))
+    const isKnown = known.witnessed !== null || known.guarded !== null || hasTrace
+    if (files.length === 0) {
+      if (isKnown) throw storeIsGone(place, known, hasTrace)
+      return false
+    }
+    // Nothing may ever have been acknowledged: a first start that was cut off cannot always be read.
+    const mayBeCutOff = !isKnown && !files.some((name) => TABLE.test(name))
+    const store = opener.forReading(place.store)
+    try {
+      return await verifyStore(store, known, place)
+    } catch (error) {
+      if (mayBeCutOff) return false
+      throw OUT_OF_REACH.test(reasonOf(error)) ? this.#unusable(error) : error
+    } finally {
+      await closeAnyway(store)
+    }
+  }
+
+  async #files(): Promise<string[]> {
+    try {
+      return await readdir(this.#database)
+    } catch (cause) {
+      if (isSystemError(cause, 'ENOENT')) return []
+      throw this.#unusable(cause)
+    }
+  }
+
+  /** Its name, and that of the worker's folder around it, outlast a power cut. */
+  async #makeFolder(): Promise<void> {
+    const { store } = this.place
+    try {
+      await mkdir(this.#database, { recursive: true, mode: 0o700 })
+      await syncFolder(store)
+      await syncFolder(dirname(store))
+      await syncFolder(dirname(dirname(store)))
+    } catch (cause) {
+      throw this.#unusable(cause)
+    }
+  }
+
+  async #openForWriting(opener: CorestoreOpener): Promise<Corestore> {
+    const store = opener.forWriting(this.place.store)
+    try {
+      await store.ready()
+      return store
+    } catch (cause) {
+      await closeAnyway(store)
+      if (LOCKED.test(reasonOf(cause))) {
+        throw new StarlingError('HOME_IN_USE', `The store in ${this.place.store} is open already`, {
+          cause,
+        })
+      }
+      throw this.#unusable(cause)
+    }
+  }
+
+  /** All but the newest, which tells of the run before this one. */
+  async #removeOldLogs(): Promise<void> {
+    try {
+      const old = (await this.#files()).filter((name) => OLD_LOG.test(name)).sort()
+      for (const name of old.slice(0, -1)) await rm(join(this.#database, name), { force: true })
+    } catch {
+      // What is in the way is only disk space.
+    }
+  }
+
+  #unusable(cause: unknown): StarlingError {
+    const { store } = this.place
+    return (
+      diskFailure(store, cause) ??
+      new StarlingError(
+        'HOME_UNUSABLE',
+        `The store in ${store} cannot be opened: ${reasonOf(cause)}`,
+        { cause },
+      )
+    )
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
+  }
+}

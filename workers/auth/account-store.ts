@@ -1,0 +1,40 @@
+import type { ResourceStack } from '../../facilities/process/resource-stack.js'
+import type { WorkerHost } from '../../facilities/process/worker-host.js'
+import { DurableRecords } from '../../facilities/store/durable-records.js'
+import { openStore } from '../../facilities/store/open-store.js'
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import { type AccountRecord, accountRecordSchema } from './accounts.js'
+import { loadOrCreateSessionKeys, type SessionKeys } from './session-keys.js'
+
+/** What an auth worker keeps in its home. */
+export interface AccountStore {
+  readonly records: DurableRecords<AccountRecord>
+  readonly sessionKeys: SessionKeys
+}
+
+/**
+ * Opens the accounts of a home and, after them, the keys of sessions: so keys without accounts say that
+ * accounts were removed. The rollback guard is kept with the mesh's keys, outside of the worker's
+ * folder. What becomes of the disk is logged, once for each change.
+ *
+ * @throws StarlingError STORE_DAMAGED, HOME_IN_USE, HOME_UNUSABLE, DISK_FULL, DISK_FAILED,
+ *   LIBRARY_MISSING
+ */
+export async function openAccountStore(
+  resources: ResourceStack,
+  { home, folder, clock, random, log }: WorkerHost,
+): Promise<AccountStore> {
+  const keyFile = `${folder}/session.key`
+  const store = await openStore(`${folder}/store`, {
+    clock,
+    guard: home.path('mesh', 'auth-store.guard'),
+    trace: keyFile,
+    onUnwitnessed: () => log.warn('the store has no witness: it is taken as it is'),
+  })
+  await resources.open(store)
+  store.on('failed', (err: StarlingError) => log.error({ err }, 'the store cannot be written'))
+  // The first line may be missing: the log is often on the same disk.
+  store.on('recovered', (err: StarlingError) => log.info({ err }, 'the store can be written again'))
+  const records = await resources.open(new DurableRecords(store, 'accounts', accountRecordSchema))
+  return { records, sessionKeys: await loadOrCreateSessionKeys(keyFile, random) }
+}
