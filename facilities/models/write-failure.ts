@@ -22,7 +22,7 @@ export async function writing<Result>(
     const size = sizeBytes === undefined ? '' : ` (${megabytes(sizeBytes)})`
     const reason = cause instanceof Error ? cause.message : String(cause)
     const free = isDiskFull(cause) ? freeBytes(place) : undefined
-    const room = free === undefined ? '' : `; ${megabytes(free)} are free`
+    const room = free === undefined ? '' : `; ${Math.floor(free / 1e6)} MB are free`
     throw new StarlingError(
       'MODEL_WRITE_FAILED',
       `the model ${name} cannot be written to ${place}${size}: ${reason}${room}`,
