@@ -74,7 +74,7 @@ export class StoreFolder implements StoreDisk {
         `The disk of ${store} is full: ${free} bytes are free, and ${MIN_FREE_BYTES} are needed`,
       )
     }
-    const path = join(store, 'probe')
+    const path = join(this.#database, 'probe')
     const file = await open(path, 'w', 0o600)
     try {
       await file.writeFile(Buffer.alloc(PROBE_BYTES))

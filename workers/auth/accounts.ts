@@ -3,7 +3,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import type { Figure, Impediment } from '../../facilities/process/worker-health.js'
 import type { DurableRecords } from '../../facilities/store/durable-records.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { createId } from '../../helpers/id.js'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import { validateMessage } from '../../helpers/protocol/json-message.js'
@@ -65,8 +65,9 @@ export class Accounts {
     }
     if (failure !== null) return [{ code: failure.code, message: failure.message, blocks: true }]
     if (guardFailure === null) return []
+    const code = isStarlingError(guardFailure) ? guardFailure.code : 'DISK_FAILED'
     const message = 'The record that tells a store that went backwards cannot be written'
-    return [{ code: 'DISK_FAILED', message, blocks: false }]
+    return [{ code, message, blocks: false }]
   }
 
   /** How busy the hashing of passwords is. */

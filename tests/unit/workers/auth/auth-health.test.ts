@@ -1,4 +1,5 @@
 import test, { type Test } from 'brittle'
+import sinon from 'sinon'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
@@ -6,9 +7,9 @@ import { AuthWorker } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/durable-memory.js'
 import { createAccount, createAsker } from '../../../helpers/factory.js'
-import { rejectionOf } from '../../../helpers/until.js'
+import { rejectionOf, settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
@@ -17,7 +18,8 @@ const TURN = { asker: ['gateway', 'client'] }
 
 function scene(t: Test) {
   const cleanup = new Cleanup(t)
-  const store = durableMemoryStore()
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory)
   cleanup.add(() => store.close())
   const records = new DurableRecords(store, 'accounts', accountRecordSchema)
   cleanup.add(() => records.close())
@@ -27,7 +29,7 @@ function scene(t: Test) {
   const accounts = new Accounts({ records, passwords, clock, random })
   const sessionKeys = new SessionKeys(createPrivateKeyPem(random))
   const worker = new AuthWorker({ accounts, sessionKeys, clock, mesh: 'ab'.repeat(32) })
-  return { worker, accounts, passwords, records, store }
+  return { worker, accounts, passwords, records, store, memory }
 }
 
 test('should be ready as long as its accounts are open', async (t) => {
@@ -52,6 +54,33 @@ test('should not be ready once its disk has failed', async (t) => {
   const [impediment] = worker.impediments()
   t.alike([impediment?.code, impediment?.blocks], ['DISK_FAILED', true])
   t.absent(impediment?.message.includes('disk is full'), 'the cause is for its log')
+})
+
+test('should say that its disk is full, register nobody and hash nothing, and open sessions', async (t) => {
+  const { worker, accounts, passwords, records, memory } = scene(t)
+  await accounts.register(ADA, ASKER)
+  memory.fail(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+  const hash = sinon.spy(passwords, 'hash')
+  for (const name of ['bob', 'cleo', 'dora']) {
+    const refusal = await rejectionOf(accounts.register(createAccount(name), ASKER))
+    t.is(Object(refusal).code, 'DISK_FULL')
+  }
+  t.is(hash.callCount, 1, 'no more than it took to find out')
+  const [impediment] = worker.impediments()
+  t.alike([impediment?.code, impediment?.blocks], ['DISK_FULL', true])
+  t.ok(impediment?.message.includes(memory.place.store))
+  t.ok((await accounts.authenticate(ADA, ASKER)).userId)
+  t.ok(records.opened)
+})
+
+test('should be ready and say so when only the record against rollbacks cannot be written', async (t) => {
+  const { worker, accounts, memory } = scene(t)
+  memory.guard.failure = Object.assign(new Error('EROFS'), { code: 'EROFS' })
+  await accounts.register(ADA, ASKER)
+  await settle()
+  const [impediment, ...others] = worker.impediments()
+  t.alike([impediment?.code, impediment?.blocks], ['DISK_FAILED', false])
+  t.alike(others, [])
 })
 
 test('should say how busy it is with hashing', async (t) => {
