@@ -130,7 +130,9 @@ export class ClientAccounts {
       try {
         return await action()
       } catch (error) {
-        if (!isStarlingError(error, 'RATE_LIMITED') || error.retryAfterMs === undefined) throw error
+        // A login that was refused as OVERLOADED, sent again and then delayed fails with the former.
+        if (!isStarlingError(error, 'RATE_LIMITED', 'OVERLOADED')) throw error
+        if (error.retryAfterMs === undefined) throw error
         if (this.#clock.monotonic() + error.retryAfterMs > endsAt) throw error
         await this.#clock.sleep(error.retryAfterMs, signal)
       }

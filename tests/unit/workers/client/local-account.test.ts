@@ -1,4 +1,6 @@
 import test, { type Test } from 'brittle'
+import sinon from 'sinon'
+import sodium from 'sodium-native'
 import { configSchema } from '../../../../config/schema.js'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
@@ -18,11 +20,30 @@ import { TEST_MESH } from '../../../helpers/factory.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
-const never = new AbortController().signal
+/** Long: the time of the test passes while sessions are written to a disk, which takes its own. */
+const WAIT_MS = 600_000
+
+/** Hashes in no time: the clock of the test does not wait for the processor. */
+function hashAtOnce(cleanup: Cleanup): void {
+  const hashOf = (password: Uint8Array) => `$hash$${Buffer.from(password).toString('base64')}`
+  const hash = sinon.stub(sodium, 'crypto_pwhash_str_async').callsFake(async (out, password) => {
+    out.set(Buffer.from(hashOf(password)))
+  })
+  const verify = sinon
+    .stub(sodium, 'crypto_pwhash_str_verify_async')
+    .callsFake(async (padded, password) => {
+      return Buffer.from(padded).toString().replace(/\0+$/, '') === hashOf(password)
+    })
+  cleanup.add(async () => {
+    hash.restore()
+    verify.restore()
+  })
+}
 
 /** An auth worker and a gateway with the limits that they have by default, and commands of one home. */
 async function scene(t: Test) {
   const cleanup = new Cleanup(t)
+  hashAtOnce(cleanup)
   const clock = new VirtualClock()
   const random = new SystemRandom()
   const config = configSchema.parse({})
@@ -33,7 +54,7 @@ async function scene(t: Test) {
   const auth = new AuthWorker({
     accounts: new Accounts({
       records,
-      passwords: new PasswordHasher({ passes: 1, memoryBytes: 8192 }),
+      passwords: new PasswordHasher(),
       clock,
       random,
     }),
@@ -58,10 +79,10 @@ async function scene(t: Test) {
   gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
   const home = await Home.open(await t.tmp())
   const command = async () => {
-    const options = { gateways, lookedFor: 'gateways', clock, random, ...config.client }
+    const options = { gateways, lookedFor: 'gateways', clock, random, waitMs: WAIT_MS }
     const access = new GatewayAccess({ ...options, onWaiting: () => undefined })
     const folder = await ClientFolder.open(home, random)
-    return new ClientAccounts({ gateway: access, folder, clock, ...config.client })
+    return new ClientAccounts({ gateway: access, folder, clock, waitMs: WAIT_MS })
   }
   const folder = await ClientFolder.open(home, random)
   const { email } = await folder.ensureLocalAccount()
@@ -72,7 +93,7 @@ test('should open a session for each of twenty commands when a new home begins w
   const { clock, email, command, records } = await scene(t)
   const commands = await Promise.all(Array.from({ length: 20 }, command))
   const sessions = await clock.advanceUntil(
-    Promise.all(commands.map((accounts) => accounts.session(never))),
+    Promise.all(commands.map((accounts) => accounts.session(new AbortController().signal))),
   )
   t.alike(new Set(sessions.map((session) => session.email)), new Set([email]))
   t.ok(await records.get(email))
