@@ -12,7 +12,7 @@ const HOME_VERSION = '1'
  * The folder that everything of Starling on one machine lives in. It is a trust domain: the workers
  * that share it belong to one user and enrol themselves with the root key in it.
  *
- *     mesh/             root key, mesh secret
+ *     mesh/             root key, mesh secret, how far the store of auth had come
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models
