@@ -202,7 +202,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     if (this.#writing !== null || this.#isDetached || this.#waiting.length === 0) return
     this.#writing = this.#writeWaiting().then(() => {
       this.#writing = null
-      // What came in since it looked for the last time.
+      // Inserts that arrived after the last check of the loop.
       this.#startWriting()
     })
   }

@@ -62,7 +62,7 @@ function openerOf({ Store, Core }: StoreModules): CorestoreOpener {
     forWriting: (folder) =>
       new Store(
         Core.defaultStorage(folder, {
-          // A copied store is welcome: its witness tells a stale one, which its inode cannot.
+          // A copied store may be opened. A stale copy is detected by the witness.
           allowBackup: true,
           writeBufferSize: WRITE_BUFFER_BYTES,
         }),

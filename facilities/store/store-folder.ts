@@ -155,7 +155,7 @@ export class StoreFolder implements StoreDisk {
     }
   }
 
-  /** All but the newest, which tells of the run before this one. */
+  /** Removes all but the newest, which is the log of the previous run. */
   async #removeOldLogs(): Promise<void> {
     try {
       const old = (await this.#files()).filter((name) => OLD_LOG.test(name)).sort()

@@ -22,7 +22,7 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }
 
-/** What a peer is told of a failure with that code and message: nothing of this machine. */
+/** The message that a peer gets for a failure, without anything internal such as paths. */
 export function publicMessage(code: ErrorCode, message: string): string {
   return PUBLIC_MESSAGES[code] ?? message
 }

@@ -66,7 +66,7 @@ export class Accounts {
     if (failure !== null) return [{ code: failure.code, message: failure.message, blocks: true }]
     if (guardFailure === null) return []
     const code = isStarlingError(guardFailure) ? guardFailure.code : 'DISK_FAILED'
-    const message = 'The record that tells a store that went backwards cannot be written'
+    const message = 'The rollback guard of the store cannot be written'
     return [{ code, message, blocks: false }]
   }
 

@@ -24,8 +24,9 @@ interface Failures {
 
 /**
  * Delays further logins after failed ones, for each pair of an account and the peer that asks for it.
- * Failures of one peer never delay another: nobody can lock the owner of an account out. An address
- * without an account is treated as one with an account, so that nothing is told by it.
+ * Failures of one peer never delay another peer, so the owner of an account cannot be locked out by
+ * others. Addresses without an account are delayed in the same way, so the delay does not reveal which
+ * addresses have one.
  */
 export class LoginDelays {
   readonly #clock: Pick<Clock, 'monotonic'>

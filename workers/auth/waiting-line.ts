@@ -129,7 +129,7 @@ export class WaitingLine {
     })
   }
 
-  /** Starts whoever is next at once, so that nobody can slip in between. */
+  /** Starts the next callers synchronously, so that no new caller gets ahead of them. */
   #startWaiting(): void {
     for (;;) {
       const kind = this.#nextKind()

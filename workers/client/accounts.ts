@@ -116,9 +116,9 @@ export class ClientAccounts {
   }
 
   /**
-   * Tries again what is asked for too often, until `endsAt`, or takes the session that another command
-   * of this home has opened meanwhile. Nobody is there to decide whether to wait for an account that
-   * the machine has made for itself.
+   * Repeats a login that was refused for its rate until `endsAt`, or takes the session that another
+   * command of this home has opened meanwhile. The local account is used without a person who could
+   * decide whether to wait.
    */
   async #patiently(
     endsAt: number,

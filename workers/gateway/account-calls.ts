@@ -23,8 +23,8 @@ export interface AccountCallSettings {
 
 /**
  * Passes registrations and logins on to the auth worker, as many of each client as the settings allow.
- * A client is its public key, which its connection has proved. Auth is told that key, so that it can
- * take the calls of all clients in fair turns.
+ * A client is its public key, which its connection has proved. The key is passed on to auth, which
+ * serves the clients in fair turns.
  */
 export class AccountCalls {
   readonly #auth: () => PeerConnection | undefined
@@ -99,7 +99,7 @@ export class AccountCalls {
 
 /** Errors that say that auth did nothing for the call: the client tries again at no cost. */
 function isNotTaken(error: unknown): boolean {
-  // Whoever is delayed after failed logins is not to ask all the time.
+  // A login that auth delays after failures counts, or it could be repeated without a limit.
   if (isStarlingError(error, 'RATE_LIMITED')) return false
   return isUnprocessed(error) || isStarlingError(error, 'DISK_FULL', 'DISK_FAILED')
 }

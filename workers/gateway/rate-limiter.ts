@@ -11,7 +11,7 @@ import {
 export interface RateLimiterOptions {
   /** Null sets no limit. */
   readonly limit: RateLimit | null
-  /** Keys whose state is kept at once; one more is asked to come back. */
+  /** Keys whose state is kept at once; requests of further keys are refused. */
   readonly maxKeys: number
   readonly clock: Clock
   /** The error for a request that comes too early. */
