@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { toVariables } from './environment.js'
 import type { PartialConfig } from './partial-config.js'
 
 /** The flags that say what a processor runs, as they are parsed. */
@@ -41,12 +42,10 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
   }
 }
 
-/** The same flags for the command line of another process. */
-export function engineArguments({ model, engine, ollamaHost, openaiUrl }: EngineFlags): string[] {
-  return [
-    ...(model ?? []).flatMap((name) => ['--model', name]),
-    ...(engine ?? []).flatMap((kind) => ['--engine', kind]),
-    ...(ollamaHost === undefined ? [] : ['--ollama-host', ollamaHost]),
-    ...(openaiUrl === undefined ? [] : ['--openai-url', openaiUrl]),
-  ]
+/**
+ * The same for another process, as variables of its environment: unlike flags, they do not appear in
+ * the list of processes, and the address of a model may hold a signature.
+ */
+export function engineVariables(flags: EngineFlags): Record<string, string> {
+  return toVariables({ processor: engineSettings(flags) })
 }

@@ -1,6 +1,9 @@
+import { z } from 'zod'
 import type { PartialConfig } from './partial-config.js'
 
 const PREFIX = 'STARLING_'
+
+const listSchema = z.array(z.string())
 
 /** How the text of a variable is to be understood. */
 export type VariableReading = 'text' | 'list'
@@ -11,7 +14,7 @@ export type VariableReading = 'text' | 'list'
  * `false` are taken as such; whether a key exists is checked with everything else.
  *
  * @param readings variables that are to be read otherwise: all of it as text, or as texts between
- *   commas
+ *   commas, or as a JSON list of texts
  */
 export function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
@@ -34,6 +37,28 @@ export function readEnvironment(
   return values
 }
 
+/**
+ * The environment variables that set what a part of the configuration sets: the inverse of
+ * {@link readEnvironment}. Lists are written as JSON.
+ *
+ * @param above the sections that lead to it
+ */
+export function toVariables(
+  values: PartialConfig,
+  above: readonly string[] = [],
+): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const [key, value] of Object.entries(values)) {
+    const path = [...above, key]
+    if (value === undefined) continue
+    if (Array.isArray(value)) variables[variableOf(path)] = JSON.stringify(value)
+    else if (typeof value === 'object' && value !== null) {
+      Object.assign(variables, toVariables(value as PartialConfig, path))
+    } else variables[variableOf(path)] = String(value)
+  }
+  return variables
+}
+
 /** The variable that sets a key: `gateway.loadIntervalMs` by STARLING_GATEWAY__LOAD_INTERVAL_MS. */
 export function variableOf(path: readonly string[]): string {
   const words = path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase())
@@ -46,8 +71,20 @@ function camelCase(upperSnakeCase: string): string {
 
 function read(value: string, reading: VariableReading | undefined): unknown {
   if (reading === 'text') return value
-  if (reading === 'list') return value.split(',').map((item) => item.trim())
+  if (reading === 'list') return readList(value)
   if (value === 'true') return true
   if (value === 'false') return false
   return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value
+}
+
+/** Texts between commas, or a JSON list of texts, which may hold commas themselves. */
+function readList(value: string): string[] {
+  if (value.startsWith('[')) {
+    try {
+      return listSchema.parse(JSON.parse(value))
+    } catch {
+      // Not JSON: the name of a model may begin like this, too.
+    }
+  }
+  return value.split(',').map((item) => item.trim())
 }

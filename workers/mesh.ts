@@ -15,7 +15,7 @@ const mesh = engineFlags
   .withEngineFlags(
     commands.createCommand('mesh', 'A whole mesh on this machine, and a prompt to type at.'),
   )
-  .option('--ask <text>', 'answer one question and end')
+  .option('--ask <text>', 'answer one question and end; - reads it from standard input')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)
   .option('--metrics-port <n>', 'the first of the ports for metrics, one a worker', wholeNumber)
 mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
@@ -29,7 +29,8 @@ mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
       ask,
       metricsPort: config.metrics.port,
       workerFlags: common,
-      processorFlags: engineFlags.engineArguments(flags),
+      environment: process.env,
+      processorVariables: engineFlags.engineVariables(flags),
       clientFlags: [...common, ...(config.json ? ['--json'] : [])],
     }),
   )

@@ -9,6 +9,7 @@ import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { MeshNetwork } from '../../facilities/network/mesh-network.js'
 import { ResourceStack } from '../../facilities/process/resource-stack.js'
 import { openClientHost } from '../../facilities/process/worker-host.js'
+import { workerEnvironment } from '../../helpers/child-environment.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import { MeshWorker } from '../../workers/mesh/mesh-worker.js'
 
@@ -41,6 +42,7 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
       name,
       script: join(import.meta.dirname, '..', '..', 'workers', `${name}.js`),
       flags: ['--home', directory],
+      environment: workerEnvironment(name, process.env),
     })),
     logFileOf: (name) => join(directory, `${name}.log`),
     clock: new SystemClock(),

@@ -1,4 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { parseModelReference } from '../../helpers/model-reference.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
@@ -271,6 +272,8 @@ export class LlamaEngine implements Engine {
   #loadMessage(): LoadMessage {
     const { model, modelsDirectory, hubUrl, hubToken } = this.#options
     const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
+    // A model file from elsewhere is not to be read in a process that holds the token.
+    const isFromHub = parseModelReference(model).source.kind === 'hub'
     return {
       kind: 'load',
       model,
@@ -282,7 +285,7 @@ export class LlamaEngine implements Engine {
       gpuLayers: gpuLayers ?? 'auto',
       maxStallMs: maxStallMs ?? 50,
       ...(hubUrl !== undefined && { hubUrl }),
-      ...(hubToken !== undefined && { hubToken }),
+      ...(hubToken !== undefined && isFromHub && { hubToken }),
     }
   }
 }

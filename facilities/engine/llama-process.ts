@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { engineEnvironment } from '../../helpers/child-environment.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../helpers/errors/wire-error.js'
 import type { Clock } from '../clock/clock.js'
@@ -73,8 +74,8 @@ export class LlamaProcess {
       detached: true,
       // A debugger's port of the parent is taken.
       execArgv: [],
-      // Or an abort first starts a debugger, where there is one.
-      env: { ...process.env, GGML_NO_BACKTRACE: '1' },
+      // Without the last one an abort starts a debugger first, where there is one.
+      env: { ...engineEnvironment(process.env), GGML_NO_BACKTRACE: '1' },
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream !== null) eachLogLine(stream, options.onLog)

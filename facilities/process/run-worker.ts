@@ -1,6 +1,7 @@
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import { tellParent, whenParentGone } from './parent.js'
+import { protectProcess } from './protect-process.js'
 import { ResourceStack } from './resource-stack.js'
 
 /** Exit codes of every command. */
@@ -27,6 +28,7 @@ export async function runWorker(
 ): Promise<void> {
   const resources = new ResourceStack()
   const life = new ProcessLife()
+  await protectProcess()
   try {
     const started = start(resources, life)
     // A start that fails while the process is ending already has nobody left to tell.

@@ -1,11 +1,48 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import test from 'brittle'
+import test, { type Test } from 'brittle'
+import { processFacts } from '../helpers/process-facts.js'
 import { isRunning } from '../helpers/process-gone.js'
 import { until } from '../helpers/until.js'
 import { WorkerProcesses } from '../helpers/worker-processes.js'
 
 const QUESTION = 'What is the capital of France?'
+
+const TWO_PROCESSORS = `${process.execPath} workers/mesh.js --processors 2 --model minimind2-small`
+
+/** What a service's environment may hold, and who of a mesh may have it. */
+const SECRETS = {
+  AWS_SECRET_ACCESS_KEY: 'nobody',
+  NVIDIA_API_KEY: 'nobody',
+  SSH_AUTH_SOCK: 'nobody',
+  STARLING_PROCESSOR__HUB_TOKEN: 'processor',
+  STARLING_AUTH__MAX_WAITING_HASHES: '63',
+}
+
+/** Looks at every process of a mesh that was started with {@link SECRETS} and core dumps allowed. */
+async function assertSecretsKept(t: Test, processes: WorkerProcesses, mesh: number) {
+  for (const [script, count] of Object.entries(PROCESSES)) {
+    const started = (await processes.everyProcess(script)).filter((pid) => pid !== mesh)
+    t.is(started.length, count, script)
+    for (const pid of started) {
+      const { environment, commandLine } = await processFacts(pid)
+      const given = Object.keys(SECRETS).filter((name) => environment.has(name))
+      t.alike(given, GIVEN[script] ?? [], `${script} has what it needs`)
+      t.absent(commandLine.includes('minimind2-small'), `${script}: no model address in the list`)
+    }
+  }
+  for (const pid of await processes.everyProcess()) {
+    const { coreLimit, coreFilter, commandLine } = await processFacts(pid)
+    t.alike([coreLimit, coreFilter], ['0', 0], `${commandLine[1]} leaves no core file`)
+  }
+}
+
+const PROCESSES = { 'auth.js': 1, 'gateway.js': 1, 'processor.js': 2, 'llama-child.js': 2 }
+
+const GIVEN: Readonly<Record<string, readonly string[]>> = {
+  'auth.js': ['STARLING_AUTH__MAX_WAITING_HASHES'],
+  'processor.js': ['STARLING_PROCESSOR__HUB_TOKEN'],
+}
 
 test('should answer with a real model and leave nothing behind when asked on the command line', async (t) => {
   t.timeout(60_000)
@@ -29,6 +66,10 @@ test('should answer with a real model and leave nothing behind when asked on the
   t.absent(logs.includes('capital'), 'no prompt stands in a log')
 
   const again = processes.run('mesh', ['--ask', QUESTION, '--json'])
+  let clients: number[] = []
+  while (clients.length === 0) clients = await processes.processes('client.js')
+  const { commandLine } = await processFacts(clients[0] ?? 0)
+  t.absent(commandLine.join(' ').includes('capital'), 'no prompt stands in the list of processes')
   t.is(await again.exit, 0)
   t.absent(again.stderr.includes('converting'), 'the model is prepared once')
   const lines = again.stdout
@@ -42,9 +83,10 @@ test('should answer with a real model and leave nothing behind when asked on the
 
 test('should serve until a signal when there is no terminal', async (t) => {
   t.timeout(60_000)
-  const processes = await WorkerProcesses.create(t)
-  const mesh = processes.run('mesh', ['--processors', '2'])
+  const processes = await WorkerProcesses.create(t, SECRETS)
+  const mesh = processes.spawn('sh', ['-c', `ulimit -c unlimited; exec ${TWO_PROCESSORS}`])
   await mesh.says('The mesh serves')
+  await assertSecretsKept(t, processes, mesh.pid)
   const answer = processes.run('client', ['ask', QUESTION])
   t.is(await answer.exit, 0)
   t.is(answer.stdout, 'The capital of France is Paris.\n')

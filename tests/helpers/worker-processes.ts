@@ -11,6 +11,9 @@ import { until } from './until.js'
 /** Generous: on a busy machine a model that is made and measured first takes many seconds. */
 const START_TIMEOUT_MS = 60_000
 
+/** A variable that all processes of a mesh get, by which a test finds those of its own mesh. */
+const MARK = 'XDG_CACHE_HOME'
+
 /** The repository. */
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -79,6 +82,8 @@ export class WorkerProcesses {
       ...settings,
       STARLING_HOME: home,
       STARLING_NETWORK__BOOTSTRAP_PORT: String(bootstrapPort),
+      // Every process of a mesh inherits this one, the engine's included: see everyProcess.
+      [MARK]: home,
     }
     this.#cleanup = cleanup
   }
@@ -143,7 +148,7 @@ export class WorkerProcesses {
 
   /** The ids of all processes with this mesh's environment, however they were started. */
   async everyProcess(name = ''): Promise<number[]> {
-    return await listed(['axeww', '-o', 'pid=,args='], `STARLING_HOME=${this.home}`, name)
+    return await listed(['axeww', '-o', 'pid=,args='], `${MARK}=${this.home}`, name)
   }
 }
 

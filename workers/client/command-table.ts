@@ -63,7 +63,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   offline(add('logout', 'Forgets the session of this home.'), logout)
   online(
     add('ask', 'Asks one question and streams the answer.')
-      .argument('<text>', 'the question')
+      .argument('<text>', 'the question; - reads it from standard input')
       .option(...MODEL),
     askOnce,
   )

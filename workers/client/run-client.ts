@@ -1,6 +1,7 @@
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
 import { whenParentGone } from '../../facilities/process/parent.js'
+import { protectProcess } from '../../facilities/process/protect-process.js'
 import { ResourceStack } from '../../facilities/process/resource-stack.js'
 import { EXIT_CODES } from '../../facilities/process/run-worker.js'
 import {
@@ -93,6 +94,7 @@ async function runToItsEnd(
   })
   const resources = new ResourceStack()
   const signal = endOfProcess()
+  await protectProcess()
   let exitCode: number = EXIT_CODES.done
   try {
     const host = await openClientHost(settings)

@@ -11,25 +11,46 @@ export class ClientChild extends ReadyResource {
   readonly finished: Promise<number>
   readonly #script: string
   readonly #parameters: readonly string[]
+  readonly #environment: Readonly<Record<string, string>>
+  readonly #question: string | undefined
   readonly #clock: Clock
   #process: ChildProcess | null = null
   #finish: (exitCode: number) => void = () => undefined
 
-  /** @param options.script absolute path of the client's entry */
-  constructor(options: { script: string; parameters: readonly string[]; clock: Clock }) {
+  /**
+   * @param options.script absolute path of the client's entry
+   * @param options.environment all of its environment
+   * @param options.question what it reads from its standard input, instead of from the terminal:
+   *   its parameters can be read by everybody on the machine
+   */
+  constructor(options: {
+    script: string
+    parameters: readonly string[]
+    environment: Readonly<Record<string, string>>
+    question?: string | undefined
+    clock: Clock
+  }) {
     super()
     this.#clock = options.clock
     this.#script = options.script
     this.#parameters = options.parameters
+    this.#environment = options.environment
+    this.#question = options.question
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
   }
 
   protected override async _open(): Promise<void> {
+    const input = this.#question === undefined ? 'inherit' : 'pipe'
     const child = fork(this.#script, this.#parameters, {
-      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      stdio: [input, 'inherit', 'inherit', 'ipc'],
+      env: this.#environment,
     })
+    child.stdin?.on('error', () => {
+      // It ended before it had read the question, and says why itself.
+    })
+    child.stdin?.end(this.#question)
     child.once('exit', (code) => this.#finish(code ?? 1))
     child.once('error', () => this.#finish(1))
     this.#process = child

@@ -11,6 +11,8 @@ export interface WorkerPlan {
   readonly script: string
   /** What it is started with. */
   readonly flags: readonly string[]
+  /** All of its environment. */
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /**
@@ -32,9 +34,10 @@ export class MeshWorker extends ReadyResource {
   }) {
     super()
     const { clock, random } = options
-    this.#workers = options.plan.map(({ name, script, flags }) => {
+    this.#workers = options.plan.map((plan) => {
+      const { name } = plan
       const logFile = options.logFileOf(name)
-      const worker = new WorkerSupervisor({ name, script, flags, clock, random, logFile })
+      const worker = new WorkerSupervisor({ ...plan, clock, random, logFile })
       worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )

@@ -5,6 +5,7 @@ import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
 import type { ResourceStack } from '../../facilities/process/resource-stack.js'
 import type { WorkerLife } from '../../facilities/process/run-worker.js'
+import { type Environment, workerEnvironment } from '../../helpers/child-environment.js'
 import { ClientChild } from './client-child.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
 import { StartProgress } from './start-progress.js'
@@ -13,14 +14,16 @@ import { StartProgress } from './start-progress.js'
 export interface MeshSettings {
   readonly home: string
   readonly processors: number
-  /** A question to answer; the mesh ends with the answer. */
+  /** A question to answer, or `-` to read it from standard input; the mesh ends with the answer. */
   readonly ask: string | undefined
   /** The first of the ports that workers serve metrics on, one each; 0: none do. */
   readonly metricsPort: number
   /** What every worker is started with besides its home. */
   readonly workerFlags: readonly string[]
-  /** What processors are started with besides that. */
-  readonly processorFlags: readonly string[]
+  /** The environment of this process, of which each worker gets a part. */
+  readonly environment: Environment
+  /** Variables that processors get besides: what they run. */
+  readonly processorVariables: Readonly<Record<string, string>>
   /** What the client is started with besides its home. */
   readonly clientFlags: readonly string[]
 }
@@ -77,9 +80,9 @@ export async function runMesh(
   const client = await resources.open(
     new ClientChild({
       script: entry('client'),
-      // What is asked may look like a flag.
-      parameters:
-        settings.ask === undefined ? clientFlags : ['ask', ...clientFlags, '--', settings.ask],
+      parameters: settings.ask === undefined ? clientFlags : ['ask', ...clientFlags, '-'],
+      environment: workerEnvironment('client', settings.environment),
+      question: settings.ask === '-' ? undefined : settings.ask,
       clock,
     }),
   )
@@ -89,15 +92,21 @@ export async function runMesh(
 }
 
 function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] {
-  const processorFlags = [...flags, ...settings.processorFlags]
+  const worker = (name: string, role: 'auth' | 'gateway' | 'processor'): WorkerPlan => ({
+    name,
+    script: entry(role),
+    flags,
+    environment: {
+      ...workerEnvironment(role, settings.environment),
+      ...(role === 'processor' && settings.processorVariables),
+    },
+  })
   const plan: WorkerPlan[] = [
-    { name: 'auth', script: entry('auth'), flags },
-    { name: 'gateway', script: entry('gateway'), flags },
-    ...Array.from({ length: settings.processors }, (_, index) => ({
-      name: index === 0 ? 'processor' : `processor-${index + 1}`,
-      script: entry('processor'),
-      flags: processorFlags,
-    })),
+    worker('auth', 'auth'),
+    worker('gateway', 'gateway'),
+    ...Array.from({ length: settings.processors }, (_, index) =>
+      worker(index === 0 ? 'processor' : `processor-${index + 1}`, 'processor'),
+    ),
   ]
   const { metricsPort } = settings
   if (metricsPort === 0) return plan

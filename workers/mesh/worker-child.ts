@@ -19,7 +19,10 @@ export interface WorkerChildOptions {
   readonly name: string
   /** Absolute path of the worker's entry. */
   readonly script: string
+  /** Everybody on the machine can read them: settings that may be secret belong in the environment. */
   readonly flags: readonly string[]
+  /** All of its environment. */
+  readonly environment: Readonly<Record<string, string>>
   /** Absolute path; appended to. */
   readonly logFile: string
   readonly clock: Clock
@@ -36,6 +39,7 @@ export class WorkerChild extends ReadyResource {
   readonly name: string
   readonly #script: string
   readonly #flags: readonly string[]
+  readonly #environment: WorkerChildOptions['environment']
   readonly #logFile: string
   readonly #clock: Clock
   #process: ChildProcess | null = null
@@ -47,6 +51,7 @@ export class WorkerChild extends ReadyResource {
     this.name = options.name
     this.#script = options.script
     this.#flags = options.flags
+    this.#environment = options.environment
     this.#logFile = options.logFile
     this.#clock = options.clock
   }
@@ -71,6 +76,7 @@ export class WorkerChild extends ReadyResource {
     const log = await openLog(this.#logFile)
     const child = fork(this.#script, this.#flags, {
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
+      env: this.#environment,
       // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
       detached: true,
     })

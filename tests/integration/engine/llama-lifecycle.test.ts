@@ -1,6 +1,9 @@
 import { EventEmitter, once } from 'node:events'
 import test from 'brittle'
+import sinon from 'sinon'
 import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
+import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { LlamaProcess } from '../../../facilities/engine/llama-process.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { isRunning } from '../../helpers/process-gone.js'
 import {
@@ -11,6 +14,7 @@ import {
   tinyLlama,
   tinyModelMemoryBytes,
 } from '../../helpers/tiny-llama.js'
+import { until } from '../../helpers/until.js'
 import { VirtualClock } from '../../helpers/virtual-clock.js'
 
 const ENDLESS = { maxTokens: 200 }
@@ -80,6 +84,24 @@ test('should take no memory when there is too little of it', async (t) => {
       `The model needs about ${Math.ceil(memoryBytes / MEBIBYTE)} MiB of memory with these slots ` +
       'and this context; 1 MiB are available',
   })
+})
+
+test('should hand the token of the hub over only when the model comes from there', async (t) => {
+  const load = sinon.spy(LlamaProcess.prototype, 'load')
+  t.teardown(() => load.restore())
+  const options = { hubToken: 'hf_token', availableMemoryBytes: () => MEBIBYTE }
+  await t.exception(tinyLlama(t, options), { code: 'MEMORY_INSUFFICIENT' })
+  t.absent('hubToken' in load.firstCall.args[0])
+  // Nobody answers there.
+  const fetched = new LlamaEngine({
+    ...{ ...options, model: 'hf:owner/repository/x.gguf', hubUrl: 'http://127.0.0.1:9' },
+    ...{ modelsDirectory: await t.tmp(), clock: new VirtualClock() },
+  })
+  const loading = t.exception(fetched.load())
+  await until('the second load', () => load.calledTwice)
+  t.is(load.secondCall.args[0].hubToken, 'hf_token')
+  await fetched.dispose()
+  await loading
 })
 
 test('should ask for room before it takes memory, again after a crash, and heed a refusal', async (t) => {

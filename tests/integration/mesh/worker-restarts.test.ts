@@ -15,7 +15,8 @@ async function pausesOf(t: Test, random: Random): Promise<number[]> {
   await writeFile(script, "process.send({ kind: 'ready' }, () => process.exit(1))")
   const clock = new VirtualClock()
   const logFile = join(directory, 'worker.log')
-  const worker = new WorkerSupervisor({ name: 'worker', script, flags: [], logFile, clock, random })
+  const started = { name: 'worker', script, flags: [], environment: {}, logFile }
+  const worker = new WorkerSupervisor({ ...started, clock, random })
   t.teardown(() => worker.close())
   const pauses: number[] = []
   await new Promise<void>((resolve) => {

@@ -2,10 +2,11 @@ import test from 'brittle'
 import { createCommand } from '../../../config/command-line.js'
 import {
   type EngineFlags,
-  engineArguments,
   engineSettings,
+  engineVariables,
   withEngineFlags,
 } from '../../../config/engine-flags.js'
+import { loadConfig } from '../../../config/load-config.js'
 
 function parsed(...words: string[]): EngineFlags {
   return withEngineFlags(createCommand('test', 'x')).parse(words, { from: 'user' }).opts()
@@ -13,7 +14,7 @@ function parsed(...words: string[]): EngineFlags {
 
 test('should set nothing when nothing is given', (t) => {
   t.alike(engineSettings(parsed()), { models: undefined, engines: undefined })
-  t.alike(engineArguments(parsed()), [])
+  t.alike(engineVariables(parsed()), {})
 })
 
 test('should take several models, one flag or many', (t) => {
@@ -36,8 +37,17 @@ test('should use a server that is named, behind models that are named', (t) => {
   ])
 })
 
-test('should say the same to another process', (t) => {
-  const words = ['--model', 'a', '--model', 'b', '--engine', 'llama', '--engine', 'ollama']
+test('should say the same to another process, by its environment', (t) => {
+  // A comma in an address is a part of it.
+  const address = 'https://example.com/a,b.gguf?signature=x'
+  const words = ['--model', address, '--model', '7', '--engine', 'llama', '--engine', 'openai']
   words.push('--ollama-host', 'http://127.0.0.1:1', '--openai-url', 'http://127.0.0.1:2')
-  t.alike(engineArguments(parsed(...words)), words)
+  const flags = parsed(...words)
+  const read = (environment: Record<string, string>) =>
+    loadConfig({ environment, flags: {} }).processor
+  t.alike(
+    read(engineVariables(flags)),
+    loadConfig({ environment: {}, flags: { processor: engineSettings(flags) } }).processor,
+  )
+  t.alike(read(engineVariables(parsed('--model', '7'))).models, ['7'])
 })

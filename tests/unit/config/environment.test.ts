@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { readEnvironment } from '../../../config/environment.js'
+import { readEnvironment, toVariables } from '../../../config/environment.js'
 
 test('should read sections and words when names have underscores', (t) => {
   t.alike(
@@ -54,4 +54,30 @@ test('should keep a section whole when a plain value has its name', (t) => {
   t.alike(readEnvironment({ STARLING_GATEWAY: '5', STARLING_GATEWAY__LOAD_INTERVAL_MS: '20' }), {
     gateway: { loadIntervalMs: 20 },
   })
+})
+
+test('should take a list of texts as JSON when it holds commas', (t) => {
+  const readings = new Map([['STARLING_LIST', 'list' as const]])
+  const read = (text: string) => readEnvironment({ STARLING_LIST: text }, readings).list
+  t.alike(read('a, b'), ['a', 'b'])
+  t.alike(read('["a,b","7"]'), ['a,b', '7'])
+  t.alike(read('[a,b]'), ['[a', 'b]'], 'a name may begin like a list')
+  t.alike(read('[1,2]'), ['[1', '2]'])
+})
+
+test('should write settings as the variables that set them', (t) => {
+  t.alike(
+    toVariables({
+      home: '/data',
+      json: false,
+      gateway: { rateLimit: { perMinute: 7 }, loadIntervalMs: undefined },
+      processor: { models: ['a,b'] },
+    }),
+    {
+      STARLING_HOME: '/data',
+      STARLING_JSON: 'false',
+      STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE: '7',
+      STARLING_PROCESSOR__MODELS: '["a,b"]',
+    },
+  )
 })
