@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createId } from '../../helpers/id.js'
 import { issueCertificate, type SignedCertificate } from '../../helpers/identity/certificate.js'
@@ -17,7 +16,7 @@ const RENEWAL_MS = 15 * DAY_MS
 
 /** An identity and the name that its certificate gives it. */
 export interface WorkerIdentity extends Identity {
-  /** For people: `gateway@workstation`. */
+  /** For people: `processor-2`, the name of the worker's folder. */
   readonly name: string
 }
 
@@ -35,7 +34,9 @@ export async function openWorkerIdentity(
 ): Promise<WorkerIdentity> {
   const { meshKeys, clock, random } = options
   const keyPair = keyPairFromSeed(await loadKey(join(folder, 'identity.key'), random))
-  const name = `${options.name}@${hostname()}`.slice(0, 100)
+  // Every peer, and at the hello even one that fails to prove itself, is shown it: so it says nothing
+  // about the machine.
+  const name = options.name.slice(0, 100)
   let current: { certificate: SignedCertificate; renewAt: number } | undefined
   return {
     mesh: meshKeys.mesh,

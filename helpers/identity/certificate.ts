@@ -18,7 +18,7 @@ export const certificateSchema = z.strictObject({
   /** The holder's public key, hexadecimal: the one that its connections are encrypted with. */
   publicKey: publicKeySchema,
   roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
-  /** For people: `gateway@workstation`. */
+  /** For people: `processor-2`. */
   name: z.string().min(1).max(100),
   /** Names this certificate when it is revoked. */
   serial: z.string().min(1).max(64),

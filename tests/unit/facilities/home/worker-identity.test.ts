@@ -30,10 +30,18 @@ test('should show a certificate that its mesh accepts when it is asked', async (
     nowMs: clock.now(),
   })
   t.alike(certificate.roles, ['gateway'])
-  t.ok(certificate.name.startsWith('gateway@'))
-  t.is(certificate.name, identity.name)
+  t.is(certificate.name, 'gateway', 'nothing of the machine')
+  t.is(identity.name, 'gateway')
   t.ok(certificate.serial.startsWith('crt_'))
   t.is(certificate.expiresAt, clock.now() + 30 * DAY_MS)
+})
+
+test('should say nothing of the machine when it is shown to a peer', async (t) => {
+  const { open } = await scene(t)
+  const { body } = (await open('processor-2')).certificate()
+  const shown = JSON.parse(Buffer.from(body).toString())
+  t.alike(Object.keys(shown).sort(), ['expiresAt', 'mesh', 'name', 'publicKey', 'roles', 'serial'])
+  t.is(shown.name, 'processor-2')
 })
 
 test('should show the same certificate until half its life is over, and then a new one', async (t) => {
