@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { readTrustedFile } from '../home/trusted-file.js'
 import type { ModelTuning } from './model-tuning.js'
 
 /** Models that are remembered; the oldest entry makes room. */
@@ -58,7 +59,10 @@ export class TuningFile {
     const temporary = `${this.#path}.${process.pid}.partial`
     try {
       await mkdir(dirname(this.#path), { recursive: true })
-      await writeFile(temporary, `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`)
+      // Left by a process of the same id that crashed, or a link to another file.
+      await rm(temporary, { force: true })
+      const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
       await rename(temporary, this.#path)
       return true
     } catch {
@@ -69,11 +73,10 @@ export class TuningFile {
 
   async #read(): Promise<readonly (readonly [string, ModelTuning])[]> {
     try {
-      const { size } = await stat(this.#path)
-      if (size > MAX_FILE_BYTES) return []
-      return fileSchema.parse(JSON.parse(await readFile(this.#path, 'utf8'))).entries
+      const bytes = await readTrustedFile(this.#path, { maxBytes: MAX_FILE_BYTES })
+      return bytes === undefined ? [] : fileSchema.parse(JSON.parse(bytes.toString())).entries
     } catch {
-      // Missing or damaged: nothing is remembered.
+      // Damaged, or not to be trusted: nothing is remembered.
       return []
     }
   }

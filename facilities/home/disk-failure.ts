@@ -1,6 +1,10 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { StarlingError, type StarlingErrorOptions } from '../../helpers/errors/starling-error.js'
+import {
+  isStarlingError,
+  StarlingError,
+  type StarlingErrorOptions,
+} from '../../helpers/errors/starling-error.js'
 
 /** How the operating system says that there is no room, and how RocksDB words it. */
 const FULL = { codes: ['ENOSPC', 'EDQUOT'], text: /no space left|quota exceeded/i }
@@ -50,9 +54,11 @@ export function diskFull(
 /**
  * The error to report when a file or a folder of the home cannot be read or written.
  *
- * @returns DISK_FULL or DISK_FAILED where the disk is the reason, otherwise HOME_UNUSABLE
+ * @returns the cause if it is a StarlingError; DISK_FULL or DISK_FAILED if the disk is the reason;
+ *   otherwise HOME_UNUSABLE
  */
 export function unusablePath(path: string, what: string, cause: unknown): StarlingError {
+  if (isStarlingError(cause)) return cause
   return (
     diskFailure(path, cause) ?? new StarlingError('HOME_UNUSABLE', `${path} ${what}`, { cause })
   )

@@ -1,18 +1,23 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { diskFull, isDiskFull } from './disk-failure.js'
 import { makeFolder } from './make-folder.js'
 import { isSystemError } from './system-error.js'
+import { openTrustedFile, readTrustedFile } from './trusted-file.js'
+import { assertTrustedFolder } from './trusted-folder.js'
 
 /** The layout of a home that this code reads and writes. */
 const HOME_VERSION = '1'
+
+/** A number and a line end. */
+const MAX_VERSION_BYTES = 1024
 
 /**
  * The folder that everything of Starling on one machine lives in. It is a trust domain: the workers
  * that share it belong to one user and enrol themselves with the root key in it.
  *
- *     mesh/             root key, mesh secret, how far the store of auth had come
+ *     mesh/             root key, mesh secret, which of them belong together, how far the store of auth
+ *                       had come
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models
@@ -30,11 +35,12 @@ export class Home {
   /**
    * Opens the home, making it if it is not there.
    *
-   * @throws StarlingError HOME_UNUSABLE when it cannot be written, or was made by another version
+   * @throws StarlingError HOME_UNUSABLE when it cannot be written or trusted (see
+   *   {@link assertTrusted}), or was made by another version
    */
   static async open(directory: string): Promise<Home> {
     const home = new Home(directory)
-    await home.folder()
+    await home.#makeTrusted(directory, { above: true })
     await home.#checkVersion()
     return home
   }
@@ -44,12 +50,26 @@ export class Home {
     return join(this.directory, ...parts)
   }
 
-  /** The absolute path of a folder in the home, made if it is not there, for its owner alone. */
+  /**
+   * The absolute path of a folder in the home, made if it is not there, for its owner alone.
+   *
+   * @throws StarlingError HOME_UNUSABLE when it cannot be made or trusted
+   */
   async folder(...parts: string[]): Promise<string> {
-    const path = this.path(...parts)
+    let path = this.directory
+    for (const part of parts) {
+      path = join(path, part)
+      await this.#makeTrusted(path, { above: false })
+    }
+    return path
+  }
+
+  async #makeTrusted(path: string, options: { above: boolean }): Promise<void> {
     try {
       await makeFolder(path)
+      await assertTrustedFolder(path, options)
     } catch (cause) {
+      if (isStarlingError(cause)) throw cause
       if (isDiskFull(cause)) throw diskFull(path, cause)
       const why = isSystemError(cause, 'EEXIST', 'ENOTDIR')
         ? 'a file is in the way'
@@ -58,21 +78,17 @@ export class Home {
         cause,
       })
     }
-    return path
   }
 
   async #checkVersion(): Promise<void> {
     const path = this.path('version')
     let version: string
     try {
-      version = await readFile(path, 'utf8')
-    } catch (error) {
-      if (!isSystemError(error, 'ENOENT')) throw unusable(path, error)
-      // Two workers that start at once write the same line.
-      await writeFile(path, `${HOME_VERSION}\n`).catch((cause: unknown) => {
-        throw unusable(path, cause)
-      })
-      return
+      const bytes = await readTrustedFile(path, { maxBytes: MAX_VERSION_BYTES })
+      if (bytes === undefined) return await writeVersion(path)
+      version = bytes.toString('utf8')
+    } catch (cause) {
+      throw unusable(path, cause)
     }
     if (version.trim() !== HOME_VERSION && version.trim() !== '') {
       throw new StarlingError(
@@ -83,7 +99,18 @@ export class Home {
   }
 }
 
+/** Two workers that start at once write the same line. */
+async function writeVersion(path: string): Promise<void> {
+  const file = await openTrustedFile(path, 'create')
+  try {
+    await file.writeFile(`${HOME_VERSION}\n`)
+  } finally {
+    await file.close()
+  }
+}
+
 function unusable(path: string, cause: unknown): StarlingError {
+  if (isStarlingError(cause)) return cause
   if (isDiskFull(cause)) return diskFull(path, cause)
   return new StarlingError(
     'HOME_UNUSABLE',

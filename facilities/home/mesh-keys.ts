@@ -1,10 +1,28 @@
+import { createHash } from 'node:crypto'
+import { dirname } from 'node:path'
+import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import type { Random } from '../clock/random.js'
 import type { Home } from './home.js'
-import { loadOrCreateSecret } from './secret-file.js'
+import { loadOrCreateSecret, readSecret } from './secret-file.js'
 
 const KEY_BYTES = 32
+
+/** Enough of a public key to tell two meshes apart, as in the logs. */
+const SHOWN_DIGITS = 12
+
+const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
+
+/** Which keys belong to the mesh of a home. Tells neither of them. */
+const recordSchema = z.strictObject({
+  version: z.literal(1),
+  rootPublicKey: digestSchema,
+  /** SHA-256 of the mesh secret, after a text that no other use of the secret begins with. */
+  secretHash: digestSchema,
+})
+
+type MeshRecord = z.infer<typeof recordSchema>
 
 /** What makes a home a mesh. */
 export interface MeshKeys {
@@ -16,17 +34,46 @@ export interface MeshKeys {
   readonly secret: Uint8Array
 }
 
+/** Where the parts of a mesh are. */
+interface MeshPaths {
+  readonly root: string
+  readonly secret: string
+  readonly record: string
+}
+
 /**
  * The mesh of a home. The first worker to ask makes it, whichever that is.
  *
- * @throws StarlingError HOME_UNUSABLE
+ * Which keys belong together is written down beside them, in `mesh.json`: one that is lost later is
+ * not made anew, and one of another mesh is not taken for this one's.
+ *
+ * @throws StarlingError HOME_UNUSABLE when a key is missing, damaged, of another mesh, or cannot be
+ *   trusted
  */
 export async function openMeshKeys(home: Home, random: Random): Promise<MeshKeys> {
-  const folder = await home.folder('mesh')
-  const seed = await loadKey(`${folder}/root.key`, random)
-  const secret = await loadKey(`${folder}/secret.key`, random)
-  const root = keyPairFromSeed(seed)
-  return { mesh: Buffer.from(root.publicKey).toString('hex'), root, secret }
+  await home.folder('mesh')
+  const paths = pathsIn(home)
+  const record = await readRecord(paths)
+  if (record !== undefined) return await recordedKeys(paths, record)
+  const seed = await loadKey(paths.root, random)
+  const keys = meshOf(seed, await loadKey(paths.secret, random))
+  const bytes = await loadOrCreateSecret(paths.record, random, () => encodeRecord(keys))
+  assertRecorded(paths, parseRecord(paths.record, bytes), keys)
+  return keys
+}
+
+/**
+ * The mesh of a home; undefined when there is none. Makes nothing.
+ *
+ * @throws StarlingError as {@link openMeshKeys}
+ */
+export async function findMeshKeys(home: Home): Promise<MeshKeys | undefined> {
+  const paths = pathsIn(home)
+  const record = await readRecord(paths)
+  if (record !== undefined) return await recordedKeys(paths, record)
+  const [seed, secret] = [await readKey(paths.root), await readKey(paths.secret)]
+  // With one of them, a worker is only just making the mesh.
+  return seed === undefined || secret === undefined ? undefined : meshOf(seed, secret)
 }
 
 /** A 32-byte key in a file of its own, hexadecimal and a line end. */
@@ -34,6 +81,15 @@ export async function loadKey(path: string, random: Random): Promise<Uint8Array>
   const content = await loadOrCreateSecret(path, random, () =>
     Buffer.from(`${Buffer.from(random.bytes(KEY_BYTES)).toString('hex')}\n`),
   )
+  return parseKey(path, content)
+}
+
+async function readKey(path: string): Promise<Uint8Array | undefined> {
+  const content = await readSecret(path)
+  return content === undefined ? undefined : parseKey(path, content)
+}
+
+function parseKey(path: string, content: Buffer): Uint8Array {
   const text = content.toString('utf8').trim()
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new StarlingError(
@@ -42,4 +98,81 @@ export async function loadKey(path: string, random: Random): Promise<Uint8Array>
     )
   }
   return Buffer.from(text, 'hex')
+}
+
+function pathsIn(home: Home): MeshPaths {
+  const path = (name: string) => home.path('mesh', name)
+  return { root: path('root.key'), secret: path('secret.key'), record: path('mesh.json') }
+}
+
+function meshOf(seed: Uint8Array, secret: Uint8Array): MeshKeys {
+  const root = keyPairFromSeed(seed)
+  return { mesh: Buffer.from(root.publicKey).toString('hex'), root, secret }
+}
+
+async function readRecord(paths: MeshPaths): Promise<MeshRecord | undefined> {
+  const bytes = await readSecret(paths.record)
+  return bytes === undefined ? undefined : parseRecord(paths.record, bytes)
+}
+
+function encodeRecord({ mesh, secret }: MeshKeys): Buffer {
+  const record: MeshRecord = { version: 1, rootPublicKey: mesh, secretHash: hashOf(secret) }
+  return Buffer.from(`${JSON.stringify(record)}\n`)
+}
+
+function parseRecord(path: string, bytes: Buffer): MeshRecord {
+  try {
+    return recordSchema.parse(JSON.parse(bytes.toString('utf8')))
+  } catch (cause) {
+    throw new StarlingError(
+      'HOME_UNUSABLE',
+      `${path} is damaged or of another version; restore it from a backup, or remove it if the ` +
+        'keys beside it are those of this mesh',
+      { cause },
+    )
+  }
+}
+
+/** The keys that a record describes: none of them is made when it is missing. */
+async function recordedKeys(paths: MeshPaths, record: MeshRecord): Promise<MeshKeys> {
+  const existing = async (path: string) => {
+    const key = await readKey(path)
+    if (key !== undefined) return key
+    const folder = dirname(path)
+    throw new StarlingError(
+      'HOME_UNUSABLE',
+      `${path} is missing, and ${paths.record} says that it belongs to the mesh ` +
+        `${shown(record.rootPublicKey)}; restore it from a backup, or move ${folder} away to begin ` +
+        'a new mesh',
+    )
+  }
+  const keys = meshOf(await existing(paths.root), await existing(paths.secret))
+  assertRecorded(paths, record, keys)
+  return keys
+}
+
+function assertRecorded(paths: MeshPaths, record: MeshRecord, { mesh, secret }: MeshKeys): void {
+  if (record.rootPublicKey !== mesh) {
+    throw foreign(
+      `${paths.root} is the key of the mesh ${shown(mesh)}, and ${paths.record} is of the mesh ` +
+        shown(record.rootPublicKey),
+    )
+  }
+  if (record.secretHash !== hashOf(secret)) {
+    throw foreign(
+      `${paths.secret} is not the secret of the mesh ${shown(mesh)}, which ${paths.record} describes`,
+    )
+  }
+}
+
+function foreign(what: string): StarlingError {
+  return new StarlingError('HOME_UNUSABLE', `${what}; restore the files of one mesh from a backup`)
+}
+
+function hashOf(secret: Uint8Array): string {
+  return createHash('sha256').update('starling/mesh-secret-hash/1\n').update(secret).digest('hex')
+}
+
+function shown(publicKey: string): string {
+  return publicKey.slice(0, SHOWN_DIGITS)
 }

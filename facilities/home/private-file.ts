@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { open, rename, rm, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
 import { unusablePath } from './disk-failure.js'
 import { isSystemError } from './system-error.js'
+import { readTrustedFileNow } from './trusted-file.js'
+
+/** The largest, the history of chats, has 500 lines of 4,096 characters at most. */
+const MAX_PRIVATE_BYTES = 16_777_216
 
 /**
  * Replaces a file that only its owner may read: whole or not at all, also when the power fails.
@@ -58,14 +61,19 @@ export async function readPrivateFile<Schema extends z.ZodType>(
   }
 }
 
-/** The text of such a file, or undefined when there is none. @throws StarlingError HOME_UNUSABLE */
+/**
+ * The text of such a file, or undefined when there is none.
+ *
+ * @throws StarlingError HOME_UNUSABLE when it cannot be read or trusted
+ */
 export async function readPrivateText(path: string): Promise<string | undefined> {
   try {
     // At once: the session is read before each question, and what an asynchronous read of so small a
     // file spends on four trips to the thread pool is felt in the first token.
-    return readFileSync(path, 'utf8')
+    const limit = { isSecret: true, maxBytes: MAX_PRIVATE_BYTES }
+    return readTrustedFileNow(path, limit)?.toString('utf8')
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) return undefined
+    if (isStarlingError(cause)) throw cause
     throw new StarlingError('HOME_UNUSABLE', `${path} cannot be read`, { cause })
   }
 }

@@ -1,19 +1,23 @@
-import { link, open, readFile, stat, unlink } from 'node:fs/promises'
+import { link, open, unlink } from 'node:fs/promises'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Random } from '../clock/random.js'
 import { unusablePath } from './disk-failure.js'
 import { isSystemError } from './system-error.js'
+import { readTrustedFile } from './trusted-file.js'
 
 /** Readable and writable by its owner alone. */
 const OWNER_ONLY = 0o600
+
+/** A key in PEM takes some 250 bytes. */
+const MAX_SECRET_BYTES = 65_536
 
 /**
  * The content of a file that holds a secret, made by whoever comes first. The file appears under its
  * name whole and with mode 0600 or not at all: it is written under another name and then linked,
  * which fails for all but one of several processes. All of them return the same content.
  *
- * @throws StarlingError HOME_UNUSABLE when it can be neither read nor made, or when others than its
- *   owner can read it
+ * @throws StarlingError HOME_UNUSABLE when it can be neither read nor made, or cannot be trusted: it
+ *   belongs to somebody else, others than its owner can read it, or it is no regular file
  */
 export async function loadOrCreateSecret(
   path: string,
@@ -21,9 +25,8 @@ export async function loadOrCreateSecret(
   create: () => Uint8Array,
 ): Promise<Buffer> {
   try {
-    return (await readSecret(path)) ?? (await createSecret(path, random, create()))
+    return (await readTrusted(path)) ?? (await createSecret(path, random, create()))
   } catch (cause) {
-    if (cause instanceof StarlingError) throw cause
     throw unusablePath(path, 'can neither be read nor made', cause)
   }
 }
@@ -41,25 +44,27 @@ async function createSecret(path: string, random: Random, content: Uint8Array): 
     await file.close()
     await unlink(draft)
   }
-  const winner = await readSecret(path)
+  const winner = await readTrusted(path)
   if (winner === undefined) {
     throw new StarlingError('HOME_UNUSABLE', `${path} was removed in the moment it was made`)
   }
   return winner
 }
 
-async function readSecret(path: string): Promise<Buffer | undefined> {
+/**
+ * The content of a file that holds a secret; undefined when there is none.
+ *
+ * @throws StarlingError HOME_UNUSABLE when it cannot be read or trusted
+ */
+export async function readSecret(path: string): Promise<Buffer | undefined> {
   try {
-    const { mode } = await stat(path)
-    if ((mode & 0o077) !== 0) {
-      throw new StarlingError(
-        'HOME_UNUSABLE',
-        `${path} holds a secret but others can read it; run: chmod 600 ${path}`,
-      )
-    }
-    return await readFile(path)
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined
-    throw error
+    return await readTrusted(path)
+  } catch (cause) {
+    // Such as a folder above it that is a file.
+    throw unusablePath(path, 'cannot be read', cause)
   }
+}
+
+async function readTrusted(path: string): Promise<Buffer | undefined> {
+  return await readTrustedFile(path, { isSecret: true, maxBytes: MAX_SECRET_BYTES })
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 // Node has no file lock of its own. This one is the kernel's: it is gone with the process, even when
 // that was killed, which a file with a process id in it is not.
@@ -8,6 +8,7 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { unusablePath } from './disk-failure.js'
 import type { Home } from './home.js'
+import { openTrustedFile } from './trusted-file.js'
 
 /** Workers of one role that may share a home. */
 const MAX_INSTANCES = 64
@@ -68,7 +69,7 @@ export class WorkerFolder extends ReadyResource {
 async function lockFile(path: string): Promise<FileHandle | null> {
   let file: FileHandle
   try {
-    file = await open(path, 'a+', 0o600)
+    file = await openTrustedFile(path, 'create')
   } catch (cause) {
     throw unusablePath(path, 'cannot be written', cause)
   }

@@ -1,14 +1,31 @@
-import { fsync } from 'node:fs'
+import { fsync, lstat, type Stats } from 'node:fs'
 import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import RandomAccessFile from 'random-access-file'
 import { makeFolder } from '../home/make-folder.js'
+import { assertTrusted, currentUser } from '../home/path-trust.js'
 import { isSystemError } from '../home/system-error.js'
 import type { ModelStorage, StoredEntry } from './model-storage.js'
 import { StoredFile } from './stored-file.js'
 
 const syncDescriptor = promisify(fsync)
+
+/** A file that is only opened when nothing else is in its place: see {@link assertTrusted}. */
+class TrustedRandomAccessFile extends RandomAccessFile {
+  protected override _open(request: RandomAccessFile.OpenRequest): void {
+    lstat(this.filename, (error: Error | null, found?: Stats) => {
+      try {
+        if (found !== undefined) assertTrusted(this.filename, found, 'file', currentUser())
+        else if (!isSystemError(error, 'ENOENT')) throw error
+      } catch (reason) {
+        request.callback(reason)
+        return
+      }
+      super._open(request)
+    })
+  }
+}
 
 /** A folder on the disk. */
 export class DiskModelStorage implements ModelStorage {
@@ -24,7 +41,7 @@ export class DiskModelStorage implements ModelStorage {
   }
 
   open(name: string): StoredFile {
-    const file = new RandomAccessFile(join(this.place, name))
+    const file = new TrustedRandomAccessFile(join(this.place, name))
     return new StoredFile(file, async () => {
       // Nothing was written when it is not open, and 0 is another file's descriptor.
       if (file.fd !== 0) await syncDescriptor(file.fd)

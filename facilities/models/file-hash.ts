@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { GGUF_MAGIC } from '../../helpers/gguf/gguf-file.js'
 import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
@@ -22,7 +23,8 @@ export interface FileHash {
  * @throws StarlingError CANCELLED
  */
 export async function hashFile(path: string, options: PrepareOptions): Promise<FileHash> {
-  const file = await open(path, 'r')
+  // Without waiting for the writer of a FIFO: one has no bytes, and so is no model.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     return await hashOpenFile(file, options)
   } finally {

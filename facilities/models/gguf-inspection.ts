@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { parseGgufHeader } from '../../helpers/gguf/gguf-header.js'
@@ -21,7 +22,8 @@ export interface InspectedModel {
  */
 export async function inspectGguf(path: string): Promise<InspectedModel> {
   try {
-    const file = await open(path, 'r')
+    // Without waiting for the writer of a FIFO.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       return await inspectOpenFile(file)
     } finally {

@@ -1,8 +1,9 @@
-import { type FileHandle, open, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, stat, unlink } from 'node:fs/promises'
 // The kernel's lock: it is gone with the process that held it, even when that was killed.
 import { tryLock } from 'fs-native-extensions'
 import type { Clock } from '../clock/clock.js'
 import { isSystemError } from '../home/system-error.js'
+import { openTrustedFile } from '../home/trusted-file.js'
 
 /** How soon a lock that became free is noticed. */
 const POLL_INTERVAL_MS = 100
@@ -33,7 +34,8 @@ export class ModelLock {
    * Waits until nobody else holds it, for as long as that takes.
    *
    * @param path of a file in a folder that is there
-   * @throws the error of the file system; the reason of the signal once it is aborted
+   * @throws StarlingError HOME_UNUSABLE when what is there cannot be trusted; the error of the file
+   *   system; the reason of the signal once it is aborted
    */
   static async take(path: string, options: LockOptions): Promise<ModelLock> {
     let waits = false
@@ -60,7 +62,7 @@ export class ModelLock {
 
 /** The locked file; or that another holds it, or that its holder removed it in the meantime. */
 async function tryTake(path: string): Promise<FileHandle | 'taken' | 'replaced'> {
-  const file = await open(path, 'a+', 0o600)
+  const file = await openTrustedFile(path, 'create')
   let isKept = false
   try {
     if (!tryLock(file.fd)) return 'taken'

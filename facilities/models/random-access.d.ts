@@ -16,9 +16,20 @@ declare module 'random-access-storage' {
 declare module 'random-access-file' {
   import type RandomAccessStorage from 'random-access-storage'
 
-  export default class RandomAccessFile extends RandomAccessStorage {
+  class RandomAccessFile extends RandomAccessStorage {
     constructor(path: string)
+    readonly filename: string
     /** The descriptor of the open file; 0 while it is not open. */
     readonly fd: number
+    /** Called before the first operation. */
+    protected _open(request: RandomAccessFile.OpenRequest): void
   }
+
+  namespace RandomAccessFile {
+    interface OpenRequest {
+      readonly callback: (error: unknown) => void
+    }
+  }
+
+  export default RandomAccessFile
 }

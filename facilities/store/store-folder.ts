@@ -1,9 +1,10 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type Corestore from 'corestore'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { diskFailure, freeBytes } from '../home/disk-failure.js'
 import { isSystemError } from '../home/system-error.js'
+import { assertTrustedTree } from '../home/trusted-folder.js'
 import { type CorestoreOpener, loadCorestore } from './load-corestore.js'
 import { type KnownState, type StorePlace, storeIsGone } from './store-damage.js'
 import type { StoreDisk } from './store-disk.js'
@@ -48,6 +49,7 @@ export class StoreFolder implements StoreDisk {
   }
 
   async open(known: KnownState): Promise<Corestore> {
+    await this.#assertTrusted()
     const opener = await loadCorestore()
     const holdsRecords = await this.#inspect(opener, known)
     if (holdsRecords && known.witnessed === null) this.#onUnwitnessed?.()
@@ -75,7 +77,8 @@ export class StoreFolder implements StoreDisk {
       )
     }
     const path = join(this.#database, 'probe')
-    const file = await open(path, 'w', 0o600)
+    await rm(path, { force: true })
+    const file = await open(path, 'wx', 0o600)
     try {
       await file.writeFile(Buffer.alloc(PROBE_BYTES))
       await file.sync()
@@ -91,6 +94,16 @@ export class StoreFolder implements StoreDisk {
     } catch {
       // A store works without its log, too.
       return false
+    }
+  }
+
+  /** RocksDB would block at a FIFO and write through a symbolic link. */
+  async #assertTrusted(): Promise<void> {
+    try {
+      await assertTrustedTree(this.place.store)
+    } catch (cause) {
+      if (isStarlingError(cause)) throw cause
+      if (!isSystemError(cause, 'ENOENT')) throw this.#unusable(cause)
     }
   }
 

@@ -1,8 +1,11 @@
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { unusablePath } from '../home/disk-failure.js'
-import { isSystemError } from '../home/system-error.js'
+import { openTrustedFile, readTrustedFile } from '../home/trusted-file.js'
+
+/** A witness has two slots of 4,096 bytes. */
+const MAX_WITNESS_BYTES = 65_536
 
 /** Where the bytes of a witness are kept. What was written is on disk when a method resolves. */
 export interface WitnessStorage {
@@ -26,9 +29,8 @@ export class WitnessFile implements WitnessStorage {
 
   async read(): Promise<Uint8Array | undefined> {
     try {
-      return await readFile(this.#path)
+      return await readTrustedFile(this.#path, { maxBytes: MAX_WITNESS_BYTES })
     } catch (cause) {
-      if (isSystemError(cause, 'ENOENT')) return undefined
       throw this.#unusable('read', cause)
     }
   }
@@ -54,7 +56,7 @@ export class WitnessFile implements WitnessStorage {
 
   async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
     try {
-      this.#file ??= await open(this.#path, 'r+')
+      this.#file ??= await openTrustedFile(this.#path, 'update')
       await writeFully(this.#file, bytes, offset)
       // The length stays, so there is nothing but the content to sync.
       await this.#file.datasync()

@@ -1,6 +1,7 @@
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError } from '../home/system-error.js'
+import { openTrustedFile } from '../home/trusted-file.js'
 import { syncFolder } from './witness-file.js'
 
 /** RocksDB's write-ahead logs: `000012.log`. Its own messages are in `LOG`. */
@@ -48,7 +49,7 @@ export class WriteAheadLog {
     for (const name of names) {
       if (this.#files.has(name)) continue
       try {
-        this.#files.set(name, await open(join(this.#folder, name), 'r'))
+        this.#files.set(name, await openTrustedFile(join(this.#folder, name), 'read'))
         hasNew = true
       } catch (error) {
         // Removed just now: RocksDB has written its content to a table, and synced that.

@@ -229,7 +229,7 @@ export const ERROR_CODES = {
   HOME_UNUSABLE: {
     httpStatus: 500,
     retryable: false,
-    whatToDo: 'Choose a home that this user can write: --home DIR or STARLING_HOME.',
+    whatToDo: 'Do what the message says, or choose another home: --home DIR or STARLING_HOME.',
   },
   HOME_IN_USE: {
     httpStatus: 500,

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import Corestore from 'corestore'
@@ -124,6 +125,25 @@ test('should refuse when what is in the folder is no store', async (t) => {
   await writeFile(join(directory, 'db', 'CURRENT'), 'rubbish')
   await writeFile(join(directory, 'db', '000001.sst'), 'rubbish')
   await t.exception(openStore(directory, { clock }), { code: 'STORE_DAMAGED' })
+})
+
+test('should refuse when something else is in the place of a file of the store', async (t) => {
+  t.timeout(10_000)
+  const elsewhere = await t.tmp()
+  await writeFile(join(elsewhere, 'precious'), 'precious')
+  for (const name of ['CURRENT', 'LOG']) {
+    const directory = join(await t.tmp(), 'store')
+    await mkdir(join(directory, 'db'), { recursive: true })
+    const path = join(directory, 'db', name)
+    execFileSync('mkfifo', [path])
+    await t.exception(openStore(directory, { clock }), { code: 'HOME_UNUSABLE' })
+    await rm(path)
+    await symlink(join(elsewhere, 'precious'), path)
+    await t.exception(openStore(directory, { clock }), { code: 'HOME_UNUSABLE' })
+    t.alike(await readdir(join(directory, 'db')), [name], 'nothing is made')
+  }
+  t.alike(await readdir(elsewhere), ['precious'])
+  t.is(await readFile(join(elsewhere, 'precious'), 'utf8'), 'precious')
 })
 
 test('should keep the folder to its owner when it makes one', async (t) => {

@@ -5,6 +5,9 @@ import { pathToFileURL } from 'node:url'
 import test from 'brittle'
 import { END_OF_FILE } from './tap-report.js'
 
+// A home that others may change is refused: what tests make is not to depend on who runs them.
+process.umask(0o022)
+
 for (const file of process.argv.slice(2)) {
   await import(pathToFileURL(resolve(file)).href)
   // Brittle runs tests in the order in which they were registered, so this one is the file's last.

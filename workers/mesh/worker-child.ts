@@ -1,17 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
-import { unusablePath } from '../../facilities/home/disk-failure.js'
+import { openLogFile } from '../../facilities/log/log-file.js'
 import { parentMessageSchema } from '../../facilities/process/parent.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** How long a worker may take to close before it is killed: longer than it drains by default. */
 const CLOSE_TIMEOUT_MS = 15_000
-
-/** A log that is larger than this when its worker starts is set aside, and the one before it removed. */
-const LOG_BYTES = 10 * 1024 * 1024
 
 /** How one worker is started. */
 export interface WorkerChildOptions {
@@ -72,8 +68,9 @@ export class WorkerChild extends ReadyResource {
     return (await this.#gone) ?? 'never started'
   }
 
+  /** @throws StarlingError HOME_UNUSABLE, DISK_FULL or DISK_FAILED if its log cannot be opened */
   protected override async _open(): Promise<void> {
-    const log = await openLog(this.#logFile)
+    const log = await openLogFile(this.#logFile)
     const child = fork(this.#script, this.#flags, {
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
       env: this.#environment,
@@ -118,16 +115,5 @@ export class WorkerChild extends ReadyResource {
         reject(failure ?? new StarlingError('INTERNAL', unsaid))
       })
     })
-  }
-}
-
-/** @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
-async function openLog(path: string): Promise<FileHandle> {
-  try {
-    const file = await stat(path).catch(() => null)
-    if (file !== null && file.size > LOG_BYTES) await rename(path, `${path}.1`)
-    return await open(path, 'a', 0o600)
-  } catch (cause) {
-    throw unusablePath(path, 'cannot be written', cause)
   }
 }

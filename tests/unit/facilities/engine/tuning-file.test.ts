@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { TuningFile } from '../../../../facilities/engine/tuning-file.js'
@@ -16,6 +17,28 @@ test('should find what was remembered for the same model, machine and version', 
   for (const other of [{ model: 'b' }, { processors: 4 }, { backend: 'cuda' }, { version: '2' }]) {
     t.is(await file.find({ ...SUBJECT, ...other }), null)
   }
+})
+
+test('should find nothing, and wait for nothing, when something else is in its place', async (t) => {
+  t.timeout(3_000)
+  const folder = await t.tmp()
+  const path = join(folder, 'tuning.json')
+  const file = new TuningFile(path)
+  execFileSync('mkfifo', [path])
+  t.is(await file.find(SUBJECT), null)
+  t.ok(await file.remember(SUBJECT, TUNING), 'and takes that place')
+  t.alike(await file.find(SUBJECT), TUNING)
+})
+
+test('should write through no link when it remembers', async (t) => {
+  const folder = await t.tmp()
+  const precious = join(await t.tmp(), 'precious')
+  await writeFile(precious, 'precious')
+  const path = join(folder, 'tuning.json')
+  for (const name of [path, `${path}.${process.pid}.partial`]) await symlink(precious, name)
+  t.ok(await new TuningFile(path).remember(SUBJECT, TUNING))
+  t.is(await readFile(precious, 'utf8'), 'precious')
+  t.alike(await new TuningFile(path).find(SUBJECT), TUNING)
 })
 
 test('should forget the oldest when there are many', async (t) => {

@@ -29,7 +29,7 @@ test('should keep no line that is empty, begins with a space or is the last one 
 test('should forget the oldest lines when there are more than 500', async (t) => {
   const { history, path } = await scene(t)
   const lines = Array.from({ length: 600 }, (_, index) => `line ${index}`)
-  await writeFile(path, `${lines.join('\n')}\n`)
+  await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 })
   t.alike(await history.lines(), lines.slice(100))
   await history.keep('one more')
   t.alike(await history.lines(), [...lines.slice(101), 'one more'])

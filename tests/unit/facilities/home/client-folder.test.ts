@@ -56,8 +56,9 @@ test('should make an account that nobody can guess when the home is another', as
 test('should say what is damaged when a file is not as it was written', async (t) => {
   const { open } = await scene(t)
   const folder = await open()
-  await writeFile(join(folder.path, 'session.json'), '{"email":"ada@example.com"}')
-  await writeFile(join(folder.path, 'local-account.json'), '{')
+  const session = '{"email":"ada@example.com"}'
+  await writeFile(join(folder.path, 'session.json'), session, { mode: 0o600 })
+  await writeFile(join(folder.path, 'local-account.json'), '{', { mode: 0o600 })
   await t.exception(folder.session(), { code: 'HOME_UNUSABLE' })
   await t.exception(folder.localAccount(), { code: 'HOME_UNUSABLE' })
   await t.exception(folder.ensureLocalAccount(), /local-account.json is damaged/)

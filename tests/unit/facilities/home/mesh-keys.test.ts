@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { Home } from '../../../../facilities/home/home.js'
@@ -13,7 +13,7 @@ test('should be the same mesh when several workers come first at once', async (t
   for (const keys of all) t.alike(keys, later)
   t.is(later.mesh, Buffer.from(later.root.publicKey).toString('hex'))
   t.is(later.secret.byteLength, 32)
-  t.alike((await readdir(home.path('mesh'))).sort(), ['root.key', 'secret.key'])
+  t.alike((await readdir(home.path('mesh'))).sort(), ['mesh.json', 'root.key', 'secret.key'])
 })
 
 test('should be another mesh when the home is another', async (t) => {
@@ -51,5 +51,61 @@ test('should refuse a key when others can read it', async (t) => {
   const home = await Home.open(await t.tmp())
   await openMeshKeys(home, random)
   await chmod(home.path('mesh', 'secret.key'), 0o644)
-  await t.exception(openMeshKeys(home, random), /others can read it/)
+  await t.exception(openMeshKeys(home, random), /others can read or change it/)
+})
+
+test('should refuse a root key when it is that of another mesh, and name both', async (t) => {
+  const home = await Home.open(await t.tmp())
+  const { mesh } = await openMeshKeys(home, random)
+  const stranger = await Home.open(await t.tmp())
+  const { mesh: other } = await openMeshKeys(stranger, random)
+  await copyFile(stranger.path('mesh', 'root.key'), home.path('mesh', 'root.key'))
+  await t.exception(openMeshKeys(home, random), {
+    code: 'HOME_UNUSABLE',
+    message:
+      `${home.path('mesh', 'root.key')} is the key of the mesh ${other.slice(0, 12)}, and ` +
+      `${home.path('mesh', 'mesh.json')} is of the mesh ${mesh.slice(0, 12)}; ` +
+      'restore the files of one mesh from a backup',
+  })
+})
+
+test('should refuse a secret when it is that of another mesh', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  const stranger = await Home.open(await t.tmp())
+  await openMeshKeys(stranger, random)
+  await copyFile(stranger.path('mesh', 'secret.key'), home.path('mesh', 'secret.key'))
+  await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
+  await t.exception(openMeshKeys(home, random), /secret.key is not the secret of the mesh/)
+})
+
+test('should make no new key when one of the mesh is lost', async (t) => {
+  for (const name of ['root.key', 'secret.key']) {
+    const home = await Home.open(await t.tmp())
+    await openMeshKeys(home, random)
+    await rm(home.path('mesh', name))
+    await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
+    await t.exception(openMeshKeys(home, random), new RegExp(`${name} is missing`))
+    t.absent((await readdir(home.path('mesh'))).includes(name))
+  }
+})
+
+test('should write down which keys belong together when an older version made them', async (t) => {
+  const home = await Home.open(await t.tmp())
+  const keys = await openMeshKeys(home, random)
+  await rm(home.path('mesh', 'mesh.json'))
+  t.alike(await openMeshKeys(home, random), keys)
+  const record = await readFile(home.path('mesh', 'mesh.json'), 'utf8')
+  t.is(JSON.parse(record).rootPublicKey, keys.mesh)
+  t.absent(record.includes(Buffer.from(keys.secret).toString('hex')))
+})
+
+test('should say so when it cannot be read which keys belong together', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  for (const content of ['', '{', '{"version":2}']) {
+    await writeFile(home.path('mesh', 'mesh.json'), content)
+    await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
+    await t.exception(openMeshKeys(home, random), /mesh.json is damaged or of another version/)
+  }
 })

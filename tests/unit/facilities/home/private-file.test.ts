@@ -56,7 +56,7 @@ test('should keep the old content and no draft when the file cannot be replaced'
 test('should say so when the content is damaged', async (t) => {
   const path = join(await t.tmp(), 'session.json')
   for (const content of ['', '{"n":', '{"n":"1"}', '{"n":1,"m":2}', '[]', 'null']) {
-    await writeFile(path, content)
+    await writeFile(path, content, { mode: 0o600 })
     await t.exception(readPrivateFile(path, schema), {
       code: 'HOME_UNUSABLE',
       message: `${path} is damaged; remove it and log in again`,
@@ -67,8 +67,12 @@ test('should say so when the content is damaged', async (t) => {
 
 test('should say so when it cannot be read', async (t) => {
   const path = await t.tmp()
-  await t.exception(readPrivateFile(path, schema), {
+  await t.exception(readPrivateFile(path, schema), { code: 'HOME_UNUSABLE' })
+  await t.exception(readPrivateFile(path, schema), /is a folder and not a file/)
+  const below = join(path, 'file', 'session.json')
+  await writeFile(join(path, 'file'), '')
+  await t.exception(readPrivateFile(below, schema), {
     code: 'HOME_UNUSABLE',
-    message: `${path} cannot be read`,
+    message: `${below} cannot be read`,
   })
 })

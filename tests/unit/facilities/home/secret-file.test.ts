@@ -47,7 +47,9 @@ test('should refuse a secret when others than its owner can read it', async (t) 
     await chmod(path, mode)
     await t.exception(loadOrCreateSecret(path, random, newSecret), {
       code: 'HOME_UNUSABLE',
-      message: `${path} holds a secret but others can read it; run: chmod 600 ${path}`,
+      message:
+        `${path} holds a secret but others can read or change it ` +
+        `(owner ${process.geteuid?.()}, mode 0${mode.toString(8)}); run: chmod 600 ${path}`,
     })
   }
   await chmod(path, 0o400)
@@ -59,12 +61,14 @@ test('should say so when the secret can be neither read nor made', async (t) => 
   await writeFile(join(folder, 'file'), '')
   const inTheWay = join(folder, 'file', 'root.key')
   await mkdir(join(folder, 'folder'), { mode: 0o700 })
-  for (const path of [inTheWay, join(folder, 'folder'), join(folder, 'missing', 'root.key')]) {
+  for (const path of [inTheWay, join(folder, 'missing', 'root.key')]) {
     await t.exception(loadOrCreateSecret(path, random, newSecret), {
       code: 'HOME_UNUSABLE',
       message: `${path} can neither be read nor made`,
     })
   }
+  const there = loadOrCreateSecret(join(folder, 'folder'), random, newSecret)
+  await t.exception(there, /is a folder and not a file/)
 })
 
 test('should leave nothing behind when the content cannot be made', async (t) => {

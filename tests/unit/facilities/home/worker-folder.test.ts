@@ -59,10 +59,8 @@ test('should refuse a second worker when the role may run only once', async (t) 
 test('should say so when the lock cannot be written', async (t) => {
   const { home, open } = await scene(t)
   await mkdir(home.path('gateway', 'lock'), { recursive: true })
-  await t.exception(open('gateway'), {
-    code: 'HOME_UNUSABLE',
-    message: `${home.path('gateway', 'lock')} cannot be written`,
-  })
+  await t.exception(open('gateway'), { code: 'HOME_UNUSABLE' })
+  await t.exception(open('gateway'), /lock is a folder and not a file/)
 })
 
 test('should close without harm when it was never opened', async (t) => {
