@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 // Parses flags and writes --help; our own code should not.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { adviceFor } from '../helpers/errors/advice.js'
 import { ERROR_CODES, type ErrorCode } from '../helpers/errors/error-codes.js'
 import { isStarlingError } from '../helpers/errors/starling-error.js'
 import { loadConfig } from './load-config.js'
@@ -119,8 +120,8 @@ function wantsJson(): boolean {
 }
 
 function tellProgram(code: ErrorCode, message: string): void {
-  const { retryable, whatToDo } = ERROR_CODES[code]
-  const fields = { type: 'error', code, message, retryable, whatToDo }
+  const { retryable } = ERROR_CODES[code]
+  const fields = { type: 'error', code, message, retryable, whatToDo: adviceFor(code) }
   process.stdout.write(`${JSON.stringify(fields)}\n`)
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DEFAULT_HOME } from '../helpers/default-home.js'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
 
@@ -176,7 +177,7 @@ const metricsSchema = z.strictObject({
 /** Everything that can be set, with every default. */
 export const configSchema = z.strictObject({
   /** The folder that everything lives in; workers that share it belong together. */
-  home: z.string().min(1).default('./data'),
+  home: z.string().min(1).default(DEFAULT_HOME),
   /** Left out: `info`, and `warn` for clients. */
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).optional(),
   /** Output for programs: one JSON object a line. */

@@ -10,7 +10,7 @@ import { AuthWorker } from './auth/auth-worker.js'
 import { PasswordHasher } from './auth/passwords.js'
 
 await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config) =>
-  runWorker('auth', async (resources) => {
+  runWorker('auth', config, async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'auth', single: true })
     const { records, sessionKeys } = await openAccountStore(resources, host)
     const passwords = new PasswordHasher({

@@ -10,7 +10,7 @@ await runWorkerCommand(
   'gateway',
   'The door for clients: verifies users, picks a processor, relays its answer.',
   (config) =>
-    runWorker('gateway', async (resources) => {
+    runWorker('gateway', config, async (resources) => {
       const host = await openWorkerHost(resources, { ...config, role: 'gateway', single: false })
       const network = new MeshNetwork({ ...host, settings: config.network })
       const worker = new GatewayWorker({

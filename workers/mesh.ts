@@ -22,7 +22,7 @@ mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
   const processor = engineFlags.engineSettings(flags)
   const config = commands.configOf(mesh, { processor, mesh: { processors } })
   const common = commands.argumentsForAll(mesh)
-  await runWorker('mesh', (resources, life) =>
+  await runWorker('mesh', config, (resources, life) =>
     runMesh(resources, life, {
       home: config.home,
       processors: config.mesh.processors,

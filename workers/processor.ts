@@ -15,7 +15,7 @@ const description = 'Runs language models and answers with them.'
 const processor = withEngineFlags(createWorkerCommand('processor', description))
 processor.action((flags: EngineFlags) => {
   const config = configOf(processor, { processor: engineSettings(flags) })
-  return runWorker('processor', async (resources) => {
+  return runWorker('processor', config, async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'processor', single: false })
     const offers = await engineOffers(config.processor, {
       ...host,

@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { diskFull, isDiskFull } from './disk-failure.js'
@@ -41,7 +42,29 @@ export class Home {
   static async open(directory: string): Promise<Home> {
     const home = new Home(directory)
     await home.#makeTrusted(directory, { above: true })
-    await home.#checkVersion()
+    const version = await home.#version()
+    if (version === undefined) await writeVersion(home.path('version'))
+    else home.#assertVersion(version)
+    return home
+  }
+
+  /**
+   * Opens a home that is there; undefined when there is none. Makes nothing.
+   *
+   * @throws StarlingError as {@link open}
+   */
+  static async find(directory: string): Promise<Home | undefined> {
+    const home = new Home(directory)
+    try {
+      await lstat(directory)
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return undefined
+      // A file is in the way: said below.
+    }
+    await home.#makeTrusted(directory, { above: true })
+    const version = await home.#version()
+    if (version === undefined) return undefined
+    home.#assertVersion(version)
     return home
   }
 
@@ -80,32 +103,36 @@ export class Home {
     }
   }
 
-  async #checkVersion(): Promise<void> {
+  async #version(): Promise<string | undefined> {
     const path = this.path('version')
-    let version: string
     try {
-      const bytes = await readTrustedFile(path, { maxBytes: MAX_VERSION_BYTES })
-      if (bytes === undefined) return await writeVersion(path)
-      version = bytes.toString('utf8')
+      return (await readTrustedFile(path, { maxBytes: MAX_VERSION_BYTES }))?.toString('utf8').trim()
     } catch (cause) {
       throw unusable(path, cause)
     }
-    if (version.trim() !== HOME_VERSION && version.trim() !== '') {
-      throw new StarlingError(
-        'HOME_UNUSABLE',
-        `${this.directory} has layout ${version.trim().slice(0, 20)}; this version needs ${HOME_VERSION}`,
-      )
-    }
+  }
+
+  /** It is empty while another worker is only just writing it. */
+  #assertVersion(version: string): void {
+    if (version === HOME_VERSION || version === '') return
+    throw new StarlingError(
+      'HOME_UNUSABLE',
+      `${this.directory} has layout ${version.slice(0, 20)}; this version needs ${HOME_VERSION}`,
+    )
   }
 }
 
 /** Two workers that start at once write the same line. */
 async function writeVersion(path: string): Promise<void> {
-  const file = await openTrustedFile(path, 'create')
   try {
-    await file.writeFile(`${HOME_VERSION}\n`)
-  } finally {
-    await file.close()
+    const file = await openTrustedFile(path, 'create')
+    try {
+      await file.writeFile(`${HOME_VERSION}\n`)
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    throw unusable(path, cause)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { shellWord } from '../../helpers/shell-word.js'
 
 /** The bits of a mode that let the group and everybody write. */
 const OTHERS_WRITE = 0o022
@@ -34,7 +35,7 @@ export function assertTrusted(
   expected: Expected,
   user: number | undefined,
 ): void {
-  const quoted = quote(path)
+  const quoted = shellWord(path)
   if (expected === 'folder' ? !found.isDirectory() : !found.isFile()) {
     const wanted = expected === 'folder' ? 'folder' : 'file'
     throw distrusted(path, found, `is ${kindOf(found)} and not a ${wanted}`, mendKind(path, found))
@@ -65,7 +66,7 @@ export function assertTrusted(
 export function assertFixed(path: string, found: Stats): void {
   if ((found.mode & EVERYBODY_WRITES) === 0 || (found.mode & STICKY) !== 0) return
   const why = 'is above the home, and everybody can replace what is in it'
-  throw distrusted(path, found, why, `chmod o-w ${quote(path)}`)
+  throw distrusted(path, found, why, `chmod o-w ${shellWord(path)}`)
 }
 
 function isOwned(found: Stats, expected: Expected, user: number | undefined): boolean {
@@ -90,13 +91,8 @@ function kindOf(found: Stats): string {
 }
 
 function mendKind(path: string, found: Stats): string {
-  const quoted = quote(path)
+  const quoted = shellWord(path)
   // What the link leads to takes its place.
   if (found.isSymbolicLink()) return `mv "$(realpath ${quoted})" ${quoted}`
-  return found.isDirectory() ? `mv ${quoted} ${quote(`${path}.old`)}` : `rm ${quoted}`
-}
-
-/** A path as a word for a shell. */
-function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+  return found.isDirectory() ? `mv ${quoted} ${shellWord(`${path}.old`)}` : `rm ${quoted}`
 }

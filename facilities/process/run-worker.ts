@@ -1,5 +1,6 @@
-import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
+import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
+import { homeToName } from '../home/home-to-name.js'
 import { tellParent, whenParentGone } from './parent.js'
 import { protectProcess } from './protect-process.js'
 import { ResourceStack } from './resource-stack.js'
@@ -20,10 +21,12 @@ export interface WorkerLife {
  * started it, or the worker's own end. Everything that was opened is then closed; a second signal
  * ends the process at once. A failed start is told in one line.
  *
+ * @param settings.home the home in use, an absolute path
  * @param start opens the worker's resources on the stack
  */
 export async function runWorker(
   name: string,
+  settings: { readonly home: string },
   start: (resources: ResourceStack, life: WorkerLife) => Promise<void>,
 ): Promise<void> {
   const resources = new ResourceStack()
@@ -37,7 +40,7 @@ export async function runWorker(
     if (endedEarly === undefined) tellParent({ kind: 'ready' })
     process.exitCode = await life.ended
   } catch (error) {
-    reportFailure(name, error)
+    reportFailure(name, error, settings.home)
     process.exitCode = EXIT_CODES.failed
     life.end(EXIT_CODES.failed)
   }
@@ -45,11 +48,15 @@ export async function runWorker(
   process.exit()
 }
 
-/** Writes a failure for people: what happened, and what to do. */
-export function reportFailure(name: string, error: unknown): void {
+/**
+ * Writes a failure for people: what happened, and what to do.
+ *
+ * @param home the home in use, an absolute path
+ */
+export function reportFailure(name: string, error: unknown, home: string): void {
   if (isStarlingError(error)) {
     tellParent({ kind: 'failed', code: error.code, message: error.message })
-    process.stderr.write(`${name}: ${describeFailure(error)}\n`)
+    process.stderr.write(`${name}: ${describeFailure(error, home)}\n`)
   } else {
     process.stderr.write(
       `${name}: failed unexpectedly\n${error instanceof Error ? error.stack : String(error)}\n`,
@@ -57,9 +64,13 @@ export function reportFailure(name: string, error: unknown): void {
   }
 }
 
-/** An error on two lines: what happened, and what to do. */
-export function describeFailure(error: StarlingError): string {
-  return `${error.message} (${error.code})\n  ${ERROR_CODES[error.code].whatToDo}`
+/**
+ * An error on two lines: what happened, and what to do.
+ *
+ * @param home the home in use, an absolute path
+ */
+export function describeFailure(error: StarlingError, home: string): string {
+  return `${error.message} (${error.code})\n  ${adviceFor(error.code, homeToName(home))}`
 }
 
 class ProcessLife implements WorkerLife {

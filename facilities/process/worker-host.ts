@@ -1,9 +1,10 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock } from '../clock/clock.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
 import { Home } from '../home/home.js'
-import { openMeshKeys } from '../home/mesh-keys.js'
+import { findMeshKeys, type MeshKeys, openMeshKeys } from '../home/mesh-keys.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
@@ -45,29 +46,42 @@ export async function openWorkerHost(
   const home = await Home.open(options.home)
   const folder = new WorkerFolder(home, options.role, { single: options.single })
   await resources.open(folder)
-  return await furnish(home, folder.path, folder.name, options)
+  const meshKeys = await openMeshKeys(home, new SystemRandom())
+  return await furnish({ home, folder: folder.path, name: folder.name, meshKeys }, options)
 }
 
 /**
- * Opens the place that all clients of a home share: any number of commands may run at once.
+ * Opens the place that all clients of a home share: any number of commands may run at once. A client
+ * begins no mesh: in a wrong folder it would wait for workers of one that nobody knows.
  *
- * @throws StarlingError HOME_UNUSABLE
+ * @throws StarlingError MESH_NOT_FOUND when no worker has made a mesh in the home, which is left as it
+ *   is; HOME_UNUSABLE
  */
 export async function openClientHost(options: HostSettings): Promise<WorkerHost> {
-  const home = await Home.open(options.home)
-  return await furnish(home, await home.folder('client'), 'client', { ...options, role: 'client' })
+  const home = await Home.find(options.home)
+  const meshKeys = home && (await findMeshKeys(home))
+  if (home === undefined || meshKeys === undefined) {
+    throw new StarlingError('MESH_NOT_FOUND', `There is no mesh in ${options.home}`)
+  }
+  const place = { home, folder: await home.folder('client'), name: 'client', meshKeys }
+  return await furnish(place, { ...options, role: 'client' })
+}
+
+/** Where a worker stands, and in which mesh. */
+interface WorkerPlace {
+  readonly home: Home
+  readonly folder: string
+  readonly name: string
+  readonly meshKeys: MeshKeys
 }
 
 async function furnish(
-  home: Home,
-  folder: string,
-  name: string,
+  { home, folder, name, meshKeys }: WorkerPlace,
   options: HostSettings & { role: Role },
 ): Promise<WorkerHost> {
   const { role } = options
   const clock = new SystemClock()
   const random = new SystemRandom()
-  const meshKeys = await openMeshKeys(home, random)
   const identity = await openWorkerIdentity(folder, role, { meshKeys, name, clock, random })
   const log = createLog({
     name,

@@ -10,6 +10,8 @@ export interface ErrorDescription {
   readonly retryable: boolean
   /** What the reader of the error can do next. */
   readonly whatToDo: string
+  /** The command that does it, to be shown after that: see `adviceFor`, which adds the home. */
+  readonly command?: string
 }
 
 /**
@@ -58,7 +60,8 @@ export const ERROR_CODES = {
   INVALID_CREDENTIAL: {
     httpStatus: 401,
     retryable: false,
-    whatToDo: 'Log in again: node workers/client.js login --email YOUR_EMAIL',
+    whatToDo: 'Log in again',
+    command: 'node workers/client.js login --email YOUR_EMAIL',
   },
   EMAIL_TAKEN: {
     httpStatus: 409,
@@ -68,7 +71,8 @@ export const ERROR_CODES = {
   NOT_LOGGED_IN: {
     httpStatus: 401,
     retryable: false,
-    whatToDo: 'Register or log in: node workers/client.js register --email YOUR_EMAIL',
+    whatToDo: 'Register or log in',
+    command: 'node workers/client.js register --email YOUR_EMAIL',
   },
   CLOCKS_DIFFER: {
     httpStatus: 500,
@@ -107,17 +111,20 @@ export const ERROR_CODES = {
   GATEWAY_NOT_FOUND: {
     httpStatus: 503,
     retryable: true,
-    whatToDo: 'Start a gateway with the same home: node workers/gateway.js',
+    whatToDo: 'Start a gateway with the same home',
+    command: 'node workers/gateway.js',
   },
   AUTH_UNAVAILABLE: {
     httpStatus: 503,
     retryable: true,
-    whatToDo: 'Start an auth worker with the same home: node workers/auth.js',
+    whatToDo: 'Start an auth worker with the same home',
+    command: 'node workers/auth.js',
   },
   MODEL_UNAVAILABLE: {
     httpStatus: 503,
     retryable: true,
-    whatToDo: 'Start a processor that serves the model: node workers/processor.js',
+    whatToDo: 'Start a processor that serves the model',
+    command: 'node workers/processor.js',
   },
   PEER_UNREACHABLE: {
     httpStatus: 502,
@@ -226,6 +233,12 @@ export const ERROR_CODES = {
   },
 
   // This machine
+  MESH_NOT_FOUND: {
+    httpStatus: 500,
+    retryable: false,
+    whatToDo: 'Name the home of a mesh by --home DIR, or begin one here',
+    command: 'node workers/mesh.js',
+  },
   HOME_UNUSABLE: {
     httpStatus: 500,
     retryable: false,

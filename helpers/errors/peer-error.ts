@@ -14,6 +14,7 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   ENGINE_CRASHED: 'The engine of the processor crashed',
   HOME_IN_USE: 'The home of the worker cannot be used',
   HOME_UNUSABLE: 'The home of the worker cannot be used',
+  MESH_NOT_FOUND: 'The home of the worker cannot be used',
   INTERNAL: 'The worker failed while it handled the request',
   MODEL_INVALID: 'The model of the processor cannot be run',
   MODEL_UNSUPPORTED: 'The model of the processor cannot be run',

@@ -1,3 +1,4 @@
+import { adviceFor } from './advice.js'
 import { ERROR_CODES, type ErrorCode } from './error-codes.js'
 
 /** What a {@link StarlingError} may carry besides its code and message. */
@@ -39,9 +40,9 @@ export class StarlingError extends Error {
     return ERROR_CODES[this.code].retryable
   }
 
-  /** What the reader can do about it, one sentence. */
+  /** What the reader can do about it, one sentence. Commands in it are for the default home. */
   get whatToDo(): string {
-    return ERROR_CODES[this.code].whatToDo
+    return adviceFor(this.code)
   }
 }
 

@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
+import { foundMesh } from '../helpers/mesh-home.js'
 import { WorkerProcesses } from '../helpers/worker-processes.js'
 
 const WORKERS = ['auth', 'gateway', 'processor', 'client', 'mesh']
@@ -49,8 +50,26 @@ test('should end with code 2 and name what is wrong when it is not understood', 
   }
 })
 
+test('should say that there is no mesh, and begin none, when the home holds none', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const missing = join(processes.home, 'missing')
+  const here = [[], ['ask', 'Hello?'], ['logout']].map((words) => processes.run('client', words))
+  const elsewhere = processes.run('client', ['status', '--home', missing, '--json'])
+  for (const command of here) {
+    t.is(await command.exit, 1, String(command))
+    t.ok(command.stderr.startsWith(`There is no mesh in ${processes.home} (MESH_NOT_FOUND)`))
+    t.ok(command.stderr.includes(`node workers/mesh.js --home ${processes.home}`), command.stderr)
+  }
+  t.is(await elsewhere.exit, 1)
+  const { code, whatToDo } = JSON.parse(elsewhere.stdout)
+  t.is(code, 'MESH_NOT_FOUND')
+  t.ok(whatToDo.endsWith(`node workers/mesh.js --home ${missing}`), whatToDo)
+  t.alike(await readdir(processes.home), [])
+})
+
 test('should say what it looked for and for how long when there is no gateway', async (t) => {
   const processes = await WorkerProcesses.create(t)
+  await foundMesh(processes.home)
   const file = join(processes.home, 'settings.json')
   await writeFile(file, JSON.stringify({ client: { waitMs: 1500 } }))
   const login = processes.run(
@@ -66,6 +85,7 @@ test('should say what it looked for and for how long when there is no gateway', 
 
 test('should ask to log in when there is no session', async (t) => {
   const processes = await WorkerProcesses.create(t)
+  await foundMesh(processes.home)
   const ask = processes.run('client', ['ask', 'Anybody there?'])
   t.is(await ask.exit, 1)
   t.ok(ask.stderr.includes('NOT_LOGGED_IN'))
@@ -91,6 +111,7 @@ test('should say which models there are when asked for one that is not known', a
 
 test('should end with code 2 and one object when a program is not understood', async (t) => {
   const processes = await WorkerProcesses.create(t)
+  await foundMesh(processes.home)
   const cases: [parameters: string[], code: string, named: string][] = [
     [['nonsense'], 'BAD_USAGE', 'nonsense'],
     [['ask'], 'BAD_USAGE', 'text'],
@@ -109,8 +130,9 @@ test('should end with code 2 and one object when a program is not understood', a
   }
 })
 
-test('should log out without a mesh, and say why there is none', async (t) => {
+test('should log out when no worker runs, and say why none is found', async (t) => {
   const processes = await WorkerProcesses.create(t)
+  await foundMesh(processes.home)
   const logout = processes.run('client', ['logout'])
   t.is(await logout.exit, 0)
   t.is(logout.stdout, 'There was no session.\n')
@@ -127,7 +149,7 @@ test('should log out without a mesh, and say why there is none', async (t) => {
       'missing',
       role,
       'bootstrapUnreachable',
-      `node workers/${role}.js`,
+      `node workers/${role}.js --home ${processes.home}`,
     ]),
   )
   t.is(lines[4].code, 'GATEWAY_NOT_FOUND')

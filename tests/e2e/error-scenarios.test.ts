@@ -167,6 +167,7 @@ test('should serve on when its log cannot be written', async (t) => {
     // Every write there fails as on a full disk.
     processes.spawn('sh', ['-c', `exec ${process.execPath} workers/${worker}.js 2>/dev/full`])
   }
+  await processes.meshCreated()
   const registration = processes.run('client', ['register', ...ACCOUNT], 'correct horse battery\n')
   t.is(await registration.exit, 0, registration.stderr)
 })

@@ -11,6 +11,7 @@ test('should take a user from the first registration to the last farewell when w
   t.timeout(90_000)
   const processes = await WorkerProcesses.create(t)
   const workers = [processes.run('processor'), processes.run('gateway')]
+  await processes.meshCreated()
   const registration = processes.run('client', ['register', ...EMAIL], PASSWORD)
   // The client is there before auth is, and says what it waits for.
   await registration.says('No auth worker is connected')

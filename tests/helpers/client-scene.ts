@@ -7,6 +7,7 @@ import { openClientHost } from '../../facilities/process/worker-host.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import { Output } from '../../workers/client/output.js'
+import { foundMesh } from './mesh-home.js'
 import { PeersStandIn } from './peers-stand-in.js'
 import { VirtualClock } from './virtual-clock.js'
 
@@ -48,7 +49,9 @@ export async function clientScene(t: Test, options: { json?: boolean; isTTY?: bo
   const input = Object.assign(new PassThrough(), { isTTY, setRawMode: () => undefined })
   const clock = new VirtualClock()
   const client = createStubInstance(ClientWorker)
-  const host = await openClientHost({ home: await t.tmp(), json })
+  const home = await t.tmp()
+  await foundMesh(home)
+  const host = await openClientHost({ home, json })
   const folder = await ClientFolder.open(host.home, host.random)
   const ending = new AbortController()
   const tools = {
@@ -56,7 +59,7 @@ export async function clientScene(t: Test, options: { json?: boolean; isTTY?: bo
     folder,
     client,
     network,
-    output: new Output({ json, result, notices, isTerminal: isTTY }),
+    output: new Output({ json, home, result, notices, isTerminal: isTTY }),
     terminal: { input, screen },
     signal: ending.signal,
   }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,6 +121,12 @@ export class WorkerProcesses {
     const worker = this.run(name)
     await worker.says(' ready ', START_TIMEOUT_MS)
     return worker
+  }
+
+  /** Waits until a worker has created the mesh. Before, clients fail with MESH_NOT_FOUND. */
+  async meshCreated(): Promise<void> {
+    const record = join(this.home, 'mesh', 'mesh.json')
+    await until('the mesh', () => existsSync(record), START_TIMEOUT_MS)
   }
 
   /** Runs a command with this mesh's environment. */

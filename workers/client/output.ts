@@ -1,4 +1,6 @@
+import { homeToName } from '../../facilities/home/home-to-name.js'
 import { describeFailure } from '../../facilities/process/run-worker.js'
+import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
@@ -10,22 +12,26 @@ export class Output {
   readonly #notices: NodeJS.WritableStream
   readonly #isTerminal: boolean
   readonly #isColored: boolean
+  readonly #home: string
   /** Whether a piece of an answer stands on a line that has not ended. */
   #isMidLine = false
 
   /**
+   * @param options.home the home in use, an absolute path: advice names it
    * @param options.notices waiting and failures: never mixed into the result
    * @param options.isTerminal whether somebody looks at the result; false when left out
    * @param options.isColored whether that terminal shows some text dimmer than other
    */
   constructor(options: {
     json: boolean
+    home: string
     result: NodeJS.WritableStream
     notices: NodeJS.WritableStream
     isTerminal?: boolean
     isColored?: boolean
   }) {
     this.json = options.json
+    this.#home = options.home
     this.#result = options.result
     this.#notices = options.notices
     this.#isTerminal = options.isTerminal ?? false
@@ -78,12 +84,14 @@ export class Output {
   failure(error: unknown): void {
     this.#endLine()
     if (this.json) {
-      const { code, message, retryAfterMs } = toWireError(error)
-      const { whatToDo, retryable } = isStarlingError(error) ? error : ERROR_CODES.INTERNAL
+      const { message, retryAfterMs } = toWireError(error)
+      const code = isStarlingError(error) ? error.code : 'INTERNAL'
+      const { retryable } = ERROR_CODES[code]
+      const whatToDo = adviceFor(code, homeToName(this.#home))
       const fields = { type: 'error', code, message, retryable, whatToDo, retryAfterMs }
       this.#result.write(`${JSON.stringify(fields)}\n`)
     } else if (isStarlingError(error)) {
-      this.#notices.write(`${describeFailure(error)}\n`)
+      this.#notices.write(`${describeFailure(error, this.#home)}\n`)
     } else {
       this.#notices.write(`${error instanceof Error ? error.stack : String(error)}\n`)
     }

@@ -86,6 +86,7 @@ async function runToItsEnd(
   const { stdin, stdout, stderr } = process
   const output = new Output({
     json: settings.json,
+    home: settings.home,
     result: stdout,
     notices: stderr,
     isTerminal: stdout.isTTY ?? false,

@@ -1,3 +1,5 @@
+import { homeToName } from '../../facilities/home/home-to-name.js'
+import { commandIn } from '../../helpers/errors/advice.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import type { WorkerInfo } from '../../helpers/protocol/worker-protocol.js'
@@ -34,7 +36,7 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
     }
     if (workers.length === 0) {
       const { reason, why } = whyMissing(survey, unreached)
-      const whatToDo = `node workers/${role}.js`
+      const whatToDo = commandIn(homeToName(home), `node workers/${role}.js`)
       output.line(`${role.padEnd(10)} none found: ${why}; start one: ${whatToDo}`, {
         type: 'missing',
         role,

@@ -1,5 +1,6 @@
 import test from 'brittle'
-import { ERROR_CODES } from '../../../helpers/errors/error-codes.js'
+import { adviceFor } from '../../../helpers/errors/advice.js'
+import { ERROR_CODES, isErrorCode } from '../../../helpers/errors/error-codes.js'
 import { readProjectFile, tableRows } from '../../helpers/markdown-table.js'
 
 test('should list the same errors in the README as in the code, in the same order', async (t) => {
@@ -7,11 +8,11 @@ test('should list the same errors in the README as in the code, in the same orde
   const section = readme.split('\n## Errors\n')[1]?.split('\n## ')[0] ?? ''
   t.alike(
     tableRows(section),
-    Object.entries(ERROR_CODES).map(([code, { httpStatus, retryable, whatToDo }]) => [
+    Object.entries(ERROR_CODES).map(([code, { httpStatus, retryable }]) => [
       code,
       String(httpStatus),
       retryable ? 'yes' : 'no',
-      whatToDo,
+      isErrorCode(code) && adviceFor(code),
     ]),
   )
 })

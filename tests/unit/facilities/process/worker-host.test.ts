@@ -1,8 +1,11 @@
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { ResourceStack } from '../../../../facilities/process/resource-stack.js'
 import { openClientHost, openWorkerHost } from '../../../../facilities/process/worker-host.js'
 import { verifyCertificate } from '../../../../helpers/identity/certificate.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { foundMesh } from '../../../helpers/mesh-home.js'
 
 async function scene(t: Test) {
   const cleanup = new Cleanup(t)
@@ -43,11 +46,48 @@ test('should hold its folder until its resources are closed', async (t) => {
 
 test('should let any number of clients in when they share a home', async (t) => {
   const { home } = await scene(t)
+  await foundMesh(home)
   const [one, other] = await Promise.all([
     openClientHost({ home, json: true }),
     openClientHost({ home, json: true }),
   ])
   t.alike(one.identity.keyPair, other.identity.keyPair)
+})
+
+test('should find no mesh for a client, and begin none, when no worker has', async (t) => {
+  const { home } = await scene(t)
+  for (const directory of [home, join(home, 'missing'), join(home, 'deep', 'missing')]) {
+    await t.exception(openClientHost({ home: directory, json: false }), {
+      code: 'MESH_NOT_FOUND',
+      message: `There is no mesh in ${directory}`,
+    })
+  }
+  t.alike(await readdir(home), [])
+  // The folder of something else, or of a worker that is only just beginning.
+  for (const path of ['version', 'mesh', 'mesh/root.key']) {
+    if (path === 'mesh') await mkdir(join(home, path))
+    else
+      await writeFile(join(home, path), path === 'version' ? '1' : 'ab'.repeat(32), { mode: 0o600 })
+    await t.exception(openClientHost({ home, json: false }), { code: 'MESH_NOT_FOUND' })
+  }
+  t.alike((await readdir(home, { recursive: true })).sort(), ['mesh', 'mesh/root.key', 'version'])
+})
+
+test('should find the mesh of a home that an older version made', async (t) => {
+  const { home } = await scene(t)
+  await foundMesh(home)
+  const { identity } = await openClientHost({ home, json: false })
+  await rm(join(home, 'mesh', 'mesh.json'))
+  t.is((await openClientHost({ home, json: false })).identity.mesh, identity.mesh)
+})
+
+test('should refuse a home for a client as for everybody else', async (t) => {
+  const { home } = await scene(t)
+  await foundMesh(home)
+  await rm(join(home, 'mesh', 'root.key'))
+  await t.exception(openClientHost({ home, json: false }), /root.key is missing/)
+  await chmod(home, 0o777)
+  await t.exception(openClientHost({ home, json: false }), { code: 'HOME_UNUSABLE' })
 })
 
 test('should log less for a client when no level is set', async (t) => {

@@ -1,5 +1,7 @@
+import { resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import test from 'brittle'
+import { adviceFor } from '../../../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { Output } from '../../../../workers/client/output.js'
@@ -31,7 +33,7 @@ class Paper extends Writable {
 function scene(json: boolean, isSlow = false) {
   const result = new Paper(isSlow)
   const notices = new Paper()
-  return { result, notices, output: new Output({ json, result, notices }) }
+  return { result, notices, output: new Output({ json, home: resolve('data'), result, notices }) }
 }
 
 test('should write text for people when no program reads', async (t) => {
@@ -88,10 +90,7 @@ test('should not wait for ever when the reader goes away', async (t) => {
 test('should tell a failure beside the result when people read', (t) => {
   const { output, result, notices } = scene(false)
   output.failure(new StarlingError('NOT_LOGGED_IN', 'There is no session'))
-  t.is(
-    notices.text,
-    `There is no session (NOT_LOGGED_IN)\n  ${ERROR_CODES.NOT_LOGGED_IN.whatToDo}\n`,
-  )
+  t.is(notices.text, `There is no session (NOT_LOGGED_IN)\n  ${adviceFor('NOT_LOGGED_IN')}\n`)
   const bug = new TypeError('a bug')
   output.failure(bug)
   output.failure('a string')
@@ -128,6 +127,16 @@ test('should tell a failure in the result when a program reads, and nothing inte
   t.is(notices.text, '')
 })
 
+test('should name the home in use when what to do is a command', (t) => {
+  for (const json of [true, false]) {
+    const [result, notices] = [new Paper(), new Paper()]
+    const output = new Output({ json, home: '/srv/mesh', result, notices })
+    output.failure(new StarlingError('AUTH_UNAVAILABLE', 'gone'))
+    const text = json ? JSON.parse(result.text).whatToDo : notices.text.trimEnd()
+    t.ok(text.endsWith('with the same home: node workers/auth.js --home /srv/mesh'), text)
+  }
+})
+
 test('should say when to ask again when the failure knows it', (t) => {
   const { output, result } = scene(true)
   output.failure(new StarlingError('RATE_LIMITED', 'too often', { retryAfterMs: 5_900.5 }))
@@ -137,7 +146,13 @@ test('should say when to ask again when the failure knows it', (t) => {
 test('should show a remark at a terminal alone', (t) => {
   const shownBy = (options: { json?: boolean; isTerminal?: boolean; isColored?: boolean }) => {
     const result = new Paper()
-    const output = new Output({ json: false, result, notices: new Paper(), ...options })
+    const output = new Output({
+      json: false,
+      home: '/srv/mesh',
+      result,
+      notices: new Paper(),
+      ...options,
+    })
     output.detail('12 tokens')
     return result.text
   }

@@ -74,7 +74,7 @@ test('should say the same in JSON when a program asks', async (t) => {
       type: 'missing',
       role: 'auth',
       reason: 'notAnnounced',
-      whatToDo: 'node workers/auth.js',
+      whatToDo: `node workers/auth.js --home ${tools.host.home.directory}`,
     },
     {
       type: 'worker',
@@ -87,13 +87,14 @@ test('should say the same in JSON when a program asks', async (t) => {
       type: 'missing',
       role: 'processor',
       reason: 'unreachable',
-      whatToDo: 'node workers/processor.js',
+      whatToDo: `node workers/processor.js --home ${tools.host.home.directory}`,
     },
   ])
 })
 
 test('should say why nobody was found as far as it can be seen', async (t) => {
   const { tools, of, network, lines } = await scene(t)
+  const home = tools.host.home.directory
   of('gateway').connect(worker('gateway'))
   of('processor').missed = [
     { publicKey: KEY, code: 'PEER_UNREACHABLE' },
@@ -102,12 +103,12 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
   await status(tools)
   t.alike(lines().slice(1), [
     'auth       none found: nobody is announced with the secret of this home; ' +
-      'start one: node workers/auth.js',
+      `start one: node workers/auth.js --home ${home}`,
     'gateway    gateway@here                   1.2.3, up 61 s',
     'processor  key abababababab               is announced and could not be reached: PEER_UNREACHABLE',
     'processor  key abababababab               is announced and does not answer',
     'processor  none found: whoever is announced could not be reached; ' +
-      'start one: node workers/processor.js',
+      `start one: node workers/processor.js --home ${home}`,
   ])
 
   network.pingBootstrap.resolves({ address: '127.0.0.1:28737', isReachable: false })
@@ -116,7 +117,7 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
   t.is(
     lines()[7],
     'auth       none found: no worker of this machine holds 127.0.0.1:28737, ' +
-      'by which they find each other; start one: node workers/auth.js',
+      `by which they find each other; start one: node workers/auth.js --home ${home}`,
   )
 })
 
