@@ -138,7 +138,10 @@ const processorSchema = z.strictObject({
   queueLength: z.number().int().min(0).max(10_000).default(64),
   /** Prompt and answer together, for each slot. */
   contextTokens: z.number().int().min(64).max(1_048_576).default(4096),
-  /** `auto` measures what is fastest when a model is first loaded. */
+  /**
+   * `auto` measures what is fastest when a model is first loaded. The processors of one home have no
+   * more together than this, or than the machine has.
+   */
   threads: z.union([z.literal('auto'), z.number().int().min(1).max(1024)]).default('auto'),
   /** Where llama.cpp computes: `auto` takes the best that works here, false the processor alone. */
   gpu: z.union([z.enum(['auto', 'cuda', 'vulkan', 'metal']), z.literal(false)]).default('auto'),
@@ -146,7 +149,10 @@ const processorSchema = z.strictObject({
   gpuLayers: z.union([z.literal('auto'), z.number().int().min(0).max(10_000)]).default('auto'),
   /** How long answers may about stand still while the prompt of another is read. */
   maxStallMs: z.number().int().min(1).max(60_000).default(50),
-  /** What all loaded models may take together; `auto`: four fifths of what is free at the start. */
+  /**
+   * What all loaded models of the processors of one home may take together; `auto`: four fifths of what
+   * is free when the first of them starts.
+   */
   memoryMebibytes: z
     .union([z.literal('auto'), z.number().int().min(1).max(16_777_216)])
     .default('auto'),

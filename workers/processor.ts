@@ -8,8 +8,8 @@ import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { WorkerWatch } from '../facilities/process/worker-watch.js'
 import { engineOffers } from './processor/engine-offers.js'
 import { EnginePool } from './processor/engine-pool.js'
-import { memoryBudgetBytes } from './processor/memory-budget.js'
 import { ProcessorWorker } from './processor/processor-worker.js'
+import { createBudget } from './processor/shared-budget.js'
 
 const description = 'Runs language models and answers with them.'
 const processor = withEngineFlags(createWorkerCommand('processor', description))
@@ -25,8 +25,8 @@ processor.action((flags: EngineFlags) => {
         tellParent({ kind: 'progress', activity, fraction }),
       onCrash: (err) => host.log.error({ err }, 'engine crashed'),
     })
-    const memoryBytes = memoryBudgetBytes(config.processor.memoryMebibytes)
-    const pool = new EnginePool({ ...config.processor, ...host, offers, memoryBytes })
+    const budget = await resources.open(await createBudget(config.processor, host))
+    const pool = new EnginePool({ ...config.processor, ...host, offers, budget })
     const network = new MeshNetwork({ ...host, settings: config.network })
     const worker = new ProcessorWorker({ service: network.service, pool })
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))

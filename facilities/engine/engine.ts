@@ -109,6 +109,11 @@ export interface Engine {
   unload(): Promise<void>
   /** Valid from the first load on. @throws StarlingError INTERNAL before it */
   info(): EngineInfo
+  /**
+   * Computes with that many threads at most, from the next evaluation on. Left out by an engine that
+   * computes elsewhere.
+   */
+  limitThreads?(threads: number): void
   /** Left out by an engine that cannot crash apart from its worker. */
   status?(): EngineStatus
   /**

@@ -31,6 +31,7 @@ export class LlamaChildSession {
   #proceed: (() => void) | null = null
   #lastProgress: EngineProgress | null = null
   #requests: LlamaRequests | null = null
+  #maxThreads: number | null = null
 
   constructor(process: NodeJS.Process) {
     this.#process = process
@@ -79,6 +80,9 @@ export class LlamaChildSession {
       case 'cancel':
         this.#requests?.cancel(message.id)
         return
+      case 'threads':
+        this.#limitThreads(message.maxThreads)
+        return
       case 'ping':
         this.#send({ kind: 'pong' })
         return
@@ -88,6 +92,7 @@ export class LlamaChildSession {
   }
 
   async #load(message: LoadMessage): Promise<void> {
+    this.#maxThreads = message.maxThreads ?? null
     try {
       const { name, path, sha256 } = await this.#prepare(message)
       const memoryBytes = await this.#memoryNeeded(path, message)
@@ -108,6 +113,7 @@ export class LlamaChildSession {
         onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
       })
       this.#runtime = runtime
+      if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
       this.#requests = new LlamaRequests(runtime, (answer) => this.#send(answer))
       const { contextTokens, slots, reproducibility, capabilities, fingerprintParts } = runtime
       this.#send({
@@ -124,6 +130,12 @@ export class LlamaChildSession {
     } catch (error) {
       this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
     }
+  }
+
+  /** While the model is loaded, its threads are measured with all that there are. */
+  #limitThreads(maxThreads: number): void {
+    this.#maxThreads = maxThreads
+    this.#runtime?.limitThreads(maxThreads)
   }
 
   /** How much memory the model will take; resolves when the parent lets it be taken. */

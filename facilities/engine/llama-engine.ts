@@ -64,6 +64,7 @@ export class LlamaEngine implements Engine {
   /** Starts that followed a crash. */
   #restarts = 0
   #hasCrashed = false
+  #maxThreads: number | null = null
 
   constructor(options: LlamaEngineOptions) {
     this.#options = options
@@ -102,6 +103,11 @@ export class LlamaEngine implements Engine {
       capabilities: new Set(capabilities),
       ...rest,
     }
+  }
+
+  limitThreads(threads: number): void {
+    this.#maxThreads = threads
+    this.#process?.limitThreads(threads)
   }
 
   status(): EngineStatus {
@@ -281,6 +287,7 @@ export class LlamaEngine implements Engine {
       slots: slots ?? 4,
       contextTokens: contextTokens ?? 2048,
       threads: threads ?? 'auto',
+      ...(this.#maxThreads !== null && { maxThreads: this.#maxThreads }),
       gpu: gpu ?? 'auto',
       gpuLayers: gpuLayers ?? 'auto',
       maxStallMs: maxStallMs ?? 50,

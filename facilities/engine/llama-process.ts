@@ -165,6 +165,11 @@ export class LlamaProcess {
     if (this.#inboxes.has(id)) this.#send({ kind: 'credit', id, tokens })
   }
 
+  /** Computes with that many threads at most. */
+  limitThreads(maxThreads: number): void {
+    this.#send({ kind: 'threads', maxThreads })
+  }
+
   /** Ends a generation that is of no more interest; nothing if it has ended. */
   cancel(id: number): void {
     if (this.#inboxes.delete(id)) this.#cancel(id)

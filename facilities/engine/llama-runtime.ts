@@ -169,6 +169,15 @@ export class LlamaRuntime {
     return new LlamaRuntime({ ...parts, embedder: null, chat, tuning }, contextTokens, slots)
   }
 
+  /**
+   * Computes with that many threads at most, from the next evaluation on; with no more than were chosen
+   * when the model was loaded.
+   */
+  limitThreads(threads: number): void {
+    // Each evaluation asks how many of these it may have.
+    this.#parts.llama.maxThreads = threads
+  }
+
   /** The tokens of a text. @throws StarlingError INVALID_REQUEST, PAYLOAD_TOO_LARGE above 1 MiB */
   tokenize(text: string): readonly number[] {
     this.#parts.work.throwIfClosed()
@@ -258,9 +267,16 @@ async function tuningOf(
   const remembered = await file?.find(subject)
   if (remembered) return remembered
   const measure = isEmbedding ? measureEmbeddingTuning : measureTuning
-  const tuning = await measure(model, processors, clock)
-  await file?.remember(subject, tuning)
-  return tuning
+  const measured = async () => await measure(model, processors, clock)
+  if (file === null) return await measured()
+  return await file.alone(clock, async () => {
+    // Another process may have measured it meanwhile.
+    const found = await file.find(subject)
+    if (found !== null) return found
+    const tuning = await measured()
+    await file.remember(subject, tuning)
+    return tuning
+  })
 }
 
 async function fileStamp(path: string): Promise<string> {

@@ -1,6 +1,9 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import type { Clock } from '../clock/clock.js'
+import { FileLock } from '../home/file-lock.js'
+import { makeFolder } from '../home/make-folder.js'
 import { readTrustedFile } from '../home/trusted-file.js'
 import type { ModelTuning } from './model-tuning.js'
 
@@ -14,6 +17,9 @@ const tuningSchema = z.strictObject({
   threads: z.number().int().min(1).max(1024),
   promptChunkTokens: z.number().int().min(1).max(63),
 })
+
+/** A measurement takes half a second, of a large model a few seconds. */
+const MEASURE_WAIT_MS = 20_000
 
 /** Raised when models are measured in another way: what was found before does not stay. */
 const VERSION = 2
@@ -50,6 +56,34 @@ export class TuningFile {
     return entries.find(([key]) => key === keyOf(subject))?.[1] ?? null
   }
 
+  /**
+   * Does something, a measurement, while no other process that has this file measures: two at once
+   * would take the processors from each other. One that takes too long is not waited for.
+   */
+  async alone<Result>(clock: Clock, work: () => Promise<Result>): Promise<Result> {
+    const lock = await this.#lock(clock)
+    try {
+      return await work()
+    } finally {
+      await lock?.release()
+    }
+  }
+
+  async #lock(clock: Clock): Promise<FileLock | undefined> {
+    const giveUp = new AbortController()
+    const timer = clock.schedule(MEASURE_WAIT_MS, () => giveUp.abort())
+    try {
+      await makeFolder(dirname(this.#path))
+      const options = { clock, signal: giveUp.signal, onWait: () => undefined }
+      return await FileLock.take(`${this.#path}.lock`, options)
+    } catch {
+      // It is held for too long, or cannot be made: the measurement is only less exact.
+      return undefined
+    } finally {
+      timer.cancel()
+    }
+  }
+
   /** Remembers what was measured. @returns whether it could be written */
   async remember(subject: TuningSubject, tuning: ModelTuning): Promise<boolean> {
     const key = keyOf(subject)
@@ -58,7 +92,7 @@ export class TuningFile {
     // Two processes may do this at once: the last one stays, and the other measures again.
     const temporary = `${this.#path}.${process.pid}.partial`
     try {
-      await mkdir(dirname(this.#path), { recursive: true })
+      await makeFolder(dirname(this.#path))
       // Left by a process of the same id that crashed, or a link to another file.
       await rm(temporary, { force: true })
       const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`

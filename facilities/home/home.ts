@@ -22,6 +22,7 @@ const MAX_VERSION_BYTES = 1024
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models
+ *     shares/           what each processor takes of the machine
  *     logs/
  *     version
  */

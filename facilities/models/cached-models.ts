@@ -3,11 +3,11 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { modelFileName } from '../../helpers/model-file-name.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
+import { FileLock } from '../home/file-lock.js'
 import { DiskModelStorage } from './disk-model-storage.js'
 import { checkFile, type FileCheck, type FileExpectation } from './file-check.js'
 import { fileStamp, isSameFile } from './file-stamp.js'
 import { type ModelFacts, readModelFacts } from './model-facts.js'
-import { ModelLock } from './model-lock.js'
 import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
 import { MANIFEST, type ModelManifest, readRecord, writeRecord } from './model-records.js'
 import type { ModelStorage } from './model-storage.js'
@@ -182,14 +182,14 @@ export class CachedModels {
     return await checkFile({ ...expected, manifest, nowMs, alwaysHashedBytes }, options)
   }
 
-  async #lock(recipe: ModelRecipe, options: PrepareOptions): Promise<ModelLock> {
+  async #lock(recipe: ModelRecipe, options: PrepareOptions): Promise<FileLock> {
     const { name, fileName, sizeBytes } = recipe
     const { signal, onProgress } = options
     const note = `another process prepares ${name}`
     return await writing(name, this.#directory, sizeBytes, async () => {
       await this.storage.prepare()
       try {
-        return await ModelLock.take(this.path(`.${fileName}.lock`), {
+        return await FileLock.take(this.path(`.${fileName}.lock`), {
           clock: this.#clock,
           signal,
           onWait: () => onProgress?.({ phase: 'waiting', fraction: 0, note }),

@@ -1,9 +1,12 @@
 import { readFile, stat } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
+import { scrape } from '../helpers/http-probe.js'
 import { processFacts } from '../helpers/process-facts.js'
 import { isRunning } from '../helpers/process-gone.js'
-import { until } from '../helpers/until.js'
+import { freeTcpPort } from '../helpers/tcp-port.js'
+import { until, untilItWorks } from '../helpers/until.js'
 import { WorkerProcesses } from '../helpers/worker-processes.js'
 
 const QUESTION = 'What is the capital of France?'
@@ -35,6 +38,24 @@ async function assertSecretsKept(t: Test, processes: WorkerProcesses, mesh: numb
     const { coreLimit, coreFilter, commandLine } = await processFacts(pid)
     t.alike([coreLimit, coreFilter], ['0', 0], `${commandLine[1]} leaves no core file`)
   }
+}
+
+/** Asks two processors, by their ports for metrics, what each may take of this machine. */
+async function assertMachineShared(t: Test, ports: readonly number[]) {
+  const figures = async (name: string) =>
+    await Promise.all(
+      ports.map(async (port) => (await scrape(port)).get(`starling_processor_${name}`) ?? 0),
+    )
+  const threads = Math.floor(availableParallelism() / 2)
+  // The first one was alone for a moment.
+  const isShared = async () => Math.min(...(await figures('thread_share'))) === Math.max(1, threads)
+  await untilItWorks('the shares', async () => {
+    if (!(await isShared())) throw new Error('not yet')
+  })
+  const [one = 0, other = 0] = await figures('memory_share_bytes')
+  t.is(one, other)
+  t.ok(one > 0 && one + other < totalmem())
+  for (const taken of await figures('memory_taken_bytes')) t.ok(taken > 0 && taken <= one)
 }
 
 const PROCESSES = { 'auth.js': 1, 'gateway.js': 1, 'processor.js': 2, 'llama-child.js': 2 }
@@ -84,9 +105,12 @@ test('should answer with a real model and leave nothing behind when asked on the
 test('should serve until a signal when there is no terminal', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t, SECRETS)
-  const mesh = processes.spawn('sh', ['-c', `ulimit -c unlimited; exec ${TWO_PROCESSORS}`])
+  const port = await freeTcpPort()
+  const start = `ulimit -c unlimited; exec ${TWO_PROCESSORS} --metrics-port ${port}`
+  const mesh = processes.spawn('sh', ['-c', start])
   await mesh.says('The mesh serves')
   await assertSecretsKept(t, processes, mesh.pid)
+  await assertMachineShared(t, [port + 2, port + 3])
   const answer = processes.run('client', ['ask', QUESTION])
   t.is(await answer.exit, 0)
   t.is(answer.stdout, 'The capital of France is Paris.\n')

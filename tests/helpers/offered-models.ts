@@ -8,6 +8,7 @@ import type {
   ProcessorLoad,
 } from '../../helpers/protocol/processor-protocol.js'
 import { EnginePool } from '../../workers/processor/engine-pool.js'
+import { SoleBudget } from '../../workers/processor/memory-budget.js'
 
 /** A pool of one engine, whose model is called as a scripted engine calls its own, or `tiny`. */
 export function poolOf(
@@ -25,7 +26,7 @@ export function poolOf(
   const model = options.model ?? named
   return new EnginePool({
     offers: [{ model, engine, slots, describe: async () => details }],
-    memoryBytes: Number.MAX_SAFE_INTEGER,
+    budget: new SoleBudget(Number.MAX_SAFE_INTEGER),
     queueLength,
     clock,
   })

@@ -1,8 +1,13 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, EngineInfo, EngineStatus } from '../../facilities/engine/engine.js'
+import { type MemoryUse, memoryUseOf } from '../../helpers/budget-shares.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processor-protocol.js'
+import type { ProcessorBudget } from './memory-budget.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
+
+/** How often a processor that starts looks whether others have given memory back: for a minute. */
+const MAX_SHARE_WAITS = 30
 
 /** A slot of a model that is loaded. */
 export interface ModelUse {
@@ -20,27 +25,38 @@ export interface ModelUse {
  */
 export class EnginePool {
   readonly #models = new Map<string, PooledModel>()
-  readonly #memoryBytes: number
+  readonly #budget: ProcessorBudget
   readonly #clock: Clock
   #uses = 0
   /** Room is made for one model after the other. */
   #reserving: Promise<unknown> = Promise.resolve()
+  /** Whether the first model is not loaded yet: then it waits for what other processors give back. */
+  #isStarting = false
 
   /**
-   * @param options.memoryBytes the most that all loaded models may take together
+   * @param options.budget what all loaded models may take together
    * @param options.queueLength requests that may wait for a slot of each model
    */
   constructor(options: {
     offers: readonly EngineOffer[]
-    memoryBytes: number
+    budget: ProcessorBudget
     queueLength: number
     clock: Clock
   }) {
-    this.#memoryBytes = options.memoryBytes
+    this.#budget = options.budget
     this.#clock = options.clock
     for (const offer of options.offers) {
-      this.#models.set(offer.model, new PooledModel(offer, options))
+      const onFreed = () => void this.#inTurn(() => this.#budget.give(this.#use))
+      this.#models.set(offer.model, new PooledModel(offer, { ...options, onFreed }))
     }
+    this.#budget.on('change', () => this.#adapt())
+    this.#adapt()
+  }
+
+  /** What the loaded models take by estimate, and what they may. */
+  get resources(): { takenBytes: number; shareBytes: number; threads: number | null } {
+    const { shareBytes, threads } = this.#budget
+    return { takenBytes: this.#use.takenBytes, shareBytes, threads }
   }
 
   /** All models in the order of the configuration, with what the expected wait depends on. */
@@ -75,10 +91,12 @@ export class EnginePool {
     const [first] = this.#models.values()
     if (first === undefined) throw new StarlingError('MODEL_NOT_FOUND', 'No model is offered here')
     first.users += 1
+    this.#isStarting = true
     try {
       for (const pooled of this.#models.values()) await pooled.describe()
       await this.#load(first)
     } finally {
+      this.#isStarting = false
       first.users -= 1
     }
   }
@@ -100,6 +118,7 @@ export class EnginePool {
       isHeld = false
       pooled.users -= 1
       leaveQueue()
+      if (this.#use.takenBytes > this.#budget.shareBytes) void this.#inTurn(() => this.#shrink())
     }
     try {
       this.#uses += 1
@@ -133,7 +152,7 @@ export class EnginePool {
   #offered(pooled: PooledModel): OfferedModel {
     const { name, engine, details, queue, answerMs, isLoaded, isKept } = pooled
     const displaced = isKept ? [] : this.#displacedBy(pooled, pooled.neededBytes)
-    const hasFailed = pooled.hasFailed || pooled.neededBytes > this.#memoryBytes
+    const hasFailed = pooled.hasFailed || pooled.neededBytes > this.#budget.totalBytes
     return {
       ...details,
       ...(isKept && knownOf(engine.info())),
@@ -161,7 +180,11 @@ export class EnginePool {
 
   /** Makes room for a model, one after the other: two at once would count on the same room. */
   #reserve(pooled: PooledModel, memoryBytes: number): Promise<void> {
-    const turn = this.#reserving.then(() => this.#makeRoom(pooled, memoryBytes))
+    return this.#inTurn(() => this.#makeRoom(pooled, memoryBytes))
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#reserving.then(work)
     this.#reserving = turn.catch(() => {
       // Whoever asked is told.
     })
@@ -169,20 +192,32 @@ export class EnginePool {
   }
 
   async #makeRoom(pooled: PooledModel, memoryBytes: number): Promise<void> {
-    if (memoryBytes > this.#memoryBytes) {
+    const { totalBytes } = this.#budget
+    if (memoryBytes > totalBytes) {
       throw new StarlingError(
         'MEMORY_INSUFFICIENT',
         `${pooled.name} needs about ${mebibytes(memoryBytes)} MiB of memory, and ` +
-          `processor.memoryMebibytes allows ${mebibytes(this.#memoryBytes)} MiB`,
+          `processor.memoryMebibytes allows ${mebibytes(totalBytes)} MiB`,
       )
     }
-    for (;;) {
+    const others = this.#othersThan(pooled)
+    for (let waits = 0; ; ) {
+      const use = memoryUseOf([...others.map((other) => other.memoryBytes), memoryBytes])
+      if ((await this.#budget.take(use)) === 'granted') break
       // Checked as a whole first: nothing is unloaded for a model that would not fit anyway.
-      const displaced = this.#displacedBy(pooled, memoryBytes)
-      if (displaced === null) throw this.#noMemory(pooled)
-      const [idle] = displaced
-      if (idle === undefined) break
-      await idle.unload()
+      const [idle] = this.#displacedBy(pooled, memoryBytes) ?? []
+      if (idle !== undefined) {
+        await idle.unload()
+        continue
+      }
+      const busy = others.filter((other) => other.users > 0)
+      const least = memoryUseOf([...busy.map((other) => other.memoryBytes), memoryBytes])
+      const verdict = this.#budget.verdict(least)
+      if (verdict === 'insufficient') throw insufficient(pooled.name, memoryBytes, totalBytes)
+      if (verdict === 'unload') throw this.#noMemory(pooled)
+      if (!this.#isStarting || waits >= MAX_SHARE_WAITS) throw othersHaveIt(pooled.name)
+      waits += 1
+      await this.#budget.looked()
     }
     pooled.memoryBytes = memoryBytes
   }
@@ -192,19 +227,51 @@ export class EnginePool {
    * is not enough memory even then.
    */
   #displacedBy(pooled: PooledModel, memoryBytes: number): PooledModel[] | null {
-    const others = [...this.#models.values()].filter((other) => other !== pooled)
-    const idle = others
-      .filter((other) => other.memoryBytes > 0 && other.users === 0)
-      .sort((one, other) => one.lastUse - other.lastUse)
-    let excessBytes =
-      others.reduce((sum, other) => sum + other.memoryBytes, 0) + memoryBytes - this.#memoryBytes
+    const staying = new Set(this.#othersThan(pooled))
     const displaced: PooledModel[] = []
-    for (const other of idle) {
-      if (excessBytes <= 0) break
-      displaced.push(other)
-      excessBytes -= other.memoryBytes
+    const isEnough = () => {
+      const sizes = [...staying].map((other) => other.memoryBytes)
+      return this.#budget.verdict(memoryUseOf([...sizes, memoryBytes])) === 'granted'
     }
-    return excessBytes <= 0 ? displaced : null
+    for (const idle of this.#idle(pooled)) {
+      if (isEnough()) break
+      displaced.push(idle)
+      staying.delete(idle)
+    }
+    return isEnough() ? displaced : null
+  }
+
+  #othersThan(pooled: PooledModel): PooledModel[] {
+    return [...this.#models.values()].filter((other) => other !== pooled)
+  }
+
+  /** The models that can be unloaded, the least recently used first. */
+  #idle(except?: PooledModel): PooledModel[] {
+    return [...this.#models.values()]
+      .filter((model) => model !== except && model.memoryBytes > 0 && model.users === 0)
+      .sort((one, other) => one.lastUse - other.lastUse)
+  }
+
+  /** Keeps to its share when that has changed. */
+  #adapt(): void {
+    const { threads } = this.#budget
+    if (threads !== null) for (const engine of this.engines) engine.limitThreads?.(threads)
+    void this.#inTurn(() => this.#shrink())
+  }
+
+  /** Unloads what is idle until no more than the share is taken, or one model is left. */
+  async #shrink(): Promise<void> {
+    for (;;) {
+      const { takenBytes, largestBytes } = this.#use
+      if (takenBytes <= this.#budget.shareBytes || takenBytes === largestBytes) return
+      const [idle] = this.#idle()
+      if (idle === undefined) return
+      await idle.unload()
+    }
+  }
+
+  get #use(): MemoryUse {
+    return memoryUseOf([...this.#models.values()].map(({ memoryBytes }) => memoryBytes))
   }
 
   /** With the expected time until one of the models in use is idle, if that is known. */
@@ -222,6 +289,21 @@ export class EnginePool {
       idleInMs.length === 0 ? {} : { retryAfterMs: Math.ceil(Math.min(...idleInMs)) },
     )
   }
+}
+
+function insufficient(model: string, memoryBytes: number, totalBytes: number): StarlingError {
+  return new StarlingError(
+    'MEMORY_INSUFFICIENT',
+    `${model} needs about ${mebibytes(memoryBytes)} MiB of memory, and other processors of this home ` +
+      `leave less of the ${mebibytes(totalBytes)} MiB that they share`,
+  )
+}
+
+function othersHaveIt(model: string): StarlingError {
+  return new StarlingError(
+    'OVERLOADED',
+    `There is no memory for ${model} until other processors of this home unload what they have idle`,
+  )
 }
 
 /** What an engine knows of its model after the first load. */

@@ -43,6 +43,7 @@ export class PooledModel {
   lastUse = 0
   readonly #offer: EngineOffer
   readonly #clock: Clock
+  readonly #onFreed: () => void
   #isKept = false
   #loading: Promise<void> | null = null
   #loadingSince: number | undefined
@@ -52,12 +53,19 @@ export class PooledModel {
   #answerMs: number | undefined
   #failedAt: number | undefined
 
-  /** @param queueLength requests that may wait for a slot */
-  constructor(offer: EngineOffer, options: { clock: Clock; queueLength: number }) {
+  /**
+   * @param options.queueLength requests that may wait for a slot
+   * @param options.onFreed called when it takes no memory any more
+   */
+  constructor(
+    offer: EngineOffer,
+    options: { clock: Clock; queueLength: number; onFreed: () => void },
+  ) {
     this.name = offer.model
     this.engine = offer.engine
     this.#offer = offer
     this.#clock = options.clock
+    this.#onFreed = options.onFreed
     this.queue = new SlotQueue({
       slots: offer.slots,
       maxWaiting: options.queueLength,
@@ -129,7 +137,7 @@ export class PooledModel {
   async unload(): Promise<void> {
     this.#isKept = false
     await this.engine.unload()
-    this.memoryBytes = 0
+    this.#free()
   }
 
   /** An answer was completed. @param tookMs how long it held its slot */
@@ -162,7 +170,7 @@ export class PooledModel {
       this.#isKept = true
     } catch (error) {
       this.#isKept = false
-      this.memoryBytes = 0
+      this.#free()
       // These are no failures of the model: others use the memory, or it was unloaded meanwhile.
       if (!isStarlingError(error, 'OVERLOADED', 'DRAINING')) {
         this.#failedAt = this.#clock.monotonic()
@@ -171,5 +179,10 @@ export class PooledModel {
     } finally {
       this.#loadingSince = undefined
     }
+  }
+
+  #free(): void {
+    this.memoryBytes = 0
+    this.#onFreed()
   }
 }

@@ -92,6 +92,24 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
         value: sum(({ isLoaded }) => (isLoaded ? 1 : 0)),
       },
       {
+        name: 'memoryTakenBytes',
+        help: 'Memory that loaded models take, by estimate',
+        kind: 'gauge',
+        value: () => this.#pool.resources.takenBytes,
+      },
+      {
+        name: 'memoryShareBytes',
+        help: 'Memory that loaded models may take, in equal parts with other processors of the home',
+        kind: 'gauge',
+        value: () => this.#pool.resources.shareBytes,
+      },
+      {
+        name: 'threadShare',
+        help: 'Threads that models may compute with; 0: no limit',
+        kind: 'gauge',
+        value: () => this.#pool.resources.threads ?? 0,
+      },
+      {
         name: 'engineRestarts',
         help: 'Times that an engine was started again after a crash',
         kind: 'counter',

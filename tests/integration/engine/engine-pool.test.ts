@@ -2,6 +2,7 @@ import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
 import { EnginePool } from '../../../workers/processor/engine-pool.js'
+import { SoleBudget } from '../../../workers/processor/memory-budget.js'
 import { isRunning } from '../../helpers/process-gone.js'
 import {
   collect,
@@ -33,7 +34,7 @@ async function scene(t: Test, room: number) {
       { model: 'one', engine: one, slots: 2, describe },
       { model: 'other', engine: other, slots: 2, describe },
     ],
-    memoryBytes: Math.ceil(memoryBytes * room),
+    budget: new SoleBudget(Math.ceil(memoryBytes * room)),
     queueLength: 2,
   })
   t.teardown(async () => await pool.close())

@@ -104,6 +104,23 @@ test('should hand the token of the hub over only when the model comes from there
   await loading
 })
 
+test('should tell its process with how many threads it may compute', async (t) => {
+  const load = sinon.spy(LlamaProcess.prototype, 'load')
+  const limit = sinon.spy(LlamaProcess.prototype, 'limitThreads')
+  t.teardown(() => sinon.restore())
+  const engine = await tinyLlama(t, { threads: 2 })
+  t.absent('maxThreads' in load.firstCall.args[0], 'nobody has said so')
+  const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
+  engine.limitThreads(1)
+  t.alike(limit.args, [[1]])
+  t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
+  await engine.unload()
+  engine.limitThreads(2)
+  await engine.load()
+  t.is(load.secondCall.args[0].maxThreads, 2, 'the next process is told when it is started')
+  t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
+})
+
 test('should ask for room before it takes memory, again after a crash, and heed a refusal', async (t) => {
   const engine = await tinyLlama(t)
   await engine.unload()

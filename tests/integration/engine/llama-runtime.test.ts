@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import fc from 'fast-check'
+import { Llama } from 'node-llama-cpp'
+import sinon from 'sinon'
 import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
 import {
   type GenerationOptionsInput,
@@ -38,6 +40,18 @@ test('should say what it is', async (t) => {
   t.ok(tiny.capabilities.has('chat') && tiny.capabilities.has('json-schema'))
   t.ok(tiny.fingerprintParts.build.includes('llama.cpp'))
   t.ok(tiny.fingerprintParts.backend.startsWith('cpu'))
+})
+
+test('should compute with fewer threads when it may have no more, and answer the same', async (t) => {
+  const allowed = sinon.spy(Llama.prototype, 'maxThreads', ['set'])
+  t.teardown(() => sinon.restore())
+  const runtime = await loadRuntime(t, { threads: 2 })
+  const before = await exactly(runtime, 'Once upon a time')
+  for (const threads of [1, 2]) {
+    runtime.limitThreads(threads)
+    t.alike(allowed.set.lastCall.args, [threads])
+    t.is(await exactly(runtime, 'Once upon a time'), before)
+  }
 })
 
 test('should give back the text of its tokens, whatever the text', async (t) => {

@@ -3,6 +3,8 @@ import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { TuningFile } from '../../../../facilities/engine/tuning-file.js'
+import { until } from '../../../helpers/until.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const SUBJECT = { model: 'a'.repeat(64), processors: 2, backend: 'cpu', version: '1' }
 const TUNING = { threads: 1, promptChunkTokens: 32 }
@@ -39,6 +41,37 @@ test('should write through no link when it remembers', async (t) => {
   t.ok(await new TuningFile(path).remember(SUBJECT, TUNING))
   t.is(await readFile(precious, 'utf8'), 'precious')
   t.alike(await new TuningFile(path).find(SUBJECT), TUNING)
+})
+
+test('should let one measure at a time, and nobody wait for ever', async (t) => {
+  const clock = new VirtualClock()
+  const file = new TuningFile(join(await t.tmp(), 'deeper', 'tuning.json'))
+  const finish = new Map<string, () => void>()
+  const begin = (name: string) => {
+    const work = () => new Promise<void>((resolve) => finish.set(name, resolve))
+    return file.alone(clock, work)
+  }
+  const first = begin('first')
+  await until('the first', () => finish.get('first'))
+  const second = begin('second')
+  await clock.advance(1_000)
+  t.absent(finish.has('second'))
+  finish.get('first')?.()
+  await first
+  while (!finish.has('second')) await clock.advance(100)
+
+  // It never ends, and the third begins beside it.
+  const third = begin('third')
+  while (!finish.has('third')) await clock.advance(100)
+  for (const name of ['second', 'third']) finish.get(name)?.()
+  await Promise.all([second, third])
+  t.pass()
+})
+
+test('should measure all the same when nothing can be locked', async (t) => {
+  const file = join(await t.tmp(), 'file')
+  await writeFile(file, '')
+  t.is(await new TuningFile(join(file, 'tuning.json')).alone(new VirtualClock(), async () => 1), 1)
 })
 
 test('should forget the oldest when there are many', async (t) => {

@@ -4,13 +4,13 @@ import { dirname, join } from 'node:path'
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
+import { FileLock } from '../../../../facilities/home/file-lock.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
 import { WorkerFolder } from '../../../../facilities/home/worker-folder.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { openLogFile } from '../../../../facilities/log/log-file.js'
 import { DiskModelStorage } from '../../../../facilities/models/disk-model-storage.js'
-import { ModelLock } from '../../../../facilities/models/model-lock.js'
 import { WitnessFile } from '../../../../facilities/store/witness-file.js'
 import { loadOrCreateSessionKeys } from '../../../../workers/auth/session-keys.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
@@ -59,7 +59,7 @@ async function log(home: Home) {
 
 async function modelLock(home: Home) {
   const options = { clock, onWait: () => undefined }
-  await (await ModelLock.take(home.path('models', '.x.gguf.lock'), options)).release()
+  await (await FileLock.take(home.path('models', '.x.gguf.lock'), options)).release()
 }
 
 const FILES: readonly HomeFile[] = [

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
+import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
 import { readAll } from '../../../helpers/call-service.js'
 import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
 import { offeredModel } from '../../../helpers/offered-models.js'
@@ -147,7 +148,7 @@ test('should leave two models where they are when they are asked for in turn', a
         slots: 1,
         describe: async () => ({ sizeBytes: 60 }),
       })),
-      memoryBytes: 100,
+      budget: new SoleBudget(100),
       queueLength: 4,
       clock,
     })

@@ -6,6 +6,7 @@ import {
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { ModelDetails } from '../../../../helpers/protocol/processor-protocol.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
+import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
@@ -26,7 +27,7 @@ function scene(
     engines[model] = engine
     return { model, engine, slots: 1, describe: async () => details }
   })
-  const pool = new EnginePool({ offers, memoryBytes: 100, queueLength: 1, clock })
+  const pool = new EnginePool({ offers, budget: new SoleBudget(100), queueLength: 1, clock })
   const cleanup = new Cleanup(t)
   cleanup.add(() => pool.close())
   const loaded = () => Object.keys(engines).filter((model) => engines[model]?.isLoaded)

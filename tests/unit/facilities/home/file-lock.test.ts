@@ -3,7 +3,7 @@ import { readdir, unlink, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
-import { ModelLock } from '../../../../facilities/models/model-lock.js'
+import { FileLock } from '../../../../facilities/home/file-lock.js'
 import { until } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
@@ -13,7 +13,7 @@ const never = () => {
 
 test('should leave no file when a lock is released', async (t) => {
   const folder = await t.tmp()
-  const lock = await ModelLock.take(join(folder, 'lock'), {
+  const lock = await FileLock.take(join(folder, 'lock'), {
     clock: new VirtualClock(),
     onWait: never,
   })
@@ -25,7 +25,7 @@ test('should leave no file when a lock is released', async (t) => {
 test('should take a lock at once when a dead process left its file', async (t) => {
   const path = join(await t.tmp(), 'lock')
   await writeFile(path, '')
-  const lock = await ModelLock.take(path, { clock: new VirtualClock(), onWait: never })
+  const lock = await FileLock.take(path, { clock: new VirtualClock(), onWait: never })
   await lock.release()
   t.pass()
 })
@@ -37,7 +37,7 @@ test('should let one in at a time and each in the end when several want a lock',
   let most = 0
   let waits = 0
   const take = async () => {
-    const lock = await ModelLock.take(path, { clock, onWait: () => (waits += 1) })
+    const lock = await FileLock.take(path, { clock, onWait: () => (waits += 1) })
     inside += 1
     most = Math.max(most, inside)
     await clock.sleep(250)
@@ -54,12 +54,12 @@ test('should let one in at a time and each in the end when several want a lock',
 test('should not let a third in when somebody removed the file of the first', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const clock = new VirtualClock()
-  const first = await ModelLock.take(path, { clock, onWait: never })
+  const first = await FileLock.take(path, { clock, onWait: never })
   await unlink(path)
-  const second = await ModelLock.take(path, { clock, onWait: never })
+  const second = await FileLock.take(path, { clock, onWait: never })
   await first.release()
   let isIn = false
-  const third = ModelLock.take(path, { clock, onWait: () => undefined }).then((lock) => {
+  const third = FileLock.take(path, { clock, onWait: () => undefined }).then((lock) => {
     isIn = true
     return lock
   })
@@ -72,24 +72,24 @@ test('should not let a third in when somebody removed the file of the first', as
 test('should not take a lock on a file that was released between opening and locking it', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const clock = new VirtualClock()
-  const first = await ModelLock.take(path, { clock, onWait: never })
+  const first = await FileLock.take(path, { clock, onWait: never })
   const { open } = fs.promises
   const restore = () => {
     fs.promises.open = open
     syncBuiltinESMExports()
   }
   t.teardown(restore)
-  let third: ModelLock | undefined
+  let third: FileLock | undefined
   fs.promises.open = async (...given) => {
     const file = await open(...given)
     restore()
     await first.release()
-    third = await ModelLock.take(path, { clock, onWait: never })
+    third = await FileLock.take(path, { clock, onWait: never })
     return file
   }
   syncBuiltinESMExports()
   let waits = 0
-  const second = ModelLock.take(path, { clock, onWait: () => (waits += 1) })
+  const second = FileLock.take(path, { clock, onWait: () => (waits += 1) })
   await until('the wait for the third', () => waits === 1 && clock.pending === 1)
   await third?.release()
   await (await clock.advanceUntil(second)).release()
@@ -99,22 +99,31 @@ test('should not take a lock on a file that was released between opening and loc
 test('should stop waiting with its reason when the signal is aborted', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const clock = new VirtualClock()
-  const first = await ModelLock.take(path, { clock, onWait: never })
+  const first = await FileLock.take(path, { clock, onWait: never })
   const controller = new AbortController()
   let waits = 0
   const onWait = () => (waits += 1)
-  const waiting = ModelLock.take(path, { clock, signal: controller.signal, onWait })
+  const waiting = FileLock.take(path, { clock, signal: controller.signal, onWait })
   await until('the wait', () => waits === 1 && clock.pending === 1)
   controller.abort(new Error('enough'))
   await t.exception(waiting, /enough/)
   t.is(clock.pending, 0)
-  await t.exception(ModelLock.take(path, { clock, signal: controller.signal, onWait }), /enough/)
+  await t.exception(FileLock.take(path, { clock, signal: controller.signal, onWait }), /enough/)
   await first.release()
 })
 
 test('should fail when the folder is not there', async (t) => {
   const path = join(await t.tmp(), 'none', 'lock')
-  await t.exception(ModelLock.take(path, { clock: new VirtualClock(), onWait: never }), {
+  await t.exception(FileLock.take(path, { clock: new VirtualClock(), onWait: never }), {
     code: 'ENOENT',
   })
+})
+
+test('should leave the file when it is to be kept', async (t) => {
+  const folder = await t.tmp()
+  const options = { clock: new VirtualClock(), onWait: never, isKept: true }
+  for (let round = 0; round < 2; round += 1) {
+    await (await FileLock.take(join(folder, 'lock'), options)).release()
+    t.alike(await readdir(folder), ['lock'])
+  }
 })

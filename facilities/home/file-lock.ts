@@ -2,32 +2,36 @@ import { type FileHandle, stat, unlink } from 'node:fs/promises'
 // The kernel's lock: it is gone with the process that held it, even when that was killed.
 import { tryLock } from 'fs-native-extensions'
 import type { Clock } from '../clock/clock.js'
-import { isSystemError } from '../home/system-error.js'
-import { openTrustedFile } from '../home/trusted-file.js'
+import { isSystemError } from './system-error.js'
+import { openTrustedFile } from './trusted-file.js'
 
 /** How soon a lock that became free is noticed. */
 const POLL_INTERVAL_MS = 100
 
-/** How a {@link ModelLock} is taken. */
+/** How a {@link FileLock} is taken. */
 export interface LockOptions {
   readonly clock: Clock
   /** Ends the wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /** Called once, when somebody else holds it. */
   readonly onWait: () => void
+  /** Whether the file stays: for a lock that is taken every moment. Default: it does not. */
+  readonly isKept?: boolean
 }
 
 /**
  * A lock that processes share by a file's path; within one process it keeps callers apart as well.
- * The file is there only while somebody has or wants the lock.
+ * The file is there only while somebody has or wants the lock, unless it is to be kept.
  */
-export class ModelLock {
+export class FileLock {
   readonly #path: string
   readonly #file: FileHandle
+  readonly #isKept: boolean
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, file: FileHandle, isKept: boolean) {
     this.#path = path
     this.#file = file
+    this.#isKept = isKept
   }
 
   /**
@@ -37,13 +41,13 @@ export class ModelLock {
    * @throws StarlingError HOME_UNUSABLE when what is there cannot be trusted; the error of the file
    *   system; the reason of the signal once it is aborted
    */
-  static async take(path: string, options: LockOptions): Promise<ModelLock> {
+  static async take(path: string, options: LockOptions): Promise<FileLock> {
     let waits = false
     for (;;) {
       options.signal?.throwIfAborted()
       const attempt = await tryTake(path)
       if (attempt === 'replaced') continue
-      if (attempt !== 'taken') return new ModelLock(path, attempt)
+      if (attempt !== 'taken') return new FileLock(path, attempt, options.isKept ?? false)
       if (!waits) options.onWait()
       waits = true
       await options.clock.sleep(POLL_INTERVAL_MS, options.signal)
@@ -53,7 +57,7 @@ export class ModelLock {
   async release(): Promise<void> {
     try {
       // While it is still held: whoever waits for this file sees that it is not the one any more.
-      if (await isNamed(this.#file, this.#path)) await unlink(this.#path)
+      if (!this.#isKept && (await isNamed(this.#file, this.#path))) await unlink(this.#path)
     } finally {
       await this.#file.close()
     }

@@ -1,0 +1,229 @@
+import { availableParallelism } from 'node:os'
+import ReadyResource from 'ready-resource'
+import { z } from 'zod'
+import type { Clock, Timer } from '../../facilities/clock/clock.js'
+import { repeat } from '../../facilities/clock/repeat.js'
+import { HomeLedger } from '../../facilities/home/home-ledger.js'
+import type { WorkerHost } from '../../facilities/process/worker-host.js'
+import {
+  type MemoryUse,
+  type MemoryVerdict,
+  memoryShare,
+  memoryVerdict,
+  threadShare,
+} from '../../helpers/budget-shares.js'
+import { memoryBudgetBytes, type ProcessorBudget, SoleBudget } from './memory-budget.js'
+
+/** How soon a processor notices that another one of its home has come or is gone. */
+const LOOK_INTERVAL_MS = 2_000
+
+const bytesSchema = z.number().int().nonnegative()
+
+const entrySchema = z.strictObject({
+  version: z.literal(1),
+  /** What it takes for the budget of all. */
+  totalBytes: bytesSchema,
+  /** Whether that was measured: then the next one does not measure what models have taken already. */
+  isMeasured: z.boolean(),
+  takenBytes: bytesSchema,
+  largestBytes: bytesSchema,
+})
+
+/** What a processor tells the others of its home. */
+export type ProcessorEntry = z.infer<typeof entrySchema>
+
+const NOTHING_TAKEN: ProcessorEntry = {
+  version: 1,
+  totalBytes: 0,
+  isMeasured: false,
+  takenBytes: 0,
+  largestBytes: 0,
+}
+
+type Others = ReadonlyMap<string, ProcessorEntry | undefined>
+
+/** Where the processors of a home tell each other what they take: see {@link HomeLedger}. */
+export type ProcessorLedger = Pick<
+  HomeLedger<typeof entrySchema>,
+  'name' | 'ready' | 'update' | 'close'
+>
+
+/** How much of a machine the processors of a home use. Comes from the configuration. */
+export interface BudgetSettings {
+  readonly engines: readonly string[]
+  readonly memoryMebibytes: number | 'auto'
+  readonly threads: number | 'auto'
+}
+
+/** What a {@link SharedBudget} is made of. */
+export interface SharedBudgetOptions {
+  readonly settings: Pick<BudgetSettings, 'memoryMebibytes' | 'threads'>
+  /** Taken over: the budget opens and closes it. */
+  readonly ledger: ProcessorLedger
+  readonly clock: Clock
+  /** Called when it could not be looked what the others take; it is tried again. */
+  readonly onFailure: (error: unknown) => void
+  /** Default: what the system says. */
+  readonly availableBytes?: () => number
+  /** Default: what the system says. */
+  readonly availableThreads?: () => number
+}
+
+/**
+ * The budget of a processor: shared where llama.cpp computes here, and not only other servers do.
+ *
+ * @throws StarlingError HOME_UNUSABLE
+ */
+export async function createBudget(
+  settings: BudgetSettings,
+  host: Pick<WorkerHost, 'home' | 'clock' | 'log'> & {
+    readonly identity: { readonly name: string }
+  },
+): Promise<SharedBudget | SoleBudget> {
+  if (!settings.engines.includes('llama')) {
+    return new SoleBudget(memoryBudgetBytes(settings.memoryMebibytes))
+  }
+  const budget = new SharedBudget({
+    settings,
+    ledger: new HomeLedger({
+      folder: await host.home.folder('shares'),
+      name: host.identity.name,
+      schema: entrySchema,
+      clock: host.clock,
+    }),
+    clock: host.clock,
+    onFailure: (err) =>
+      host.log.warn({ err }, 'the other processors of this home cannot be looked for'),
+  })
+  budget.on('change', () => {
+    const { shareBytes, totalBytes, threads } = budget
+    host.log.info({ shareBytes, totalBytes, threads }, 'its part of the machine')
+  })
+  return budget
+}
+
+/**
+ * One processor's part of the memory and threads that the processors of one home share in equal parts:
+ * see {@link memoryVerdict} and {@link threadShare}. Each enters what its models take; when another one
+ * comes or goes, however it goes, the parts are others within two seconds.
+ */
+export class SharedBudget extends ReadyResource implements ProcessorBudget {
+  readonly #options: SharedBudgetOptions
+  readonly #ledger: ProcessorLedger
+  readonly #threads: number
+  #entry: ProcessorEntry = NOTHING_TAKEN
+  #othersUses: readonly MemoryUse[] = []
+  #shares = { bytes: 0, threads: 1 }
+  #timer: Timer | null = null
+  #waiting: (() => void)[] = []
+
+  constructor(options: SharedBudgetOptions) {
+    super()
+    const { settings, availableThreads = availableParallelism } = options
+    this.#options = options
+    this.#ledger = options.ledger
+    this.#threads = settings.threads === 'auto' ? availableThreads() : settings.threads
+  }
+
+  get totalBytes(): number {
+    return this.#entry.totalBytes
+  }
+
+  get shareBytes(): number {
+    return this.#shares.bytes
+  }
+
+  get threads(): number {
+    return this.#shares.threads
+  }
+
+  verdict(use: MemoryUse): MemoryVerdict {
+    return memoryVerdict(this.totalBytes, use, this.#othersUses)
+  }
+
+  /** @throws StarlingError as the ledger */
+  async take(use: MemoryUse): Promise<MemoryVerdict> {
+    let verdict: MemoryVerdict = 'insufficient'
+    await this.#enter(() => {
+      verdict = this.verdict(use)
+      if (verdict === 'granted') this.#entry = { ...this.#entry, ...use }
+    })
+    return verdict
+  }
+
+  async give(use: MemoryUse): Promise<void> {
+    this.#entry = { ...this.#entry, ...use }
+    // Otherwise it is entered with the next look.
+    await this.#look()
+  }
+
+  async looked(): Promise<void> {
+    if (this.closing !== null) return
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** @throws StarlingError as the ledger */
+  protected override async _open(): Promise<void> {
+    await this.#ledger.ready()
+    const { memoryMebibytes } = this.#options.settings
+    await this.#enter((others) => {
+      const isMeasured = memoryMebibytes === 'auto'
+      this.#entry = { ...this.#entry, isMeasured, totalBytes: this.#measure(others) }
+    })
+    this.#timer = repeat(this.#options.clock, LOOK_INTERVAL_MS, async () => {
+      await this.#look()
+      this.#tellWaiting()
+    })
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#timer?.cancel()
+    this.#tellWaiting()
+    await this.#ledger.close()
+  }
+
+  /** What is free now is less than what was free before the others loaded their models. */
+  #measure(others: Others): number {
+    const { settings, availableBytes } = this.#options
+    const entries = [...others.values()].filter((entry) => entry !== undefined)
+    const measured = entries.find(({ isMeasured }) => isMeasured)
+    if (settings.memoryMebibytes === 'auto' && measured !== undefined) return measured.totalBytes
+    const taken = entries.reduce((sum, { takenBytes }) => sum + takenBytes, 0)
+    const free = memoryBudgetBytes(settings.memoryMebibytes, availableBytes?.())
+    return settings.memoryMebibytes === 'auto' ? free + taken : free
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#enter(() => undefined)
+    } catch (error) {
+      if (this.closing === null) this.#options.onFailure(error)
+    }
+  }
+
+  /** Enters what the entry is after `decide`, and sees who else is there. */
+  async #enter(decide: (others: Others) => void): Promise<void> {
+    const before = this.#shares
+    await this.#ledger.update((others) => {
+      // One that is not understood counts as a processor, too.
+      this.#othersUses = [...others.values()].map((entry) => entry ?? NOTHING_TAKEN)
+      decide(others)
+      const { name } = this.#ledger
+      const names = [...others.keys(), name].sort()
+      const place = names.indexOf(name)
+      this.#shares = {
+        bytes: memoryShare(this.totalBytes, names.length),
+        threads: threadShare(this.#threads, names.length, place),
+      }
+      return this.#entry
+    })
+    const { bytes, threads } = this.#shares
+    if (bytes !== before.bytes || threads !== before.threads) this.emit('change')
+  }
+
+  #tellWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+}
