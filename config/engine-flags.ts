@@ -43,8 +43,8 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
 }
 
 /**
- * The same for another process, as variables of its environment: unlike flags, they do not appear in
- * the list of processes, and the address of a model may hold a signature.
+ * The same as environment variables for another process. Unlike flags, they are not visible in the list
+ * of processes: the address of a model may contain a signature.
  */
 export function engineVariables(flags: EngineFlags): Record<string, string> {
   return toVariables({ processor: engineSettings(flags) })

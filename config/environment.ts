@@ -38,10 +38,10 @@ export function readEnvironment(
 }
 
 /**
- * The environment variables that set what a part of the configuration sets: the inverse of
- * {@link readEnvironment}. Lists are written as JSON.
+ * A part of the configuration as environment variables: the inverse of {@link readEnvironment}. Lists are
+ * written as JSON.
  *
- * @param above the sections that lead to it
+ * @param above the sections that contain it
  */
 export function toVariables(
   values: PartialConfig,
@@ -77,13 +77,13 @@ function read(value: string, reading: VariableReading | undefined): unknown {
   return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value
 }
 
-/** Texts between commas, or a JSON list of texts, which may hold commas themselves. */
+/** Texts separated by commas, or a JSON list of texts, which may contain commas. */
 function readList(value: string): string[] {
   if (value.startsWith('[')) {
     try {
       return listSchema.parse(JSON.parse(value))
     } catch {
-      // Not JSON: the name of a model may begin like this, too.
+      // Not JSON: the name of a model may begin with a bracket.
     }
   }
   return value.split(',').map((item) => item.trim())

@@ -139,8 +139,8 @@ const processorSchema = z.strictObject({
   /** Prompt and answer together, for each slot. */
   contextTokens: z.number().int().min(64).max(1_048_576).default(4096),
   /**
-   * `auto` measures what is fastest when a model is first loaded. The processors of one home have no
-   * more together than this, or than the machine has.
+   * The threads of all processors of one home together. `auto`: as many as the machine has, and for each
+   * model as many as are fastest, measured when it is first loaded.
    */
   threads: z.union([z.literal('auto'), z.number().int().min(1).max(1024)]).default('auto'),
   /** Where llama.cpp computes: `auto` takes the best that works here, false the processor alone. */
@@ -150,8 +150,8 @@ const processorSchema = z.strictObject({
   /** How long answers may about stand still while the prompt of another is read. */
   maxStallMs: z.number().int().min(1).max(60_000).default(50),
   /**
-   * What all loaded models of the processors of one home may take together; `auto`: four fifths of what
-   * is free when the first of them starts.
+   * The memory of all loaded models of all processors of one home; `auto`: four fifths of what is
+   * available when the first of them starts.
    */
   memoryMebibytes: z
     .union([z.literal('auto'), z.number().int().min(1).max(16_777_216)])

@@ -1,12 +1,12 @@
-/** What one of several processors has taken of the memory that they share. */
+/** How much of a shared memory budget one processor uses. */
 export interface MemoryUse {
-  /** By all of its loaded models, those about to be loaded included. */
+  /** By all of its models that are loaded or being loaded. */
   readonly takenBytes: number
   /** By the largest of them. */
   readonly largestBytes: number
 }
 
-/** The use of models of these sizes. */
+/** The use by models of these sizes. */
 export function memoryUseOf(modelBytes: readonly number[]): MemoryUse {
   return {
     takenBytes: modelBytes.reduce((sum, bytes) => sum + bytes, 0),
@@ -14,29 +14,29 @@ export function memoryUseOf(modelBytes: readonly number[]): MemoryUse {
   }
 }
 
-/** The equal share of one of `count` processors, in bytes. */
+/** The share of each of `count` processors, in bytes. */
 export function memoryShare(totalBytes: number, count: number): number {
   return Math.floor(totalBytes / count)
 }
 
 /**
- * Whether a processor may take memory:
+ * Whether a processor may use memory:
  *
- * - `granted`;
- * - `unload`: it has to unload something of its own first;
- * - `wait`: others have more than their share since this one came, and are about to give it back;
- * - `insufficient`: what the others keep leaves too little.
+ * - `granted`: yes;
+ * - `unload`: only after it has unloaded other models of its own;
+ * - `wait`: only after other processors have unloaded what exceeds their shares, which they do;
+ * - `insufficient`: no, even then too little is left.
  */
 export type MemoryVerdict = 'granted' | 'unload' | 'wait' | 'insufficient'
 
 /**
- * Decides whether a processor may take memory that it shares with others in equal parts. One model may
- * be larger than a share where the others leave room for it, because otherwise a model that fits into
- * the machine could not be run beside an idle processor; with several models none may exceed its share.
+ * Decides whether a processor may use memory that it shares with others in equal shares. Several models
+ * together must not exceed the share. A single model may, if the others leave enough: otherwise a model
+ * that fits into the machine could not run next to an idle processor.
  *
- * @param totalBytes of all of them together
- * @param wanted what it would have then
- * @param others what the others have
+ * @param totalBytes the budget of all processors together
+ * @param wanted the use of this processor, if it is granted
+ * @param others the uses of the other processors
  */
 export function memoryVerdict(
   totalBytes: number,
@@ -53,16 +53,15 @@ export function memoryVerdict(
   return isOneModel ? 'insufficient' : 'unload'
 }
 
-/** What a processor keeps when its share has become smaller: it unloads all but one model for that. */
+/** What a processor still uses after it has unloaded models to keep to a smaller share. */
 function keptBytes({ takenBytes, largestBytes }: MemoryUse, share: number): number {
   return Math.min(takenBytes, Math.max(share, largestBytes))
 }
 
 /**
- * How many threads one of several processors computes with, so that together they compute with as
- * many as there are; each has one at least.
+ * The share of one of several processors in the threads of a machine, at least 1.
  *
- * @param place which of them it is, from 0: the first ones get what cannot be divided
+ * @param place its position among them, from 0: the first ones get the remainder of the division
  */
 export function threadShare(threads: number, count: number, place: number): number {
   return Math.max(1, Math.floor(threads / count) + (place < threads % count ? 1 : 0))

@@ -3,13 +3,13 @@ import { ROLES, type Role } from './identity/roles.js'
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The variables that a list names: each by its name, or all whose names have a prefix. */
+/** Names of variables, and prefixes of names. */
 interface VariableList {
   readonly names: readonly string[]
   readonly prefixes: readonly string[]
 }
 
-/** The language, the time zone, where programs and the files of the user are, whom TLS trusts. */
+/** Paths, locale, time zone, and certificates for TLS. */
 const BASE: VariableList = {
   names: [
     ...['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR'],
@@ -17,13 +17,13 @@ const BASE: VariableList = {
     ...['XDG_CONFIG_DIRS', 'XDG_DATA_DIRS'],
     ...['NODE_ENV', 'NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED'],
     ...['SSL_CERT_FILE', 'SSL_CERT_DIR'],
-    // Where Node writes what the tests of Starling have covered.
+    // The folder for the coverage of Starling's own tests.
     'NODE_V8_COVERAGE',
   ],
   prefixes: ['LC_'],
 }
 
-/** What llama.cpp and the libraries below it read: which devices there are, and where drivers lie. */
+/** Read by llama.cpp and the libraries that it uses, to find devices and drivers. */
 const COMPUTING: VariableList = {
   names: [
     ...['LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'DYLD_FALLBACK_LIBRARY_PATH'],
@@ -35,7 +35,7 @@ const COMPUTING: VariableList = {
   ],
 }
 
-/** How models are fetched. The address of a proxy may hold a password. */
+/** Used to fetch models. The address of a proxy may contain a password. */
 const PROXIES: VariableList = {
   names: ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY', 'NODE_USE_ENV_PROXY'].flatMap(
     (name) => [name, name.toLowerCase()],
@@ -43,7 +43,7 @@ const PROXIES: VariableList = {
   prefixes: [],
 }
 
-/** What a command needs to know of the terminal that it writes to. */
+/** Describes the terminal. */
 const TERMINAL: VariableList = {
   names: [
     ...['TERM', 'COLORTERM', 'TERM_PROGRAM', 'TERM_PROGRAM_VERSION', 'TMUX', 'CI'],
@@ -52,23 +52,22 @@ const TERMINAL: VariableList = {
   prefixes: [],
 }
 
-/** Loads code into a process: kept for workers, which are the same program as their parent. */
+/** Options that can load code. Passed on to workers, which run the same program as their parent. */
 const LOADERS: VariableList = { names: ['NODE_OPTIONS', 'LD_PRELOAD'], prefixes: [] }
 
-/** A secret may share its prefix with something harmless, such as NVIDIA_API_KEY. */
+/** Excludes secrets that have one of the prefixes, such as NVIDIA_API_KEY. */
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASS|CREDENTIAL|COOKIE|AUTH/i
 
-/** `STARLING_AUTH__…`: a setting of one section of the configuration. */
+/** Matches the setting of a section of the configuration: `STARLING_AUTH__…`. */
 const SECTION_SETTING = /^STARLING_([A-Z0-9]+)__/
 
-/** Sections of the configuration that only one process reads. */
+/** Sections of the configuration that are for one kind of process only. */
 const OWNED_SECTIONS: readonly string[] = [...ROLES, 'mesh']
 
 /**
- * What the engine's process gets of the environment of its parent. Model files come from strangers,
- * and native code reads them there: so it gets nothing that opens a door. All settings of Starling
- * are left out, because keys of servers and tokens stand among them, and a proxy whose address holds
- * a user name.
+ * The environment of the engine's process, derived from that of its parent. This process parses model
+ * files from untrusted sources in native code, so it gets no secrets: no settings of Starling, which may
+ * contain API keys and tokens, and no proxy address with a user name.
  */
 export function engineEnvironment(parent: Environment): Record<string, string> {
   const proxies = chosen(parent, [PROXIES])
@@ -79,8 +78,8 @@ export function engineEnvironment(parent: Environment): Record<string, string> {
 }
 
 /**
- * What a worker gets of the environment of the mesh that starts it: the settings of its own role and
- * those that all share, and what its work needs.
+ * The environment of a worker that a mesh starts, derived from that of the mesh: the settings of its role
+ * and those of all roles, and the variables that this role needs.
  */
 export function workerEnvironment(role: Role, parent: Environment): Record<string, string> {
   const lists = [BASE, LOADERS]

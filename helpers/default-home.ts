@@ -1,2 +1,2 @@
-/** Where a home is when nobody says where, from the folder that a command is run in. */
+/** The default home, relative to the working directory. */
 export const DEFAULT_HOME = './data'

@@ -110,8 +110,8 @@ export interface Engine {
   /** Valid from the first load on. @throws StarlingError INTERNAL before it */
   info(): EngineInfo
   /**
-   * Computes with that many threads at most, from the next evaluation on. Left out by an engine that
-   * computes elsewhere.
+   * Limits the threads that it computes with, from the next evaluation on. Left out by an engine that
+   * computes on another server.
    */
   limitThreads?(threads: number): void
   /** Left out by an engine that cannot crash apart from its worker. */

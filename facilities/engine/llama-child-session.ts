@@ -132,7 +132,7 @@ export class LlamaChildSession {
     }
   }
 
-  /** While the model is loaded, its threads are measured with all that there are. */
+  /** Takes effect once the model is loaded: until then, threads are measured without a limit. */
   #limitThreads(maxThreads: number): void {
     this.#maxThreads = maxThreads
     this.#runtime?.limitThreads(maxThreads)

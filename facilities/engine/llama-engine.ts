@@ -278,7 +278,7 @@ export class LlamaEngine implements Engine {
   #loadMessage(): LoadMessage {
     const { model, modelsDirectory, hubUrl, hubToken } = this.#options
     const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
-    // A model file from elsewhere is not to be read in a process that holds the token.
+    // The process that parses a model file has the token only if it needs it to fetch that file.
     const isFromHub = parseModelReference(model).source.kind === 'hub'
     return {
       kind: 'load',

@@ -52,7 +52,7 @@ export const loadMessageSchema = z.strictObject({
   slots: z.number().int().min(1).max(256),
   contextTokens: z.number().int().min(2),
   threads: z.union([z.number().int().min(1), z.literal('auto')]),
-  /** Fewer than that, while others share the machine. */
+  /** The most threads to compute with while other processes share the machine. */
   maxThreads: z.number().int().min(1).optional(),
   gpu: gpuSchema,
   gpuLayers: z.union([z.number().int().min(0), z.literal('auto')]),
@@ -113,7 +113,7 @@ export const toChildSchema = z.discriminatedUnion('kind', [
   /** The reader took tokens: as many more may be sent. */
   z.strictObject({ kind: z.literal('credit'), id, tokens: z.number().int().positive() }),
   z.strictObject({ kind: z.literal('cancel'), id }),
-  /** From now on that many threads may be computed with. */
+  /** Changes the most threads to compute with. */
   z.strictObject({ kind: z.literal('threads'), maxThreads: z.number().int().min(1) }),
   /** To be answered by `pong`, which a child that hangs does not. */
   z.strictObject({ kind: z.literal('ping') }),

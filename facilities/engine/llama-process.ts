@@ -74,7 +74,7 @@ export class LlamaProcess {
       detached: true,
       // A debugger's port of the parent is taken.
       execArgv: [],
-      // Without the last one an abort starts a debugger first, where there is one.
+      // GGML_NO_BACKTRACE: otherwise an abort starts a debugger first, if one is installed.
       env: { ...engineEnvironment(process.env), GGML_NO_BACKTRACE: '1' },
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -165,7 +165,7 @@ export class LlamaProcess {
     if (this.#inboxes.has(id)) this.#send({ kind: 'credit', id, tokens })
   }
 
-  /** Computes with that many threads at most. */
+  /** Limits the threads that the model computes with. */
   limitThreads(maxThreads: number): void {
     this.#send({ kind: 'threads', maxThreads })
   }

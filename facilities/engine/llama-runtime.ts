@@ -170,11 +170,11 @@ export class LlamaRuntime {
   }
 
   /**
-   * Computes with that many threads at most, from the next evaluation on; with no more than were chosen
-   * when the model was loaded.
+   * Limits the threads that the model computes with, from the next evaluation on. It never uses more than
+   * were chosen when it was loaded.
    */
   limitThreads(threads: number): void {
-    // Each evaluation asks how many of these it may have.
+    // Read by node-llama-cpp before each evaluation.
     this.#parts.llama.maxThreads = threads
   }
 
@@ -270,7 +270,7 @@ async function tuningOf(
   const measured = async () => await measure(model, processors, clock)
   if (file === null) return await measured()
   return await file.alone(clock, async () => {
-    // Another process may have measured it meanwhile.
+    // Another process may have measured it in the meantime.
     const found = await file.find(subject)
     if (found !== null) return found
     const tuning = await measured()

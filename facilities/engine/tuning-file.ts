@@ -18,7 +18,7 @@ const tuningSchema = z.strictObject({
   promptChunkTokens: z.number().int().min(1).max(63),
 })
 
-/** A measurement takes half a second, of a large model a few seconds. */
+/** A measurement takes half a second, or a few seconds for a large model. */
 const MEASURE_WAIT_MS = 20_000
 
 /** Raised when models are measured in another way: what was found before does not stay. */
@@ -57,8 +57,8 @@ export class TuningFile {
   }
 
   /**
-   * Does something, a measurement, while no other process that has this file measures: two at once
-   * would take the processors from each other. One that takes too long is not waited for.
+   * Runs a measurement while no other process that uses this file runs one, because two at a time
+   * would slow each other down. After {@link MEASURE_WAIT_MS} it is run anyway.
    */
   async alone<Result>(clock: Clock, work: () => Promise<Result>): Promise<Result> {
     const lock = await this.#lock(clock)
@@ -77,7 +77,7 @@ export class TuningFile {
       const options = { clock, signal: giveUp.signal, onWait: () => undefined }
       return await FileLock.take(`${this.#path}.lock`, options)
     } catch {
-      // It is held for too long, or cannot be made: the measurement is only less exact.
+      // Held for too long, or not to be created: then the measurement is less exact.
       return undefined
     } finally {
       timer.cancel()
@@ -93,7 +93,7 @@ export class TuningFile {
     const temporary = `${this.#path}.${process.pid}.partial`
     try {
       await makeFolder(dirname(this.#path))
-      // Left by a process of the same id that crashed, or a link to another file.
+      // Left by a crashed process of the same id, or a link to another file.
       await rm(temporary, { force: true })
       const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`
       await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
@@ -110,7 +110,7 @@ export class TuningFile {
       const bytes = await readTrustedFile(this.#path, { maxBytes: MAX_FILE_BYTES })
       return bytes === undefined ? [] : fileSchema.parse(JSON.parse(bytes.toString())).entries
     } catch {
-      // Damaged, or not to be trusted: nothing is remembered.
+      // Damaged or not trusted: nothing is remembered.
       return []
     }
   }

@@ -15,13 +15,13 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined
   /** Called once, when somebody else holds it. */
   readonly onWait: () => void
-  /** Whether the file stays: for a lock that is taken every moment. Default: it does not. */
+  /** Whether the file is kept when the lock is released, for frequent use. Default: false. */
   readonly isKept?: boolean
 }
 
 /**
  * A lock that processes share by a file's path; within one process it keeps callers apart as well.
- * The file is there only while somebody has or wants the lock, unless it is to be kept.
+ * The file exists only while the lock is held or waited for, unless it is kept.
  */
 export class FileLock {
   readonly #path: string
@@ -38,8 +38,8 @@ export class FileLock {
    * Waits until nobody else holds it, for as long as that takes.
    *
    * @param path of a file in a folder that is there
-   * @throws StarlingError HOME_UNUSABLE when what is there cannot be trusted; the error of the file
-   *   system; the reason of the signal once it is aborted
+   * @throws StarlingError HOME_UNUSABLE if the file is not trusted; the error of the file system; the
+   *   reason of the signal once it is aborted
    */
   static async take(path: string, options: LockOptions): Promise<FileLock> {
     let waits = false

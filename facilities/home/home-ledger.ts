@@ -1,6 +1,6 @@
 import { type FileHandle, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-// The kernel's lock: it is gone with the process that held it, even when that was killed.
+// A lock of the kernel: it is released when its process ends, also when that is killed.
 import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import type { z } from 'zod'
@@ -12,29 +12,29 @@ import { openTrustedFile } from './trusted-file.js'
 
 const ENDING = '.json'
 
-/** An entry takes about 200 bytes. */
+/** An entry has about 120 bytes. */
 const MAX_ENTRY_BYTES = 4_096
 
-/** Nobody works on a ledger for longer than milliseconds; one who was stopped in it keeps it. */
+/** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
 const LEDGER_TIMEOUT_MS = 5_000
 
 /**
- * What the processes of a home tell each other: an entry each, in a file that is locked for as long as
- * its process lives. Of one that is gone, however it went, the next one to look removes the entry.
+ * Information that the processes of a home share: one entry for each, in a file that the process keeps
+ * locked while it runs. Entries of processes that have ended are removed by the next update.
  */
 export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
-  /** Tells this process from the others. */
+  /** Identifies this process among the others. */
   readonly name: string
   readonly #folder: string
   readonly #schema: Schema
   readonly #clock: Clock
   #file: FileHandle | null = null
-  #entered = ''
+  #written = ''
   #turn: Promise<unknown> = Promise.resolve()
 
   /**
-   * @param options.folder a folder of the home that holds nothing else
-   * @param options.name tells this process from the others: the name of its worker's folder
+   * @param options.folder a folder of the home for this ledger alone
+   * @param options.name identifies this process: the name of its worker's folder
    */
   constructor(options: { folder: string; name: string; schema: Schema; clock: Clock }) {
     super()
@@ -45,12 +45,13 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   }
 
   /**
-   * Lets `decide` see the entries of the others, by name, and enters what it returns. Nobody else
-   * decides meanwhile. An entry that was not understood, of another version say, is undefined.
+   * Updates the entry of this process while no other process can update its own.
    *
-   * @returns what was entered
-   * @throws StarlingError DRAINING once closed; OVERLOADED when another process keeps the ledger;
-   *   HOME_UNUSABLE; the error of the file system; what `decide` throws
+   * @param decide gets the entries of the other processes by name and returns the new entry. An entry
+   *   that cannot be read, for example one of another version, is undefined.
+   * @returns the new entry
+   * @throws StarlingError DRAINING once closed; OVERLOADED if another process holds the lock for too
+   *   long; HOME_UNUSABLE; the error of the file system; what `decide` throws
    */
   async update(
     decide: (others: ReadonlyMap<string, z.output<Schema> | undefined>) => z.output<Schema>,
@@ -58,20 +59,20 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     await this.ready()
     return await this.#locked(async () => {
       const file = this.#file
-      if (file === null) throw new StarlingError('DRAINING', 'The processor is leaving its home')
+      if (file === null) throw new StarlingError('DRAINING', 'The processor is shutting down')
       const entry = decide(await this.#others())
       const text = `${JSON.stringify(entry)}\n`
-      // Whoever only looks leaves the disk in peace.
-      if (text === this.#entered) return entry
-      this.#entered = ''
+      // An unchanged entry is not written again.
+      if (text === this.#written) return entry
+      this.#written = ''
       await file.truncate(0)
       await file.write(text, 0)
-      this.#entered = text
+      this.#written = text
       return entry
     })
   }
 
-  /** @throws StarlingError HOME_IN_USE when another process has that name; as {@link update} */
+  /** @throws StarlingError HOME_IN_USE if another process has the same name; as {@link update} */
   protected override async _open(): Promise<void> {
     await this.#locked(async () => {
       const file = await openTrustedFile(this.#path(this.name), 'create')
@@ -90,7 +91,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     try {
       await this.#locked(async () => await unlink(this.#path(this.name)))
     } catch {
-      // It is not locked any more then, and whoever looks next removes it.
+      // Once it is unlocked, the next update of another process removes it.
     } finally {
       await file.close()
     }
@@ -131,16 +132,16 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     try {
       return this.#schema.parse(JSON.parse(await file.readFile('utf8')))
     } catch {
-      // Nothing is entered yet, or by another version.
+      // Not written yet, or written by another version.
       return undefined
     }
   }
 
-  /** This process's own calls wait for each other without asking the file system. */
+  /** Calls within this process are queued here, so that they need not poll the lock. */
   #locked<Result>(work: () => Promise<Result>): Promise<Result> {
     const turn = this.#turn.then(() => this.#lockedNow(work))
     this.#turn = turn.catch(() => {
-      // Whoever asked is told.
+      // Reported to the caller.
     })
     return turn
   }
@@ -148,7 +149,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   async #lockedNow<Result>(work: () => Promise<Result>): Promise<Result> {
     const giveUp = new AbortController()
     const timer = this.#clock.schedule(LEDGER_TIMEOUT_MS, () => {
-      const why = `Another process has kept ${this.#folder} to itself for ${LEDGER_TIMEOUT_MS / 1000} s`
+      const why = `Another process has held the lock in ${this.#folder} for ${LEDGER_TIMEOUT_MS / 1000} s`
       giveUp.abort(new StarlingError('OVERLOADED', why, { retryAfterMs: LEDGER_TIMEOUT_MS }))
     })
     let lock: FileLock

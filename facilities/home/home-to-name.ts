@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { DEFAULT_HOME } from '../../helpers/default-home.js'
 
 /**
- * The home that a command has to name to be run in the same one; undefined for the default one.
+ * The home to be named in a suggested command; undefined if it is the default one.
  *
  * @param home an absolute path
  */

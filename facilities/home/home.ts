@@ -10,19 +10,19 @@ import { assertTrustedFolder } from './trusted-folder.js'
 /** The layout of a home that this code reads and writes. */
 const HOME_VERSION = '1'
 
-/** A number and a line end. */
+/** The file contains a number and a newline. */
 const MAX_VERSION_BYTES = 1024
 
 /**
  * The folder that everything of Starling on one machine lives in. It is a trust domain: the workers
  * that share it belong to one user and enrol themselves with the root key in it.
  *
- *     mesh/             root key, mesh secret, which of them belong together, how far the store of auth
- *                       had come
+ *     mesh/             root key, mesh secret, a record of which keys belong together, and how far the
+ *                       store of auth had come
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models
- *     shares/           what each processor takes of the machine
+ *     shares/           how much of the machine each processor uses
  *     logs/
  *     version
  */
@@ -37,12 +37,12 @@ export class Home {
   /**
    * Opens the home, making it if it is not there.
    *
-   * @throws StarlingError HOME_UNUSABLE when it cannot be written or trusted (see
-   *   {@link assertTrusted}), or was made by another version
+   * @throws StarlingError HOME_UNUSABLE if it cannot be written, is not trusted (see
+   *   {@link assertTrusted}), or was created by another version
    */
   static async open(directory: string): Promise<Home> {
     const home = new Home(directory)
-    await home.#makeTrusted(directory, { above: true })
+    await home.#makeTrusted(directory, { parents: true })
     const version = await home.#version()
     if (version === undefined) await writeVersion(home.path('version'))
     else home.#assertVersion(version)
@@ -50,7 +50,7 @@ export class Home {
   }
 
   /**
-   * Opens a home that is there; undefined when there is none. Makes nothing.
+   * Opens an existing home; undefined if there is none. Creates nothing.
    *
    * @throws StarlingError as {@link open}
    */
@@ -60,9 +60,9 @@ export class Home {
       await lstat(directory)
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) return undefined
-      // A file is in the way: said below.
+      // Reported below: a parent folder is a file.
     }
-    await home.#makeTrusted(directory, { above: true })
+    await home.#makeTrusted(directory, { parents: true })
     const version = await home.#version()
     if (version === undefined) return undefined
     home.#assertVersion(version)
@@ -75,20 +75,20 @@ export class Home {
   }
 
   /**
-   * The absolute path of a folder in the home, made if it is not there, for its owner alone.
+   * The absolute path of a folder in the home. It is created, for its owner alone, if it is missing.
    *
-   * @throws StarlingError HOME_UNUSABLE when it cannot be made or trusted
+   * @throws StarlingError HOME_UNUSABLE if it cannot be created or is not trusted
    */
   async folder(...parts: string[]): Promise<string> {
     let path = this.directory
     for (const part of parts) {
       path = join(path, part)
-      await this.#makeTrusted(path, { above: false })
+      await this.#makeTrusted(path, { parents: false })
     }
     return path
   }
 
-  async #makeTrusted(path: string, options: { above: boolean }): Promise<void> {
+  async #makeTrusted(path: string, options: { parents: boolean }): Promise<void> {
     try {
       await makeFolder(path)
       await assertTrustedFolder(path, options)
@@ -113,7 +113,7 @@ export class Home {
     }
   }
 
-  /** It is empty while another worker is only just writing it. */
+  /** The version is empty while another worker is writing it. */
   #assertVersion(version: string): void {
     if (version === HOME_VERSION || version === '') return
     throw new StarlingError(
@@ -123,7 +123,7 @@ export class Home {
   }
 }
 
-/** Two workers that start at once write the same line. */
+/** Workers that start at the same time write the same line. */
 async function writeVersion(path: string): Promise<void> {
   try {
     const file = await openTrustedFile(path, 'create')

@@ -9,16 +9,16 @@ import { loadOrCreateSecret, readSecret } from './secret-file.js'
 
 const KEY_BYTES = 32
 
-/** Enough of a public key to tell two meshes apart, as in the logs. */
+/** As many digits of a public key as logs show. */
 const SHOWN_DIGITS = 12
 
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
-/** Which keys belong to the mesh of a home. Tells neither of them. */
+/** Identifies the keys of a mesh without containing them. */
 const recordSchema = z.strictObject({
   version: z.literal(1),
   rootPublicKey: digestSchema,
-  /** SHA-256 of the mesh secret, after a text that no other use of the secret begins with. */
+  /** SHA-256 of a fixed prefix and the mesh secret. */
   secretHash: digestSchema,
 })
 
@@ -34,7 +34,7 @@ export interface MeshKeys {
   readonly secret: Uint8Array
 }
 
-/** Where the parts of a mesh are. */
+/** The paths of the files in `mesh/`. */
 interface MeshPaths {
   readonly root: string
   readonly secret: string
@@ -42,13 +42,12 @@ interface MeshPaths {
 }
 
 /**
- * The mesh of a home. The first worker to ask makes it, whichever that is.
+ * The mesh of a home. The first worker that starts in the home creates it.
  *
- * Which keys belong together is written down beside them, in `mesh.json`: one that is lost later is
- * not made anew, and one of another mesh is not taken for this one's.
+ * `mesh.json` records which keys belong together. A key that is lost is therefore not created again,
+ * and a key of another mesh is detected.
  *
- * @throws StarlingError HOME_UNUSABLE when a key is missing, damaged, of another mesh, or cannot be
- *   trusted
+ * @throws StarlingError HOME_UNUSABLE if a key is missing, damaged, of another mesh, or not trusted
  */
 export async function openMeshKeys(home: Home, random: Random): Promise<MeshKeys> {
   await home.folder('mesh')
@@ -63,7 +62,7 @@ export async function openMeshKeys(home: Home, random: Random): Promise<MeshKeys
 }
 
 /**
- * The mesh of a home; undefined when there is none. Makes nothing.
+ * The mesh of a home; undefined if there is none. Creates nothing.
  *
  * @throws StarlingError as {@link openMeshKeys}
  */
@@ -72,7 +71,7 @@ export async function findMeshKeys(home: Home): Promise<MeshKeys | undefined> {
   const record = await readRecord(paths)
   if (record !== undefined) return await recordedKeys(paths, record)
   const [seed, secret] = [await readKey(paths.root), await readKey(paths.secret)]
-  // With one of them, a worker is only just making the mesh.
+  // If only one of them exists, a worker is creating the mesh right now.
   return seed === undefined || secret === undefined ? undefined : meshOf(seed, secret)
 }
 
@@ -126,14 +125,14 @@ function parseRecord(path: string, bytes: Buffer): MeshRecord {
   } catch (cause) {
     throw new StarlingError(
       'HOME_UNUSABLE',
-      `${path} is damaged or of another version; restore it from a backup, or remove it if the ` +
-        'keys beside it are those of this mesh',
+      `${path} is damaged or was written by another version; restore it from a backup, or remove it ` +
+        'if the keys in its folder belong to this mesh',
       { cause },
     )
   }
 }
 
-/** The keys that a record describes: none of them is made when it is missing. */
+/** The keys that a record identifies. A missing key is an error. */
 async function recordedKeys(paths: MeshPaths, record: MeshRecord): Promise<MeshKeys> {
   const existing = async (path: string) => {
     const key = await readKey(path)
@@ -141,9 +140,8 @@ async function recordedKeys(paths: MeshPaths, record: MeshRecord): Promise<MeshK
     const folder = dirname(path)
     throw new StarlingError(
       'HOME_UNUSABLE',
-      `${path} is missing, and ${paths.record} says that it belongs to the mesh ` +
-        `${shown(record.rootPublicKey)}; restore it from a backup, or move ${folder} away to begin ` +
-        'a new mesh',
+      `${path} is missing, but ${paths.record} records the mesh ${shown(record.rootPublicKey)}; ` +
+        `restore the key from a backup, or move ${folder} away to create a new mesh`,
     )
   }
   const keys = meshOf(await existing(paths.root), await existing(paths.secret))
@@ -154,13 +152,13 @@ async function recordedKeys(paths: MeshPaths, record: MeshRecord): Promise<MeshK
 function assertRecorded(paths: MeshPaths, record: MeshRecord, { mesh, secret }: MeshKeys): void {
   if (record.rootPublicKey !== mesh) {
     throw foreign(
-      `${paths.root} is the key of the mesh ${shown(mesh)}, and ${paths.record} is of the mesh ` +
-        shown(record.rootPublicKey),
+      `${paths.root} is the root key of the mesh ${shown(mesh)}, but ${paths.record} records the ` +
+        `mesh ${shown(record.rootPublicKey)}`,
     )
   }
   if (record.secretHash !== hashOf(secret)) {
     throw foreign(
-      `${paths.secret} is not the secret of the mesh ${shown(mesh)}, which ${paths.record} describes`,
+      `${paths.secret} is not the secret of the mesh ${shown(mesh)}, which ${paths.record} records`,
     )
   }
 }

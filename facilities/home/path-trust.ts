@@ -2,32 +2,33 @@ import type { Stats } from 'node:fs'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { shellWord } from '../../helpers/shell-word.js'
 
-/** The bits of a mode that let the group and everybody write. */
-const OTHERS_WRITE = 0o022
-/** The bits of a mode that let anybody but the owner do anything. */
-const OTHERS_ANYTHING = 0o077
-/** In a folder with this bit nobody may replace what belongs to another: /tmp has it. */
+/** Mode bits: writable by the group or by everyone. */
+const WRITABLE_BY_OTHERS = 0o022
+/** Mode bits: any access for the group or for everyone. */
+const ACCESSIBLE_TO_OTHERS = 0o077
+/** Mode bit: writable by everyone. */
+const WRITABLE_BY_EVERYONE = 0o002
+/** Mode bit: in this folder, as in /tmp, only the owner of an entry may rename or delete it. */
 const STICKY = 0o1000
-const EVERYBODY_WRITES = 0o002
 
 const ROOT = 0
 
-/** What something in a home has to be. Of a `secret`, others may not even read the file. */
+/** What a path in a home must be. A `secret` is a file that other users cannot read either. */
 export type Expected = 'folder' | 'file' | 'secret'
 
-/** The user as whom this process opens files; undefined where the system has no user ids. */
+/** The effective user id of this process; undefined on systems without user ids. */
 export function currentUser(): number | undefined {
   return process.geteuid?.()
 }
 
 /**
- * Decides whether something in a home can be trusted as sshd decides it for what is in `~/.ssh`
- * (StrictModes): it belongs to this user or to root, nobody else may change it, and a secret belongs
- * to this user and nobody else may read it. A file is a regular file: a FIFO would keep its reader
- * waiting, and through a link another file would be written.
+ * Checks a file or folder of a home by the rules of sshd for `~/.ssh` (StrictModes): it is owned by
+ * this user or by root and not writable by other users. A secret is owned by this user and not
+ * accessible to others. A file is a regular file: opening a FIFO would block, and opening a symbolic link
+ * would read or write another file.
  *
- * @param user who runs this process; undefined skips the question whose it is
- * @throws StarlingError HOME_UNUSABLE that names the path, its owner, its mode and what mends it
+ * @param user the user that runs this process; undefined skips the check of the owner
+ * @throws StarlingError HOME_UNUSABLE with the path, its owner, its mode and a command that fixes it
  */
 export function assertTrusted(
   path: string,
@@ -37,35 +38,35 @@ export function assertTrusted(
 ): void {
   const quoted = shellWord(path)
   if (expected === 'folder' ? !found.isDirectory() : !found.isFile()) {
-    const wanted = expected === 'folder' ? 'folder' : 'file'
-    throw distrusted(path, found, `is ${kindOf(found)} and not a ${wanted}`, mendKind(path, found))
+    const wanted = expected === 'folder' ? 'a folder' : 'a regular file'
+    throw distrusted(path, found, `is ${kindOf(found)}, not ${wanted}`, replacement(path, found))
   }
   if (!isOwned(found, expected, user)) {
     const recursively = expected === 'folder' ? '-R ' : ''
     const asRoot = user === ROOT ? '' : 'sudo '
     const command = `${asRoot}chown ${recursively}${user} ${quoted}`
-    throw distrusted(path, found, `does not belong to user ${user}, who runs this`, command)
+    throw distrusted(path, found, `is not owned by user ${user}, which runs this process`, command)
   }
-  if (expected === 'secret' && (found.mode & OTHERS_ANYTHING) !== 0) {
-    const why = 'holds a secret but others can read or change it'
+  if (expected === 'secret' && (found.mode & ACCESSIBLE_TO_OTHERS) !== 0) {
+    const why = 'contains a secret and is accessible to other users'
     throw distrusted(path, found, why, `chmod 600 ${quoted}`)
   }
-  if ((found.mode & OTHERS_WRITE) !== 0) {
-    throw distrusted(path, found, 'can be changed by others', `chmod go-w ${quoted}`)
+  if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+    throw distrusted(path, found, 'is writable by other users', `chmod go-w ${quoted}`)
   }
 }
 
 /**
- * Refuses a folder above a home in which everybody may replace the home. Unlike sshd it lets a group
- * write there, and another user own it: in a checkout that a umask of 002 or another user made, that
- * is the rule. They could replace the home as a whole by another one of this user, and no more: what
- * is in it is looked at when it is opened.
+ * Checks a parent folder of a home. Unlike sshd, it may be writable by its group and owned by another
+ * user, because many checkouts are (a umask of 002, a container that runs as root). Whoever can write
+ * there can only replace the home by another home of the same user: all files in it are checked when
+ * they are opened.
  *
- * @throws StarlingError HOME_UNUSABLE
+ * @throws StarlingError HOME_UNUSABLE if everyone can write in it and it has no sticky bit
  */
-export function assertFixed(path: string, found: Stats): void {
-  if ((found.mode & EVERYBODY_WRITES) === 0 || (found.mode & STICKY) !== 0) return
-  const why = 'is above the home, and everybody can replace what is in it'
+export function assertTrustedParent(path: string, found: Stats): void {
+  if ((found.mode & WRITABLE_BY_EVERYONE) === 0 || (found.mode & STICKY) !== 0) return
+  const why = 'is a parent folder of the home and is writable by everyone'
   throw distrusted(path, found, why, `chmod o-w ${shellWord(path)}`)
 }
 
@@ -90,9 +91,10 @@ function kindOf(found: Stats): string {
   return found.isFile() ? 'a file' : 'a device'
 }
 
-function mendKind(path: string, found: Stats): string {
+/** The command that makes room for a regular file. */
+function replacement(path: string, found: Stats): string {
   const quoted = shellWord(path)
-  // What the link leads to takes its place.
+  // Moves the target of the link to the place of the link.
   if (found.isSymbolicLink()) return `mv "$(realpath ${quoted})" ${quoted}`
   return found.isDirectory() ? `mv ${quoted} ${shellWord(`${path}.old`)}` : `rm ${quoted}`
 }

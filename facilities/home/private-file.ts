@@ -4,9 +4,9 @@ import { isStarlingError, StarlingError } from '../../helpers/errors/starling-er
 import type { Random } from '../clock/random.js'
 import { unusablePath } from './disk-failure.js'
 import { isSystemError } from './system-error.js'
-import { readTrustedFileNow } from './trusted-file.js'
+import { readTrustedFileSync } from './trusted-file.js'
 
-/** The largest, the history of chats, has 500 lines of 4,096 characters at most. */
+/** The largest is the chat history: at most 500 lines of 4,096 characters. */
 const MAX_PRIVATE_BYTES = 16_777_216
 
 /**
@@ -62,16 +62,16 @@ export async function readPrivateFile<Schema extends z.ZodType>(
 }
 
 /**
- * The text of such a file, or undefined when there is none.
+ * The text of such a file, or undefined if there is none.
  *
- * @throws StarlingError HOME_UNUSABLE when it cannot be read or trusted
+ * @throws StarlingError HOME_UNUSABLE if it cannot be read or is not trusted
  */
 export async function readPrivateText(path: string): Promise<string | undefined> {
   try {
     // At once: the session is read before each question, and what an asynchronous read of so small a
     // file spends on four trips to the thread pool is felt in the first token.
     const limit = { isSecret: true, maxBytes: MAX_PRIVATE_BYTES }
-    return readTrustedFileNow(path, limit)?.toString('utf8')
+    return readTrustedFileSync(path, limit)?.toString('utf8')
   } catch (cause) {
     if (isStarlingError(cause)) throw cause
     throw new StarlingError('HOME_UNUSABLE', `${path} cannot be read`, { cause })

@@ -8,7 +8,7 @@ import { readTrustedFile } from './trusted-file.js'
 /** Readable and writable by its owner alone. */
 const OWNER_ONLY = 0o600
 
-/** A key in PEM takes some 250 bytes. */
+/** A private key in PEM has about 250 bytes. */
 const MAX_SECRET_BYTES = 65_536
 
 /**
@@ -16,8 +16,8 @@ const MAX_SECRET_BYTES = 65_536
  * name whole and with mode 0600 or not at all: it is written under another name and then linked,
  * which fails for all but one of several processes. All of them return the same content.
  *
- * @throws StarlingError HOME_UNUSABLE when it can be neither read nor made, or cannot be trusted: it
- *   belongs to somebody else, others than its owner can read it, or it is no regular file
+ * @throws StarlingError HOME_UNUSABLE if it can be neither read nor created, or is not trusted: see
+ *   {@link assertTrusted}
  */
 export async function loadOrCreateSecret(
   path: string,
@@ -52,15 +52,15 @@ async function createSecret(path: string, random: Random, content: Uint8Array): 
 }
 
 /**
- * The content of a file that holds a secret; undefined when there is none.
+ * The content of a file that holds a secret; undefined if there is no file.
  *
- * @throws StarlingError HOME_UNUSABLE when it cannot be read or trusted
+ * @throws StarlingError HOME_UNUSABLE if it cannot be read or is not trusted
  */
 export async function readSecret(path: string): Promise<Buffer | undefined> {
   try {
     return await readTrusted(path)
   } catch (cause) {
-    // Such as a folder above it that is a file.
+    // For example because a parent folder is a file.
     throw unusablePath(path, 'cannot be read', cause)
   }
 }

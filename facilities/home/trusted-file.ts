@@ -4,42 +4,42 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { assertTrusted, currentUser } from './path-trust.js'
 import { isSystemError } from './system-error.js'
 
-/** How a file of a home is opened: what is in the way is neither followed nor waited for. */
-const WARILY = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
+/** Added to every open: fails at a symbolic link and does not block at a FIFO. */
+const SAFE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
 
-/** Flags for {@link openTrustedFile}. */
+/** How {@link openTrustedFile} opens a file. */
 export const FILE_ACCESS = {
   read: constants.O_RDONLY,
-  /** Reads and writes a file that is there. */
+  /** Reads and writes an existing file. */
   update: constants.O_RDWR,
-  /** The same, of a file that is made when it is missing. */
+  /** Reads and writes a file that is created if it is missing. */
   create: constants.O_RDWR | constants.O_CREAT,
-  /** Writes at the end of a file, which is made when it is missing. */
+  /** Appends to a file that is created if it is missing. */
   append: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT,
 } as const
 
 /** Readable and writable by its owner alone. */
 const OWNER_ONLY = 0o600
 
-/** Whose a file has to be, and who may read it. */
+/** What is required of a file. */
 export interface FileTrust {
-  /** Whether nobody but its owner may read it. Default: they may. */
+  /** Whether it must be accessible to its owner alone. Default: false. */
   readonly isSecret?: boolean
-  /** Who runs this process. Default: whoever does. */
+  /** The user that runs this process. Default: the effective user. */
   readonly user?: number | undefined
 }
 
-/** How much of a file is read. */
+/** What is required of a file that is read whole. */
 export interface ReadLimit extends FileTrust {
   /** A longer file is refused. */
   readonly maxBytes: number
 }
 
 /**
- * Opens a file of a home that can be trusted: see {@link assertTrusted}. It is looked at once it is
- * open, so that it cannot be replaced in between.
+ * Opens a file of a home and checks it with {@link assertTrusted}. The open file is checked, so it cannot
+ * be replaced between the check and its use.
  *
- * @throws StarlingError HOME_UNUSABLE when it cannot be trusted; the error of the file system
+ * @throws StarlingError HOME_UNUSABLE if it is not trusted; the error of the file system
  */
 export async function openTrustedFile(
   path: string,
@@ -48,9 +48,9 @@ export async function openTrustedFile(
 ): Promise<FileHandle> {
   let file: FileHandle
   try {
-    file = await open(path, FILE_ACCESS[access] | WARILY, OWNER_ONLY)
+    file = await open(path, FILE_ACCESS[access] | SAFE_FLAGS, OWNER_ONLY)
   } catch (error) {
-    // Why it cannot be opened shows in what lies there.
+    // The reason may be that it is a link, a FIFO or a file of another user.
     const found = await lstat(path).catch(() => undefined)
     if (found !== undefined) assertTrustedFile(path, found, trust)
     throw error
@@ -65,10 +65,9 @@ export async function openTrustedFile(
 }
 
 /**
- * The content of a file of a home that can be trusted; undefined when there is none.
+ * The content of a file of a home, checked as by {@link openTrustedFile}; undefined if there is no file.
  *
- * @throws StarlingError HOME_UNUSABLE when it cannot be trusted or is too long; the error of the file
- *   system
+ * @throws StarlingError HOME_UNUSABLE if it is not trusted or too long; the error of the file system
  */
 export async function readTrustedFile(
   path: string,
@@ -89,14 +88,14 @@ export async function readTrustedFile(
   }
 }
 
-/** As {@link readTrustedFile}, at once. */
-export function readTrustedFileNow(
+/** As {@link readTrustedFile}, synchronously. */
+export function readTrustedFileSync(
   path: string,
   { maxBytes, ...trust }: ReadLimit,
 ): Buffer | undefined {
   let descriptor: number
   try {
-    descriptor = openSync(path, FILE_ACCESS.read | WARILY)
+    descriptor = openSync(path, FILE_ACCESS.read | SAFE_FLAGS)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return undefined
     const found = lstatSync(path, { throwIfNoEntry: false })
@@ -132,6 +131,6 @@ function assertLength(path: string, sizeBytes: number, maxBytes: number): void {
   if (sizeBytes <= maxBytes) return
   throw new StarlingError(
     'HOME_UNUSABLE',
-    `${path} has ${sizeBytes} bytes, and at most ${maxBytes} are read; remove it`,
+    `${path} has ${sizeBytes} bytes, more than the limit of ${maxBytes}; remove it`,
   )
 }

@@ -1,33 +1,33 @@
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { assertFixed, assertTrusted, currentUser } from './path-trust.js'
+import { assertTrusted, assertTrustedParent, currentUser } from './path-trust.js'
 
 /**
- * Makes sure that a folder can be trusted: see {@link assertTrusted}. It may be reached by a link; then
- * what the link leads to is looked at, with all folders above it.
+ * Checks a folder with {@link assertTrusted}. If it is a symbolic link, the target and all parent
+ * folders of the target are checked.
  *
- * @param options.above whether the folders above it are looked at in any case: of the home itself
- * @param options.user who runs this process
+ * @param options.parents whether to check the parent folders in any case
+ * @param options.user the user that runs this process. Default: the effective user
  * @throws StarlingError HOME_UNUSABLE; the error of the file system
  */
 export async function assertTrustedFolder(
   path: string,
-  options: { readonly above: boolean; readonly user?: number | undefined },
+  options: { readonly parents: boolean; readonly user?: number | undefined },
 ): Promise<void> {
   const user = options.user ?? currentUser()
   const isLink = (await lstat(path)).isSymbolicLink()
-  const real = isLink || options.above ? await realpath(path) : path
+  const real = isLink || options.parents ? await realpath(path) : path
   assertTrusted(real, await lstat(real), 'folder', user)
-  if (!isLink && !options.above) return
+  if (!isLink && !options.parents) return
   for (let folder = real; dirname(folder) !== folder; ) {
     folder = dirname(folder)
-    assertFixed(folder, await lstat(folder))
+    assertTrustedParent(folder, await lstat(folder))
   }
 }
 
 /**
- * Makes sure that everything in a folder and below can be trusted, before it is handed to code that
- * opens files in its own way, such as a database's. Links are refused, to folders too.
+ * Checks a folder and everything below it with {@link assertTrusted}, before a library opens files in
+ * it. Symbolic links are refused, also those to folders.
  *
  * @throws StarlingError HOME_UNUSABLE; the error of the file system
  */

@@ -34,8 +34,7 @@ export async function openWorkerIdentity(
 ): Promise<WorkerIdentity> {
   const { meshKeys, clock, random } = options
   const keyPair = keyPairFromSeed(await loadKey(join(folder, 'identity.key'), random))
-  // Every peer, and at the hello even one that fails to prove itself, is shown it: so it says nothing
-  // about the machine.
+  // It must not identify the machine: peers see it in the hello before they have proved anything.
   const name = options.name.slice(0, 100)
   let current: { certificate: SignedCertificate; renewAt: number } | undefined
   return {

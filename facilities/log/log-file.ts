@@ -2,14 +2,14 @@ import { type FileHandle, rename } from 'node:fs/promises'
 import { unusablePath } from '../home/disk-failure.js'
 import { openTrustedFile } from '../home/trusted-file.js'
 
-/** A log that is larger than this when it is opened is set aside, and the one before it removed. */
+/** A log larger than this is rotated when it is opened. One rotated log is kept. */
 const LOG_BYTES = 10 * 1024 * 1024
 
 /**
- * Opens the log of a worker to be appended to.
+ * Opens the log of a worker for appending.
  *
  * @param path absolute, in a home
- * @throws StarlingError HOME_UNUSABLE when it cannot be written, or what is there cannot be trusted
+ * @throws StarlingError HOME_UNUSABLE if it cannot be written or is not trusted
  */
 export async function openLogFile(path: string): Promise<FileHandle> {
   try {

@@ -11,7 +11,7 @@ import { StoredFile } from './stored-file.js'
 
 const syncDescriptor = promisify(fsync)
 
-/** A file that is only opened when nothing else is in its place: see {@link assertTrusted}. */
+/** A file that is checked with {@link assertTrusted} before it is opened. */
 class TrustedRandomAccessFile extends RandomAccessFile {
   protected override _open(request: RandomAccessFile.OpenRequest): void {
     lstat(this.filename, (error: Error | null, found?: Stats) => {

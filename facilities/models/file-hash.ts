@@ -23,7 +23,7 @@ export interface FileHash {
  * @throws StarlingError CANCELLED
  */
 export async function hashFile(path: string, options: PrepareOptions): Promise<FileHash> {
-  // Without waiting for the writer of a FIFO: one has no bytes, and so is no model.
+  // Opening a FIFO would block otherwise.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     return await hashOpenFile(file, options)

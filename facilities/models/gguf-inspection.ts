@@ -22,7 +22,7 @@ export interface InspectedModel {
  */
 export async function inspectGguf(path: string): Promise<InspectedModel> {
   try {
-    // Without waiting for the writer of a FIFO.
+    // Opening a FIFO would block otherwise.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       return await inspectOpenFile(file)

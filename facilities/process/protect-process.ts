@@ -9,23 +9,23 @@ const run = promisify(execFile)
 /** prlimit takes milliseconds. */
 const LOWER_TIMEOUT_MS = 5_000
 
-/** Files and folders that are made from now on are for their owner alone. */
+/** New files and folders are accessible to their owner alone. */
 const OWNER_ONLY = 0o077
 
 /** `Max core file size        unlimited            unlimited            bytes` */
 const CORE_LIMIT = /^Max core file size\s+(\S+)/m
 
-/** What the operating system lets a process do about its core dumps. */
+/** How a process controls its own core dumps. */
 export interface CoreDumpControl {
-  /** The folder in which Linux describes this process. */
+  /** The folder of this process in /proc. */
   readonly processFolder: string
-  /** Sets the size limit of core files to 0, for this process and those that it starts. */
+  /** Sets the size limit of core files to 0, for this process and its children. */
   readonly lowerLimit: () => Promise<unknown>
 }
 
 const LINUX: CoreDumpControl = {
   processFolder: '/proc/self',
-  // Part of util-linux. Node can change no limit of its own process.
+  // prlimit is part of util-linux. Node.js has no function for it.
   lowerLimit: async () => {
     const { PATH = '/usr/bin:/bin' } = process.env
     const options = { env: { PATH }, timeout: LOWER_TIMEOUT_MS }
@@ -34,22 +34,25 @@ const LINUX: CoreDumpControl = {
 }
 
 /**
- * Keeps what this process and those that it starts have in memory, such as keys, out of core files,
- * and the files that they make from other users. To be called before a key is read.
+ * Disables core dumps, which would contain keys, and makes new files private, for this process and its
+ * children. Call it before a key is read.
  */
 export async function protectProcess(): Promise<void> {
   process.umask(OWNER_ONLY)
   if (await preventCoreDumps()) return
-  process.stderr.write('Core dumps cannot be switched off: a crash may write keys into a file.\n')
+  process.stderr.write(
+    'Core dumps cannot be disabled: after a crash, a core file may contain keys.\n',
+  )
 }
 
 /**
- * Prevents core dumps in two ways, because neither is enough everywhere: a program that core dumps are
- * piped to, such as apport, may disregard the size limit, and then gets a dump without any memory.
+ * Disables core dumps in two ways: by the size limit of core files, and by a filter that leaves all
+ * memory out of a dump. The filter is needed if core dumps are piped to a program, such as apport, that
+ * ignores the limit.
  *
- * Linux only. Elsewhere nothing is done: macOS sets the limit to 0 unless its owner raises it.
+ * Linux only. Other systems are left as they are; on macOS the limit is 0 by default.
  *
- * @returns false on a Linux that allows neither
+ * @returns false if neither way is possible on this Linux
  */
 export async function preventCoreDumps(control: CoreDumpControl = LINUX): Promise<boolean> {
   const isFiltered = filterCoreDumps(control)
@@ -60,15 +63,15 @@ export async function preventCoreDumps(control: CoreDumpControl = LINUX): Promis
     await control.lowerLimit()
     return true
   } catch {
-    // prlimit is not installed or not permitted.
+    // prlimit is missing or not permitted.
     return isFiltered
   }
 }
 
 /**
- * Leaves all memory out of core dumps: the first of the two ways, at once.
+ * Leaves all memory of this process out of core dumps.
  *
- * @returns undefined where the system has no such filter
+ * @returns whether it was possible; undefined if the system has no such filter
  */
 export function filterCoreDumps({
   processFolder,
@@ -85,7 +88,7 @@ function coreLimit({ processFolder }: CoreDumpControl): string | undefined {
   try {
     return CORE_LIMIT.exec(readFileSync(join(processFolder, 'limits'), 'utf8'))?.[1]
   } catch {
-    // Not known: it is lowered, whatever it is.
+    // Unknown: it is lowered in any case.
     return undefined
   }
 }

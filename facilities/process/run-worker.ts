@@ -21,7 +21,7 @@ export interface WorkerLife {
  * started it, or the worker's own end. Everything that was opened is then closed; a second signal
  * ends the process at once. A failed start is told in one line.
  *
- * @param settings.home the home in use, an absolute path
+ * @param settings.home the absolute path of the home in use
  * @param start opens the worker's resources on the stack
  */
 export async function runWorker(
@@ -51,7 +51,7 @@ export async function runWorker(
 /**
  * Writes a failure for people: what happened, and what to do.
  *
- * @param home the home in use, an absolute path
+ * @param home the absolute path of the home in use
  */
 export function reportFailure(name: string, error: unknown, home: string): void {
   if (isStarlingError(error)) {
@@ -67,7 +67,7 @@ export function reportFailure(name: string, error: unknown, home: string): void 
 /**
  * An error on two lines: what happened, and what to do.
  *
- * @param home the home in use, an absolute path
+ * @param home the absolute path of the home in use
  */
 export function describeFailure(error: StarlingError, home: string): string {
   return `${error.message} (${error.code})\n  ${adviceFor(error.code, homeToName(home))}`

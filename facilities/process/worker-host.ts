@@ -51,11 +51,11 @@ export async function openWorkerHost(
 }
 
 /**
- * Opens the place that all clients of a home share: any number of commands may run at once. A client
- * begins no mesh: in a wrong folder it would wait for workers of one that nobody knows.
+ * Opens the place that all clients of a home share: any number of commands may run at once. A client does
+ * not create a mesh: if its home is a wrong folder, it should say so instead of waiting for workers.
  *
- * @throws StarlingError MESH_NOT_FOUND when no worker has made a mesh in the home, which is left as it
- *   is; HOME_UNUSABLE
+ * @throws StarlingError MESH_NOT_FOUND if the home contains no mesh, in which case nothing is created;
+ *   HOME_UNUSABLE
  */
 export async function openClientHost(options: HostSettings): Promise<WorkerHost> {
   const home = await Home.find(options.home)
@@ -67,7 +67,7 @@ export async function openClientHost(options: HostSettings): Promise<WorkerHost>
   return await furnish(place, { ...options, role: 'client' })
 }
 
-/** Where a worker stands, and in which mesh. */
+/** The folder of a worker and the keys of its mesh. */
 interface WorkerPlace {
   readonly home: Home
   readonly folder: string

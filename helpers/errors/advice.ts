@@ -2,9 +2,9 @@ import { shellWord } from '../shell-word.js'
 import { ERROR_CODES, type ErrorCode, type ErrorDescription } from './error-codes.js'
 
 /**
- * What the reader of an error can do next, one sentence.
+ * What the reader of an error can do next, in one sentence.
  *
- * @param home the home in use, when a command has to name it
+ * @param home the home to be named in commands; undefined for the default one
  */
 export function adviceFor(code: ErrorCode, home?: string): string {
   const { whatToDo, command }: ErrorDescription = ERROR_CODES[code]
@@ -12,9 +12,9 @@ export function adviceFor(code: ErrorCode, home?: string): string {
 }
 
 /**
- * A command as it is to be typed to be run in a home.
+ * A command that runs in a home.
  *
- * @param home undefined for the default one, which needs not be named
+ * @param home undefined for the default one
  */
 export function commandIn(home: string | undefined, command: string): string {
   return home === undefined ? command : `${command} --home ${shellWord(home)}`

@@ -10,7 +10,7 @@ export interface ErrorDescription {
   readonly retryable: boolean
   /** What the reader of the error can do next. */
   readonly whatToDo: string
-  /** The command that does it, to be shown after that: see `adviceFor`, which adds the home. */
+  /** A command that is appended to it. `adviceFor` adds the home. */
   readonly command?: string
 }
 
@@ -236,7 +236,7 @@ export const ERROR_CODES = {
   MESH_NOT_FOUND: {
     httpStatus: 500,
     retryable: false,
-    whatToDo: 'Name the home of a mesh by --home DIR, or begin one here',
+    whatToDo: 'Use --home to name the home of a mesh, or start a mesh here',
     command: 'node workers/mesh.js',
   },
   HOME_UNUSABLE: {

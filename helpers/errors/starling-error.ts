@@ -40,7 +40,7 @@ export class StarlingError extends Error {
     return ERROR_CODES[this.code].retryable
   }
 
-  /** What the reader can do about it, one sentence. Commands in it are for the default home. */
+  /** What the reader can do about it, one sentence. Commands in it name no home. */
   get whatToDo(): string {
     return adviceFor(this.code)
   }

@@ -17,7 +17,7 @@ export class Output {
   #isMidLine = false
 
   /**
-   * @param options.home the home in use, an absolute path: advice names it
+   * @param options.home the absolute path of the home in use, for commands in advice
    * @param options.notices waiting and failures: never mixed into the result
    * @param options.isTerminal whether somebody looks at the result; false when left out
    * @param options.isColored whether that terminal shows some text dimmer than other

@@ -1,17 +1,17 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 
-/** Stands in the place of a prompt that is to be read from standard input. */
+/** Given instead of a prompt to read it from standard input. */
 export const STANDARD_INPUT = '-'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * All of standard input as one prompt, without its last line end. Unlike a prompt on the command line
- * it does not appear in the list of processes.
+ * Reads standard input to its end as one prompt, and removes the last newline. Unlike a prompt on the
+ * command line, it is not visible in the list of processes.
  *
- * @throws StarlingError PAYLOAD_TOO_LARGE above `promptBytes`, of which no more is read;
- *   INVALID_REQUEST when it is not UTF-8; the signal's reason when it is aborted
+ * @throws StarlingError PAYLOAD_TOO_LARGE if it is longer than `promptBytes`; INVALID_REQUEST if it is not
+ *   UTF-8; the signal's reason when it is aborted
  */
 export async function readPrompt(
   input: NodeJS.ReadableStream,

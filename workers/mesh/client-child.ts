@@ -19,9 +19,9 @@ export class ClientChild extends ReadyResource {
 
   /**
    * @param options.script absolute path of the client's entry
-   * @param options.environment all of its environment
-   * @param options.question what it reads from its standard input, instead of from the terminal:
-   *   its parameters can be read by everybody on the machine
+   * @param options.environment its whole environment
+   * @param options.question written to its standard input, which is the terminal otherwise. Unlike
+   *   parameters, it is not visible to other users of the machine.
    */
   constructor(options: {
     script: string
@@ -48,7 +48,7 @@ export class ClientChild extends ReadyResource {
       env: this.#environment,
     })
     child.stdin?.on('error', () => {
-      // It ended before it had read the question, and says why itself.
+      // The client ended before it had read the question, and has reported why.
     })
     child.stdin?.end(this.#question)
     child.once('exit', (code) => this.#finish(code ?? 1))

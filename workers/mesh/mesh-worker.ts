@@ -11,7 +11,7 @@ export interface WorkerPlan {
   readonly script: string
   /** What it is started with. */
   readonly flags: readonly string[]
-  /** All of its environment. */
+  /** Its whole environment. */
   readonly environment: Readonly<Record<string, string>>
 }
 

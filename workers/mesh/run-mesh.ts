@@ -20,9 +20,9 @@ export interface MeshSettings {
   readonly metricsPort: number
   /** What every worker is started with besides its home. */
   readonly workerFlags: readonly string[]
-  /** The environment of this process, of which each worker gets a part. */
+  /** The environment of this process. Each worker gets a part of it. */
   readonly environment: Environment
-  /** Variables that processors get besides: what they run. */
+  /** Additional variables for processors: the models and engines that they run. */
   readonly processorVariables: Readonly<Record<string, string>>
   /** What the client is started with besides its home. */
   readonly clientFlags: readonly string[]

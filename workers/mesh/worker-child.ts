@@ -15,9 +15,9 @@ export interface WorkerChildOptions {
   readonly name: string
   /** Absolute path of the worker's entry. */
   readonly script: string
-  /** Everybody on the machine can read them: settings that may be secret belong in the environment. */
+  /** Visible to all users of the machine: pass secrets in the environment. */
   readonly flags: readonly string[]
-  /** All of its environment. */
+  /** Its whole environment. */
   readonly environment: Readonly<Record<string, string>>
   /** Absolute path; appended to. */
   readonly logFile: string

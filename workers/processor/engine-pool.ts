@@ -6,7 +6,7 @@ import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processo
 import type { ProcessorBudget } from './memory-budget.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
 
-/** How often a processor that starts looks whether others have given memory back: for a minute. */
+/** How often a processor that starts checks whether others have freed memory: for one minute. */
 const MAX_SHARE_WAITS = 30
 
 /** A slot of a model that is loaded. */
@@ -30,11 +30,11 @@ export class EnginePool {
   #uses = 0
   /** Room is made for one model after the other. */
   #reserving: Promise<unknown> = Promise.resolve()
-  /** Whether the first model is not loaded yet: then it waits for what other processors give back. */
+  /** While the first model is loaded, the pool waits for memory that other processors free. */
   #isStarting = false
 
   /**
-   * @param options.budget what all loaded models may take together
+   * @param options.budget the memory and threads that the models may use
    * @param options.queueLength requests that may wait for a slot of each model
    */
   constructor(options: {
@@ -53,7 +53,7 @@ export class EnginePool {
     this.#adapt()
   }
 
-  /** What the loaded models take by estimate, and what they may. */
+  /** The estimated memory use of the loaded models, and the shares of this processor. */
   get resources(): { takenBytes: number; shareBytes: number; threads: number | null } {
     const { shareBytes, threads } = this.#budget
     return { takenBytes: this.#use.takenBytes, shareBytes, threads }
@@ -245,21 +245,21 @@ export class EnginePool {
     return [...this.#models.values()].filter((other) => other !== pooled)
   }
 
-  /** The models that can be unloaded, the least recently used first. */
+  /** The loaded models that are not in use, the least recently used first. */
   #idle(except?: PooledModel): PooledModel[] {
     return [...this.#models.values()]
       .filter((model) => model !== except && model.memoryBytes > 0 && model.users === 0)
       .sort((one, other) => one.lastUse - other.lastUse)
   }
 
-  /** Keeps to its share when that has changed. */
+  /** Applies a changed share. */
   #adapt(): void {
     const { threads } = this.#budget
     if (threads !== null) for (const engine of this.engines) engine.limitThreads?.(threads)
     void this.#inTurn(() => this.#shrink())
   }
 
-  /** Unloads what is idle until no more than the share is taken, or one model is left. */
+  /** Unloads idle models until the share is kept or one model is left. */
   async #shrink(): Promise<void> {
     for (;;) {
       const { takenBytes, largestBytes } = this.#use
@@ -294,15 +294,15 @@ export class EnginePool {
 function insufficient(model: string, memoryBytes: number, totalBytes: number): StarlingError {
   return new StarlingError(
     'MEMORY_INSUFFICIENT',
-    `${model} needs about ${mebibytes(memoryBytes)} MiB of memory, and other processors of this home ` +
-      `leave less of the ${mebibytes(totalBytes)} MiB that they share`,
+    `${model} needs about ${mebibytes(memoryBytes)} MiB of memory, but the other processors of this ` +
+      `home leave less than that of the ${mebibytes(totalBytes)} MiB that they all share`,
   )
 }
 
 function othersHaveIt(model: string): StarlingError {
   return new StarlingError(
     'OVERLOADED',
-    `There is no memory for ${model} until other processors of this home unload what they have idle`,
+    `There is no memory for ${model} until other processors of this home unload idle models`,
   )
 }
 

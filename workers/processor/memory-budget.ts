@@ -5,10 +5,10 @@ import { type MemoryUse, type MemoryVerdict, memoryVerdict } from '../../helpers
 const SHARE = 0.8
 
 /**
- * How much memory the loaded models of a home's processors may take together, in bytes.
+ * How much memory the loaded models of all processors of a home may use together, in bytes.
  *
- * @param memoryMebibytes as it was configured; `auto`: four fifths of what is available now
- * @param availableBytes default: what the system says
+ * @param memoryMebibytes as configured; `auto`: four fifths of what is available now
+ * @param availableBytes default: as the system reports it
  */
 export function memoryBudgetBytes(
   memoryMebibytes: number | 'auto',
@@ -17,29 +17,26 @@ export function memoryBudgetBytes(
   return memoryMebibytes === 'auto' ? Math.floor(availableBytes * SHARE) : memoryMebibytes * 2 ** 20
 }
 
-/**
- * What the models of a processor may take of its machine. Emits `change` when its shares are others
- * than before.
- */
+/** How much of a machine the models of a processor may use. Emits `change` when a share changes. */
 export interface ProcessorBudget {
-  /** Of this processor and those that it shares with, together. */
+  /** Of all processors that share it. */
   readonly totalBytes: number
-  /** What several models of this processor may take together. */
+  /** The most that several models of this processor may use together. */
   readonly shareBytes: number
-  /** With how many threads its models may compute; null sets no limit. */
+  /** The most threads that its models may compute with; null: no limit. */
   readonly threads: number | null
-  /** Whether memory would be granted, as far as is known of the others. */
+  /** Whether a use would be granted, as far as the uses of the others are known. */
   verdict(use: MemoryUse): MemoryVerdict
-  /** Takes memory in the place of what was taken before, if that is granted. */
+  /** Replaces the previous use, if the new one is granted. */
   take(use: MemoryUse): Promise<MemoryVerdict>
-  /** Takes less than before. */
+  /** Replaces the previous use by a smaller one. */
   give(use: MemoryUse): Promise<void>
-  /** Resolves when it has been looked again what the others take, or the budget is closed. */
+  /** Resolves when the uses of the others have been read again, or the budget is closed. */
   looked(): Promise<void>
   on(event: 'change', listener: () => void): unknown
 }
 
-/** The budget of a processor that shares with nobody. */
+/** The budget of a processor that shares it with no other. */
 export class SoleBudget extends ReadyResource implements ProcessorBudget {
   readonly totalBytes: number
   readonly threads = null
@@ -62,7 +59,7 @@ export class SoleBudget extends ReadyResource implements ProcessorBudget {
   }
 
   async give(): Promise<void> {
-    // Nobody else counts on it.
+    // No other processor depends on it.
   }
 
   async looked(): Promise<void> {

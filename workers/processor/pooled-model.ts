@@ -55,7 +55,7 @@ export class PooledModel {
 
   /**
    * @param options.queueLength requests that may wait for a slot
-   * @param options.onFreed called when it takes no memory any more
+   * @param options.onFreed called when its memory has been freed
    */
   constructor(
     offer: EngineOffer,

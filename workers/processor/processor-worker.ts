@@ -93,19 +93,19 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
       },
       {
         name: 'memoryTakenBytes',
-        help: 'Memory that loaded models take, by estimate',
+        help: 'Estimated memory of the loaded models',
         kind: 'gauge',
         value: () => this.#pool.resources.takenBytes,
       },
       {
         name: 'memoryShareBytes',
-        help: 'Memory that loaded models may take, in equal parts with other processors of the home',
+        help: 'Share of this processor in the memory of all processors of its home',
         kind: 'gauge',
         value: () => this.#pool.resources.shareBytes,
       },
       {
         name: 'threadShare',
-        help: 'Threads that models may compute with; 0: no limit',
+        help: 'Threads that the models may compute with; 0: no limit',
         kind: 'gauge',
         value: () => this.#pool.resources.threads ?? 0,
       },

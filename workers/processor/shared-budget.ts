@@ -14,22 +14,22 @@ import {
 } from '../../helpers/budget-shares.js'
 import { memoryBudgetBytes, type ProcessorBudget, SoleBudget } from './memory-budget.js'
 
-/** How soon a processor notices that another one of its home has come or is gone. */
+/** How soon a processor notices that another one of its home has started or ended. */
 const LOOK_INTERVAL_MS = 2_000
 
 const bytesSchema = z.number().int().nonnegative()
 
 const entrySchema = z.strictObject({
   version: z.literal(1),
-  /** What it takes for the budget of all. */
+  /** The budget of all processors. */
   totalBytes: bytesSchema,
-  /** Whether that was measured: then the next one does not measure what models have taken already. */
+  /** Whether `totalBytes` was measured. Processors that start later adopt it then. */
   isMeasured: z.boolean(),
   takenBytes: bytesSchema,
   largestBytes: bytesSchema,
 })
 
-/** What a processor tells the others of its home. */
+/** What a processor reports to the others of its home. */
 export type ProcessorEntry = z.infer<typeof entrySchema>
 
 const NOTHING_TAKEN: ProcessorEntry = {
@@ -42,13 +42,13 @@ const NOTHING_TAKEN: ProcessorEntry = {
 
 type Others = ReadonlyMap<string, ProcessorEntry | undefined>
 
-/** Where the processors of a home tell each other what they take: see {@link HomeLedger}. */
+/** The ledger of the processors of a home. */
 export type ProcessorLedger = Pick<
   HomeLedger<typeof entrySchema>,
   'name' | 'ready' | 'update' | 'close'
 >
 
-/** How much of a machine the processors of a home use. Comes from the configuration. */
+/** How much of a machine the processors of a home may use. Comes from the configuration. */
 export interface BudgetSettings {
   readonly engines: readonly string[]
   readonly memoryMebibytes: number | 'auto'
@@ -58,19 +58,19 @@ export interface BudgetSettings {
 /** What a {@link SharedBudget} is made of. */
 export interface SharedBudgetOptions {
   readonly settings: Pick<BudgetSettings, 'memoryMebibytes' | 'threads'>
-  /** Taken over: the budget opens and closes it. */
+  /** The budget opens and closes it. */
   readonly ledger: ProcessorLedger
   readonly clock: Clock
-  /** Called when it could not be looked what the others take; it is tried again. */
+  /** Called when the entries of the others could not be read. It is tried again. */
   readonly onFailure: (error: unknown) => void
-  /** Default: what the system says. */
+  /** Default: as the system reports it. */
   readonly availableBytes?: () => number
-  /** Default: what the system says. */
+  /** Default: as the system reports it. */
   readonly availableThreads?: () => number
 }
 
 /**
- * The budget of a processor: shared where llama.cpp computes here, and not only other servers do.
+ * The budget of a processor. It is shared if the processor runs llama.cpp, and not only uses servers.
  *
  * @throws StarlingError HOME_UNUSABLE
  */
@@ -92,20 +92,19 @@ export async function createBudget(
       clock: host.clock,
     }),
     clock: host.clock,
-    onFailure: (err) =>
-      host.log.warn({ err }, 'the other processors of this home cannot be looked for'),
+    onFailure: (err) => host.log.warn({ err }, 'cannot read the shares of the other processors'),
   })
   budget.on('change', () => {
     const { shareBytes, totalBytes, threads } = budget
-    host.log.info({ shareBytes, totalBytes, threads }, 'its part of the machine')
+    host.log.info({ shareBytes, totalBytes, threads }, 'share of the machine')
   })
   return budget
 }
 
 /**
- * One processor's part of the memory and threads that the processors of one home share in equal parts:
- * see {@link memoryVerdict} and {@link threadShare}. Each enters what its models take; when another one
- * comes or goes, however it goes, the parts are others within two seconds.
+ * The share of one processor in the memory and threads that all processors of its home share: see
+ * {@link memoryVerdict} and {@link threadShare}. Shares change within two seconds after another processor
+ * has started or ended, also if that crashed.
  */
 export class SharedBudget extends ReadyResource implements ProcessorBudget {
   readonly #options: SharedBudgetOptions
@@ -153,7 +152,7 @@ export class SharedBudget extends ReadyResource implements ProcessorBudget {
 
   async give(use: MemoryUse): Promise<void> {
     this.#entry = { ...this.#entry, ...use }
-    // Otherwise it is entered with the next look.
+    // If this fails, the next interval writes it.
     await this.#look()
   }
 
@@ -182,7 +181,7 @@ export class SharedBudget extends ReadyResource implements ProcessorBudget {
     await this.#ledger.close()
   }
 
-  /** What is free now is less than what was free before the others loaded their models. */
+  /** Not only what is free now, because the others may have loaded models already. */
   #measure(others: Others): number {
     const { settings, availableBytes } = this.#options
     const entries = [...others.values()].filter((entry) => entry !== undefined)
@@ -201,11 +200,11 @@ export class SharedBudget extends ReadyResource implements ProcessorBudget {
     }
   }
 
-  /** Enters what the entry is after `decide`, and sees who else is there. */
+  /** Writes the entry as it is after `decide`, and updates the shares. */
   async #enter(decide: (others: Others) => void): Promise<void> {
     const before = this.#shares
     await this.#ledger.update((others) => {
-      // One that is not understood counts as a processor, too.
+      // A processor whose entry cannot be read is counted as well.
       this.#othersUses = [...others.values()].map((entry) => entry ?? NOTHING_TAKEN)
       decide(others)
       const { name } = this.#ledger

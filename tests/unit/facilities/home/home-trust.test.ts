@@ -23,7 +23,7 @@ test('should refuse a home when others may change it, and say what mends it', as
     await t.exception(Home.open(directory), {
       code: 'HOME_UNUSABLE',
       message:
-        `${directory} can be changed by others (owner ${US}, mode ` +
+        `${directory} is writable by other users (owner ${US}, mode ` +
         `${mode.toString(8).padStart(4, '0')}); run: chmod go-w ${directory}`,
     })
     t.alike(await readdir(directory), [], 'nothing is made in it')
@@ -40,7 +40,7 @@ test('should refuse a folder in the home when others may change it', async (t) =
   await chmod(path, 0o777)
   await t.exception(home.folder('models'), {
     code: 'HOME_UNUSABLE',
-    message: `${path} can be changed by others (owner ${US}, mode 0777); run: chmod go-w ${path}`,
+    message: `${path} is writable by other users (owner ${US}, mode 0777); run: chmod go-w ${path}`,
   })
   await t.exception(home.folder('models', 'inner'), { code: 'HOME_UNUSABLE' })
 })
@@ -50,10 +50,10 @@ test('should refuse a folder when it belongs to another user', async (t) => {
   const user = await ofSomebodyElse(path)
   const owner = US === 0 ? SOMEBODY : US
   const command = `${user === 0 ? '' : 'sudo '}chown -R ${user} ${path}`
-  await t.exception(assertTrustedFolder(path, { above: false, user }), {
+  await t.exception(assertTrustedFolder(path, { parents: false, user }), {
     code: 'HOME_UNUSABLE',
     message:
-      `${path} does not belong to user ${user}, who runs this (owner ${owner}, mode 0755); ` +
+      `${path} is not owned by user ${user}, which runs this process (owner ${owner}, mode 0755); ` +
       `run: ${command}`,
   })
 })
@@ -76,7 +76,7 @@ test('should let root own what is no secret', async (t) => {
   const user = US === 0 ? SOMEBODY : US
   await (await openTrustedFile(path, 'read', { user })).close()
   if (US !== 0) return
-  await t.exception(openTrustedFile(path, 'read', { user, isSecret: true }), /does not belong/)
+  await t.exception(openTrustedFile(path, 'read', { user, isSecret: true }), /is not owned/)
 })
 
 test('should look at what a link leads to when the home is one', async (t) => {
@@ -89,7 +89,7 @@ test('should look at what a link leads to when the home is one', async (t) => {
   await chmod(target, 0o777)
   await t.exception(
     Home.open(link),
-    new RegExp(`^StarlingError: ${target} can be changed by others`),
+    new RegExp(`^StarlingError: ${target} is writable by other users`),
   )
 })
 
@@ -110,7 +110,7 @@ test('should refuse a home when everybody may replace it', async (t) => {
   await t.exception(Home.open(directory), {
     code: 'HOME_UNUSABLE',
     message:
-      `${above} is above the home, and everybody can replace what is in it (owner ${US}, ` +
+      `${above} is a parent folder of the home and is writable by everyone (owner ${US}, ` +
       `mode 0777); run: chmod o-w ${above}`,
   })
   // As /tmp is, and as a checkout is that was made with a umask of 002.

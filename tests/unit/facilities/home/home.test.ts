@@ -54,7 +54,7 @@ test('should say which path is unusable when something is in the way', async (t)
   await t.exception(Home.open(home), { code: 'HOME_UNUSABLE' })
   await t.exception(
     Home.open(home),
-    new RegExp(`^StarlingError: ${version} is a folder and not a file`),
+    new RegExp(`^StarlingError: ${version} is a folder, not a regular file`),
   )
 })
 

@@ -51,7 +51,7 @@ test('should refuse a key when others can read it', async (t) => {
   const home = await Home.open(await t.tmp())
   await openMeshKeys(home, random)
   await chmod(home.path('mesh', 'secret.key'), 0o644)
-  await t.exception(openMeshKeys(home, random), /others can read or change it/)
+  await t.exception(openMeshKeys(home, random), /is accessible to other users/)
 })
 
 test('should refuse a root key when it is that of another mesh, and name both', async (t) => {
@@ -63,8 +63,8 @@ test('should refuse a root key when it is that of another mesh, and name both', 
   await t.exception(openMeshKeys(home, random), {
     code: 'HOME_UNUSABLE',
     message:
-      `${home.path('mesh', 'root.key')} is the key of the mesh ${other.slice(0, 12)}, and ` +
-      `${home.path('mesh', 'mesh.json')} is of the mesh ${mesh.slice(0, 12)}; ` +
+      `${home.path('mesh', 'root.key')} is the root key of the mesh ${other.slice(0, 12)}, but ` +
+      `${home.path('mesh', 'mesh.json')} records the mesh ${mesh.slice(0, 12)}; ` +
       'restore the files of one mesh from a backup',
   })
 })
@@ -106,6 +106,9 @@ test('should say so when it cannot be read which keys belong together', async (t
   for (const content of ['', '{', '{"version":2}']) {
     await writeFile(home.path('mesh', 'mesh.json'), content)
     await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
-    await t.exception(openMeshKeys(home, random), /mesh.json is damaged or of another version/)
+    await t.exception(
+      openMeshKeys(home, random),
+      /mesh.json is damaged or was written by another version/,
+    )
   }
 })

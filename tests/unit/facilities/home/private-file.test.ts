@@ -68,7 +68,7 @@ test('should say so when the content is damaged', async (t) => {
 test('should say so when it cannot be read', async (t) => {
   const path = await t.tmp()
   await t.exception(readPrivateFile(path, schema), { code: 'HOME_UNUSABLE' })
-  await t.exception(readPrivateFile(path, schema), /is a folder and not a file/)
+  await t.exception(readPrivateFile(path, schema), /is a folder, not a regular file/)
   const below = join(path, 'file', 'session.json')
   await writeFile(join(path, 'file'), '')
   await t.exception(readPrivateFile(below, schema), {

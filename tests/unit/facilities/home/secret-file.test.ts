@@ -48,7 +48,7 @@ test('should refuse a secret when others than its owner can read it', async (t) 
     await t.exception(loadOrCreateSecret(path, random, newSecret), {
       code: 'HOME_UNUSABLE',
       message:
-        `${path} holds a secret but others can read or change it ` +
+        `${path} contains a secret and is accessible to other users ` +
         `(owner ${process.geteuid?.()}, mode 0${mode.toString(8)}); run: chmod 600 ${path}`,
     })
   }
@@ -68,7 +68,7 @@ test('should say so when the secret can be neither read nor made', async (t) => 
     })
   }
   const there = loadOrCreateSecret(join(folder, 'folder'), random, newSecret)
-  await t.exception(there, /is a folder and not a file/)
+  await t.exception(there, /is a folder, not a regular file/)
 })
 
 test('should leave nothing behind when the content cannot be made', async (t) => {

@@ -60,7 +60,7 @@ test('should say so when the lock cannot be written', async (t) => {
   const { home, open } = await scene(t)
   await mkdir(home.path('gateway', 'lock'), { recursive: true })
   await t.exception(open('gateway'), { code: 'HOME_UNUSABLE' })
-  await t.exception(open('gateway'), /lock is a folder and not a file/)
+  await t.exception(open('gateway'), /lock is a folder, not a regular file/)
 })
 
 test('should close without harm when it was never opened', async (t) => {
