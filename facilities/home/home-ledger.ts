@@ -6,6 +6,7 @@ import ReadyResource from 'ready-resource'
 import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
+import { unusablePath } from './disk-failure.js'
 import { FileLock } from './file-lock.js'
 import { isSystemError } from './system-error.js'
 import { openTrustedFile } from './trusted-file.js'
@@ -51,7 +52,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
    *   that cannot be read, for example one of another version, is undefined.
    * @returns the new entry
    * @throws StarlingError DRAINING once closed; OVERLOADED if another process holds the lock for too
-   *   long; HOME_UNUSABLE; the error of the file system; what `decide` throws
+   *   long; HOME_UNUSABLE, DISK_FULL, DISK_FAILED; what `decide` throws
    */
   async update(
     decide: (others: ReadonlyMap<string, z.output<Schema> | undefined>) => z.output<Schema>,
@@ -60,13 +61,16 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     return await this.#locked(async () => {
       const file = this.#file
       if (file === null) throw new StarlingError('DRAINING', 'The processor is shutting down')
-      const entry = decide(await this.#others())
+      const entry = decide(await this.#typed(() => this.#others()))
       const text = `${JSON.stringify(entry)}\n`
       // An unchanged entry is not written again.
       if (text === this.#written) return entry
       this.#written = ''
-      await file.truncate(0)
-      await file.write(text, 0)
+      await this.#typed(async () => {
+        // In this order: on a full disk the file keeps its block.
+        await file.write(text, 0)
+        await file.truncate(Buffer.byteLength(text))
+      })
       this.#written = text
       return entry
     })
@@ -75,10 +79,11 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   /** @throws StarlingError HOME_IN_USE if another process has the same name; as {@link update} */
   protected override async _open(): Promise<void> {
     await this.#locked(async () => {
-      const file = await openTrustedFile(this.#path(this.name), 'create')
+      const path = this.#path(this.name)
+      const file = await this.#typed(() => openTrustedFile(path, 'create'))
       if (!tryLock(file.fd)) {
         await file.close()
-        throw new StarlingError('HOME_IN_USE', `${this.#path(this.name)} is in use`)
+        throw new StarlingError('HOME_IN_USE', `${path} is in use`)
       }
       this.#file = file
     })
@@ -154,12 +159,9 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     })
     let lock: FileLock
     try {
-      lock = await FileLock.take(join(this.#folder, '.lock'), {
-        clock: this.#clock,
-        signal: giveUp.signal,
-        onWait: () => undefined,
-        isKept: true,
-      })
+      const options = { clock: this.#clock, signal: giveUp.signal, onWait: () => undefined }
+      const path = join(this.#folder, '.lock')
+      lock = await this.#typed(() => FileLock.take(path, { ...options, isKept: true }))
     } finally {
       timer.cancel()
     }
@@ -167,6 +169,15 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
       return await work()
     } finally {
       await lock.release()
+    }
+  }
+
+  /** Turns errors of the file system into StarlingErrors. */
+  async #typed<Result>(access: () => Promise<Result>): Promise<Result> {
+    try {
+      return await access()
+    } catch (cause) {
+      throw unusablePath(this.#folder, 'cannot be read or written', cause)
     }
   }
 

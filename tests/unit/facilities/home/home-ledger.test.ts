@@ -125,6 +125,21 @@ test('should give up when another process keeps the ledger', async (t) => {
   t.is(clock.pending, 0)
 })
 
+test('should say so when it can be neither read nor written', async (t) => {
+  const { folder, open } = await scene(t)
+  const one = await open('processor')
+  await rm(folder, { recursive: true })
+  await t.exception(enter(one, 1), { code: 'HOME_UNUSABLE' })
+})
+
+test('should write an entry that is shorter than the one before', async (t) => {
+  const { folder, open } = await scene(t)
+  const one = await open('processor')
+  await enter(one, 123_456)
+  await enter(one, 1)
+  t.is(await readFile(join(folder, 'processor.json'), 'utf8'), '{"n":1}\n')
+})
+
 test('should close when its folder is gone', async (t) => {
   const { folder, open } = await scene(t)
   const one = await open('processor')
