@@ -5,10 +5,18 @@ import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
+const MEBIBYTE = 1024 * 1024
+const GIBIBYTE = 1024 * MEBIBYTE
 
 const port = z.number().int().min(1).max(65_535)
 const intervalMs = z.number().int().min(10).max(HOUR_MS)
 const count = z.number().int().min(1).max(1_000_000)
+/** Room for at least one of the largest messages. */
+const bytes = z
+  .number()
+  .int()
+  .min(PROTOCOL_LIMITS.frameBytes)
+  .max(1024 * GIBIBYTE)
 
 /** How a worker takes part in the mesh. */
 const networkSchema = z.strictObject({
@@ -28,13 +36,35 @@ const networkSchema = z.strictObject({
     .default(10 * SECOND_MS),
   /** The hello takes milliseconds; whoever needs seconds is not there or means no good. */
   helloTimeoutMs: intervalMs.default(3 * SECOND_MS),
-  /** A connection that has proved nothing costs about 25 KB. */
-  maxUnverifiedConnections: count.default(32),
+  /**
+   * An unverified connection costs about 25 KB. Within the 300 ms in which none is cut, one core accepts
+   * fewer than this many.
+   */
+  maxUnverifiedConnections: count.default(1024),
   maxConnections: count.default(1024),
-  maxStreamsPerConnection: count.default(256),
-  maxCallsPerConnection: count.default(256),
+  /** All client commands of a home share one key. */
+  maxConnectionsPerKey: count.default(32),
+  maxStreams: count.default(8192),
+  maxStreamsPerKey: count.default(256),
+  maxCalls: count.default(8192),
+  maxCallsPerKey: count.default(256),
+  maxRequestBytes: bytes.default(256 * MEBIBYTE),
+  maxRequestBytesPerKey: bytes.default(8 * MEBIBYTE),
+  maxUnsentBytes: bytes.default(256 * MEBIBYTE),
+  maxUnsentBytesPerKey: bytes.default(16 * MEBIBYTE),
+  maxUnreadBytes: bytes.default(64 * MEBIBYTE),
+  maxUnreadBytesPerKey: bytes.default(8 * MEBIBYTE),
+  /** The fraction of each of these totals that is reserved for workers. */
+  workerShare: z.number().min(0).max(0.9).default(0.25),
+  /** The limit of a worker's key as a multiple of that of a client's key: a gateway acts for many clients. */
+  workerFactor: z.number().int().min(1).max(1000).default(4),
   /** Chunks that the sender of a stream may be ahead of its reader. */
   streamWindowChunks: z.number().int().min(1).max(4096).default(64),
+  /**
+   * How long an answer, which occupies a slot, waits for its reader. Reading `streamWindowChunks` chunks
+   * restores all of this time.
+   */
+  stalledReaderTimeoutMs: intervalMs.default(30 * SECOND_MS),
   heartbeatIntervalMs: intervalMs.default(500),
   /** Three missed beats, 1.5 s, and a peer counts as lost. */
   heartbeatMissedLimit: z.number().int().min(1).max(100).default(3),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import HyperDHT from 'hyperdht'
+import { configSchema } from '../../config/schema.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Identity } from '../../facilities/network/hello.js'
 import { MeshNode } from '../../facilities/network/mesh-node.js'
@@ -10,16 +11,7 @@ import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import type { Role } from '../../helpers/identity/roles.js'
 
-const LIMITS: NetworkLimits = {
-  helloTimeoutMs: 3000,
-  maxUnverifiedConnections: 32,
-  maxConnections: 32,
-  maxStreamsPerConnection: 256,
-  maxCallsPerConnection: 256,
-  streamWindowChunks: 64,
-  heartbeatIntervalMs: 500,
-  heartbeatMissedLimit: 3,
-}
+const LIMITS: NetworkLimits = configSchema.parse({}).network
 
 /** Apart from the default port, so that a mesh that runs on this machine is not disturbed. */
 let nextPort = 28_750

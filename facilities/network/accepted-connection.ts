@@ -2,23 +2,25 @@ import { setMaxListeners } from 'node:events'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import { answerCall } from './answer-calls.js'
+import { MAX_BATCH_BYTES } from './guarded-mux.js'
 import type { ProvedPeer } from './hello.js'
 import { IncomingStream } from './incoming-stream.js'
+import type { PeerBounds } from './limits/peer-bounds.js'
+import type { PeerQuota } from './limits/peer-quota.js'
 import type { NetworkLimits } from './network-limits.js'
 import type { ProvedConnection } from './prove-connection.js'
 import type { RequestObserver } from './request-observer.js'
 import type { BoundUnary, Service } from './service.js'
 
-/** A proved connection that somebody dialled to us: answers its calls and streams, within limits. */
+/** A proved connection that was dialled to us: answers its calls and streams, within its peer's quotas. */
 export class AcceptedConnection {
   readonly #connection: ProvedConnection
   readonly #service: Service
   readonly #clock: Clock
   readonly #limits: NetworkLimits
+  readonly #bounds: PeerBounds
   readonly #observer: RequestObserver
   readonly #lost = new AbortController()
-  #calls = 0
-  #streams = 0
 
   constructor(
     connection: ProvedConnection,
@@ -26,6 +28,7 @@ export class AcceptedConnection {
       service: Service
       clock: Clock
       limits: NetworkLimits
+      bounds: PeerBounds
       observer: RequestObserver
     },
   ) {
@@ -33,6 +36,7 @@ export class AcceptedConnection {
     this.#service = options.service
     this.#clock = options.clock
     this.#limits = options.limits
+    this.#bounds = options.bounds
     this.#observer = options.observer
     // As many listeners as calls are under way, which have a limit of their own.
     setMaxListeners(0, this.#lost.signal)
@@ -47,33 +51,51 @@ export class AcceptedConnection {
 
   /** Answers one unary call with the bytes of its response. */
   async answer(bound: BoundUnary, bytes: Uint8Array): Promise<Uint8Array> {
-    this.#calls += 1
-    try {
-      return await answerCall(bound, bytes, {
-        clock: this.#clock,
-        peer: this.peer,
-        signal: this.#lost.signal,
-        observer: this.#observer,
-        isFull: () => this.#calls > this.#limits.maxCallsPerConnection,
-      })
-    } finally {
-      this.#calls -= 1
-    }
+    return await answerCall(bound, bytes, {
+      clock: this.#clock,
+      peer: this.peer,
+      signal: this.#lost.signal,
+      observer: this.#observer,
+      admit: (request) => this.#admit(this.#bounds.calls, request),
+    })
   }
 
   /** Answers one stream that the peer opened. */
   acceptStream(id: Uint8Array | null): void {
-    this.#streams += 1
     const stream = new IncomingStream(this.#connection.mux, id, {
       clock: this.#clock,
       service: this.#service,
       peer: this.peer,
+      limits: this.#limits,
       observer: this.#observer,
-      isFull: () => this.#streams > this.#limits.maxStreamsPerConnection,
-      onClose: () => {
-        this.#streams -= 1
-      },
+      admit: (opening) => this.#admit(this.#bounds.streams, opening),
     })
     stream.open()
   }
+
+  /** Takes a place and memory for a request. @throws StarlingError OVERLOADED */
+  #admit(places: PeerQuota, request: Uint8Array): () => void {
+    const { member } = this.#connection
+    const leavePlace = places.take(member)
+    try {
+      const leaveRoom = this.#bounds.requestBytes.take(member, retainedBytes(request))
+      return () => {
+        leavePlace()
+        leaveRoom()
+      }
+    } catch (error) {
+      leavePlace()
+      throw error
+    }
+  }
+}
+
+/**
+ * The memory that is retained while a request is being answered. The request is a view of its frame, so all
+ * of the frame is retained. Frames larger than a batch, with its overhead, contain one message; a peer that
+ * puts more into them is charged for the whole frame.
+ */
+function retainedBytes(request: Uint8Array): number {
+  const frameBytes = request.buffer.byteLength
+  return frameBytes > 2 * MAX_BATCH_BYTES ? frameBytes : request.byteLength
 }

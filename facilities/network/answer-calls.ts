@@ -1,5 +1,4 @@
 import { toPeerError } from '../../helpers/errors/peer-error.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { unaryRequestSchema } from '../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
@@ -17,8 +16,14 @@ export interface CallHost {
   /** Aborted when the connection is lost. */
   readonly signal: AbortSignal
   readonly observer: RequestObserver
-  /** Whether the peer has as many calls under way as it may. */
-  isFull(): boolean
+  /**
+   * Takes a place for a call.
+   *
+   * @param bytes the request
+   * @returns gives the place back
+   * @throws StarlingError OVERLOADED when the peer, or all peers, have as much under way as they may
+   */
+  admit(bytes: Uint8Array): () => void
 }
 
 /**
@@ -41,12 +46,11 @@ export async function answerCall(
   })
   observed.asks(bound.method)
   let deadline: Deadline | undefined
+  let leave: (() => void) | undefined
   try {
     const request = decodeMessage(bytes, unaryRequestSchema, PROTOCOL_LIMITS.unaryBytes, what)
     observed.reads(request.header)
-    if (host.isFull()) {
-      throw new StarlingError('OVERLOADED', 'Too many calls are under way on this connection')
-    }
+    leave = host.admit(bytes)
     const { requestId, traceparent, remainingMs } = request.header
     const due = new Deadline(clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)
     deadline = due
@@ -70,6 +74,7 @@ export async function answerCall(
     )
   } finally {
     deadline?.dispose()
+    leave?.()
     observed.end()
   }
 }

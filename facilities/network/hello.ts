@@ -45,6 +45,14 @@ export interface ProvedPeer {
   readonly version: number
 }
 
+/** How a hello is spoken. */
+export interface HelloOptions {
+  readonly clock: Clock
+  readonly timeoutMs: number
+  /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
+  readonly admit?: ((peer: ProvedPeer) => void) | undefined
+}
+
 /**
  * Speaks the hello on a connection that has just opened: each end shows its certificate and a proof
  * bound to both Noise keys, and says `welcome` once it has accepted the other's. Settles when both
@@ -54,13 +62,13 @@ export interface ProvedPeer {
  * before ours is there would be rejected.
  *
  * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
- *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left or took too long; or
- *   whatever the other end refused us with
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left or took too long; what
+ *   `admit` threw; or whatever the other end refused us with
  */
 export function exchangeHello(
   mux: Protomux,
   identity: Identity,
-  options: { clock: Clock; timeoutMs: number },
+  options: HelloOptions,
 ): Promise<ProvedPeer> {
   return new Promise((resolve, reject) => {
     new HelloExchange(mux, identity, options, resolve, reject).begin()
@@ -71,6 +79,7 @@ class HelloExchange {
   readonly #mux: Protomux
   readonly #identity: Identity
   readonly #clock: Clock
+  readonly #admit: (peer: ProvedPeer) => void
   readonly #session: Session
   readonly #resolve: (peer: ProvedPeer) => void
   readonly #reject: (error: unknown) => void
@@ -83,13 +92,14 @@ class HelloExchange {
   constructor(
     mux: Protomux,
     identity: Identity,
-    options: { clock: Clock; timeoutMs: number },
+    options: HelloOptions,
     resolve: (peer: ProvedPeer) => void,
     reject: (error: unknown) => void,
   ) {
     this.#mux = mux
     this.#identity = identity
     this.#clock = options.clock
+    this.#admit = options.admit ?? (() => undefined)
     this.#session = sessionOf(mux.stream)
     this.#resolve = resolve
     this.#reject = reject
@@ -170,7 +180,9 @@ class HelloExchange {
     if (!isHelloProof(proof, this.#session, theirSide)) {
       throw new StarlingError('CERTIFICATE_INVALID', 'The proof does not belong to this session')
     }
-    this.#peer = { publicKey, certificate, version }
+    const peer = { publicKey, certificate, version }
+    this.#admit(peer)
+    this.#peer = peer
     this.#send?.welcome.send(encodeMessage({ version }, PROTOCOL_LIMITS.helloBytes, 'our welcome'))
   }
 
@@ -188,7 +200,9 @@ class HelloExchange {
     const wire = decodeMessage(bytes, wireErrorSchema, PROTOCOL_LIMITS.helloBytes, 'the refusal')
     const error = fromWireError(wire)
     const message = `The other worker refused us: ${error.message}`
-    this.#fail(new StarlingError(error.code, message, { isFromPeer: true }), { tellPeer: false })
+    const { retryAfterMs } = error
+    const options = { isFromPeer: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+    this.#fail(new StarlingError(error.code, message, options), { tellPeer: false })
   }
 
   #fail(error: unknown, { tellPeer } = { tellPeer: true }): void {

@@ -31,6 +31,13 @@ declare module 'hyperdht' {
       destroy(): void
     }
 
+    /** What a SecretStream is made on: a UDX stream, or in tests a plain duplex. */
+    interface RawStream extends EventEmitter {
+      readonly bytesReceived?: number
+      readonly remoteHost?: string | null
+      readonly remotePort?: number
+    }
+
     /** A NoiseSecretStream: an encrypted, authenticated duplex stream. */
     interface SecretStream extends EventEmitter {
       readonly isInitiator: boolean
@@ -43,10 +50,16 @@ declare module 'hyperdht' {
       readonly remotePublicKey: Uint8Array | null
       readonly handshakeHash: Uint8Array | null
       /** The UDP stream below. Absent while connecting; a plain duplex in tests. */
-      readonly rawStream: (EventEmitter & { readonly bytesReceived?: number }) | null
+      readonly rawStream: RawStream | null
       userData: unknown
-      /** Not documented: `buffered` bytes were written and not taken yet. See unsent-limit.ts. */
+      /** Not documented: `buffered` bytes were written and not taken yet. See connection-meter.ts. */
       readonly _writableState: { readonly buffered: number }
+      /** Not documented: 0 while a frame's header is read, 1 while its body is. */
+      readonly _state: number
+      /** Not documented: the length that the header of that frame announced. */
+      readonly _len: number
+      /** A buffer for a message that is about to be written. */
+      alloc(sizeBytes: number): Uint8Array
       end(): void
       destroy(error?: Error): void
     }
@@ -144,7 +157,10 @@ declare module 'protomux' {
   class Protomux {
     readonly isProtomux: true
     readonly stream: import('hyperdht').default.SecretStream
-    constructor(stream: import('hyperdht').default.SecretStream)
+    constructor(
+      stream: import('hyperdht').default.SecretStream,
+      options?: { alloc?: (sizeBytes: number) => Uint8Array },
+    )
     static from(stream: import('hyperdht').default.SecretStream): Protomux
     /** Null when the stream is destroyed already. */
     createChannel(options: Protomux.ChannelOptions): Protomux.Channel | null
@@ -157,6 +173,16 @@ declare module 'protomux' {
     uncork(): void
     /** Not documented: reads a batch of messages that arrived. See guarded-mux.ts. */
     protected _onbatch(state: object): void
+    /** Not documented: reads the opening of a channel that arrived. */
+    protected _onopensession(state: object): Promise<void> | null
+    /** Not documented: what is kept of each channel that the peer ever had open at once. */
+    protected readonly _remote: readonly object[]
+    /** Not documented: gathers a message while the multiplexer is corked. */
+    protected _pushBatch(localId: number, message: Uint8Array): void
+    /** Not documented: writes what was gathered. */
+    protected _sendBatch(batch: readonly object[], state: object): void
+    protected _batch: object[]
+    protected _batchState: { buffer: null; start: number; end: number }
   }
 
   export default Protomux

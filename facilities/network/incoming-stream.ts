@@ -1,14 +1,16 @@
 import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
 import { toPeerError } from '../../helpers/errors/peer-error.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { type StreamOpening, streamOpeningSchema } from '../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import { SendCredit } from '../../helpers/stream/credit.js'
-import type { Clock } from '../clock/clock.js'
+import { ReaderPatience } from '../../helpers/stream/reader-patience.js'
+import type { Clock, Timer } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
+import type { NetworkLimits } from './network-limits.js'
 import { ObservedRequest, type RequestObserver } from './request-observer.js'
 import type { BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
@@ -19,10 +21,16 @@ export interface StreamHost {
   readonly clock: Clock
   readonly service: Service
   readonly peer: ProvedPeer
+  readonly limits: NetworkLimits
   readonly observer: RequestObserver
-  /** Whether the peer has as many streams open as it may. */
-  isFull(): boolean
-  onClose(): void
+  /**
+   * Takes a place for a stream.
+   *
+   * @param bytes its opening
+   * @returns releases the place; called when the stream is closed, even if its handler is still running
+   * @throws StarlingError OVERLOADED when the peer, or all peers, have as many open as they may
+   */
+  admit(bytes: Uint8Array): () => void
 }
 
 /** The answering end of one stream: runs its handler, spends credit, notices a cancel. */
@@ -32,12 +40,20 @@ export class IncomingStream {
   readonly #channel: Protomux.Channel | null
   readonly #messages: StreamMessages | null
   readonly #cancelled = new AbortController()
+  readonly #patience: ReaderPatience
   #credit: SendCredit | undefined
+  #leave: (() => void) | undefined
+  /** When the current wait for credit began, in monotonic milliseconds. */
+  #waitingSince: number | undefined
   #wake: (() => void) | undefined
 
   constructor(mux: Protomux, id: Uint8Array | null, host: StreamHost) {
     this.#mux = mux
     this.#host = host
+    this.#patience = new ReaderPatience({
+      timeoutMs: host.limits.stalledReaderTimeoutMs,
+      windowChunks: host.limits.streamWindowChunks,
+    })
     this.#channel = mux.createChannel({
       protocol: STREAM_PROTOCOL,
       id,
@@ -47,7 +63,7 @@ export class IncomingStream {
         this.#cancelled.abort(
           new StarlingError('CANCELLED', 'The caller ended the stream or was lost'),
         )
-        host.onClose()
+        this.#leave?.()
       },
     })
     this.#messages =
@@ -63,8 +79,7 @@ export class IncomingStream {
 
   /** Accepts the stream. Its opening message follows. */
   open(): void {
-    if (this.#channel === null) this.#host.onClose()
-    else this.#channel.open(new Uint8Array(0))
+    this.#channel?.open(new Uint8Array(0))
   }
 
   async #answer(openingBytes: Uint8Array): Promise<void> {
@@ -82,9 +97,7 @@ export class IncomingStream {
         'the opening of a stream',
       )
       observed.reads(opening.header)
-      if (this.#host.isFull()) {
-        throw new StarlingError('OVERLOADED', 'Too many streams are open on this connection')
-      }
+      this.#leave = this.#host.admit(openingBytes)
       const bound = this.#host.service.streamNamed(opening.method)
       observed.asks(bound.method)
       this.#credit = new SendCredit(opening.credit)
@@ -95,8 +108,11 @@ export class IncomingStream {
       )
       await this.#pump(bound, opening, deadline, observed)
     } catch (error) {
-      observed.fail(error)
-      this.#fail(error, observed.origin?.requestId)
+      // A stream that this worker reads for its caller stalled because the caller did not read. The
+      // error has to name the caller, not this worker.
+      const failure = isStarlingError(error, 'READER_STALLED') ? this.#stalled() : error
+      observed.fail(failure)
+      this.#fail(failure, observed.origin?.requestId)
     } finally {
       deadline?.dispose()
       this.#channel?.close()
@@ -119,7 +135,7 @@ export class IncomingStream {
     })
     try {
       for (;;) {
-        if (this.#credit?.available === 0) await deadline.race(this.#nextGrant())
+        if (this.#credit?.available === 0) await this.#nextGrant(deadline)
         const step = await deadline.race(chunks.next())
         corkForThisTick(this.#mux)
         if (step.done) {
@@ -141,21 +157,46 @@ export class IncomingStream {
     return encodeMessage(value, PROTOCOL_LIMITS.streamChunkBytes, `a chunk of ${bound.method.name}`)
   }
 
-  #nextGrant(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+  /** Waits for credit. @throws StarlingError READER_STALLED, or the deadline's reason */
+  async #nextGrant(deadline: Deadline): Promise<void> {
+    const { clock } = this.#host
+    let timer: Timer | undefined
+    this.#waitingSince = clock.monotonic()
+    try {
+      await deadline.race(
+        new Promise<void>((resolve, reject) => {
+          this.#wake = resolve
+          timer = clock.schedule(this.#patience.leftMs, () => reject(this.#stalled()))
+        }),
+      )
+    } finally {
+      timer?.cancel()
+      this.#waitingSince = undefined
+    }
+  }
+
+  #stalled(): StarlingError {
+    const seconds = this.#host.limits.stalledReaderTimeoutMs / 1000
+    const { name } = this.#host.peer.certificate
+    return new StarlingError(
+      'READER_STALLED',
+      `${name} did not read the answer: the sender waited ${seconds} s for it`,
+    )
   }
 
   #onCredit(chunks: number): void {
     try {
       this.#credit?.grant(chunks)
-      this.#wake?.()
-      this.#wake = undefined
     } catch {
       // A peer that grants nonsense gets its stream closed; there is nothing else to tell it.
       this.#channel?.close()
+      return
     }
+    const now = this.#host.clock.monotonic()
+    this.#patience.granted(chunks, now - (this.#waitingSince ?? now))
+    this.#waitingSince = undefined
+    this.#wake?.()
+    this.#wake = undefined
   }
 
   #fail(error: unknown, requestId: string | undefined): void {

@@ -6,6 +6,7 @@ import type { Role } from '../../helpers/identity/roles.js'
 import { topicOf } from '../../helpers/identity/topic.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
+import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
 import { Announcement } from './announcement.js'
 import type { Identity } from './hello.js'
@@ -38,6 +39,7 @@ export interface MeshNetworkOptions {
   readonly secret: Uint8Array
   readonly identity: Identity
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   readonly settings: NetworkSettings
 }
@@ -116,13 +118,14 @@ export class MeshNetwork extends ReadyResource {
   peers(role: Role): RolePeers {
     const known = this.#peers.find((peers) => peers.role === role)
     if (known !== undefined) return known
-    const { secret, clock, settings } = this.#options
+    const { secret, clock, random, settings } = this.#options
     const peers = new RolePeers({
       role,
       topic: topicOf(secret, role),
       dht: this.#dht,
       node: this.#node,
       clock,
+      random,
       intervalMs: settings.lookupIntervalMs,
       onDialFailed: (error, publicKey) => this.#observers.onDialFailed(role, error, publicKey),
     })

@@ -6,12 +6,18 @@ import type { Clock } from '../clock/clock.js'
 import { AcceptedConnection } from './accepted-connection.js'
 import type { Identity } from './hello.js'
 import { leavePolitely } from './leave-politely.js'
+import { ConnectionPlaces } from './limits/connection-places.js'
+import { Newcomers, type Source } from './limits/newcomers.js'
+import { PeerBounds } from './limits/peer-bounds.js'
 import type { NetworkLimits } from './network-limits.js'
 import { PeerConnection } from './peer-connection.js'
 import { proveConnection } from './prove-connection.js'
 import type { RequestObserver } from './request-observer.js'
 import { RpcAdapter } from './rpc-adapter.js'
 import type { Service } from './service.js'
+
+/** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
+const SILENT_INTERVALS = 1.5
 
 /** What happens at a node that an operator may want to know. */
 export interface MeshNodeEvents extends RequestObserver {
@@ -34,8 +40,9 @@ export class MeshNode extends ReadyResource {
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
   readonly #accepted = new Map<HyperDHT.SecretStream, AcceptedConnection>()
-  /** Who has connected and proved nothing yet; the oldest first. */
-  readonly #unverified = new Set<HyperDHT.SecretStream>()
+  readonly #unverified: Newcomers
+  readonly #bounds: PeerBounds
+  readonly #places: ConnectionPlaces
 
   /** @param options.service what this worker answers; null for one that only calls */
   constructor(options: {
@@ -53,13 +60,18 @@ export class MeshNode extends ReadyResource {
     this.#limits = options.limits
     this.#events = options.events ?? {}
     this.#service = options.service
+    this.#unverified = new Newcomers({
+      clock: options.clock,
+      most: options.limits.maxUnverifiedConnections,
+    })
+    this.#bounds = new PeerBounds(options.limits)
+    this.#places = new ConnectionPlaces({
+      quota: this.#bounds.connections,
+      silentAfterMs: options.limits.heartbeatIntervalMs * SILENT_INTERVALS,
+    })
     this.#rpc = new RpcAdapter(options.identity.keyPair)
-    this.#server =
-      options.service === null
-        ? null
-        : this.#dht.createServer({
-            firewall: () => this.#accepted.size >= this.#limits.maxConnections,
-          })
+    // No firewall: a refused dialler would wait four seconds and would not be told why.
+    this.#server = options.service === null ? null : this.#dht.createServer({})
   }
 
   /** The addresses under which others reach this node without asking the DHT for them. */
@@ -119,8 +131,10 @@ export class MeshNode extends ReadyResource {
       return await proveConnection(stream, this.#identity, {
         clock: this.#clock,
         limits: this.#limits,
-        attach: ({ mux, peer }) =>
+        bounds: this.#bounds,
+        attach: ({ mux, peer, meter }) =>
           new PeerConnection(mux, peer, {
+            meter,
             clock: this.#clock,
             rpc: this.#rpc,
             streamWindowChunks: this.#limits.streamWindowChunks,
@@ -133,20 +147,34 @@ export class MeshNode extends ReadyResource {
 
   async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
     this.#track(stream)
-    this.#makeRoomForNewcomer()
-    this.#unverified.add(stream)
+    let wasReplaced = false
+    const unverified = this.#unverified.add(sourceOf(stream), () => {
+      wasReplaced = true
+      stream.destroy()
+    })
+    if (unverified === undefined) {
+      stream.destroy()
+      return
+    }
+    stream.once('close', () => unverified.leave())
+    let leave: (() => void) | undefined
     try {
       await proveConnection(stream, this.#identity, {
         clock: this.#clock,
         limits: this.#limits,
+        bounds: this.#bounds,
+        admit: (member, meter) => {
+          const cut = () => stream.destroy()
+          leave = this.#places.take(member, { silentMs: () => meter.silentMs(), cut })
+          stream.once('close', leave)
+        },
         attach: (connection) => {
-          if (this.#accepted.size >= this.#limits.maxConnections) {
-            throw new StarlingError('OVERLOADED', 'As many connections as allowed are open')
-          }
+          unverified.leave()
           const accepted = new AcceptedConnection(connection, {
             service,
             clock: this.#clock,
             limits: this.#limits,
+            bounds: this.#bounds,
             observer: this.#events,
           })
           this.#accepted.set(stream, accepted)
@@ -156,27 +184,11 @@ export class MeshNode extends ReadyResource {
         onStream: (_connection, id) => this.#accepted.get(stream)?.acceptStream(id),
       })
     } catch (error) {
-      // Whoever had to make room is not told of: they may be very many.
-      if (this.#unverified.has(stream)) this.#events.onRefused?.(error, stream.remotePublicKey)
-    } finally {
-      this.#unverified.delete(stream)
+      leave?.()
+      // Replaced connections are not reported: there may be very many.
+      if (!wasReplaced) this.#events.onRefused?.(error, stream.remotePublicKey)
+      unverified.refuse()
     }
-  }
-
-  /**
-   * Cuts who has connected longest ago and still proved nothing, when there are as many of them as
-   * allowed. A hello takes milliseconds: like this, those who never say one do not keep out those who
-   * do, however many they are.
-   *
-   * Not left to the firewall: those who connect in one moment would all pass it before the first is
-   * counted, and whoever it refuses waits four seconds before it learns of that and tries again.
-   */
-  #makeRoomForNewcomer(): void {
-    if (this.#unverified.size < this.#limits.maxUnverifiedConnections) return
-    const [oldest] = this.#unverified
-    if (oldest === undefined) return
-    this.#unverified.delete(oldest)
-    oldest.destroy()
   }
 
   #track(stream: HyperDHT.SecretStream): void {
@@ -185,6 +197,11 @@ export class MeshNode extends ReadyResource {
     // Whoever uses the stream learns of its end by its close; an unheard error ends the process.
     stream.on('error', safetyCatch)
   }
+}
+
+/** Where a connection comes from. */
+function sourceOf({ rawStream }: HyperDHT.SecretStream): Source {
+  return { host: rawStream?.remoteHost ?? '', port: rawStream?.remotePort ?? 0 }
 }
 
 /** Ends a connection: what was written last still leaves, unless the other end does not take it. */

@@ -27,16 +27,27 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
   readonly #credit: ReceiveCredit
   readonly #windowChunks: number
   readonly #deadline: Deadline
+  readonly #keeping: (bytes: number) => void
   readonly #unread: Uint8Array[] = []
   #channel: Protomux.Channel | null = null
   #messages: StreamMessages | null = null
   #outcome: Outcome<EndOf<Method>> | undefined
   #wake: (() => void) | undefined
 
-  /** @param options.id tells the streams of one connection apart, 8 bytes */
+  /**
+   * @param options.id tells the streams of one connection apart, 8 bytes
+   * @param options.keeping called with the size of each chunk that is kept until it is read, and with its
+   *   negative when it is read or dropped
+   */
   constructor(
     mux: Protomux,
-    options: { method: Method; id: Uint8Array; windowChunks: number; deadline: Deadline },
+    options: {
+      method: Method
+      id: Uint8Array
+      windowChunks: number
+      deadline: Deadline
+      keeping: (bytes: number) => void
+    },
   ) {
     this.#mux = mux
     this.#method = options.method
@@ -44,6 +55,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
     this.#windowChunks = options.windowChunks
     this.#credit = new ReceiveCredit(options.windowChunks)
     this.#deadline = options.deadline
+    this.#keeping = options.keeping
   }
 
   /**
@@ -70,6 +82,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
       for (;;) {
         const bytes = this.#unread.shift()
         if (bytes !== undefined) {
+          this.#keeping(-bytes.byteLength)
           // Without this, an answer whose end had arrived would pass for whole, its middle missing.
           if (signal.aborted) throw signal.reason
           yield this.#decode(bytes)
@@ -87,6 +100,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
     } finally {
       signal.removeEventListener('abort', onAbort)
       this.#channel?.close()
+      for (const bytes of this.#unread.splice(0)) this.#keeping(-bytes.byteLength)
     }
   }
 
@@ -132,7 +146,9 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
     }
     try {
       this.#credit.receive()
-      this.#unread.push(bytes)
+      // A chunk is a view of its frame, all of which would be retained until the chunk is read.
+      this.#unread.push(this.#wake === undefined ? Buffer.from(bytes) : bytes)
+      this.#keeping(bytes.byteLength)
       this.#notify()
     } catch (error) {
       this.#settle({ error })

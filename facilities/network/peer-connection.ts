@@ -21,6 +21,7 @@ import {
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
+import type { ConnectionMeter } from './limits/connection-meter.js'
 import { OutgoingStream } from './outgoing-stream.js'
 import type { CallOptions } from './request-context.js'
 import type { RpcAdapter } from './rpc-adapter.js'
@@ -35,17 +36,19 @@ export class PeerConnection {
   readonly #rpc: RpcAdapter
   readonly #client: HyperswarmRPC.Client
   readonly #clock: Clock
+  readonly #meter: ConnectionMeter
   readonly #streamWindowChunks: number
   #streamsOpened = 0
 
   constructor(
     mux: Protomux,
     peer: ProvedPeer,
-    options: { clock: Clock; rpc: RpcAdapter; streamWindowChunks: number },
+    options: { clock: Clock; rpc: RpcAdapter; meter: ConnectionMeter; streamWindowChunks: number },
   ) {
     this.#mux = mux
     this.#rpc = options.rpc
     this.#clock = options.clock
+    this.#meter = options.meter
     this.#streamWindowChunks = options.streamWindowChunks
     this.#client = options.rpc.connect(peer.publicKey, mux.stream)
     this.peer = peer
@@ -111,6 +114,7 @@ export class PeerConnection {
         id,
         windowChunks: this.#streamWindowChunks,
         deadline,
+        keeping: (bytes) => this.#meter.keeping(bytes),
       })
       return yield* stream.read(body, options.origin)
     } finally {

@@ -1,14 +1,15 @@
 import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
-import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Clock } from '../clock/clock.js'
 import { GuardedMux } from './guarded-mux.js'
 import { HEARTBEAT_PROTOCOL, startHeartbeat } from './heartbeat.js'
 import { exchangeHello, type Identity, type ProvedPeer } from './hello.js'
+import { ConnectionMeter } from './limits/connection-meter.js'
+import type { PeerBounds } from './limits/peer-bounds.js'
+import type { Member } from './limits/peer-quota.js'
 import type { NetworkLimits } from './network-limits.js'
 import { RPC_PROTOCOL } from './rpc-adapter.js'
 import { STREAM_PROTOCOL } from './stream-wire.js'
-import { limitUnsentBytes } from './unsent-limit.js'
 
 /** How long a refusal may take to reach the other end before the connection is cut. */
 const REFUSAL_LINGER_MS = 1000
@@ -17,6 +18,9 @@ const REFUSAL_LINGER_MS = 1000
 export interface ProvedConnection {
   readonly mux: Protomux
   readonly peer: ProvedPeer
+  /** The peer as limits see it. */
+  readonly member: Member
+  readonly meter: ConnectionMeter
 }
 
 /**
@@ -26,9 +30,10 @@ export interface ProvedConnection {
  * claims is rejected, and @hyperswarm/rpc then gives the connection up. So they are held until
  * `attach` has claimed ours.
  *
+ * @param admit called when the other end has proved itself, before it is welcomed; refuses it by throwing
  * @param attach claims channels on the proved connection, synchronously
  * @param onStream claims a stream that the other end opens, once the connection is proved
- * @throws StarlingError as {@link exchangeHello}; the connection is closed then
+ * @throws StarlingError as {@link exchangeHello} and `admit`; the connection is closed then
  */
 export async function proveConnection<Attached>(
   stream: HyperDHT.SecretStream,
@@ -36,12 +41,15 @@ export async function proveConnection<Attached>(
   options: {
     clock: Clock
     limits: NetworkLimits
+    bounds: PeerBounds
+    admit?: (member: Member, meter: ConnectionMeter) => void
     attach: (connection: ProvedConnection) => Attached
     onStream?: (connection: ProvedConnection, id: Uint8Array | null) => void
   },
 ): Promise<Attached> {
   const { clock, limits } = options
-  const mux = new GuardedMux(stream)
+  const meter = new ConnectionMeter(stream, options)
+  const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
   let release: (connection: ProvedConnection | null) => void = () => undefined
   const proved = new Promise<ProvedConnection | null>((resolve) => {
     release = resolve
@@ -56,10 +64,15 @@ export async function proveConnection<Attached>(
     const connection = open ?? (await proved)
     if (connection !== null) options.onStream?.(connection, id)
   })
-  const stopCounting = limitUnverifiedBytes(stream)
   try {
-    const peer = await exchangeHello(mux, identity, { clock, timeoutMs: limits.helloTimeoutMs })
-    const connection = { mux, peer }
+    const peer = await exchangeHello(mux, identity, {
+      clock,
+      timeoutMs: limits.helloTimeoutMs,
+      admit: (proved) => options.admit?.(memberOf(proved), meter),
+    })
+    const member = memberOf(peer)
+    meter.prove(member)
+    const connection = { mux, peer, member, meter }
     const stopHeartbeat = startHeartbeat(mux, {
       clock,
       intervalMs: limits.heartbeatIntervalMs,
@@ -67,20 +80,13 @@ export async function proveConnection<Attached>(
       onSilence: () => stream.destroy(),
     })
     stream.once('close', stopHeartbeat)
-    const stopLooking = limitUnsentBytes(stream, {
-      clock,
-      intervalMs: limits.heartbeatIntervalMs,
-      onExcess: () => stream.destroy(),
-    })
-    stream.once('close', stopLooking)
     const attached = options.attach(connection)
     open = connection
     release(connection)
-    stopCounting()
     return attached
   } catch (error) {
     release(null)
-    // Whoever was refused goes on being counted: it may still send until the connection is cut.
+    // The limit for unverified peers applies until the connection is cut.
     if (!stream.destroyed) {
       stream.end()
       const cut = clock.schedule(REFUSAL_LINGER_MS, () => stream.destroy())
@@ -90,17 +96,10 @@ export async function proveConnection<Attached>(
   }
 }
 
-/**
- * Cuts a connection whose other end sends more than a hello can take before it has proved anything:
- * the transport would gather frames of up to 16 MiB for it.
- */
-function limitUnverifiedBytes(stream: HyperDHT.SecretStream): () => void {
-  const raw = stream.rawStream
-  let receivedBytes = 0
-  const count = (chunk: Uint8Array) => {
-    receivedBytes += chunk.byteLength
-    if (receivedBytes > PROTOCOL_LIMITS.unverifiedBytes) stream.destroy()
+function memberOf({ publicKey, certificate: { name, roles } }: ProvedPeer): Member {
+  return {
+    key: Buffer.from(publicKey).toString('hex'),
+    name,
+    isWorker: roles.some((role) => role !== 'client'),
   }
-  raw?.on('data', count)
-  return () => raw?.off('data', count)
 }

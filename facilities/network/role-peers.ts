@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
 import { repeat } from '../clock/repeat.js'
 import type { MeshNode } from './mesh-node.js'
 import type { PeerConnection } from './peer-connection.js'
@@ -14,7 +15,7 @@ import { sameAddresses } from './same-addresses.js'
 const MAX_CANDIDATES = 256
 /** Dials under way at once: each holds a handshake at both ends. */
 const MAX_DIALS = 16
-/** Before an address that did not answer is dialled again; doubled for each further time. */
+/** Before an address that did not answer is dialled again, on average; doubled for each further time. */
 const UNREACHABLE_RETRY_MS = 1_000
 /** The most of that. A worker that was restarted shows another address and is dialled at once. */
 const MOST_UNREACHABLE_RETRY_MS = 15_000
@@ -60,10 +61,12 @@ export class RolePeers extends ReadyResource {
   readonly #node: MeshNode
   readonly #topic: Uint8Array
   readonly #clock: Clock
+  readonly #random: Random
   readonly #intervalMs: number
   readonly #onDialFailed: (error: unknown, publicKey: Uint8Array) => void
   readonly #candidates = new Map<string, Candidate>()
   #timers: Timer[] = []
+  readonly #redials = new Set<Timer>()
   #query: HyperDHT.Query | null = null
   #dials = 0
   #looks = 0
@@ -74,6 +77,7 @@ export class RolePeers extends ReadyResource {
     dht: HyperDHT
     node: MeshNode
     clock: Clock
+    random: Random
     intervalMs: number
     onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
   }) {
@@ -83,6 +87,7 @@ export class RolePeers extends ReadyResource {
     this.#dht = options.dht
     this.#node = options.node
     this.#clock = options.clock
+    this.#random = options.random
     this.#intervalMs = options.intervalMs
     this.#onDialFailed = options.onDialFailed ?? (() => undefined)
   }
@@ -121,7 +126,7 @@ export class RolePeers extends ReadyResource {
   }
 
   protected override async _close(): Promise<void> {
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of [...this.#timers, ...this.#redials]) timer.cancel()
     this.#query?.destroy()
     for (const { connection, dialling } of this.#candidates.values()) {
       dialling?.abort()
@@ -217,12 +222,7 @@ export class RolePeers extends ReadyResource {
     } catch (error) {
       if (attempt.signal.aborted) return
       candidate.failure = isStarlingError(error) ? error.code : 'INTERNAL'
-      const unreachableMs = UNREACHABLE_RETRY_MS * 2 ** candidate.failures
-      candidate.failures += 1
-      const retryMs = isStarlingError(error, 'PEER_UNREACHABLE', 'HELLO_FAILED')
-        ? Math.min(unreachableMs, MOST_UNREACHABLE_RETRY_MS)
-        : REFUSED_RETRY_MS
-      candidate.retryAt = this.#clock.monotonic() + retryMs
+      this.#redialLater(candidate, error)
       this.#onDialFailed(error, publicKey)
     } finally {
       candidate.dialling = null
@@ -230,6 +230,28 @@ export class RolePeers extends ReadyResource {
       this.#dialWhoIsDue()
       this.#noteSurvey()
     }
+  }
+
+  /**
+   * Schedules the next dial. The delay is random, so that peers that were cut at the same time do not all
+   * dial again at the same time.
+   */
+  #redialLater(candidate: Candidate, error: unknown): void {
+    const unreachableMs = UNREACHABLE_RETRY_MS * 2 ** candidate.failures
+    candidate.failures += 1
+    const delayMs = isStarlingError(error, 'PEER_UNREACHABLE', 'HELLO_FAILED', 'OVERLOADED')
+      ? Math.max(
+          Math.min(error.retryAfterMs ?? 0, REFUSED_RETRY_MS),
+          Math.min(unreachableMs, MOST_UNREACHABLE_RETRY_MS) * (0.5 + this.#random.fraction()),
+        )
+      : REFUSED_RETRY_MS
+    candidate.retryAt = this.#clock.monotonic() + delayMs
+    if (this.closing) return
+    const timer = this.#clock.schedule(delayMs, () => {
+      this.#redials.delete(timer)
+      this.#dialWhoIsDue()
+    })
+    this.#redials.add(timer)
   }
 
   #lose(candidate: Candidate, connection: PeerConnection): void {

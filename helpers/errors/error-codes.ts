@@ -164,6 +164,11 @@ export const ERROR_CODES = {
     retryable: false,
     whatToDo: 'Allow more time, or ask for a shorter answer.',
   },
+  READER_STALLED: {
+    httpStatus: 408,
+    retryable: false,
+    whatToDo: 'Read the answer as it arrives, and ask again.',
+  },
   CANCELLED: {
     httpStatus: 499,
     retryable: false,

@@ -11,6 +11,11 @@ export const PROTOCOL_LIMITS = {
   unaryBytes: 1024 * 1024,
   /** The message that opens a stream: a prompt and its envelope. */
   streamOpeningBytes: 2 * 1024 * 1024,
+  /**
+   * One frame of an encrypted connection: the largest message, which is the opening of a stream, plus the
+   * overhead of the multiplexer and the encryption.
+   */
+  frameBytes: 2 * 1024 * 1024 + 4 * 1024,
   /** One chunk, the end, or the error of a stream. */
   streamChunkBytes: 64 * 1024,
   /** All message contents of one conversation together, in UTF-8. */

@@ -217,6 +217,7 @@ export class KilledAuth {
       dht,
       node,
       clock,
+      random: this.#random,
       intervalMs: 50,
     })
     const peers = this.#peers

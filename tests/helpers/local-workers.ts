@@ -1,4 +1,5 @@
 import type { Test } from 'brittle'
+import { configSchema } from '../../config/schema.js'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import type { Engine } from '../../facilities/engine/engine.js'
@@ -63,20 +64,14 @@ export class LocalWorkers {
     this.#options = options
     this.#cleanup = new Cleanup(t)
     this.#settings = {
+      ...configSchema.parse({}).network,
       bootstrapPort,
       bootstrapWatchIntervalMs: 100,
       announceIntervalMs: 200,
       lookupIntervalMs: 100,
       // A worker that is closed in the middle of an answer breaks it off.
       drainTimeoutMs: 0,
-      helloTimeoutMs: 3_000,
-      maxUnverifiedConnections: 32,
-      maxConnections: 64,
-      maxStreamsPerConnection: 64,
-      maxCallsPerConnection: 64,
       streamWindowChunks: STREAM_WINDOW_CHUNKS,
-      heartbeatIntervalMs: 500,
-      heartbeatMissedLimit: 3,
     }
   }
 
@@ -223,6 +218,7 @@ export class LocalWorkers {
       secret: this.#authority.secret,
       identity: this.#authority.identity(role, { keyPair, certificate: () => certificate }),
       clock,
+      random: this.#random,
       log,
       settings: this.#settings,
     })

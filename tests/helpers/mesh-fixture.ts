@@ -1,6 +1,7 @@
 import type { Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../../facilities/clock/clock.js'
+import { type Random, SystemRandom } from '../../facilities/clock/random.js'
 import { Announcement } from '../../facilities/network/announcement.js'
 import type { Identity } from '../../facilities/network/hello.js'
 import { MeshNode, type MeshNodeEvents } from '../../facilities/network/mesh-node.js'
@@ -21,9 +22,21 @@ export const TEST_LIMITS: NetworkLimits = {
   helloTimeoutMs: 500,
   maxUnverifiedConnections: 8,
   maxConnections: 16,
-  maxStreamsPerConnection: 8,
-  maxCallsPerConnection: 8,
+  maxConnectionsPerKey: 4,
+  maxStreams: 64,
+  maxStreamsPerKey: 8,
+  maxCalls: 64,
+  maxCallsPerKey: 8,
+  maxRequestBytes: 64 * 1024 * 1024,
+  maxRequestBytesPerKey: 8 * 1024 * 1024,
+  maxUnsentBytes: 64 * 1024 * 1024,
+  maxUnsentBytesPerKey: 16 * 1024 * 1024,
+  maxUnreadBytes: 16 * 1024 * 1024,
+  maxUnreadBytesPerKey: 4 * 1024 * 1024,
+  workerShare: 0.25,
+  workerFactor: 2,
   streamWindowChunks: 8,
+  stalledReaderTimeoutMs: 3_000,
   heartbeatIntervalMs: 100,
   heartbeatMissedLimit: 5,
 }
@@ -112,6 +125,8 @@ export class MeshFixture {
     from: FixtureNode,
     options: {
       intervalMs?: number
+      /** Redials come when they are due on average, unless a test says otherwise. */
+      random?: Pick<Random, 'fraction'>
       onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
     } = {},
   ): RolePeers {
@@ -121,6 +136,7 @@ export class MeshFixture {
       dht: from.dht,
       node: from.node,
       clock: this.clock,
+      random: Object.assign(new SystemRandom(), options.random ?? { fraction: () => 0.5 }),
       intervalMs: options.intervalMs ?? 200,
       ...(options.onDialFailed && { onDialFailed: options.onDialFailed }),
     })

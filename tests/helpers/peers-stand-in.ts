@@ -1,5 +1,6 @@
 import HyperDHT from 'hyperdht'
 import { createStubInstance, type SinonStubbedInstance } from 'sinon'
+import { SystemRandom } from '../../facilities/clock/random.js'
 import { MeshNode } from '../../facilities/network/mesh-node.js'
 import { PeerConnection } from '../../facilities/network/peer-connection.js'
 import type { CallOptions } from '../../facilities/network/request-context.js'
@@ -27,6 +28,7 @@ export class PeersStandIn extends RolePeers {
       dht: createStubInstance(HyperDHT),
       node: createStubInstance(MeshNode),
       clock: new VirtualClock(),
+      random: new SystemRandom(),
       intervalMs: 1_000,
     })
   }

@@ -15,12 +15,17 @@ export class PipedNetwork {
   readonly #sandbox = createSandbox()
   readonly #servers = new Map<string, PipedServer>()
   readonly #peers = new Map<string, HyperDHT.Peer[]>()
+  #nodes = 0
 
-  /** A DHT node of this network. */
+  /** A DHT node of this network, with a port of its own, as a process has. */
   dht(): SinonStubbedInstance<HyperDHT> {
+    this.#nodes += 1
+    const fromPort = 40_000 + this.#nodes
     const dht = this.#sandbox.createStubInstance(HyperDHT)
     dht.createServer.callsFake((options) => new PipedServer(this.#servers, options))
-    dht.connect.callsFake((publicKey, options) => this.#connect(publicKey, options?.keyPair))
+    dht.connect.callsFake((publicKey, options) =>
+      this.#connect(publicKey, options?.keyPair, fromPort),
+    )
     dht.lookup.callsFake((topic) => query([{ peers: this.#peers.get(hex(topic)) ?? [] }]))
     dht.announce.callsFake(() => query([]))
     dht.unannounce.resolves()
@@ -32,10 +37,15 @@ export class PipedNetwork {
     this.#peers.set(hex(topic), peers)
   }
 
-  #connect(publicKey: Uint8Array, keyPair: KeyPair | undefined): HyperDHT.SecretStream {
+  #connect(
+    publicKey: Uint8Array,
+    keyPair: KeyPair | undefined,
+    fromPort: number,
+  ): HyperDHT.SecretStream {
     const server = this.#servers.get(hex(publicKey))
     const responder = server?.keyPair ?? undefined
     const piped = pipeStreams({
+      fromPort,
       ...(keyPair && { initiator: keyPair }),
       ...(responder && { responder }),
     })

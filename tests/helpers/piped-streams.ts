@@ -3,9 +3,15 @@ import { Duplex } from 'streamx'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import { newKeyPair } from './mesh-authority.js'
 
+/** What one read brings at most. A UDP packet brings less; what counts is that it is not any size. */
+const PACKET_BYTES = 64 * 1024
+
 /** One end of a duplex pipe in memory, where a connection over the network has its UDP stream. */
 export class PipeEnd extends Duplex {
   bytesReceived = 0
+  /** Where the other end is. */
+  remoteHost = '127.0.0.1'
+  remotePort = 1
   #other: PipeEnd | null = null
   #stalled = false
   #onRead: (() => void) | null = null
@@ -29,8 +35,12 @@ export class PipeEnd extends Duplex {
       return
     }
     other.bytesReceived += chunk.byteLength
-    // A copy: the secret stream decrypts in place.
-    if (other.push(Buffer.from(chunk))) done(null)
+    let hasRoom = true
+    for (let start = 0; start < chunk.byteLength; start += PACKET_BYTES) {
+      // A copy: the secret stream decrypts in place.
+      hasRoom = other.push(Buffer.from(chunk.subarray(start, start + PACKET_BYTES)))
+    }
+    if (hasRoom) done(null)
     else other.#onRead = () => done(null)
   }
 
@@ -62,9 +72,10 @@ export interface PipedStreams {
 
 /** A new pair; await the `opened` of both ends before use, as with a connection. */
 export function pipeStreams(
-  keyPairs: { initiator?: KeyPair; responder?: KeyPair } = {},
+  keyPairs: { initiator?: KeyPair; responder?: KeyPair; fromPort?: number } = {},
 ): PipedStreams {
   const [initiatorEnd, responderEnd] = PipeEnd.pair()
+  responderEnd.remotePort = keyPairs.fromPort ?? 1
   const streams = {
     initiator: new NoiseSecretStream(true, initiatorEnd, {
       keyPair: keyPairs.initiator ?? newKeyPair(),

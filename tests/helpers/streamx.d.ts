@@ -13,6 +13,7 @@ declare module 'streamx' {
     readonly destroying: boolean
     /** @returns false when the reader has enough for now */
     push(chunk: Uint8Array | null): boolean
+    write(chunk: Uint8Array): boolean
     destroy(error?: Error): void
     protected _write(chunk: Uint8Array, done: (error: Error | null) => void): void
     protected _final(done: (error: Error | null) => void): void

@@ -1,5 +1,6 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
+import { configSchema } from '../../../config/schema.js'
 import { HelloSpeaker } from '../../helpers/hello-speaker.js'
 import {
   idOf,
@@ -41,12 +42,53 @@ async function serves(t: Test, mesh: LocalMesh): Promise<number> {
 
 test('should let a proper client in soon when hundreds connect and never say hello', async (t) => {
   const mesh = await LocalMesh.open(t)
-  const gateway = await mesh.announced('gateway', { service: sampleService() })
+  const gateway = await mesh.announced('gateway', {
+    service: sampleService(),
+    limits: { maxUnverifiedConnections: 128 },
+  })
   const dht = mesh.dht()
   const flood = Array.from({ length: 300 }, () => connect(t, mesh, gateway, dht))
   await until('the first of the flood', () => flood.some((stream) => Object(stream).connected))
   const elapsedMs = await serves(t, mesh)
   t.ok(elapsedMs < TEST_LIMITS.helloTimeoutMs + 2_500, `${elapsedMs} ms`)
+})
+
+test('should let 200 members in within seconds when they come at once beside a silent flood', async (t) => {
+  const mesh = await LocalMesh.open(t)
+  const { network: limits } = configSchema.parse({})
+  const gateway = await mesh.announced('gateway', { service: sampleService(), limits })
+  const processes = Array.from({ length: 10 }, () => mesh.dht())
+  const members = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => {
+      const dht = processes[index % processes.length]
+      return mesh.node('client', { limits, ...(dht && { dht }) })
+    }),
+  )
+  const flooder = mesh.dht()
+  for (let index = 0; index < 300; index += 1) connect(t, mesh, gateway, flooder)
+  const connections = await Promise.all(members.map((member) => mesh.dial(member, gateway)))
+  t.ok(connections.every(({ isOpen }) => isOpen))
+  t.ok(await until('all', () => gateway.node.connectionCounts.proved === 200))
+})
+
+test('should cut every connection that begins a frame longer than any message', async (t) => {
+  const mesh = await LocalMesh.open(t)
+  const gateway = await mesh.announced('gateway', { service: sampleService() })
+  const identity = mesh.authority.identity('client')
+  const streams = Array.from({ length: 4 }, () =>
+    mesh.dht().connect(gateway.identity.keyPair.publicKey, {
+      keyPair: identity.keyPair,
+      relayAddresses: [...gateway.node.addresses],
+    }),
+  )
+  for (const stream of streams) {
+    t.teardown(() => stream.destroy(), { order: -1 })
+    await proveByHand(stream, identity)
+    // The header of a frame of nearly 16 MiB, and the beginning of that.
+    Object(stream.rawStream).write(Buffer.concat([Buffer.alloc(3, 0xff), Buffer.alloc(10_000)]))
+  }
+  await until('the end of all', () => gateway.node.connectionCounts.proved === 0)
+  await serves(t, mesh)
 })
 
 test('should cut whoever sends more than a hello before it has proved anything', async (t) => {
@@ -157,7 +199,7 @@ test('should serve others when a member takes all credit and reads nothing', asy
   const mesh = await LocalMesh.open(t)
   const gateway = await mesh.announced('gateway', {
     service: sampleService(),
-    limits: { maxStreamsPerConnection: 4 },
+    limits: { maxStreamsPerKey: 4 },
   })
   const identity = mesh.authority.identity('client')
   const stream = mesh.dht().connect(gateway.identity.keyPair.publicKey, {

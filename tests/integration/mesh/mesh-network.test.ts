@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { createLog } from '../../../facilities/log/log.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
@@ -31,6 +32,7 @@ async function scene(t: Test) {
       secret: authority.secret,
       identity: authority.identity(role),
       clock,
+      random: new SystemRandom(),
       log: createLog({ name: role, level: 'debug', json: true, output }),
       settings: {
         ...TEST_LIMITS,

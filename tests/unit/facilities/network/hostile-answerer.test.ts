@@ -7,6 +7,7 @@ import {
   type StreamMessages,
 } from '../../../../facilities/network/stream-wire.js'
 import { type HostilePeer, proveByHand } from '../../../helpers/hostile-peer.js'
+import { TEST_LIMITS } from '../../../helpers/mesh-fixture.js'
 import { PipedMesh } from '../../../helpers/piped-mesh.js'
 import { count, echo } from '../../../helpers/sample-service.js'
 import { rejectionOf, settle, until } from '../../../helpers/until.js'
@@ -163,4 +164,41 @@ test('should not care when answers come that nobody asked for', async (t) => {
   hostile.respond.send(answer)
   hostile.respond.send(answer)
   t.alike(await call, { text: 'a' })
+})
+
+const LARGE_BYTES = 60_000
+
+/** A chunk as large as most may be: spaces are valid JSON. */
+const largeChunk = (n: number) => Buffer.from(JSON.stringify({ n }).padEnd(LARGE_BYTES))
+
+test('should cut the connection when a worker sends more than is kept for slow readers', async (t) => {
+  const { connection, mesh, seen } = await scene(t, (messages) => {
+    for (let n = 0; n < 8; n += 1) messages.chunk.send(largeChunk(n))
+  })
+  const limit = TEST_LIMITS.maxUnreadBytesPerKey * TEST_LIMITS.workerFactor
+  const streams: AsyncGenerator<unknown, unknown, void>[] = []
+  while (connection.isOpen && streams.length < 40) {
+    const chunks = connection.open(count, { to: 8 }, mesh.call())
+    streams.push(chunks)
+    // The first is read, seven are not.
+    await chunks.next().catch(() => {})
+    await settle(3)
+  }
+  await connection.closed
+  const keptBytes = (streams.length - 1) * 7 * LARGE_BYTES
+  t.ok(keptBytes < limit && keptBytes > limit / 2, `${keptBytes} bytes`)
+  t.ok(seen.streams > 2)
+})
+
+test('should keep nothing of a stream when its reader has left', async (t) => {
+  const { connection, mesh } = await scene(t, (messages) => {
+    for (let n = 0; n < 8; n += 1) messages.chunk.send(largeChunk(n))
+  })
+  for (let round = 0; round < 40; round += 1) {
+    const chunks = connection.open(count, { to: 8 }, mesh.call())
+    await chunks.next().catch(() => {})
+    await settle(2)
+    await chunks.return({ total: 0 })
+  }
+  t.ok(connection.isOpen)
 })

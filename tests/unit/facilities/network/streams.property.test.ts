@@ -67,7 +67,7 @@ class Scene {
       if (handled === undefined) throw new Error('No plan has that number')
       return handle(handled, window, signal)
     })
-    const limits = { streamWindowChunks: window, maxStreamsPerConnection: MOST_STREAMS }
+    const limits = { streamWindowChunks: window, maxStreamsPerKey: MOST_STREAMS }
     const { connection, piped } = await mesh.connected(service, {
       gateway: { limits },
       client: { limits },

@@ -174,7 +174,7 @@ test('should free the slot and the caller when a handler ignores its signal', as
     return { total: 0 }
   })
   const { connection } = await mesh.connected(service, {
-    gateway: { limits: { maxStreamsPerConnection: 1 } },
+    gateway: { limits: { maxStreamsPerKey: 1 } },
   })
   const timers = mesh.time.pending
   for (let round = 0; round < 3; round += 1) {
@@ -256,7 +256,7 @@ test('should fail typed when a chunk is larger than a chunk may be', async (t) =
 test('should refuse one stream more than allowed and serve again when one has ended', async (t) => {
   const mesh = new PipedMesh(t)
   const { connection } = await mesh.connected(sampleService(), {
-    gateway: { limits: { maxStreamsPerConnection: 2 } },
+    gateway: { limits: { maxStreamsPerKey: 2 } },
   })
   const open = () => connection.open(count, { to: 1_000 }, mesh.call())
   const streams = [open(), open()]

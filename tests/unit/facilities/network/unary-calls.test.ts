@@ -225,7 +225,7 @@ test('should refuse one call more than allowed and serve again when one has ende
   const { service, waiting, signals } = waitingService()
   const { connection } = await mesh.connected(service)
   const call = () => connection.call(echo, { text: '' }, mesh.call())
-  const calls = Array.from({ length: TEST_LIMITS.maxCallsPerConnection }, call)
+  const calls = Array.from({ length: TEST_LIMITS.maxCallsPerKey }, call)
   await until('the handlers', () => signals.length === calls.length)
   const error = Object(await rejectionOf(call()))
   t.is(error.code, 'OVERLOADED')

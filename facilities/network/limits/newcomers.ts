@@ -1,0 +1,137 @@
+import type { Clock } from '../../clock/clock.js'
+
+/**
+ * No connection is cut before this age. A hello takes milliseconds, but can take a hundred times as long
+ * over a slow link to a busy worker.
+ */
+const GRACE_MS = 300
+
+/** Where a connection comes from. */
+export interface Source {
+  /** The address of the machine, or of its NAT. */
+  readonly host: string
+  /** The UDP port. Each process has its own. */
+  readonly port: number
+}
+
+/** The place of one unverified connection. */
+export interface UnverifiedPlace {
+  /** Its hello was refused, and the connection is only kept until the refusal is delivered. */
+  refuse(): void
+  /** It is verified or closed. Further calls do nothing. */
+  leave(): void
+}
+
+/** The number of connections from one host, or from one port of a host. */
+interface Count {
+  connections: number
+}
+
+/** How many connections the source of a connection has. */
+interface Busyness {
+  readonly host: Count
+  readonly port: Count
+}
+
+interface Waiting extends UnverifiedPlace, Busyness {
+  readonly since: number
+  cut(): void
+}
+
+const NONE: Count = { connections: 0 }
+
+/**
+ * The accepted connections that have not finished their hello. When all places are taken, a new
+ * connection replaces another one: one whose hello was already refused, otherwise the oldest of the source
+ * that has most connections. Connections younger than {@link GRACE_MS} are not replaced, and a connection
+ * of a busier source never replaces one of a quieter source. A source that opens many connections without
+ * a hello therefore loses its own connections, not those of others.
+ *
+ * Sources are distinguished by host, and within a host (one machine, or one NAT) by port. The public key
+ * of an unverified connection does not identify a source: anyone can generate any number of keys.
+ */
+export class Newcomers {
+  readonly #clock: Clock
+  readonly #most: number
+  /** Oldest first. */
+  readonly #waiting = new Set<Waiting>()
+  readonly #refused = new Set<Waiting>()
+  readonly #counts = new Map<string, Count>()
+
+  constructor(options: { clock: Clock; most: number }) {
+    this.#clock = options.clock
+    this.#most = options.most
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /**
+   * Adds a connection, replacing another one if no place is free.
+   *
+   * @param cut closes this connection when it is replaced
+   * @returns undefined when there is no place for it
+   */
+  add({ host, port }: Source, cut: () => void): UnverifiedPlace | undefined {
+    const portName = `${host} ${port}`
+    const newcomer = {
+      host: this.#counts.get(host) ?? NONE,
+      port: this.#counts.get(portName) ?? NONE,
+    }
+    if (this.#waiting.size >= this.#most && !this.#cutOneFor(newcomer)) return undefined
+    const waiting: Waiting = {
+      since: this.#clock.monotonic(),
+      host: this.#count(host),
+      port: this.#count(portName),
+      cut,
+      refuse: () => {
+        if (this.#waiting.has(waiting)) this.#refused.add(waiting)
+      },
+      leave: () => {
+        if (!this.#waiting.delete(waiting)) return
+        this.#refused.delete(waiting)
+        this.#uncount(host, waiting.host)
+        this.#uncount(portName, waiting.port)
+      },
+    }
+    this.#waiting.add(waiting)
+    return waiting
+  }
+
+  #cutOneFor(newcomer: Busyness): boolean {
+    const [refused] = this.#refused
+    const found = refused ?? this.#oldestOfBusiest()
+    if (found === undefined || (found !== refused && isBusier(newcomer, found))) return false
+    found.leave()
+    found.cut()
+    return true
+  }
+
+  #oldestOfBusiest(): Waiting | undefined {
+    const before = this.#clock.monotonic() - GRACE_MS
+    let found: Waiting | undefined
+    for (const waiting of this.#waiting) {
+      if (waiting.since > before) break
+      if (found === undefined || isBusier(waiting, found)) found = waiting
+    }
+    return found
+  }
+
+  #count(name: string): Count {
+    const count = this.#counts.get(name) ?? { connections: 0 }
+    this.#counts.set(name, count)
+    count.connections += 1
+    return count
+  }
+
+  #uncount(name: string, count: Count): void {
+    count.connections -= 1
+    if (count.connections === 0) this.#counts.delete(name)
+  }
+}
+
+function isBusier(one: Busyness, other: Busyness): boolean {
+  const byHost = one.host.connections - other.host.connections
+  return byHost > 0 || (byHost === 0 && one.port.connections > other.port.connections)
+}

@@ -1,0 +1,45 @@
+import type { NetworkLimits } from '../network-limits.js'
+import { ByteBudget } from './byte-budget.js'
+import { PeerQuota, type Quota } from './peer-quota.js'
+
+/** When a peer that was refused a connection should dial again. */
+const RECONNECT_AFTER_MS = 1000
+
+/**
+ * What the peers of one node may use: each key, all clients together, and all peers together. Shared by
+ * all connections of the node, accepted and dialled.
+ */
+export class PeerBounds {
+  readonly connections: PeerQuota
+  readonly streams: PeerQuota
+  readonly calls: PeerQuota
+  /** Bytes of the requests that are being answered. */
+  readonly requestBytes: PeerQuota
+  /** Bytes written to connections and not yet taken by the peer. */
+  readonly unsentBytes: ByteBudget
+  /** Bytes of partly received frames, and of chunks of streams that are not read yet. */
+  readonly unreadBytes: ByteBudget
+
+  constructor(limits: NetworkLimits) {
+    const quota = (most: number, mostPerClient: number): Quota => ({
+      most,
+      mostOfClients: Math.max(1, Math.floor(most * (1 - limits.workerShare))),
+      mostPerClient,
+      mostPerWorker: mostPerClient * limits.workerFactor,
+    })
+    const { maxConnections, maxConnectionsPerKey } = limits
+    this.connections = new PeerQuota(
+      'connections',
+      quota(maxConnections, maxConnectionsPerKey),
+      RECONNECT_AFTER_MS,
+    )
+    this.streams = new PeerQuota('open streams', quota(limits.maxStreams, limits.maxStreamsPerKey))
+    this.calls = new PeerQuota('calls under way', quota(limits.maxCalls, limits.maxCallsPerKey))
+    this.requestBytes = new PeerQuota(
+      'bytes of requests under way',
+      quota(limits.maxRequestBytes, limits.maxRequestBytesPerKey),
+    )
+    this.unsentBytes = new ByteBudget(quota(limits.maxUnsentBytes, limits.maxUnsentBytesPerKey))
+    this.unreadBytes = new ByteBudget(quota(limits.maxUnreadBytes, limits.maxUnreadBytesPerKey))
+  }
+}

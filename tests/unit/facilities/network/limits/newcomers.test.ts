@@ -1,0 +1,84 @@
+import test from 'brittle'
+import { Newcomers } from '../../../../../facilities/network/limits/newcomers.js'
+import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+
+/** Room for four connections. */
+function scene() {
+  const clock = new VirtualClock()
+  const connections = new Newcomers({ clock, most: 4 })
+  const cut: string[] = []
+  const add = (name: string, port: number, host = '10.0.0.1') =>
+    connections.add({ host, port }, () => cut.push(name))
+  return { clock, connections, cut, add }
+}
+
+test('should cut nobody in the first 300 ms', async (t) => {
+  const { clock, connections, cut, add } = scene()
+  for (const name of ['a', 'b', 'c', 'd']) add(name, 1)
+  await clock.advance(299)
+  t.is(add('e', 2), undefined, 'there is no room')
+  t.alike(cut, [])
+  await clock.advance(1)
+  t.ok(add('e', 2))
+  t.alike(cut, ['a'])
+  t.is(connections.size, 4)
+})
+
+test('should cut the oldest of the busiest port when all come from one host', async (t) => {
+  const { clock, cut, add } = scene()
+  add('slow', 1)
+  add('flood 1', 2)
+  add('flood 2', 2)
+  add('flood 3', 2)
+  await clock.advance(300)
+  add('newcomer', 3)
+  add('newcomer', 4)
+  t.alike(cut, ['flood 1', 'flood 2'])
+})
+
+test('should cut the oldest of the busiest host first, whatever its ports', async (t) => {
+  const { clock, cut, add } = scene()
+  add('one', 1, '10.0.0.2')
+  add('two', 1, '10.0.0.2')
+  for (const port of [1, 2]) add(`flood ${port}`, port)
+  await clock.advance(300)
+  const place = add('flood 3', 3)
+  t.alike(cut, ['one'], 'the oldest when none is busier')
+  t.ok(place)
+  add('newcomer', 1, '10.0.0.3')
+  t.alike(cut, ['one', 'flood 1'])
+})
+
+test('should cut none of a quieter source for a newcomer of a busier one', async (t) => {
+  const { clock, cut, add } = scene()
+  add('slow', 1)
+  await clock.advance(300)
+  for (const name of ['flood 1', 'flood 2', 'flood 3']) add(name, 2)
+  t.is(add('flood 4', 2), undefined)
+  t.alike(cut, [])
+  t.ok(add('newcomer', 3), 'one of a quiet source is let in')
+  t.alike(cut, ['slow'], 'in the place of the only one that had its time')
+})
+
+test('should cut those first whose hello was refused, even in their first 300 ms', (t) => {
+  const { cut, add } = scene()
+  add('a', 1)
+  const refused = add('b', 2)
+  add('c', 1)
+  add('d', 1)
+  refused?.refuse()
+  t.ok(add('e', 1))
+  t.alike(cut, ['b'])
+})
+
+test('should have room again when somebody has left, however often they say so', (t) => {
+  const { connections, cut, add } = scene()
+  const places = [1, 2, 3, 4].map((port) => add(`${port}`, port))
+  places[0]?.leave()
+  places[0]?.leave()
+  places[0]?.refuse()
+  t.is(connections.size, 3)
+  t.ok(add('e', 1))
+  t.is(add('f', 1), undefined)
+  t.alike(cut, [])
+})
