@@ -101,6 +101,11 @@ const gatewaySchema = z.strictObject({
   /** For questions that name no model. Left out: the model that is first on most processors. */
   defaultModel: z.string().min(1).max(200).optional(),
   rateLimit: rateLimitSchema.prefault({}),
+  /**
+   * Answers that one user may have in progress at the same time. `auto`: per model, the slots of the
+   * processors that serve it minus one, but at least one. A number: for all models together.
+   */
+  answersPerUser: z.union([z.literal('auto'), count]).default('auto'),
   /** Of one client, which is a public key. A person needs one; 0 sets no limit. */
   registrationsPerHour: z.number().int().min(0).max(1_000_000).default(10),
   /** Of one client. All commands of a home are one; 0 sets no limit. */

@@ -33,6 +33,7 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
   process.env.STARLING_NETWORK__BOOTSTRAP_PORT = String(BOOTSTRAP_PORT)
   // One user asks as fast as it can.
   process.env.STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE = '0'
+  process.env.STARLING_GATEWAY__ANSWERS_PER_USER = '1000'
   process.env.STARLING_PROCESSOR__SLOTS = String(SLOTS)
   const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
   const config = loadConfig({ environment: process.env, flags: { home: directory } })

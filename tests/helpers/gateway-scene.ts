@@ -73,12 +73,14 @@ export async function gatewayScene(
     await settle()
     return { connection, worker }
   }
-  const session = () => createSession(keys, { nowMs: clock.now(), userId: 'usr_1' })
+  const sessionOf = (userId: string) => createSession(keys, { nowMs: clock.now(), userId })
+  const session = () => sessionOf('usr_1')
   return {
     gateway,
     clock,
     service,
     session,
+    sessionOf,
     authConnection,
     connectAuth: () => auth.connect(authConnection),
     loseAuth: () => auth.lose(authConnection),

@@ -3,6 +3,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import type { CallOptions } from '../../facilities/network/request-context.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
+import { AnswerPlaces, type AnswersPerUser } from './answer-places.js'
 import { createQuestionLimiter, type RateLimitSettings } from './question-limit.js'
 import type { RateLimiter } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
@@ -10,16 +11,33 @@ import { SessionVerifier } from './session-verifier.js'
 /** What one user may ask of one gateway. Comes from the configuration. */
 export interface AdmissionSettings {
   readonly rateLimit: RateLimitSettings
+  readonly answersPerUser: AnswersPerUser
   /** All message contents of one conversation together, in UTF-8. */
   readonly maxPromptBytes: number
   /** Messages in one conversation. */
   readonly maxPromptMessages: number
 }
 
-/** Decides who may ask: whose session it is, how large a prompt may be, and how often. */
+/** A question that was admitted and counted. */
+export interface AdmittedQuestion {
+  /** Does not count it against the rate limit: no processor took it. */
+  uncount(): void
+  /**
+   * Counts its answer as in progress until `end`, or until `begin` is called again.
+   *
+   * @param slots the number of slots for the model, of all processors that may be asked
+   * @throws StarlingError RATE_LIMITED when the user has too many answers in progress
+   */
+  begin(model: string, slots: number): void
+  /** Its answer has ended, or was never begun. Further calls do nothing. */
+  end(): void
+}
+
+/** Decides who may ask: whose session it is, how large a prompt may be, how often, and how many at once. */
 export class Admission {
   readonly #sessions: SessionVerifier
   readonly #rates: RateLimiter
+  readonly #answers: AnswerPlaces
   readonly #settings: AdmissionSettings
   readonly #clock: Clock
 
@@ -33,6 +51,7 @@ export class Admission {
   ) {
     this.#sessions = new SessionVerifier(options)
     this.#rates = createQuestionLimiter(options)
+    this.#answers = new AnswerPlaces(options)
     this.#settings = options
     this.#clock = options.clock
   }
@@ -64,17 +83,25 @@ export class Admission {
   /**
    * Admits a question and counts it.
    *
-   * @returns takes it back, for a question that nobody could take
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
    */
   async admit(
     request: { readonly credential: string; readonly messages: readonly ChatMessage[] },
     options: CallOptions,
-  ): Promise<() => void> {
+  ): Promise<AdmittedQuestion> {
     const { userId } = await this.identify(request.credential, options)
     // Before it is counted: a question that is too large can never be answered.
     this.#assertSize(request.messages)
-    return this.#rates.admit(userId)
+    const uncount = this.#rates.admit(userId)
+    let leave: (() => void) | undefined
+    return {
+      uncount,
+      begin: (model, slots) => {
+        leave?.()
+        leave = this.#answers.take(userId, model, slots)
+      },
+      end: () => leave?.(),
+    }
   }
 
   #assertSize(messages: readonly ChatMessage[]): void {

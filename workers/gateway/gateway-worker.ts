@@ -17,7 +17,7 @@ import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { type AccountCallSettings, AccountCalls } from './account-calls.js'
-import { Admission, type AdmissionSettings } from './admission.js'
+import { Admission, type AdmissionSettings, type AdmittedQuestion } from './admission.js'
 import { ProcessorDirectory } from './processor-directory.js'
 import { Router } from './router.js'
 
@@ -72,22 +72,26 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         return { models: this.#directory.served.slice(0, MAX_LISTED_MODELS) }
       })
       .stream(gatewayProtocol.infer, async function* (request, context) {
-        const uncount = await gateway.#admission.admit(request, onBehalfOf(context))
-        const { head, answer, first, end } = await gateway
-          .#begin(request, context)
-          .catch((error: unknown) => {
-            // A question that was not processed does not count against the limit of its user.
-            if (isUnprocessed(error)) uncount()
-            throw error
-          })
+        const admitted = await gateway.#admission.admit(request, onBehalfOf(context))
         try {
-          const { model } = head
-          if (first.done) return { ...first.value, model }
-          yield { ...first.value, ...head }
-          return { ...(yield* answer), model }
+          const { head, answer, first, end } = await gateway
+            .#begin(request, context, admitted)
+            .catch((error: unknown) => {
+              // A question that was not processed does not count against the limit of its user.
+              if (isUnprocessed(error)) admitted.uncount()
+              throw error
+            })
+          try {
+            const { model } = head
+            if (first.done) return { ...first.value, model }
+            yield { ...first.value, ...head }
+            return { ...(yield* answer), model }
+          } finally {
+            end()
+            await answer.return(undefined as never)
+          }
         } finally {
-          end()
-          await answer.return(undefined as never)
+          admitted.end()
         }
       })
   }
@@ -136,13 +140,18 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   }
 
   /** Picks a processor and asks it, up to its first token. @returns `end` must be called once */
-  async #begin(request: RequestOf<typeof gatewayProtocol.infer>, context: RequestContext) {
+  async #begin(
+    request: RequestOf<typeof gatewayProtocol.infer>,
+    context: RequestContext,
+    admitted: AdmittedQuestion,
+  ) {
     const { processor, offer } = this.#router.route(request.model)
     const { name: model, reproducibility } = offer
     const { messages } = request
     const { seed = this.#random.below(2 ** 32) } = request.options
     const options = { ...request.options, seed }
     const head = { seed, model, ...(reproducibility && { reproducibility }) }
+    admitted.begin(model, this.#directory.slots(model))
     const end = processor.begin(model)
     const answer = processor.connection.open(
       processorProtocol.generate,

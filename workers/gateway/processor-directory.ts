@@ -71,6 +71,11 @@ export class ProcessorDirectory extends ReadyResource {
     return this.#offers(model).filter(({ offer }) => answers(offer))
   }
 
+  /** The number of slots for a model, of all processors that {@link serving} returns. */
+  slots(model: string): number {
+    return this.serving(model).reduce((sum, { offer }) => sum + offer.slots, 0)
+  }
+
   /** What is served, by how many, and with how much room; in alphabetical order. */
   get served(): ServedModel[] {
     return this.models.map((name) => {
