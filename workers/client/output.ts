@@ -1,14 +1,17 @@
+import type { Writable } from 'node:stream'
 import { homeToName } from '../../facilities/home/home-to-name.js'
 import { describeFailure } from '../../facilities/process/run-worker.js'
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
+import { OutputBuffer } from './output-buffer.js'
 
 /** Where a command writes its result: for people, or with --json one object a line. */
 export class Output {
   readonly json: boolean
-  readonly #result: NodeJS.WritableStream
+  readonly #result: Writable
+  readonly #buffer: OutputBuffer
   readonly #notices: NodeJS.WritableStream
   readonly #isTerminal: boolean
   readonly #isColored: boolean
@@ -25,7 +28,7 @@ export class Output {
   constructor(options: {
     json: boolean
     home: string
-    result: NodeJS.WritableStream
+    result: Writable
     notices: NodeJS.WritableStream
     isTerminal?: boolean
     isColored?: boolean
@@ -33,6 +36,7 @@ export class Output {
     this.json = options.json
     this.#home = options.home
     this.#result = options.result
+    this.#buffer = new OutputBuffer(options.result)
     this.#notices = options.notices
     this.#isTerminal = options.isTerminal ?? false
     this.#isColored = options.isColored ?? false
@@ -44,21 +48,21 @@ export class Output {
     this.#result.write(`${this.json ? JSON.stringify(fields) : text}\n`)
   }
 
-  /** A piece of an answer. Resolves when there is room for the next one, or nobody reads any more. */
-  async piece(text: string, fields: Record<string, unknown>): Promise<void> {
+  /**
+   * Writes a piece of an answer. Resolves when the buffer has room for the next one, the output is
+   * closed, or the signal is aborted.
+   */
+  async piece(text: string, fields: Record<string, unknown>, signal?: AbortSignal): Promise<void> {
     const piece = this.json ? `${JSON.stringify(fields)}\n` : text
     if (piece === '' || !this.#result.writable) return
     this.#isMidLine = !piece.endsWith('\n')
-    if (this.#result.write(piece)) return
-    await new Promise<void>((resolve) => {
-      const goOn = () => {
-        this.#result.off('drain', goOn)
-        this.#result.off('close', goOn)
-        resolve()
-      }
-      this.#result.on('drain', goOn)
-      this.#result.on('close', goOn)
-    })
+    this.#result.write(piece)
+    await this.#buffer.room(signal)
+  }
+
+  /** Resolves when all results are written, the output is closed, or the signal is aborted. */
+  async written(signal: AbortSignal): Promise<void> {
+    await this.#buffer.written(signal)
   }
 
   /** A remark for whoever looks at the terminal: neither programs nor files get it. */

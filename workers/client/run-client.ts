@@ -108,6 +108,8 @@ async function runToItsEnd(
     output.failure(error)
   }
   await resources.close()
+  // process.exit() would discard what the reader of a pipe has not taken yet.
+  await output.written(signal)
   process.exit(exitCode)
 }
 

@@ -22,7 +22,7 @@ export async function streamAnswer(
       return content
     }
     content += step.value.text
-    await output.piece(step.value.text, { type: 'token', ...step.value })
+    await output.piece(step.value.text, { type: 'token', ...step.value }, signal)
   }
 }
 

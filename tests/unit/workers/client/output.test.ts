@@ -64,14 +64,32 @@ test('should write one object a line when a program reads', async (t) => {
   t.is(notices.text, '', 'nothing that is not asked for')
 })
 
-test('should wait for room when the reader is slow', async (t) => {
+/** As much as waits for a reader at most. */
+const MOST = 4 * 1024 * 1024
+
+test('should take more at once when the reader stands still, and keep the order', async (t) => {
+  const { output, result } = scene(false, true)
+  let text = ''
+  for (let index = 0; index < 1_000; index += 1) {
+    await output.piece(`${index} `, {})
+    text += `${index} `
+  }
+  const written = output.written(new AbortController().signal)
+  while (result.writableLength > 0) await result.take()
+  await written
+  t.is(result.text, text)
+})
+
+test('should wait for room when the reader is very far behind', async (t) => {
   const { output, result } = scene(false, true)
   let isThrough = false
-  const piece = output.piece('longer than the paper', {}).then(() => {
+  await output.piece('x'.repeat(MOST - 1), {})
+  const piece = output.piece('x', {}).then(() => {
     isThrough = true
   })
   await settle()
   t.absent(isThrough)
+  await result.take()
   await result.take()
   await piece
   t.ok(isThrough)
@@ -79,10 +97,25 @@ test('should wait for room when the reader is slow', async (t) => {
 
 test('should not wait for ever when the reader goes away', async (t) => {
   const { output, result } = scene(false, true)
-  const piece = output.piece('longer than the paper', {})
+  const piece = output.piece('x'.repeat(MOST), {})
   result.destroy()
   await piece
   await output.piece('more', {})
+  await output.written(new AbortController().signal)
+  t.is(result.listenerCount('drain'), 0)
+  t.is(result.listenerCount('close'), 0)
+})
+
+test('should not wait for the reader when somebody wants to leave', async (t) => {
+  const { output, result } = scene(false, true)
+  const leaving = new AbortController()
+  const piece = output.piece('x'.repeat(MOST), {}, leaving.signal)
+  const written = output.written(leaving.signal)
+  leaving.abort(new StarlingError('CANCELLED', 'Ctrl-C'))
+  await piece
+  await written
+  await output.written(leaving.signal)
+  t.ok(result.writableLength >= MOST, 'nobody has read it')
   t.is(result.listenerCount('drain'), 0)
   t.is(result.listenerCount('close'), 0)
 })
