@@ -21,6 +21,9 @@ export interface RuntimeAnswer {
   readonly end: GenerationEnd
 }
 
+/** What can be asked: a runtime, or a part of one. */
+export type Answering = Pick<LlamaRuntime, 'generate'>
+
 /** What a question may have besides its options. */
 export interface AskOptions {
   readonly resumeFrom?: readonly number[]
@@ -60,7 +63,7 @@ export async function openRuntime(
 
 /** Begins an answer. */
 export function begin(
-  runtime: LlamaRuntime,
+  runtime: Answering,
   said: string | readonly ChatMessage[],
   options: GenerationOptionsInput = {},
   { resumeFrom, signal = new AbortController().signal }: AskOptions = {},
@@ -79,7 +82,7 @@ export async function finish(
 
 /** A whole answer. */
 export async function ask(
-  runtime: LlamaRuntime,
+  runtime: Answering,
   said: string | readonly ChatMessage[],
   options: GenerationOptionsInput = {},
   more: AskOptions = {},

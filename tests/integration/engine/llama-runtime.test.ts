@@ -4,7 +4,6 @@ import test from 'brittle'
 import fc from 'fast-check'
 import { Llama } from 'node-llama-cpp'
 import sinon from 'sinon'
-import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
@@ -12,7 +11,9 @@ import {
 import { optionsOf } from '../../helpers/factory.js'
 import { readDraft } from '../../helpers/gguf-draft.js'
 import { fileOf, real, setKey } from '../../helpers/gguf-scene.js'
+import { roundingChat } from '../../helpers/llama/rounding-model.js'
 import {
+  type Answering,
   ask,
   begin,
   defaultModelPath,
@@ -26,7 +27,7 @@ import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 const FOREVER = new AbortController().signal
 
 /** Pairs of answers that must be the same to the last bit of every probability. */
-async function exactly(runtime: LlamaRuntime, question: string): Promise<string> {
+async function exactly(runtime: Answering, question: string): Promise<string> {
   const { tokens } = await ask(runtime, question, { maxTokens: 12, logprobs: 2 })
   return JSON.stringify(tokens)
 }
@@ -127,11 +128,26 @@ test('should start from what it still knows, and answer as if it had read all of
   t.alike(next.tokens, (await ask(fresh, conversation, { maxTokens: 20 })).tokens)
 })
 
-test('should read every prompt anew when pieces of another size change the numbers', async (t) => {
+test('should give every bit again whatever it remembers when weights are f16', async (t) => {
   const runtime = await loadRuntime(t, { slots: 1 })
   const first = await exactly(runtime, 'Once upon a time')
-  t.is((await ask(runtime, 'Once upon a time', { maxTokens: 5 })).end.cachedTokens, 0)
+  const { promptTokens, cachedTokens } = (await ask(runtime, 'Once upon a time')).end
+  t.ok(cachedTokens === 0 || cachedTokens === promptTokens - 1, 'all of it or nothing')
   t.is(await exactly(runtime, 'Once upon a time'), first)
+})
+
+test('should read every prompt anew when pieces of another size change the numbers', async (t) => {
+  const chat = await roundingChat(t, { chunks: true })
+  const first = await exactly(chat, 'Once upon a time')
+  t.is((await ask(chat, 'Once upon a time', { maxTokens: 5 })).end.cachedTokens, 0)
+  t.is(await exactly(chat, 'Once upon a time'), first)
+  const long = 'There was a cat who liked to run and jump and play all day. '.repeat(4)
+  const whole = await ask(chat, long, { maxTokens: 12, logprobs: 2 })
+  for (const count of [1, 5]) {
+    const resumeFrom = whole.ids.slice(0, count)
+    const rest = await ask(chat, long, { maxTokens: 12, logprobs: 2 }, { resumeFrom })
+    t.alike(rest.tokens, whole.tokens.slice(count), `resumed after ${count}`)
+  }
 })
 
 test('should leave no trace in what comes next when an answer beside it or before it is cancelled', async (t) => {

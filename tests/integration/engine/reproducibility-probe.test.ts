@@ -1,9 +1,9 @@
 import test, { type Test } from 'brittle'
-import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
 import { BatchStrategy } from '../../../facilities/engine/batch-strategy.js'
 import { LlamaSequence, type NextToken } from '../../../facilities/engine/llama-sequence.js'
 import { NativeWork } from '../../../facilities/engine/native-work.js'
 import { probeReproducibility } from '../../../facilities/engine/reproducibility-probe.js'
+import { loadNative, type Rounding, roundingModel } from '../../helpers/llama/rounding-model.js'
 import { defaultModelPath } from '../../helpers/loaded-runtime.js'
 import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
@@ -15,22 +15,25 @@ const LIKELIEST: NextToken = {
   options: { temperature: 0 },
 }
 
+function numbersOf(next: Awaited<ReturnType<LlamaSequence['next']>>): string {
+  return `${next.token}:${next.totalLogitWeight}:${[...(next.logits ?? [])].join()}`
+}
+
 async function likelihoods(sequence: LlamaSequence, prompt: readonly number[]): Promise<string[]> {
   const outcomes: string[] = []
   let input = prompt
   for (let index = 0; index < 20; index++) {
     const next = await sequence.next(input, LIKELIEST)
-    outcomes.push(`${next.token}:${next.totalLogitWeight}:${[...(next.logits ?? [])].join()}`)
+    outcomes.push(numbersOf(next))
     input = [next.token ?? 0]
   }
   await sequence.align([])
   return outcomes
 }
 
-async function scene(t: Test, modelPath: string) {
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
-  t.teardown(async () => await llama.dispose())
-  const model = await llama.loadModel({ modelPath })
+async function scene(t: Test, modelPath: string, rounding?: Rounding) {
+  const native = await loadNative(t, modelPath)
+  const model = rounding === undefined ? native.model : roundingModel(native.model, rounding)
   const strategy = new BatchStrategy()
   const context = await model.createContext({
     ...{ sequences: TEXTS.length, contextSize: 256, batchSize: 256, threads: 1 },
@@ -45,17 +48,42 @@ async function scene(t: Test, modelPath: string) {
 
 type Scene = Awaited<ReturnType<typeof scene>>
 
-async function keepsEveryBit(t: Test, { sequences, prompts }: Scene): Promise<void> {
+/** Every bit stays what it is: beside others, read in the pieces that the report allows, and resumed. */
+async function keepsEveryBit(t: Test, { sequences, prompts, report }: Scene): Promise<void> {
   const answer = async (sequence: LlamaSequence, index: number) =>
     await likelihoods(sequence, prompts[index] ?? [])
   const alone: string[][] = []
   for (const [index, sequence] of sequences.entries()) alone.push(await answer(sequence, index))
-  t.alike(await Promise.all(sequences.map(answer)), alone)
+  t.alike(await Promise.all(sequences.map(answer)), alone, 'beside others')
+  const [sequence] = sequences
+  const [prompt = []] = prompts
+  if (sequence === undefined) throw new Error('there is no sequence')
+  const expected = alone[0] ?? []
+  const given = expected.slice(0, -1).map((outcome) => Number.parseInt(outcome, 10))
+  const resumed = report.anyChunk
+    ? [[...prompt, ...given].slice(0, 7), [...prompt, ...given].slice(7, -1)]
+    : [prompt, ...given.slice(0, -1).map((token) => [token])]
+  for (const tokens of resumed) await sequence.read(tokens)
+  const last = await sequence.next(given.slice(-1), LIKELIEST)
+  await sequence.align([])
+  t.is(numbersOf(last), expected.at(-1), 'resumed')
 }
 
-test('should have answers take turns, and read every prompt alike, when f16 weights round differently', async (t) => {
+test('should keep every bit under whatever strategy it chose when weights are f16', async (t) => {
   const all = await scene(t, TINY_MODEL_PATH)
+  t.is(all.report.reproducibility, 'exact')
+  await keepsEveryBit(t, all)
+})
+
+test('should have answers take turns when others in the batch change the numbers', async (t) => {
+  const all = await scene(t, TINY_MODEL_PATH, { neighbours: true })
   t.absent(all.strategy.together)
+  t.is(all.report.reproducibility, 'exact')
+  await keepsEveryBit(t, all)
+})
+
+test('should read every prompt alike when pieces of another size change the numbers', async (t) => {
+  const all = await scene(t, TINY_MODEL_PATH, { chunks: true })
   t.alike(all.report, { reproducibility: 'exact', anyChunk: false })
   await keepsEveryBit(t, all)
 })
