@@ -12,7 +12,10 @@ const MAX_LISTED = 512
  */
 export function integerRange(
   schema: Schema,
-): { readonly rule: string } | { readonly values: readonly number[] } | null {
+):
+  | { readonly kind: 'integer' | 'natural' | 'positive' }
+  | { readonly values: readonly number[] }
+  | null {
   const least = Math.max(ceiling(schema.minimum), ceiling(schema.exclusiveMinimum, 1))
   const most = -Math.max(
     ceiling(negated(schema.maximum)),
@@ -20,9 +23,9 @@ export function integerRange(
   )
   if (Number.isNaN(least) || Number.isNaN(most)) return null
   if (most >= MOST) {
-    if (least <= -MOST) return { rule: 'integer' }
-    if (least === 0) return { rule: 'digits' }
-    if (least === 1) return { rule: '( [1-9] [0-9]{0,14} )' }
+    if (least <= -MOST) return { kind: 'integer' }
+    if (least === 0) return { kind: 'natural' }
+    if (least === 1) return { kind: 'positive' }
   }
   if (!(least <= most) || most - least >= MAX_LISTED) return null
   return { values: Array.from({ length: most - least + 1 }, (_, index) => least + index) }

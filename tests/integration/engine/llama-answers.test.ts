@@ -195,12 +195,54 @@ test('should go on answering beside a grammar, and refuse a schema that cannot b
     ask(runtime, CAPITAL, { maxTokens: 20 }),
     ask(runtime, 'JSON, please', { maxTokens: 30, jsonSchema }),
     t.exception(ask(runtime, 'x', { jsonSchema: { pattern: 'x' } }), { code: 'GRAMMAR_INVALID' }),
-    // Left recursion: only llama.cpp finds it.
     t.exception(ask(runtime, 'x', { jsonSchema: { anyOf: [{ $ref: '#' }, { type: 'null' }] } }), {
       code: 'GRAMMAR_INVALID',
     }),
   ])
   t.alike(beside.ids, alone.ids)
+})
+
+/** Schemas that llama.cpp would not come to an end with if they were taken as they are written. */
+function hardSchemas(): Record<string, Record<string, unknown>> {
+  const list = { type: 'array', items: { $ref: '#/$defs/a' } }
+  let nested: Record<string, unknown> = { type: 'string' }
+  for (let level = 0; level < 22; level++) nested = { type: 'array', items: nested }
+  const words = Array.from({ length: 250 }, (_, index) => String.fromCodePoint(0x4e00 + index))
+  const names = Array.from({ length: 250 }, (_, index) => `[${index}`)
+  const optional = Object.fromEntries(names.map((name) => [name, { $ref: '#/$defs/a' }]))
+  return {
+    'the same four times, again and again': {
+      $ref: '#/$defs/a',
+      $defs: { a: { anyOf: [list, list, list, list] } },
+    },
+    '22 lists within each other': nested,
+    'as many beginnings as are allowed': { enum: words },
+    'as many optional properties as are allowed': {
+      $ref: '#/$defs/a',
+      $defs: { a: { properties: { x: { type: 'null' }, ...optional }, required: ['x'] } },
+    },
+    'ten thousand repetitions': {
+      properties: Object.fromEntries(
+        Array.from({ length: 10 }, (_, index) => [
+          `p${index}`,
+          { type: 'string', minLength: 1_000 - index, maxLength: 1_000 - index },
+        ]),
+      ),
+      required: ['p9'],
+    },
+  }
+}
+
+test('should answer with every schema that it takes, whatever the model is made to say', async (t) => {
+  const runtime = await runtimeOfAll()
+  const [bracket = 0] = runtime.tokenize('[')
+  for (const [name, jsonSchema] of Object.entries(hardSchemas())) {
+    const { text, ids } = await ask(runtime, 'x', {
+      ...{ maxTokens: 24, repeatPenalty: 1, logitBias: { [bracket]: 100 } },
+      jsonSchema,
+    })
+    t.ok(ids.length > 0, `${name}: ${text}`)
+  }
 })
 
 test('should say nothing but JSON even when the tokens that it begins with are banned', async (t) => {

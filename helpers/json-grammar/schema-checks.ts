@@ -1,0 +1,63 @@
+import { StarlingError } from '../errors/starling-error.js'
+import { isSchema, type Schema, type SchemaType } from './schema-keywords.js'
+
+/** How often something may be repeated by a stated number. */
+const MAX_REPETITIONS = 1000
+
+/** Names come from the schema: what is shown of them is short. */
+const SHOWN_CHARACTERS = 160
+
+/** How often something may be there. */
+export interface Bounds {
+  readonly min: number
+  readonly max?: number
+}
+
+/** @throws StarlingError GRAMMAR_INVALID */
+export function boundsOf(schema: Schema, least: string, most: string, at: string): Bounds {
+  const min = schema[least] ?? 0
+  const max = schema[most]
+  for (const bound of [min, max ?? 0]) {
+    if (!Number.isInteger(bound) || Number(bound) < 0) throw invalid(at, 'a bound is no count')
+    if (Number(bound) > MAX_REPETITIONS) throw invalid(at, `a bound is over ${MAX_REPETITIONS}`)
+  }
+  if (max !== undefined && Number(max) < Number(min)) throw invalid(at, 'no value is valid to it')
+  return { min: Number(min), ...(max !== undefined && { max: Number(max) }) }
+}
+
+/**
+ * Whether numbers of a schema have to be 0 or more. Of the ranges of fractions, only this one can be
+ * told by the text.
+ *
+ * @throws StarlingError GRAMMAR_INVALID for another range
+ */
+export function isFromZero(schema: Schema, at: string): boolean {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema
+  const others = [maximum, exclusiveMinimum, exclusiveMaximum]
+  if (others.some((bound) => bound !== undefined) || (minimum !== undefined && minimum !== 0)) {
+    throw invalid(at, 'its range cannot be enforced')
+  }
+  return minimum === 0
+}
+
+export function hasType(value: unknown, type: SchemaType): boolean {
+  if (type === 'null') return value === null
+  if (type === 'array') return Array.isArray(value)
+  if (type === 'integer') return Number.isInteger(value)
+  if (type === 'object') return isSchema(value)
+  return typeof value === type
+}
+
+/** @returns the error of a schema that cannot be used at a place of it */
+export function invalid(at: string, why: string): StarlingError {
+  return new StarlingError(
+    'GRAMMAR_INVALID',
+    `The JSON schema cannot be used at ${shortened(at)}: ${shortened(why)}`,
+  )
+}
+
+function shortened(text: string): string {
+  const characters = [...text.slice(0, 2 * SHOWN_CHARACTERS)]
+  if (characters.length <= SHOWN_CHARACTERS) return text
+  return `${characters.slice(0, SHOWN_CHARACTERS).join('')}…`
+}
