@@ -1,5 +1,5 @@
 import { Template } from '@huggingface/jinja'
-import { StarlingError } from './errors/starling-error.js'
+import { isStarlingError, StarlingError } from './errors/starling-error.js'
 import type { ChatMessage, Tool, ToolCall } from './protocol/chat-message.js'
 import { TemplatePlaceholders } from './template-placeholders.js'
 
@@ -18,6 +18,9 @@ export interface TemplateVariables {
   readonly bosToken: string
   readonly eosToken: string
 }
+
+/** Does the work of a template, or throws when it takes too long. */
+export type TemplateRunner = <Result>(work: () => Result) => Result
 
 /** Words of JSON schemas, which some templates look for. Being fixed, they can say nothing else. */
 const SCHEMA_WORDS: ReadonlySet<string> = new Set([
@@ -43,16 +46,23 @@ const MAX_NESTING = 64
 export class ChatPrompt {
   readonly #template: Template | null
   readonly #variables: TemplateVariables
+  readonly #run: TemplateRunner
 
   /**
    * @param template Jinja source; null for a model without one, whose prompt is the contents of the
    *   messages joined by newlines
+   * @param run templates are programs, and may not come to an end. Default: as long as it takes
    * @throws StarlingError MODEL_INVALID when the template cannot be parsed
    */
-  constructor(template: string | null, variables: TemplateVariables) {
+  constructor(
+    template: string | null,
+    variables: TemplateVariables,
+    run: TemplateRunner = (work) => work(),
+  ) {
     this.#variables = variables
+    this.#run = run
     try {
-      this.#template = template === null ? null : new Template(template)
+      this.#template = template === null ? null : run(() => new Template(template))
     } catch (cause) {
       throw new StarlingError(
         'MODEL_INVALID',
@@ -68,14 +78,28 @@ export class ChatPrompt {
    * The prompt of a conversation, ending where the model's answer begins.
    *
    * @throws StarlingError INVALID_REQUEST when the template refuses the conversation, as some do
-   *   when the roles do not alternate
+   *   when the roles do not alternate, or takes too long with it
    */
   parts(messages: readonly ChatMessage[], tools: readonly Tool[] = []): PromptPart[] {
-    if (this.#template === null) {
+    const template = this.#template
+    if (template === null) {
       return [{ text: messages.map(({ content }) => content).join('\n'), from: 'content' }]
     }
+    try {
+      return this.#run(() => this.#rendered(template, messages, tools))
+    } catch (cause) {
+      if (isStarlingError(cause)) throw cause
+      throw refused(cause instanceof Error ? cause.message : String(cause), cause)
+    }
+  }
+
+  #rendered(
+    template: Template,
+    messages: readonly ChatMessage[],
+    tools: readonly Tool[],
+  ): PromptPart[] {
     const placeholders = new TemplatePlaceholders()
-    const rendered = this.#render(this.#template, {
+    const rendered = template.render({
       messages: templateMessages(messages, placeholders),
       ...(tools.length > 0 && {
         tools: tools.map((tool) => placeholders.value(templateTool(tool), SCHEMA_WORDS)),
@@ -90,14 +114,6 @@ export class ChatPrompt {
       text,
       from: content === null ? 'template' : 'content',
     }))
-  }
-
-  #render(template: Template, variables: Record<string, unknown>): string {
-    try {
-      return template.render(variables)
-    } catch (cause) {
-      throw refused(cause instanceof Error ? cause.message : String(cause), cause)
-    }
   }
 }
 

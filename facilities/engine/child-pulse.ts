@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock/clock.js'
 import { repeat } from '../clock/repeat.js'
+import { OverdueWork, STEP_TIMEOUT_MS, type WorkReport } from './llama/overdue-work.js'
 
 /** How often a child is asked whether it lives. */
 export const PULSE_INTERVAL_MS = 2_000
@@ -10,41 +11,70 @@ export const PULSE_INTERVAL_MS = 2_000
  */
 const MAX_UNANSWERED = 10
 
+/** As many while the child said that it is about to block for a request. */
+const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PULSE_INTERVAL_MS
+
+const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
+
 /**
  * How long what was cancelled may take to stop. Cancelling waits for one evaluation, which a large
  * model on a slow machine takes seconds for; nothing takes this long but one that never ends.
  */
 const CANCEL_TIMEOUT_MS = 60_000
 
-/** Notices that a child hangs: it does not answer, or what it was told to stop does not stop. */
+/** What is to be done when a child hangs. @param requests those that are to blame, if that is known */
+export type OnHang = (reason: string, requests: readonly number[]) => void
+
+/**
+ * Notices that a child hangs: it does not answer, what it was told to stop does not stop, or what it
+ * computes does not come to an end.
+ */
 export class ChildPulse {
   readonly #clock: Clock
-  readonly #onHang: (reason: string) => void
+  readonly #onHang: OnHang
   readonly #stopping = new Map<number, Timer>()
   readonly #timer: Timer
+  readonly #work = new OverdueWork(PULSE_INTERVAL_MS)
   #unanswered = 0
+  #blocking: number | null = null
 
   /** @param options.ping asks the child; its answer is to be told by {@link answered} */
-  constructor(options: { clock: Clock; ping: () => void; onHang: (reason: string) => void }) {
+  constructor(options: { clock: Clock; ping: () => void; onHang: OnHang }) {
     this.#clock = options.clock
     this.#onHang = options.onHang
     this.#timer = repeat(options.clock, PULSE_INTERVAL_MS, () => {
-      if (this.#unanswered >= MAX_UNANSWERED) {
-        options.onHang(`it did not answer ${MAX_UNANSWERED} times in a row`)
+      if (this.#blocking !== null && this.#unanswered >= MAX_UNANSWERED_BLOCKED) {
+        options.onHang(`it took longer than ${STEP_TIMEOUT_MS / 1000} s`, [this.#blocking])
+      } else if (this.#unanswered >= MAX_UNANSWERED) {
+        options.onHang(`it did not answer ${MAX_UNANSWERED} times in a row`, [])
       }
       this.#unanswered += 1
       options.ping()
     })
   }
 
-  answered(): void {
+  /** @param tokenMs what a token takes on this machine */
+  measured(tokenMs: number): void {
+    this.#work.measured(tokenMs)
+  }
+
+  /** The child is about to answer nobody because of a request; null: it is through. */
+  blocks(request: number | null): void {
     this.#unanswered = 0
+    this.#blocking = request
+  }
+
+  /** @param work what the child is doing */
+  answered(work = NO_WORK): void {
+    this.#unanswered = 0
+    const overdue = this.#work.reported(work)
+    if (overdue !== null) this.#onHang(overdue.reason, overdue.requests)
   }
 
   /** A request has been told to stop. */
   cancelled(id: number): void {
     const timer = this.#clock.schedule(CANCEL_TIMEOUT_MS, () =>
-      this.#onHang(`what was cancelled did not stop within ${CANCEL_TIMEOUT_MS / 1000} s`),
+      this.#onHang(`what was cancelled did not stop within ${CANCEL_TIMEOUT_MS / 1000} s`, []),
     )
     this.#stopping.set(id, timer)
   }

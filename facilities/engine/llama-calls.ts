@@ -1,4 +1,5 @@
 import { encodeVector } from '../../helpers/vector-bytes.js'
+import type { RequestWatch } from './llama/request-watch.js'
 import type { EngineCall, EngineCallResult } from './llama-messages.js'
 import type { RequestRuntime } from './llama-requests.js'
 
@@ -10,18 +11,25 @@ export async function answerCall(
   runtime: RequestRuntime,
   call: EngineCall,
   signal: AbortSignal,
+  watch: RequestWatch,
 ): Promise<EngineCallResult> {
   switch (call.method) {
-    case 'tokenize':
-      return { method: 'tokenize', tokens: [...runtime.tokenize(call.text)] }
-    case 'detokenize':
-      return { method: 'detokenize', text: runtime.detokenize(call.tokens) }
+    case 'tokenize': {
+      const tokens = await watch.during('tokens', () => runtime.tokenize(call.text))
+      return { method: 'tokenize', tokens: [...tokens] }
+    }
+    case 'detokenize': {
+      const text = await watch.during('tokens', () => runtime.detokenize(call.tokens))
+      return { method: 'detokenize', text }
+    }
     case 'applyTemplate': {
-      const { text, tokens } = runtime.applyTemplate(call.messages, call.tools)
+      const { text, tokens } = await watch.during('prompt', () =>
+        runtime.applyTemplate(call.messages, call.tools),
+      )
       return { method: 'applyTemplate', text, tokens: [...tokens] }
     }
     case 'embed': {
-      const vectors = await runtime.embed(call.texts, signal)
+      const vectors = await runtime.embed(call.texts, signal, watch)
       return { method: 'embed', vectors: vectors.map(encodeVector) }
     }
   }

@@ -7,6 +7,7 @@ import type { Clock } from '../clock/clock.js'
 import { BatchStrategy } from './batch-strategy.js'
 import type { GenerateRequest } from './engine.js'
 import { GrammarCache } from './grammar-cache.js'
+import { type BlockingStep, type RequestWatch, UNWATCHED } from './llama/request-watch.js'
 import { LlamaGeneration } from './llama-generation.js'
 import { createContext } from './llama-loading.js'
 import { LlamaSequence } from './llama-sequence.js'
@@ -41,6 +42,8 @@ export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
 /** A model that answers: its sequences, each of which computes one answer at a time. */
 export class LlamaChat {
   readonly reproducibility: Reproducibility
+  /** What a token takes, in milliseconds, as measured when the answers were tried. */
+  readonly tokenMs: number
   readonly #parts: LlamaChatParts
   readonly #anyChunk: boolean
   readonly #grammars: GrammarCache
@@ -50,8 +53,10 @@ export class LlamaChat {
     parts: LlamaChatParts,
     { reproducibility, anyChunk }: ReproducibilityReport,
     sequences: readonly LlamaSequence[],
+    tokenMs: number,
   ) {
     this.reproducibility = reproducibility
+    this.tokenMs = tokenMs
     this.#parts = parts
     this.#anyChunk = anyChunk
     this.#grammars = new GrammarCache(parts.llama)
@@ -69,36 +74,53 @@ export class LlamaChat {
     const natives = Array.from({ length: parts.slots }, () => context.getSequence())
     const sequencesThat = (keepHistory: boolean) =>
       natives.map((native) => new LlamaSequence(native, parts.work, keepHistory))
+    const startedAtMs = parts.clock.monotonic()
+    const doneBefore = parts.work.progress.done
     const report = await probeReproducibility(
       sequencesThat(true),
       strategy,
       parts.tokenizer.tokens('Once upon a time'),
     )
+    const tokenMs =
+      (parts.clock.monotonic() - startedAtMs) / Math.max(1, parts.work.progress.done - doneBefore)
     const { reproducibility, anyChunk } = report
     if (!strategy.together)
       parts.onLog('info: answers take turns: together they come out different')
     if (!anyChunk) parts.onLog('info: every prompt is read anew: read in other pieces it differs')
     parts.onLog(`info: answers are reproducible: ${reproducibility}`)
     // What a sequence remembers was read in pieces of its own.
-    return new LlamaChat(parts, report, sequencesThat(anyChunk))
+    return new LlamaChat(parts, report, sequencesThat(anyChunk), tokenMs)
   }
 
   /**
    * Answers a conversation, each token computed when it is asked for.
    *
+   * @param watch is told what is done for it
    * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, GRAMMAR_INVALID, NOT_SUPPORTED,
    *   OVERLOADED, DRAINING; the signal's reason when it is aborted
    */
   async *generate(
     { messages, options, resumeFrom: delivered = [] }: ChatRequest,
     signal: AbortSignal,
+    watch: RequestWatch = UNWATCHED,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { tokenizer, model, work, contextTokens } = this.#parts
-    const prompt = tokenizer.prompt(messages, options.tools ?? [], contextTokens).tokens
+    const { jsonSchema, tools = [] } = options
+    const step = async <Result>(name: BlockingStep, run: () => Result | Promise<Result>) =>
+      await watch.during(name, () => {
+        signal.throwIfAborted()
+        work.throwIfClosed()
+        return run()
+      })
+    const { tokens: prompt } = await step('prompt', () =>
+      tokenizer.prompt(messages, tools, contextTokens),
+    )
     this.#checkDelivered(delivered, options.maxTokens, prompt.length)
-    const { jsonSchema } = options
-    const grammar = jsonSchema === undefined ? null : await this.#grammars.grammarOf(jsonSchema)
-    const sampler = new TokenSampler({ model, tokenizer, options, grammar })
+    const grammar =
+      jsonSchema === undefined
+        ? null
+        : await step('grammar', () => this.#grammars.grammarOf(jsonSchema))
+    const sampler = new TokenSampler({ model, tokenizer, options, grammar, watch })
     const generation = new LlamaGeneration(
       {
         ...this.#parts,
@@ -114,6 +136,7 @@ export class LlamaChat {
     )
     const sequence = await this.#sequences.acquire([...prompt, ...delivered], signal)
     try {
+      if (grammar !== null) await step('grammar', () => sampler.begin())
       return yield* generation.run(sequence)
     } finally {
       await this.#release(sequence)

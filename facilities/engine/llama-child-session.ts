@@ -23,6 +23,9 @@ const PROGRESS_STEP = 0.05
 /** Remembers how models are computed fastest on this machine. */
 const TUNING_FILE = 'tuning.json'
 
+/** Before the model is loaded nothing is done for anybody. */
+const NO_WORK = { done: 0, tokens: 0, choosing: [] }
+
 /** The child's end of the conversation with its LlamaEngine, from the load to the end. */
 export class LlamaChildSession {
   readonly #process: NodeJS.Process
@@ -84,7 +87,7 @@ export class LlamaChildSession {
         this.#limitThreads(message.maxThreads)
         return
       case 'ping':
-        this.#send({ kind: 'pong' })
+        void this.#send({ kind: 'pong', work: this.#requests?.work ?? NO_WORK })
         return
       case 'close':
         void this.#close()
@@ -115,8 +118,9 @@ export class LlamaChildSession {
       this.#runtime = runtime
       if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
       this.#requests = new LlamaRequests(runtime, (answer) => this.#send(answer))
-      const { contextTokens, slots, reproducibility, capabilities, fingerprintParts } = runtime
-      this.#send({
+      const { contextTokens, slots, reproducibility, capabilities, fingerprintParts, tokenMs } =
+        runtime
+      void this.#send({
         kind: 'loaded',
         name,
         sha256,
@@ -126,9 +130,10 @@ export class LlamaChildSession {
         contextTokens,
         slots,
         memoryBytes,
+        tokenMs,
       })
     } catch (error) {
-      this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
+      void this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
     }
   }
 
@@ -149,7 +154,7 @@ export class LlamaChildSession {
     const proceed = new Promise<void>((resolve) => {
       this.#proceed = resolve
     })
-    this.#send({ kind: 'prepared', memoryBytes })
+    void this.#send({ kind: 'prepared', memoryBytes })
     await proceed
     return memoryBytes
   }
@@ -171,7 +176,7 @@ export class LlamaChildSession {
     const step = progress.phase === before?.phase ? progress.fraction - before.fraction : 1
     if (step < PROGRESS_STEP && progress.fraction < 1 && progress.note === undefined) return
     this.#lastProgress = progress
-    this.#send({ kind: 'progress', progress })
+    void this.#send({ kind: 'progress', progress })
   }
 
   async #close(): Promise<void> {
@@ -180,9 +185,11 @@ export class LlamaChildSession {
     this.#process.exit(0)
   }
 
-  #send(message: FromChild): void {
-    this.#process.send?.(message, undefined, undefined, () => {
+  /** Resolves when the message is on its way: the parent gets it even if this process blocks then. */
+  async #send(message: FromChild): Promise<void> {
+    await new Promise<void>((resolve) => {
       // A failure means that the parent is gone, which 'disconnect' deals with.
+      this.#process.send?.(message, undefined, undefined, () => resolve())
     })
   }
 }

@@ -1,11 +1,18 @@
 import type { LlamaEmbeddingContext, LlamaModel, Token as NativeToken } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { unitVector } from '../../helpers/unit-vector.js'
+import type { Clock } from '../clock/clock.js'
+import type { RequestWatch } from './llama/request-watch.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
 import type { NativeWork } from './native-work.js'
 
+/** Tokens of the first text, by which is measured what a token takes. */
+const MEASURED_TOKENS = 32
+
 /** Computes what texts mean, one after the other. */
 export class LlamaEmbedder {
+  /** What a token takes, in milliseconds. */
+  readonly tokenMs: number
   readonly #context: LlamaEmbeddingContext
   readonly #tokenizer: LlamaTokenizer
   readonly #work: NativeWork
@@ -16,7 +23,9 @@ export class LlamaEmbedder {
     tokenizer: LlamaTokenizer,
     work: NativeWork,
     contextTokens: number,
+    tokenMs: number,
   ) {
+    this.tokenMs = tokenMs
     this.#context = context
     this.#tokenizer = tokenizer
     this.#work = work
@@ -28,7 +37,11 @@ export class LlamaEmbedder {
     model: LlamaModel,
     tokenizer: LlamaTokenizer,
     work: NativeWork,
-    { contextTokens, threads }: { readonly contextTokens: number; readonly threads: number },
+    {
+      contextTokens,
+      threads,
+      clock,
+    }: { readonly contextTokens: number; readonly threads: number; readonly clock: Clock },
   ): Promise<LlamaEmbedder> {
     const context = await model.createEmbeddingContext({
       contextSize: contextTokens,
@@ -36,7 +49,14 @@ export class LlamaEmbedder {
       batchSize: contextTokens,
       threads,
     })
-    return new LlamaEmbedder(context, tokenizer, work, contextTokens)
+    const first = Array.from(
+      { length: Math.min(MEASURED_TOKENS, contextTokens - 1) },
+      (_, index) => index % tokenizer.size,
+    )
+    const startedAtMs = clock.monotonic()
+    await work.run(() => context.getEmbeddingFor(nativeTokens(first)), first.length)
+    const tokenMs = (clock.monotonic() - startedAtMs) / first.length
+    return new LlamaEmbedder(context, tokenizer, work, contextTokens, tokenMs)
   }
 
   /**
@@ -45,14 +65,28 @@ export class LlamaEmbedder {
    * @throws StarlingError INVALID_REQUEST for a text without tokens, PAYLOAD_TOO_LARGE,
    *   CONTEXT_TOO_LONG; the signal's reason when it is aborted
    */
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    signal.throwIfAborted()
+  async embed(
+    texts: readonly string[],
+    signal: AbortSignal,
+    watch: RequestWatch,
+  ): Promise<Float32Array[]> {
     // All of them before the first is computed: none of the work is for nothing.
-    const inputs = texts.map((text, index) => this.#tokens(text, index))
+    const inputs: NativeToken[][] = []
+    for (const [index, text] of texts.entries()) {
+      const tokens = await watch.during('tokens', () => {
+        signal.throwIfAborted()
+        this.#work.throwIfClosed()
+        return this.#tokens(text, index)
+      })
+      inputs.push(tokens)
+    }
     const vectors: Float32Array[] = []
     for (const tokens of inputs) {
       signal.throwIfAborted()
-      const { vector } = await this.#work.run(() => this.#context.getEmbeddingFor(tokens))
+      const { vector } = await this.#work.run(
+        () => this.#context.getEmbeddingFor(tokens),
+        tokens.length,
+      )
       vectors.push(unitVector(vector))
     }
     return vectors

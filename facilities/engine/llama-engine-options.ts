@@ -35,6 +35,8 @@ export interface LlamaEngineOptions {
   readonly hubToken?: string | undefined
   /** How much memory there is to take, in bytes. Default: what the system says is available. */
   readonly availableMemoryBytes?: () => number
+  /** The program that runs the model, in a process of its own. Default: the one with llama.cpp. */
+  readonly childPath?: string
   readonly clock: Clock
   /** Default: the operating system's random source. */
   readonly random?: Random

@@ -14,6 +14,7 @@ import type {
   TemplatedPrompt,
 } from './engine.js'
 import { cancelledError, unlessCancelled } from './engine-cancelled.js'
+import { SchemaRefusals } from './llama/refusals.js'
 import { resultOf } from './llama-calls.js'
 import type { LlamaEngineOptions } from './llama-engine-options.js'
 import {
@@ -55,6 +56,7 @@ export class LlamaEngine implements Engine {
   #starting: Promise<LlamaProcess> | null = null
   /** The end of the process before, whose memory the next one may need. */
   #leaving: Promise<void> = Promise.resolve()
+  readonly #refusedSchemas = new SchemaRefusals()
   #reserve: LoadOptions['reserve']
   #loaded: LoadedModel | null = null
   /** Crashes and failed starts since the last answer that no crash ended. */
@@ -95,7 +97,7 @@ export class LlamaEngine implements Engine {
     if (this.#loaded === null) {
       throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
     }
-    const { name, sha256, capabilities, ...rest } = this.#loaded
+    const { name, sha256, capabilities, tokenMs: _, ...rest } = this.#loaded
     return {
       kind: 'llama.cpp',
       model: this.#options.name ?? name,
@@ -154,6 +156,8 @@ export class LlamaEngine implements Engine {
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
+    // Whether it is a request at all is looked at later.
+    this.#refusedSchemas.check(Object(request.options).jsonSchema)
     const process = await this.#running(signal)
     const { id, inbox } = process.open(request, TOKENS_AHEAD)
     const onAbort = () => {
@@ -225,10 +229,12 @@ export class LlamaEngine implements Engine {
   #createProcess(): LlamaProcess {
     if (this.#hasCrashed) this.#restarts += 1
     const process = new LlamaProcess({
+      childPath: this.#options.childPath,
       clock: this.#options.clock,
       onLog: (line) => this.#options.onLog?.(line),
       onProgress: (progress) => this.#options.onProgress?.(progress),
       reserve: (memoryBytes) => this.#reserveMemory(memoryBytes),
+      onStuckSchema: (schema) => this.#refusedSchemas.add(schema),
       onCrash: (error) => {
         this.#hasCrashed = true
         // While it starts, the start itself fails.

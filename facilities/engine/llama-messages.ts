@@ -9,6 +9,7 @@ import {
   tokenSchema,
 } from '../../helpers/protocol/generation.js'
 import { ENGINE_CAPABILITIES } from './engine.js'
+import { BLOCKING_STEPS } from './llama/request-watch.js'
 
 /**
  * What a LlamaEngine and its child process say to each other. A request's id is chosen by the
@@ -121,6 +122,15 @@ export const toChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('close') }),
 ])
 
+/** What the child is doing: see {@link WorkReport}. */
+const workReportSchema = z.strictObject({
+  done: z.number().int().nonnegative(),
+  tokens: z.number().int().nonnegative(),
+  choosing: z
+    .array(z.strictObject({ request: id, index: z.number().int().nonnegative() }))
+    .readonly(),
+})
+
 /** From the child to the parent. */
 export const fromChildSchema = z.discriminatedUnion('kind', [
   /** The model is being prepared. */
@@ -138,6 +148,8 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
     contextTokens: z.number().int().positive(),
     slots: z.number().int().positive(),
     memoryBytes: z.number().nonnegative(),
+    /** What a token takes, in milliseconds, as measured with this model on this machine. */
+    tokenMs: z.number().nonnegative(),
   }),
   /** The model cannot be loaded; the child leaves. */
   z.strictObject({ kind: z.literal('load-failed'), error: wireErrorSchema }),
@@ -151,7 +163,9 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('failed'), id, error: wireErrorSchema }),
   /** What was cancelled has stopped. */
   z.strictObject({ kind: z.literal('cancelled'), id }),
-  z.strictObject({ kind: z.literal('pong') }),
+  /** Nothing is answered until this is through: it is said before, and with null after it. */
+  z.strictObject({ kind: z.literal('step'), id, step: z.enum(BLOCKING_STEPS).nullable() }),
+  z.strictObject({ kind: z.literal('pong'), work: workReportSchema }),
 ])
 
 export type LoadMessage = z.infer<typeof loadMessageSchema>

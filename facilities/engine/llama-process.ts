@@ -7,6 +7,7 @@ import { fromWireError } from '../../helpers/errors/wire-error.js'
 import type { Clock } from '../clock/clock.js'
 import { ChildPulse } from './child-pulse.js'
 import type { GenerateRequest } from './engine.js'
+import { FATAL_SIGNALS, type JsonSchema, RequestSuspects } from './llama/request-suspects.js'
 import {
   callSchema,
   type EngineCall,
@@ -28,19 +29,20 @@ const CHILD_PATH = fileURLToPath(new URL('./llama-child.js', import.meta.url))
 /** How long the child may take to leave by itself. */
 const CLOSE_TIMEOUT_MS = 2_000
 
-/** Signals with which a process ends that met something it could not go on with. */
-const FATAL_SIGNALS: readonly (string | null)[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGFPE']
-
 /** What the child knows once the model is loaded. */
 export type LoadedModel = Omit<Extract<FromChild, { kind: 'loaded' }>, 'kind'>
 
 export interface LlamaProcessOptions {
+  /** The program that runs the model. Default: the one with llama.cpp. */
+  readonly childPath?: string | undefined
   readonly clock: Clock
   /** Called with each line that the child writes, shortened. */
   readonly onLog: (line: string) => void
   readonly onProgress: (progress: EngineProgress) => void
   /** Awaited before the model takes memory; what it throws ends the load. */
   readonly reserve: (memoryBytes: number) => Promise<void>
+  /** Called with a JSON schema that the child hung or ended with. */
+  readonly onStuckSchema: (schema: JsonSchema) => void
   /** Called once when the child is gone and was not asked to leave. */
   readonly onCrash: (error: StarlingError) => void
 }
@@ -57,6 +59,7 @@ export class LlamaProcess {
   readonly #options: LlamaProcessOptions
   readonly #inboxes = new Map<number, TokenInbox>()
   readonly #calls = new PendingCalls()
+  readonly #suspects = new RequestSuspects()
   readonly #pulse: ChildPulse
   readonly #exited: Promise<void>
   #nextId = 0
@@ -67,7 +70,7 @@ export class LlamaProcess {
 
   constructor(options: LlamaProcessOptions) {
     this.#options = options
-    this.#child = fork(CHILD_PATH, [], {
+    this.#child = fork(options.childPath ?? CHILD_PATH, [], {
       // Its standard output is ours to read, not our own: native code prints what it likes.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
@@ -84,8 +87,9 @@ export class LlamaProcess {
     this.#pulse = new ChildPulse({
       clock: options.clock,
       ping: () => this.#send({ kind: 'ping' }),
-      onHang: (reason) => {
+      onHang: (reason, requests) => {
         options.onLog(`the engine's process hangs: ${reason}`)
+        this.#suspects.overdue(requests, reason)
         this.#child.kill('SIGKILL')
       },
     })
@@ -155,6 +159,7 @@ export class LlamaProcess {
       inbox.fail(askedWrongly(parsed.error))
     } else {
       this.#inboxes.set(id, inbox)
+      this.#suspects.began(id, parsed.data.options.jsonSchema)
       this.#send(parsed.data)
     }
     return { id, inbox }
@@ -218,6 +223,7 @@ export class LlamaProcess {
         return
       case 'loaded': {
         const { kind: _, ...loaded } = message
+        this.#pulse.measured(loaded.tokenMs)
         this.#loading?.resolve(loaded)
         this.#loading = null
         return
@@ -234,22 +240,33 @@ export class LlamaProcess {
         return
       case 'end':
         this.#inboxes.get(message.id)?.put({ end: message.end })
-        this.#inboxes.delete(message.id)
+        this.#forget(message.id)
         return
       case 'result':
         this.#calls.resolve(message.id, message.result)
         return
       case 'failed':
         this.#inboxes.get(message.id)?.fail(fromWireError(message.error))
-        this.#inboxes.delete(message.id)
+        this.#forget(message.id)
         this.#calls.fail(message.id, fromWireError(message.error))
         return
       case 'cancelled':
         this.#pulse.stopped(message.id)
+        this.#forget(message.id)
+        return
+      case 'step':
+        this.#suspects.step(message.id, message.step)
+        this.#pulse.blocks(this.#suspects.blocking)
         return
       case 'pong':
-        this.#pulse.answered()
+        this.#pulse.answered(message.work)
     }
+  }
+
+  /** The child is done with a request. */
+  #forget(id: number): void {
+    this.#inboxes.delete(id)
+    this.#suspects.ended(id)
   }
 
   /** Lets the child go on when there is room for its model; ends the load otherwise. */
@@ -286,6 +303,11 @@ export class LlamaProcess {
             `Loading the model ended the engine's process (${how})`,
           )
         : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
+    for (const [id, cause] of this.#suspects.errors(reason)) {
+      this.#inboxes.get(id)?.fail(cause)
+      this.#calls.fail(id, cause)
+    }
+    for (const schema of this.#suspects.schemas()) this.#options.onStuckSchema(schema)
     this.#fail(error)
     if (!this.#closing) this.#options.onCrash(error)
   }

@@ -1,15 +1,22 @@
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
 import { CreditWindow } from './credit-window.js'
-import type { Engine } from './engine.js'
+import type { GenerateRequest } from './engine.js'
+import type { Choice, WorkReport } from './llama/overdue-work.js'
+import type { BlockingStep, RequestWatch } from './llama/request-watch.js'
 import { answerCall } from './llama-calls.js'
 import type { EngineCall, FromChild, GenerateMessage } from './llama-messages.js'
 import type { LlamaRuntime } from './llama-runtime.js'
 import { TokenOutbox } from './token-outbox.js'
 
 /** What requests are made of. */
-export type RequestRuntime = Pick<Engine, 'generate'> &
-  Pick<LlamaRuntime, 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed'>
+export type RequestRuntime = Pick<
+  LlamaRuntime,
+  'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
+>
+
+/** Sends a message to the parent; resolves when it is on its way. */
+export type SendToParent = (message: FromChild) => Promise<void>
 
 /** A request that runs. */
 interface RunningRequest {
@@ -26,25 +33,33 @@ interface RunningRequest {
 export class LlamaRequests {
   readonly #running = new Map<number, RunningRequest>()
   readonly #runtime: RequestRuntime
-  readonly #send: (message: FromChild) => void
+  readonly #deliver: SendToParent
   readonly #outbox: TokenOutbox
+  /** What grammars choose right now, in the order in which it began. */
+  readonly #choosing = new Map<number, Choice>()
 
-  constructor(runtime: RequestRuntime, send: (message: FromChild) => void) {
+  constructor(runtime: RequestRuntime, send: SendToParent) {
     this.#runtime = runtime
-    this.#send = send
-    this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
+    this.#deliver = send
+    this.#outbox = new TokenOutbox((tokens) => this.#send({ kind: 'tokens', tokens }))
+  }
+
+  /** What is being done for all of them. */
+  get work(): WorkReport {
+    return { ...this.#runtime.progress, choosing: [...this.#choosing.values()] }
   }
 
   /** Begins an answer. */
   start(message: GenerateMessage): void {
     const credit = new CreditWindow(message.credit)
-    this.#begin(message.id, (signal) => this.#generate(message, credit, signal), credit)
+    const run = (signal: AbortSignal) => this.#generate(message, credit, signal)
+    this.#begin(message.id, run, credit)
   }
 
   /** Begins what comes in one piece. */
   call(id: number, call: EngineCall): void {
     this.#begin(id, async (signal) => {
-      const result = await answerCall(this.#runtime, call, signal)
+      const result = await answerCall(this.#runtime, call, signal, this.#watch(id))
       if (!signal.aborted) this.#send({ kind: 'result', id, result })
     })
   }
@@ -85,12 +100,37 @@ export class LlamaRequests {
     if (signal.aborted) this.#send({ kind: 'cancelled', id })
   }
 
+  #watch(id: number): RequestWatch {
+    let index = 0
+    return {
+      during: async <Result>(step: BlockingStep, work: () => Result | Promise<Result>) => {
+        await this.#deliver({ kind: 'step', id, step })
+        try {
+          return await work()
+        } finally {
+          this.#send({ kind: 'step', id, step: null })
+        }
+      },
+      choosing: () => this.#choosing.set(id, { request: id, index }),
+      chosen: () => {
+        this.#choosing.delete(id)
+        index += 1
+      },
+    }
+  }
+
+  /** Nobody waits for it to be on its way. */
+  #send(message: FromChild): void {
+    void this.#deliver(message)
+  }
+
   async #generate(
     { id, messages, options, resumeFrom }: GenerateMessage,
     credit: CreditWindow,
     signal: AbortSignal,
   ): Promise<void> {
-    const generation = this.#runtime.generate({ messages, options, resumeFrom }, signal)
+    const request: GenerateRequest = { messages, options, resumeFrom }
+    const generation = this.#runtime.generate(request, signal, this.#watch(id))
     for (;;) {
       await credit.spend(signal)
       // Cancelled, the generation frees its slot and throws.

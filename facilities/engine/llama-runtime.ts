@@ -15,6 +15,7 @@ import type { Random } from '../clock/random.js'
 import { inspectGguf } from '../models/gguf-inspection.js'
 import { checkRequest, notSupported } from './check-request.js'
 import type { EngineCapability, GenerateRequest, TemplatedPrompt } from './engine.js'
+import { type RequestWatch, UNWATCHED } from './llama/request-watch.js'
 import { LlamaChat } from './llama-chat.js'
 import { LlamaEmbedder } from './llama-embedder.js'
 import { loadModel, openLlama } from './llama-loading.js'
@@ -89,6 +90,8 @@ export class LlamaRuntime {
   readonly capabilities: ReadonlySet<EngineCapability>
   /** With which the model is computed. */
   readonly threads: number
+  /** What a token takes, in milliseconds, as measured when the model was loaded. */
+  readonly tokenMs: number
   /** Tokens of a prompt that are evaluated at once, at most. */
   readonly promptChunkTokens: number
   /** What, besides the model's file, the numbers depend on. */
@@ -101,7 +104,7 @@ export class LlamaRuntime {
   #closing: Promise<void> | null = null
 
   private constructor(parts: LoadedParts, contextTokens: number, slots: number) {
-    const { chat, tokenizer, llama, tuning, sampling } = parts
+    const { chat, embedder, tokenizer, llama, tuning, sampling } = parts
     this.#parts = parts
     this.contextTokens = contextTokens
     this.slots = slots
@@ -112,6 +115,7 @@ export class LlamaRuntime {
         : [...CHAT_CAPABILITIES, ...(tokenizer.toolSyntax === null ? [] : ['tools' as const])],
     )
     this.threads = tuning.threads
+    this.tokenMs = chat?.tokenMs ?? embedder?.tokenMs ?? 0
     this.promptChunkTokens = tuning.promptChunkTokens
     this.fingerprintParts = {
       build: buildOf(llama),
@@ -161,7 +165,7 @@ export class LlamaRuntime {
     const { clock, random, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options
     const parts = { llama, model, tokenizer, work, contextTokens, sampling, random, ...tuning }
     if (facts.isEmbedding) {
-      const embedder = await LlamaEmbedder.create(model, tokenizer, work, parts)
+      const embedder = await LlamaEmbedder.create(model, tokenizer, work, { ...parts, clock })
       return new LlamaRuntime({ ...parts, embedder, chat: null, tuning }, contextTokens, slots)
     }
     const pace = new PrefillPace({ maxStallMs, mostTokens: tuning.promptChunkTokens })
@@ -176,6 +180,11 @@ export class LlamaRuntime {
   limitThreads(threads: number): void {
     // Read by node-llama-cpp before each evaluation.
     this.#parts.llama.maxThreads = threads
+  }
+
+  /** How much has been computed, and how many tokens are being computed. */
+  get progress(): { readonly done: number; readonly tokens: number } {
+    return this.#parts.work.progress
   }
 
   /** The tokens of a text. @throws StarlingError INVALID_REQUEST, PAYLOAD_TOO_LARGE above 1 MiB */
@@ -205,12 +214,14 @@ export class LlamaRuntime {
   /**
    * Answers a conversation, each token computed when it is asked for, at most one ahead.
    *
+   * @param watch is told what is done for it
    * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED, OVERLOADED,
    *   DRAINING once closed; the signal's reason when it is aborted
    */
   async *generate(
     request: GenerateRequest,
     signal: AbortSignal,
+    watch: RequestWatch = UNWATCHED,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     this.#parts.work.throwIfClosed()
     const { chat, sampling, random } = this.#parts
@@ -218,7 +229,7 @@ export class LlamaRuntime {
     const { capabilities } = this
     const checked = checkRequest(request, { kind: 'llama.cpp', capabilities })
     const options = effectiveOptions(checked.options, sampling, () => random.below(2 ** 32))
-    return yield* chat.generate({ ...checked, options }, signal)
+    return yield* chat.generate({ ...checked, options }, signal, watch)
   }
 
   /**
@@ -227,11 +238,15 @@ export class LlamaRuntime {
    * @throws StarlingError NOT_SUPPORTED, INVALID_REQUEST, PAYLOAD_TOO_LARGE, CONTEXT_TOO_LONG, DRAINING
    *   once closed; the signal's reason when it is aborted
    */
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  async embed(
+    texts: readonly string[],
+    signal: AbortSignal,
+    watch: RequestWatch = UNWATCHED,
+  ): Promise<Float32Array[]> {
     this.#parts.work.throwIfClosed()
     const { embedder } = this.#parts
     if (embedder === null) throw notSupported('llama.cpp', 'embed')
-    return await embedder.embed(texts, signal)
+    return await embedder.embed(texts, signal, watch)
   }
 
   /** Ends what runs with DRAINING and frees the model, once; later calls wait for the first. */

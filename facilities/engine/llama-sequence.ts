@@ -62,7 +62,10 @@ export class LlamaSequence {
 
   /** Evaluates tokens. */
   async read(tokens: readonly number[]): Promise<void> {
-    await this.#run(() => this.#native.evaluateWithoutGeneratingNewTokens(nativeTokens(tokens)))
+    await this.#run(
+      () => this.#native.evaluateWithoutGeneratingNewTokens(nativeTokens(tokens)),
+      tokens.length,
+    )
   }
 
   /** Evaluates tokens and chooses the one after them. */
@@ -74,7 +77,7 @@ export class LlamaSequence {
     const last = nativeTokens(tokens).at(-1)
     if (last === undefined) throw new Error('there is nothing to evaluate')
     input.push([last, { generateNext }])
-    const output = await this.#run(() => this.#native.controlledEvaluate(input))
+    const output = await this.#run(() => this.#native.controlledEvaluate(input), tokens.length)
     const next = output.at(-1)?.next
     if (next === undefined) throw new Error('nothing was computed')
     return next
@@ -84,9 +87,11 @@ export class LlamaSequence {
   evaluation(tokens: readonly number[], options: SequenceEvaluateOptions): Evaluation {
     // A token that ends the answer is given out, too, instead of only ending the evaluation.
     const steps = this.#native.evaluate(nativeTokens(tokens), { ...options, yieldEogToken: true })
+    let length = tokens.length
     return {
       next: async () => {
-        const step = await this.#run(() => steps.next())
+        const step = await this.#run(() => steps.next(), length)
+        length = 1
         if (step.done) throw new Error('no token was chosen')
         return step.value
       },
@@ -111,9 +116,9 @@ export class LlamaSequence {
     this.#isKnown = true
   }
 
-  async #run<Result>(work: () => Promise<Result>): Promise<Result> {
+  async #run<Result>(work: () => Promise<Result>, tokens = 0): Promise<Result> {
     try {
-      return await this.#work.run(work)
+      return await this.#work.run(work, tokens)
     } catch (error) {
       this.#isKnown = false
       throw error

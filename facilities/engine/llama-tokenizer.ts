@@ -5,9 +5,14 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { TemplatedPrompt } from './engine.js'
+import { tryTemplate } from './llama/template-trial.js'
+import { withinTime } from './llama/time-limit.js'
 
 /** A text of the largest size has no more tokens than bytes. */
 const MAX_TOKENS = PROTOCOL_LIMITS.promptBytes
+
+/** How long a chat template may take; real ones take some milliseconds, also with many messages. */
+const TEMPLATE_TIMEOUT_MS = 2000
 
 /** Pieces of the template of which is remembered whether they hold special tokens. */
 const MAX_REMEMBERED = 256
@@ -30,15 +35,21 @@ export class LlamaTokenizer {
   /** Whether a token has a letter or digit, as far as it was asked for. */
   readonly #wordy = new Map<number, boolean>()
 
-  /** @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed */
+  /**
+   * @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed, or does not come
+   *   to an end with a conversation
+   */
   constructor(model: LlamaModel) {
     this.#model = model
     const { tokenizer } = model.fileInfo.metadata
     const template = tokenizer.chat_template ?? null
-    this.#chatPrompt = new ChatPrompt(template, {
+    const variables = {
       bosToken: model.tokens.bosString ?? '',
       eosToken: model.tokens.eosString ?? '',
-    })
+    }
+    this.#chatPrompt = new ChatPrompt(template, variables, (work) =>
+      withinTime(TEMPLATE_TIMEOUT_MS, work),
+    )
     this.size = tokenizer.ggml.tokens.length
     this.#spacePrefixed = tokenizer.ggml.model !== 'gpt2'
     this.#longestTokenBytes = tokenizer.ggml.tokens.reduce(
@@ -47,6 +58,10 @@ export class LlamaTokenizer {
     )
     this.toolSyntax = template === null ? null : toolSyntaxOf(template)
     this.toolMarks = this.#marksOf(this.toolSyntax)
+    tryTemplate(
+      (messages, tools) => this.#chatPrompt.parts(messages, tools),
+      this.toolSyntax !== null,
+    )
   }
 
   /**

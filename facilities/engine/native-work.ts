@@ -6,6 +6,8 @@ import type { StarlingError } from '../../helpers/errors/starling-error.js'
  */
 export class NativeWork {
   #running = 0
+  #tokens = 0
+  #done = 0
   #closed: StarlingError | null = null
   #onIdle: (() => void) | null = null
 
@@ -14,13 +16,26 @@ export class NativeWork {
     if (this.#closed !== null) throw this.#closed
   }
 
-  /** Runs something in native code. @throws StarlingError as `throwIfClosed` */
-  async run<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Computations that have ended, and the tokens in those that have begun. */
+  get progress(): { readonly done: number; readonly tokens: number } {
+    return { done: this.#done, tokens: this.#tokens }
+  }
+
+  /**
+   * Runs something in native code.
+   *
+   * @param tokens that are computed; none unless told otherwise
+   * @throws StarlingError as `throwIfClosed`
+   */
+  async run<Result>(work: () => Promise<Result>, tokens = 0): Promise<Result> {
     this.throwIfClosed()
     this.#running += 1
+    this.#tokens += tokens
     try {
       return await work()
     } finally {
+      if (tokens > 0) this.#done += 1
+      this.#tokens -= tokens
       this.#running -= 1
       if (this.#running === 0) this.#onIdle?.()
     }

@@ -9,6 +9,7 @@ import type { ChosenToken } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import { tokenSeed } from '../../helpers/token-seed.js'
+import type { RequestWatch } from './llama/request-watch.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
 import { type Logprobs, logprobsOf } from './token-logprobs.js'
@@ -29,6 +30,8 @@ export interface TokenSamplerParts {
   readonly options: EffectiveOptions
   /** What the answer is held to; null for nothing. */
   readonly grammar: LlamaGrammar | null
+  /** Is told while the grammar chooses. */
+  readonly watch: RequestWatch
 }
 
 /** Options of a choice; those that change from token to token are changed in place. */
@@ -42,7 +45,10 @@ export class TokenSampler {
   readonly #options: EffectiveOptions
   readonly #model: LlamaModel
   readonly #tokenizer: LlamaTokenizer
-  readonly #grammar: LlamaGrammarEvaluationState | null
+  readonly #grammar: LlamaGrammar | null
+  readonly #watch: RequestWatch
+  /** What the grammar allows next. Takes memory: made when the answer begins. */
+  #grammarState: LlamaGrammarEvaluationState | null = null
   /** The answer's last tokens, as far as repeating them is held against a token. */
   readonly #recent: number[] = []
   readonly #choice: Choice
@@ -51,11 +57,12 @@ export class TokenSampler {
   #evaluation: Evaluation | null = null
 
   /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for a bias that cannot be given */
-  constructor({ model, tokenizer, options, grammar }: TokenSamplerParts) {
+  constructor({ model, tokenizer, options, grammar, watch }: TokenSamplerParts) {
     this.#options = options
     this.#model = model
     this.#tokenizer = tokenizer
-    this.#grammar = grammar && new LlamaGrammarEvaluationState({ model, grammar })
+    this.#grammar = grammar
+    this.#watch = watch
     const { temperature, topK, topP, minP, repeatPenalty, presencePenalty, frequencyPenalty } =
       options
     const heat = temperature < LEAST_TEMPERATURE ? 0 : temperature
@@ -69,9 +76,17 @@ export class TokenSampler {
         },
       }),
       ...(Object.keys(options.logitBias).length > 0 && { tokenBias: this.#bias() }),
-      ...(this.#grammar && { grammarEvaluationState: this.#grammar }),
+      ...(grammar && { grammarEvaluationState: () => this.#chooseByGrammar() }),
     }
     this.#next = { token: true, options: this.#choice }
+  }
+
+  /** To be called before the first choice, when the answer's turn has come. */
+  begin(): void {
+    const grammar = this.#grammar
+    if (grammar !== null) {
+      this.#grammarState = new LlamaGrammarEvaluationState({ model: this.#model, grammar })
+    }
   }
 
   /** Counts a token of the answer. */
@@ -112,10 +127,10 @@ export class TokenSampler {
     for (const native of nativeTokens([tokenId])) {
       tokenBias.set(native, { logit: Number.POSITIVE_INFINITY })
     }
-    const chosen = await chooseOnce(sequence, tokens, {
+    const chosen = await this.#chooseOnce(sequence, tokens, {
       temperature: 0,
       tokenBias,
-      grammarEvaluationState: this.#grammar,
+      grammarEvaluationState: () => this.#chooseByGrammar(),
     })
     return chosen === tokenId
   }
@@ -128,12 +143,40 @@ export class TokenSampler {
   async #choose(sequence: LlamaSequence, tokens: readonly number[]): Promise<number> {
     if (this.#choice.temperature === 0 && this.#options.logprobs === undefined) {
       this.#evaluation ??= sequence.evaluation(tokens, this.#choice)
-      return await this.#evaluation.next()
+      return await this.#chosenBy(this.#evaluation)
     }
-    if (this.#grammar !== null) return await chooseOnce(sequence, tokens, this.#choice)
+    if (this.#grammar !== null) return await this.#chooseOnce(sequence, tokens, this.#choice)
     const { token } = await sequence.next(tokens, this.#next)
     if (token === undefined || token === null) throw new Error('no token was chosen')
     return token
+  }
+
+  async #chooseOnce(
+    sequence: LlamaSequence,
+    tokens: readonly number[],
+    options: SequenceEvaluateOptions,
+  ): Promise<number> {
+    const evaluation = sequence.evaluation(tokens, options)
+    try {
+      return await this.#chosenBy(evaluation)
+    } finally {
+      await evaluation.end()
+    }
+  }
+
+  async #chosenBy(evaluation: Evaluation): Promise<number> {
+    try {
+      return await evaluation.next()
+    } finally {
+      this.#watch.chosen()
+    }
+  }
+
+  /** Called by node-llama-cpp when what the choice is made from has been computed. */
+  #chooseByGrammar(): LlamaGrammarEvaluationState {
+    if (this.#grammarState === null) throw new Error('the answer has not begun')
+    this.#watch.choosing()
+    return this.#grammarState
   }
 
   /**
@@ -180,18 +223,5 @@ export class TokenSampler {
       for (const native of nativeTokens([token])) tokenBias.set(native, { logit })
     }
     return tokenBias
-  }
-}
-
-async function chooseOnce(
-  sequence: LlamaSequence,
-  tokens: readonly number[],
-  options: SequenceEvaluateOptions,
-): Promise<number> {
-  const evaluation = sequence.evaluation(tokens, options)
-  try {
-    return await evaluation.next()
-  } finally {
-    await evaluation.end()
   }
 }

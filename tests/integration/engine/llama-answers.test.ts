@@ -245,6 +245,28 @@ test('should answer with every schema that it takes, whatever the model is made 
   }
 })
 
+test('should tell its watch when it may block, and each time that a grammar chooses', async (t) => {
+  const runtime = await runtimeOfAll()
+  for (const temperature of [0, 1]) {
+    const told: string[] = []
+    const options = generationOptionsSchema.parse({
+      ...{ maxTokens: 4, temperature, jsonSchema: { type: 'string', minLength: 30 } },
+    })
+    const messages = [{ role: 'user' as const, content: CAPITAL }]
+    const generation = runtime.generate({ messages, options }, new AbortController().signal, {
+      async during(step, work) {
+        told.push(step)
+        return await work()
+      },
+      choosing: () => void told.push('choosing'),
+      chosen: () => void told.push('chosen'),
+    })
+    t.is((await finish(generation)).ids.length, 4)
+    const steps = ['prompt', 'grammar', 'grammar']
+    t.alike(told, [...steps, ...Array(4).fill(['choosing', 'chosen']).flat()])
+  }
+})
+
 test('should say nothing but JSON even when the tokens that it begins with are banned', async (t) => {
   const runtime = await runtimeOfAll()
   const jsonSchema = { type: 'boolean' }

@@ -134,6 +134,7 @@ test('should stop the model when the reader is slow', async (t) => {
     onLog() {},
     onProgress() {},
     onCrash() {},
+    onStuckSchema() {},
     reserve: async () => {},
   })
   t.teardown(async () => await child.close())

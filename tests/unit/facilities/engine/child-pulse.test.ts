@@ -5,15 +5,19 @@ import { VirtualClock } from '../../../helpers/virtual-clock.js'
 function scene() {
   const clock = new VirtualClock()
   const hangs: string[] = []
+  const blamed: (readonly number[])[] = []
   let pings = 0
   const pulse = new ChildPulse({
     clock,
     ping: () => {
       pings += 1
     },
-    onHang: (reason) => hangs.push(reason),
+    onHang: (reason, requests) => {
+      hangs.push(reason)
+      blamed.push(requests)
+    },
   })
-  return { clock, pulse, hangs, pings: () => pings }
+  return { clock, pulse, hangs, blamed, pings: () => pings }
 }
 
 test('should ask again and again and be content when it is answered', async (t) => {
@@ -55,6 +59,41 @@ test('should say that the child hangs when what was cancelled does not stop', as
     pulse.answered()
   }
   t.alike(hangs, ['what was cancelled did not stop within 60 s'])
+  pulse.end()
+})
+
+test('should blame the request that blocks the child when it leaves five questions unanswered', async (t) => {
+  const { clock, pulse, hangs, blamed } = scene()
+  for (let beat = 0; beat < 3; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  pulse.blocks(7)
+  for (let beat = 0; beat < 5; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  t.alike(hangs, [], 'counted from when it began')
+  await clock.advance(PULSE_INTERVAL_MS)
+  t.alike(hangs, ['it took longer than 10 s'])
+  t.alike(blamed, [[7]])
+  pulse.end()
+})
+
+test('should blame nobody when the child is through with what blocked it', async (t) => {
+  const { clock, pulse, hangs, blamed } = scene()
+  pulse.blocks(7)
+  pulse.blocks(null)
+  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  t.is(hangs.length, 1)
+  t.alike(blamed, [[]])
+  pulse.end()
+})
+
+test('should blame the request whose token is chosen for 10 s while the child answers', async (t) => {
+  const { clock, pulse, hangs, blamed } = scene()
+  const work = { done: 3, tokens: 2, choosing: [{ request: 4, index: 9 }] }
+  for (let beat = 0; beat < 6; beat += 1) {
+    t.alike(hangs, [])
+    await clock.advance(PULSE_INTERVAL_MS)
+    pulse.answered(work)
+  }
+  t.alike(hangs, ['choosing a token by it took longer than 10 s'])
+  t.alike(blamed, [[4]])
   pulse.end()
 })
 

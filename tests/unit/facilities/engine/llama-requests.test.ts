@@ -9,6 +9,9 @@ function tokensIn(sent: readonly FromChild[]) {
   return sent.flatMap((message) => (message.kind === 'tokens' ? message.tokens : []))
 }
 
+/** Keeps what is sent. */
+const into = (sent: FromChild[]) => async (message: FromChild) => void sent.push(message)
+
 /** A runtime that generates with an engine and can do nothing else. */
 function runtimeOf(engine: ScriptedEngine): RequestRuntime {
   const cannot = () => {
@@ -20,6 +23,7 @@ function runtimeOf(engine: ScriptedEngine): RequestRuntime {
     detokenize: cannot,
     applyTemplate: cannot,
     embed: cannot,
+    progress: { done: 0, tokens: 0 },
   }
 }
 
@@ -43,7 +47,7 @@ async function settled(): Promise<void> {
 test('should send no more tokens than its credit when the reader takes none', async (t) => {
   const engine = new ScriptedEngine({ script: () => HUNDRED })
   const sent: FromChild[] = []
-  const requests = new LlamaRequests(runtimeOf(engine), (message) => sent.push(message))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
   requests.start(generate(1, 8))
   await settled()
   t.is(engine.tokensProduced, 8)
@@ -57,7 +61,7 @@ test('should send no more tokens than its credit when the reader takes none', as
 test('should send the tokens in order and then the end when the credit suffices', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => ['a', 'b'] })
-  const requests = new LlamaRequests(runtimeOf(engine), (message) => sent.push(message))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
   requests.start(generate(7, 8))
   await settled()
   t.alike(
@@ -69,7 +73,7 @@ test('should send the tokens in order and then the end when the credit suffices'
 test('should stop and send nothing more when it is cancelled while it waits for credit', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), (message) => sent.push(message))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
   requests.start(generate(1, 2))
   await settled()
   requests.cancel(1)
@@ -81,7 +85,7 @@ test('should stop and send nothing more when it is cancelled while it waits for 
 test('should keep requests apart when several run', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), (message) => sent.push(message))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
   requests.start(generate(1, 3))
   requests.start(generate(2, 5))
   requests.cancel(9)
@@ -95,16 +99,14 @@ test('should keep requests apart when several run', async (t) => {
 
 test('should send the failure with its code when the engine fails', async (t) => {
   const sent: FromChild[] = []
-  const typed = new LlamaRequests(runtimeOf(new ScriptedEngine({ contextTokens: 1 })), (m) =>
-    sent.push(m),
-  )
+  const typed = new LlamaRequests(runtimeOf(new ScriptedEngine({ contextTokens: 1 })), into(sent))
   typed.start(generate(1, 8))
   await settled()
   const plain = new LlamaRequests(
     runtimeOf(
       new ScriptedEngine({ beforeToken: () => Promise.reject(new Error('Eval has failed')) }),
     ),
-    (message) => sent.push(message),
+    into(sent),
   )
   plain.start(generate(2, 8))
   await settled()
@@ -115,4 +117,41 @@ test('should send the failure with its code when the engine fails', async (t) =>
       [2, 'ENGINE_CRASHED'],
     ],
   )
+})
+
+test('should say what it does for whom, before it answers nobody and while a grammar chooses', async (t) => {
+  const sent: FromChild[] = []
+  const engine = new ScriptedEngine({ script: () => ['a', 'b'] })
+  const chosen: (() => void)[] = []
+  const requests = new LlamaRequests(
+    {
+      ...runtimeOf(engine),
+      progress: { done: 5, tokens: 2 },
+      async *generate(request, signal, watch) {
+        const said = await watch?.during('grammar', () => sent.at(-1))
+        t.alike(said, { kind: 'step', id: 3, step: 'grammar' })
+        for (let token = 0; token < 2; token++) {
+          watch?.choosing()
+          await new Promise<void>((resolve) => chosen.push(resolve))
+          watch?.chosen()
+        }
+        return yield* engine.generate(request, signal)
+      },
+    },
+    into(sent),
+  )
+  requests.start(generate(3, 8))
+  await settled()
+  t.alike(sent, [
+    { kind: 'step', id: 3, step: 'grammar' },
+    { kind: 'step', id: 3, step: null },
+  ])
+  t.alike(requests.work, { done: 5, tokens: 2, choosing: [{ request: 3, index: 0 }] })
+  chosen.shift()?.()
+  await settled()
+  t.alike(requests.work.choosing, [{ request: 3, index: 1 }])
+  chosen.shift()?.()
+  await settled()
+  t.alike(requests.work.choosing, [])
+  await requests.cancelAll()
 })
