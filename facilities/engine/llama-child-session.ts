@@ -2,12 +2,12 @@ import { join } from 'node:path'
 import { engineFingerprint } from '../../helpers/engine-fingerprint.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
-import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
 import { SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
 import { catalogSampling } from '../models/catalog.js'
-import { inspectGguf } from '../models/gguf-inspection.js'
+import { fileStamp, isSameFile } from '../models/file-stamp.js'
 import { ModelCache, type PreparedModel } from '../models/model-cache.js'
+import { type JudgedModel, judgeModel } from './llama/judged-model.js'
 import {
   type EngineProgress,
   type FromChild,
@@ -97,10 +97,12 @@ export class LlamaChildSession {
   async #load(message: LoadMessage): Promise<void> {
     this.#maxThreads = message.maxThreads ?? null
     try {
-      const { name, path, sha256 } = await this.#prepare(message)
-      const memoryBytes = await this.#memoryNeeded(path, message)
+      const { model, judged } = await this.#prepare(message)
+      const { name, path, sha256 } = model
+      const { memoryBytes, facts } = judged
       const runtime = await LlamaRuntime.load({
         modelPath: path,
+        facts,
         slots: message.slots,
         contextTokens: message.contextTokens,
         threads: message.threads,
@@ -143,32 +145,47 @@ export class LlamaChildSession {
     this.#runtime?.limitThreads(maxThreads)
   }
 
-  /** How much memory the model will take; resolves when the parent lets it be taken. */
-  async #memoryNeeded(path: string, { slots, contextTokens }: LoadMessage): Promise<number> {
-    const { facts, sizeBytes } = await inspectGguf(path)
-    const memoryBytes = estimateModelMemoryBytes(facts, {
-      fileSizeBytes: sizeBytes,
-      slots,
-      contextTokens: Math.min(contextTokens, facts.contextTokens),
-    })
-    const proceed = new Promise<void>((resolve) => {
-      this.#proceed = resolve
-    })
-    void this.#send({ kind: 'prepared', memoryBytes })
-    await proceed
-    return memoryBytes
-  }
-
-  /** The model's file, made first if it is one that has to be. */
-  async #prepare(message: LoadMessage): Promise<PreparedModel> {
-    const { model, modelsDirectory, hubUrl, hubToken } = message
+  /**
+   * The model's file, made first if it is one that has to be, when there is room for it. What its header
+   * says is enough to refuse it: to hash a large file takes minutes.
+   */
+  async #prepare(message: LoadMessage): Promise<{ model: PreparedModel; judged: JudgedModel }> {
+    const { model: reference, modelsDirectory, hubUrl, hubToken } = message
     const cache = new ModelCache({
       directory: modelsDirectory,
       random: new SystemRandom(),
       ...(hubUrl !== undefined && { hubUrl }),
       ...(hubToken !== undefined && { hubToken }),
     })
-    return await cache.prepare(model, { onProgress: (progress) => this.#progress(progress) })
+    const { path, needsPreparing, isKept } = await cache.locate(reference)
+    const before = needsPreparing ? null : await this.#admitted(path, message, isKept)
+    const model = await cache.prepare(reference, {
+      onProgress: (progress) => this.#progress(progress),
+    })
+    const isSame = before !== null && isSameFile(before.stamp, await fileStamp(model.path))
+    const judged = isSame ? before : await this.#admitted(model.path, message, false)
+    if (judged === null) throw new Error('a model was neither judged nor refused')
+    return { model, judged }
+  }
+
+  /**
+   * Resolves when the parent lets the memory be taken that a model needs.
+   *
+   * @param isKept whether a damaged file is made again; then there is nothing to judge yet: null
+   */
+  async #admitted(path: string, load: LoadMessage, isKept: boolean): Promise<JudgedModel | null> {
+    try {
+      const judged = await judgeModel(path, load, (progress) => this.#progress(progress))
+      const proceed = new Promise<void>((resolve) => {
+        this.#proceed = resolve
+      })
+      void this.#send({ kind: 'prepared', memoryBytes: judged.memoryBytes })
+      await proceed
+      return judged
+    } catch (error) {
+      if (isKept && isStarlingError(error, 'MODEL_INVALID')) return null
+      throw error
+    }
   }
 
   #progress(progress: EngineProgress): void {

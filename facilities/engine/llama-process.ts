@@ -67,6 +67,10 @@ export class LlamaProcess {
   /** Why nothing more can be asked of it. */
   #gone: StarlingError | null = null
   #closing = false
+  /** Whether the file of the model has been judged, so that what follows is the work of llama.cpp. */
+  #isJudged = false
+  /** Why the child was killed. */
+  #hang: string | null = null
 
   constructor(options: LlamaProcessOptions) {
     this.#options = options
@@ -90,6 +94,7 @@ export class LlamaProcess {
       onHang: (reason, requests) => {
         options.onLog(`the engine's process hangs: ${reason}`)
         this.#suspects.overdue(requests, reason)
+        this.#hang = reason
         this.#child.kill('SIGKILL')
       },
     })
@@ -233,6 +238,7 @@ export class LlamaProcess {
         this.#loading = null
         return
       case 'prepared':
+        this.#isJudged = true
         void this.#reserve(message.memoryBytes)
         return
       case 'tokens':
@@ -294,10 +300,10 @@ export class LlamaProcess {
 
   #end(code: number | null, reason: string | null): void {
     this.#pulse.end()
-    const how = reason ?? `exit code ${code}`
-    const duringLoad = this.#loading !== null
+    const how = this.#hang ?? reason ?? `exit code ${code}`
+    const isFatal = FATAL_SIGNALS.includes(reason) || (this.#isJudged && this.#hang !== null)
     const error =
-      duringLoad && FATAL_SIGNALS.includes(reason)
+      this.#loading !== null && isFatal
         ? new StarlingError(
             'MODEL_INVALID',
             `Loading the model ended the engine's process (${how})`,

@@ -7,6 +7,7 @@ import {
   type RecommendedSampling,
   USUAL_SAMPLING,
 } from '../../helpers/generation/sampling.js'
+import type { GgufModelFacts } from '../../helpers/gguf/gguf-model-facts.js'
 import { MAX_CHUNK_TOKENS, PrefillPace } from '../../helpers/prefill-pace.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
@@ -33,6 +34,8 @@ const moduleVersion = await getModuleVersion()
 /** How a model is loaded. */
 export interface LlamaRuntimeOptions {
   readonly modelPath: string
+  /** What its header says, where that was read before. */
+  readonly facts?: GgufModelFacts
   /** SHA-256 of the file, hexadecimal. Left out: its size and time tell it from others. */
   readonly modelSha256?: string | undefined
   /** Answers side by side. */
@@ -159,7 +162,7 @@ export class LlamaRuntime {
     const contextTokens = Math.min(options.contextTokens, model.trainContextSize)
     const tokenizer = new LlamaTokenizer(model)
     const work = new NativeWork()
-    const { facts } = await inspectGguf(options.modelPath)
+    const facts = options.facts ?? (await inspectGguf(options.modelPath)).facts
     const tuning = await tuningOf(llama, model, options, facts.isEmbedding)
     const sampling = { ...facts.sampling, ...options.sampling }
     const { clock, random, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options

@@ -3,9 +3,19 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { parseGgufHeader } from '../../helpers/gguf/gguf-header.js'
 import { type GgufModelFacts, ggufModelFacts } from '../../helpers/gguf/gguf-model-facts.js'
+import type { Clock } from '../clock/clock.js'
+import { Deadline } from '../clock/deadline.js'
+import { SystemClock } from '../clock/system-clock.js'
+import type { ModelProgress } from './model-progress.js'
 
 /** Read first: enough for the header of a small model, and for a file that is none. */
 const FIRST_READ_BYTES = 1024 * 1024
+
+/** Read at once. */
+const PIECE_BYTES = 4 * 1024 * 1024
+
+/** For a header of 20 MB a disk needs a tenth of a second. */
+const INSPECTION_TIMEOUT_MS = 30_000
 
 /** A model file that llama.cpp should load. */
 export interface InspectedModel {
@@ -13,41 +23,74 @@ export interface InspectedModel {
   readonly sizeBytes: number
 }
 
+/** How a file is inspected. */
+export interface InspectionOptions {
+  /** Default: the machine's own. */
+  readonly clock?: Clock
+  /** Of the phase `inspecting`, when the header is longer than what is read first. */
+  readonly onProgress?: (progress: ModelProgress) => void
+}
+
 /**
  * Reads the header of a GGUF file, and no more of it, and checks it: see {@link parseGgufHeader} and
  * {@link ggufModelFacts}. A header of 20 MB takes some 0.2 s, half of which blocks the process.
  *
  * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: no GGUF, cut off,
- *   damaged, not what llama.cpp needs, or not to be read; MODEL_UNSUPPORTED
+ *   damaged, not what llama.cpp needs, or not to be read within 30 s; MODEL_UNSUPPORTED
  */
-export async function inspectGguf(path: string): Promise<InspectedModel> {
+export async function inspectGguf(
+  path: string,
+  { clock = new SystemClock(), onProgress }: InspectionOptions = {},
+): Promise<InspectedModel> {
+  const deadline = new Deadline(clock, INSPECTION_TIMEOUT_MS)
   try {
-    // Opening a FIFO would block otherwise.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const file = await opened(path, deadline)
     try {
-      return await inspectOpenFile(file)
+      return await inspectOpenFile(new TimedFile(file, deadline, onProgress))
     } finally {
-      await file.close()
+      // A disk that does not answer does not close it either.
+      await deadline.race(file.close())
     }
   } catch (cause) {
+    if (isStarlingError(cause, 'DEADLINE_EXCEEDED')) {
+      const reason = `its header was not read within ${INSPECTION_TIMEOUT_MS / 1000} s`
+      throw new StarlingError('MODEL_INVALID', `${path} cannot be read: ${reason}`, { cause })
+    }
     if (isStarlingError(cause)) {
       throw new StarlingError(cause.code, `${path}: ${cause.message}`, { cause })
     }
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new StarlingError('MODEL_INVALID', `${path} cannot be read: ${reason}`, { cause })
+  } finally {
+    deadline.dispose()
   }
 }
 
-async function inspectOpenFile(file: FileHandle): Promise<InspectedModel> {
-  const found = await file.stat()
-  if (!found.isFile()) throw new Error('it is no file')
-  const sizeBytes = found.size
+async function opened(path: string, deadline: Deadline): Promise<FileHandle> {
+  // Opening a FIFO would block otherwise.
+  const opening = open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return await deadline.race(opening)
+  } catch (error) {
+    // It may still be opened when nobody waits for it any more.
+    opening
+      .then(
+        (file) => file.close(),
+        () => undefined,
+      )
+      .catch(() => undefined)
+    throw error
+  }
+}
+
+async function inspectOpenFile(file: TimedFile): Promise<InspectedModel> {
+  const sizeBytes = await file.sizeBytes()
   let bytes: Buffer = Buffer.alloc(0)
   let needsBytes = FIRST_READ_BYTES
   for (;;) {
     // At least twice as many each time: what is read again stays in proportion to the header.
     const wanted = Math.min(Math.max(needsBytes, bytes.length * 2), sizeBytes)
-    bytes = await readOn(file, bytes, wanted)
+    bytes = await file.readOn(bytes, wanted)
     // A file that became shorter meanwhile is cut off.
     const result = parseGgufHeader(bytes, bytes.length < wanted ? bytes.length : sizeBytes)
     if (result.header !== undefined) return { facts: ggufModelFacts(result.header), sizeBytes }
@@ -55,15 +98,38 @@ async function inspectOpenFile(file: FileHandle): Promise<InspectedModel> {
   }
 }
 
-/** The beginning of the file up to `wanted` bytes, or its end, with those that were read before. */
-async function readOn(file: FileHandle, before: Buffer, wanted: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(wanted)
-  before.copy(bytes)
-  let length = before.length
-  while (length < wanted) {
-    const { bytesRead } = await file.read(bytes, length, wanted - length, length)
-    if (bytesRead === 0) break
-    length += bytesRead
+/** A file of which nothing is waited for after a deadline. */
+class TimedFile {
+  readonly #file: FileHandle
+  readonly #deadline: Deadline
+  readonly #onProgress: InspectionOptions['onProgress']
+
+  constructor(file: FileHandle, deadline: Deadline, onProgress: InspectionOptions['onProgress']) {
+    this.#file = file
+    this.#deadline = deadline
+    this.#onProgress = onProgress
   }
-  return bytes.subarray(0, length)
+
+  async sizeBytes(): Promise<number> {
+    const found = await this.#deadline.race(this.#file.stat())
+    if (!found.isFile()) throw new Error('it is no file')
+    return found.size
+  }
+
+  /** The beginning of the file up to `wanted` bytes, or its end, with those that were read before. */
+  async readOn(before: Buffer, wanted: number): Promise<Buffer> {
+    const bytes = Buffer.alloc(wanted)
+    before.copy(bytes)
+    let length = before.length
+    while (length < wanted) {
+      const most = Math.min(wanted - length, PIECE_BYTES)
+      const { bytesRead } = await this.#deadline.race(this.#file.read(bytes, length, most, length))
+      if (bytesRead === 0) break
+      length += bytesRead
+      if (length > FIRST_READ_BYTES) {
+        this.#onProgress?.({ phase: 'inspecting', fraction: length / wanted })
+      }
+    }
+    return bytes.subarray(0, length)
+  }
 }

@@ -62,6 +62,8 @@ export interface ModelLocation {
   readonly sha256?: string
   /** Whether the file must be made or fetched first. */
   readonly needsPreparing: boolean
+  /** Whether the file is kept in the cache, where it is made again when it is damaged. */
+  readonly isKept: boolean
   /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
   readonly source: string
   /** Null when it is not known before the model is prepared. */
@@ -136,7 +138,7 @@ export class ModelCache {
     const elsewhere = await this.#elsewhere(asked.source)
     if (elsewhere !== undefined) {
       const source = describeModelSource(asked.source)
-      const known = { needsPreparing: false, source, kind: null, licence: null }
+      const known = { needsPreparing: false, isKept: false, source, kind: null, licence: null }
       return { name, path: elsewhere, ...(sha256 === undefined ? {} : { sha256 }), ...known }
     }
     const recipe = this.#recipes.of(asked)
@@ -149,6 +151,7 @@ export class ModelCache {
       path,
       ...(recipe.sha256 === undefined ? {} : { sha256: recipe.sha256 }),
       needsPreparing: stamp === undefined || stamp.sizeBytes !== sizeBytes,
+      isKept: true,
       source: recipe.source,
       kind: recipe.facts?.kind ?? manifest?.kind ?? null,
       licence: recipe.facts?.licence ?? manifest?.licence ?? null,

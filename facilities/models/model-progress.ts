@@ -3,7 +3,14 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 /** How far the preparation of a model has come. */
 export interface ModelProgress {
   /** `waiting`: another process prepares the same model. */
-  readonly phase: 'waiting' | 'verifying' | 'fetching' | 'converting' | 'writing' | 'ready'
+  readonly phase:
+    | 'waiting'
+    | 'inspecting'
+    | 'verifying'
+    | 'fetching'
+    | 'converting'
+    | 'writing'
+    | 'ready'
   /** Of this phase, 0 to 1; 0 throughout where the end is not known. */
   readonly fraction: number
   /** Something that the user should know, such as a damaged file that is made again. */

@@ -11,7 +11,7 @@ import { BytesMissing, HeaderCursor } from './header-cursor.js'
 import { invalidModel, quoted } from './invalid-model.js'
 
 /** Everything before the tensor data: 2 to 20 MB in a real model. */
-const MAX_HEADER_BYTES = 128 * 1024 * 1024
+const MAX_HEADER_BYTES = 64 * 1024 * 1024
 
 /** llama.cpp compares each name with all before it; the largest models have some thousands. */
 const MAX_TENSORS = 16_384

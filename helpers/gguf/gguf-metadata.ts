@@ -38,9 +38,6 @@ const NUMBER_BYTES = {
 /** How a number stands in the file. */
 export type GgufNumberType = keyof typeof NUMBER_BYTES
 
-/** Items of one list, at most: a vocabulary has some 300,000. */
-const MAX_ARRAY_ITEMS = 16_777_216
-
 /** A list of numbers or of yes and no (1 and 0), left where it stands until it is asked for. */
 export interface GgufNumbers {
   readonly type: 'numbers'
@@ -106,7 +103,7 @@ function readArray(cursor: HeaderCursor, key: string): GgufNumbers | GgufStrings
   }
   const storedAs = itemType === 'bool' ? 'uint8' : itemType
   const itemBytes = NUMBER_BYTES[storedAs]
-  const length = cursor.count(`items of ${quoted(key)}`, MAX_ARRAY_ITEMS, itemBytes)
+  const length = cursor.listLength(`items of ${quoted(key)}`, itemBytes)
   const start = cursor.skip(length * itemBytes)
   const view = viewOf(cursor.passed(start, cursor.offset))
   return {
@@ -122,7 +119,7 @@ function readArray(cursor: HeaderCursor, key: string): GgufNumbers | GgufStrings
 }
 
 function readStrings(cursor: HeaderCursor, key: string): GgufStrings {
-  const length = cursor.count(`texts in ${quoted(key)}`, MAX_ARRAY_ITEMS, 8)
+  const length = cursor.listLength(`texts in ${quoted(key)}`, 8)
   const start = cursor.offset
   // Grown with what is read: the claimed length alone takes no memory.
   let ends = new Uint32Array(Math.min(length, 1024))

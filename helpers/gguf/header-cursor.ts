@@ -4,6 +4,12 @@ import { invalidModel } from './invalid-model.js'
 /** The longest text in a header: whole tokenizers are embedded as one. */
 const MAX_STRING_BYTES = 64 * 1024 * 1024
 
+/**
+ * Items of all lists together. The largest vocabularies have some 300,000 tokens, as many kinds and
+ * scores, and twice as many merges; what loads a model makes an object of each item.
+ */
+const MAX_LISTED_ITEMS = 4_194_304
+
 /** Thrown, and caught again, within the reading of a header: the bytes at hand end too early. */
 export class BytesMissing extends Error {
   /** From the beginning of the file, at least. */
@@ -24,6 +30,7 @@ export class HeaderCursor {
   readonly #view: DataView
   readonly #fileSizeBytes: number
   #offset = 0
+  #listedItems = 0
 
   /** @param bytes the beginning of the file, or all of it */
   constructor(bytes: Uint8Array, fileSizeBytes: number) {
@@ -87,6 +94,26 @@ export class HeaderCursor {
       )
     }
     return number
+  }
+
+  /**
+   * How many items a list has, each of at least `itemBytes`.
+   *
+   * @throws StarlingError MODEL_INVALID when all lists so far have too many, or the file is too short
+   */
+  listLength(what: string, itemBytes: number): number {
+    const before = this.#offset
+    const claimed = this.uint64()
+    if (claimed > BigInt(MAX_LISTED_ITEMS - this.#listedItems)) {
+      throw invalidModel(
+        `is damaged: it claims ${claimed} ${what}, and ${this.#listedItems} items of other lists; ` +
+          `at most ${MAX_LISTED_ITEMS} are read`,
+      )
+    }
+    this.#offset = before
+    const length = this.count(what, MAX_LISTED_ITEMS, itemBytes)
+    this.#listedItems += length
+    return length
   }
 
   /** A text's bytes, not copied. @param most its longest length in bytes */

@@ -30,6 +30,12 @@ const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
   ['whitespace', { merges: true }],
 ])
 
+/** Three times as many as the largest vocabulary has; each is kept several times once a model is loaded. */
+const MAX_VOCABULARY_TOKENS = 1_048_576
+
+/** Of a chat template; real ones have some 30 KB at most. */
+const MAX_TEMPLATE_BYTES = 1_048_576
+
 const UNKNOWN_TOKEN = 'unknown_token_id'
 
 /** The last of the kinds of token: a single byte. */
@@ -83,12 +89,18 @@ export function checkVocabulary(keys: GgufKeys): Vocabulary {
     throw unsupportedModel(`has a tokenizer of the kind ${quoted(kind)}, which is not known`)
   }
   keys.text('tokenizer.ggml.pre')
-  keys.text('tokenizer.chat_template')
+  const template = keys.text('tokenizer.chat_template') ?? ''
+  if (Buffer.byteLength(template) > MAX_TEMPLATE_BYTES) {
+    throw invalidModel(`has a chat template of more than ${MAX_TEMPLATE_BYTES} bytes`)
+  }
   for (const name of SWITCHES) keys.bool(`tokenizer.ggml.${name}`)
   keys.numbers('tokenizer.ggml.suppress_tokens', 'int32')
 
   const tokens = keys.requiredTexts('tokenizer.ggml.tokens')
   if (tokens.length === 0) throw invalidModel('has no tokens')
+  if (tokens.length > MAX_VOCABULARY_TOKENS) {
+    throw invalidModel(`has ${tokens.length} tokens; at most ${MAX_VOCABULARY_TOKENS} are read`)
+  }
   const known = distinctTokens(tokens)
   checkEachToken(keys, kind, tokens)
   if (tokenizer.merges) checkMerges(keys)

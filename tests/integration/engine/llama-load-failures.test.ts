@@ -1,11 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import type { Random } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
 import { processIdOf, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
+import { VirtualClock } from '../../helpers/virtual-clock.js'
 
 async function startWith(t: Test, model: string): Promise<void> {
   const engine = new LlamaEngine({
@@ -49,6 +51,53 @@ test('should fail with MODEL_INVALID when loading the file aborts the process', 
     message: "Loading the model ended the engine's process (SIGABRT)",
   })
   t.is(engine.processId, null)
+})
+
+test('should fail with MODEL_INVALID when loading the file does not come to an end', async (t) => {
+  const clock = new VirtualClock()
+  const engine = new LlamaEngine({
+    ...{ model: TINY_MODEL_PATH, modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false, clock },
+  })
+  t.teardown(async () => await engine.dispose())
+  let stopped: () => void = () => undefined
+  const isStopped = new Promise<void>((resolve) => {
+    stopped = resolve
+  })
+  const reserve = async () => {
+    process.kill(processIdOf(engine), 'SIGSTOP')
+    stopped()
+  }
+  const failed = t.exception(engine.load({ reserve }), {
+    code: 'MODEL_INVALID',
+    message: /did not answer 10 times in a row/,
+  })
+  await isStopped
+  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  await failed
+})
+
+test('should refuse a huge file for its header and its size, before it reads all of it', async (t) => {
+  const directory = await t.tmp()
+  const phases = new Set<string>()
+  const start = async (path: string) => {
+    const engine = new LlamaEngine({
+      ...{ model: path, modelsDirectory: directory, gpu: false, clock: new SystemClock() },
+      onProgress: ({ phase }) => phases.add(phase),
+    })
+    t.teardown(async () => await engine.dispose())
+    await engine.load()
+  }
+  // The disk holds next to nothing of them; to read them takes minutes.
+  for (const [name, bytes, code] of [
+    ['model', await readFile(TINY_MODEL_PATH), 'MEMORY_INSUFFICIENT'],
+    ['text', Buffer.from('Lorem ipsum dolor sit amet'), 'MODEL_INVALID'],
+  ] as const) {
+    const path = join(directory, `${name}.gguf`)
+    await writeFile(path, bytes)
+    await truncate(path, 2 ** 38)
+    await t.exception(start(path), { code })
+  }
+  t.absent(phases.has('verifying'))
 })
 
 test('should name what is missing before llama.cpp ends at it', async (t) => {

@@ -1,10 +1,14 @@
-import { truncate, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test, { type Test } from 'brittle'
 import { inspectGguf } from '../../../../facilities/models/gguf-inspection.js'
+import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
 import { u32, u64 } from '../../../helpers/gguf-draft.js'
 import { fileOf, setKey, syntheticDraft, tensorOf, text } from '../../../helpers/gguf-scene.js'
 import { syntheticGguf } from '../../../helpers/synthetic-gguf.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 async function written(t: Test, bytes: Uint8Array): Promise<string> {
   const path = join(await t.tmp(), 'model.gguf')
@@ -21,9 +25,34 @@ test('should say what a model is and how large when its file is whole', async (t
 })
 
 test('should read on when a header is longer than what is read first', async (t) => {
-  const draft = setKey(syntheticDraft(), 'tokenizer.chat_template', text('x'.repeat(5_000_000)))
+  const draft = setKey(syntheticDraft(), 'general.description', text('x'.repeat(5_000_000)))
   const { facts } = await inspectGguf(await written(t, fileOf(draft)))
   t.ok(facts.hasChatTemplate)
+})
+
+test('should tell how far it is when a header is longer than what is read first', async (t) => {
+  const told: ModelProgress[] = []
+  const onProgress = (progress: ModelProgress) => told.push(progress)
+  await inspectGguf(await written(t, syntheticGguf('llama')), { onProgress })
+  t.alike(told, [], 'a small one is read at once')
+  const draft = setKey(syntheticDraft(), 'general.description', text('x'.repeat(20_000_000)))
+  await inspectGguf(await written(t, fileOf(draft)), { onProgress })
+  t.ok(told.length >= 5 && told.every(({ phase }) => phase === 'inspecting'))
+})
+
+test('should throw MODEL_INVALID when the file is not read within 30 s', async (t) => {
+  const clock = new VirtualClock()
+  // A pipe that nobody writes to: it cannot even be opened.
+  const path = join(await t.tmp(), 'pipe.gguf')
+  await promisify(execFile)('mkfifo', [path])
+  const inspecting = t.exception(inspectGguf(path, { clock }), {
+    code: 'MODEL_INVALID',
+    message: /its header was not read within 30 s/,
+  })
+  await clock.advance(30_000)
+  await inspecting
+  // Lets the system's thread go that still waits.
+  await (await open(path, 'r+')).close()
 })
 
 test('should read in proportion to the header when that has very many small parts', async (t) => {

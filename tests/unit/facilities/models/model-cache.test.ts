@@ -98,6 +98,7 @@ test('should convert a known model once when it is prepared twice', async (t) =>
     path: first.path,
     sha256: first.sha256,
     needsPreparing: true,
+    isKept: true,
     ...facts,
   })
   t.is(dirname(first.path), directory)
@@ -279,7 +280,12 @@ test('should hash a GGUF file in its place when it is given by path', async (t) 
   await writeFile(path, RESULT)
   const location = { name: 'my-model', path, source: path }
   const unknown = { kind: null, licence: null }
-  t.alike(await cache.locate(path), { ...location, needsPreparing: false, ...unknown })
+  t.alike(await cache.locate(path), {
+    ...location,
+    needsPreparing: false,
+    isKept: false,
+    ...unknown,
+  })
   const facts = { kind: 'chat', licence: null }
   t.alike(await cache.prepare(path, { onProgress }), { ...location, ...MODEL.gguf, ...facts })
   t.is(progress.at(-1)?.phase, 'ready')

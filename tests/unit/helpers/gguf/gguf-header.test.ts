@@ -161,16 +161,25 @@ test('should throw MODEL_INVALID at once when counts and lengths are beyond the 
 test('should take no memory for a claim when a huge file may hold what it claims', (t) => {
   const draft = syntheticDraft()
   draft.keys.length = 0
-  setKey(draft, 'list', { code: 9, itemCode: 8, items: [], claimed: 16_777_216n })
+  setKey(draft, 'list', { code: 9, itemCode: 8, items: [], claimed: 4_194_304n })
   const head = writeHead(draft).subarray(0, 24 + 8 + 4 + 4 + 4 + 8)
   const before = process.memoryUsage().arrayBuffers
   const { needsBytes } = parseGgufHeader(head, 2 ** 40)
   t.ok((needsBytes ?? 0) > head.length)
   t.ok(process.memoryUsage().arrayBuffers - before < 1_000_000)
 
-  setKey(draft, 'list', { code: 9, itemCode: 10, items: [], claimed: 16_777_216n })
+  setKey(draft, 'list', { code: 8, text: Buffer.alloc(0), claimed: 67_108_864n })
   const larger = writeHead(draft)
-  t.ok(refusal(larger.subarray(0, 52), 2 ** 40)?.includes('header is larger'))
+  t.ok(refusal(larger.subarray(0, 48), 2 ** 40)?.includes('header is larger'))
+})
+
+test('should throw MODEL_INVALID when all lists together have too many items', (t) => {
+  const draft = syntheticDraft()
+  const megabyte = Buffer.concat([u32(0), u64(1n << 20n), Buffer.alloc(1 << 20)])
+  for (let list = 0; list < 3; list++) setKey(draft, `list.${list}`, { code: 9, bytes: megabyte })
+  t.is(refusal(fileOf(draft)), null)
+  setKey(draft, 'list.3', { code: 9, bytes: megabyte })
+  t.ok(refusal(fileOf(draft))?.includes('of other lists'), 'the vocabulary counts, too')
 })
 
 test('should throw MODEL_INVALID when a key or a tensor is there twice', (t) => {

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { type DraftValue, type GgufDraft, u32 } from '../../../helpers/gguf-draft.js'
+import { type DraftValue, type GgufDraft, u32, u64 } from '../../../helpers/gguf-draft.js'
 import {
   factsOf,
   fileOf,
@@ -41,6 +41,13 @@ test('should refuse tokens that are there twice, as they are or by the name of a
   t.is(refusal(empty), null)
   itemsOf(empty, TOKENS)[9] = Buffer.alloc(0)
   t.ok(refusal(empty)?.includes('token 9 is there twice'))
+})
+
+test('should refuse a vocabulary and a chat template beyond all that are known', (t) => {
+  const bytes = Buffer.concat([u32(8), u64(1n << 21n), Buffer.alloc(8 << 21)])
+  t.ok(withKey('tokens', { code: 9, bytes })?.includes('2097152 tokens'))
+  const template = setKey(syntheticDraft(), 'tokenizer.chat_template', text('x'.repeat(2_000_000)))
+  t.ok(refusal(template)?.includes('chat template'))
 })
 
 test('should take tokens that are no UTF-8 when they differ', (t) => {
