@@ -29,6 +29,10 @@ import { TuningFile } from './tuning-file.js'
 /** How long answers may stand still for a chunk of another's prompt, unless told otherwise. */
 const DEFAULT_STALL_MS = 50
 
+/** What llama.cpp logs of a whole model of a kind that this version of it does not run. */
+const UNKNOWN_TO_LLAMA =
+  /un(known|supported) model architecture|unknown (pre-)?tokenizer|cannot be used as main model/
+
 const moduleVersion = await getModuleVersion()
 
 /** How a model is loaded. */
@@ -131,7 +135,7 @@ export class LlamaRuntime {
    * Loads a model. Never downloads or compiles anything.
    *
    * @throws StarlingError MODEL_INVALID when the file is not a model that llama.cpp can run,
-   *   MEMORY_INSUFFICIENT, CONFIG_INVALID when the slots and their context cannot be set up
+   *   MODEL_UNSUPPORTED when it is of a kind that llama.cpp does not know, MEMORY_INSUFFICIENT, CONFIG_INVALID when the slots and their context cannot be set up
    */
   static async load(options: LlamaRuntimeOptions): Promise<LlamaRuntime> {
     let reason: string | null = null
@@ -150,7 +154,9 @@ export class LlamaRuntime {
       await llama.dispose()
       // What llama.cpp logged arrives after what it threw, which says only that it failed.
       if (!isStarlingError(error) || reason === null) throw error
-      throw new StarlingError(error.code, `${error.message} (${reason})`, { cause: error })
+      const isUnknown = error.code === 'MODEL_INVALID' && UNKNOWN_TO_LLAMA.test(reason)
+      const code = isUnknown ? 'MODEL_UNSUPPORTED' : error.code
+      throw new StarlingError(code, `${error.message} (${reason})`, { cause: error })
     }
   }
 

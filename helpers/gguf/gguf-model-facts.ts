@@ -6,9 +6,10 @@ import { GgufKeys } from './gguf-keys.js'
 import type { GgufTensorInfo } from './gguf-tensor-info.js'
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
-import { isKnownArchitecture } from './model-architectures.js'
+import { isKnownArchitecture, mayBeModel } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
 import { checkTensors } from './required-tensors.js'
+import { outlineOf } from './unknown-architecture.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
 /** What a model is, as its own header says. */
@@ -55,24 +56,28 @@ const MAX_TEXT_CHARACTERS = 256
 /**
  * Checks that a header describes a model that llama.cpp loads, by the rules that it would otherwise
  * end the process for, and says what model it is. In this order: architecture, hyperparameters,
- * vocabulary, tensors.
+ * vocabulary, tensors. Of an architecture whose rules are not known only what bounds its memory is
+ * checked.
  *
- * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for an
- *   architecture or tokenizer that is not known, and for one part of a model in several files
+ * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for what serves
+ *   other models only, has no vocabulary, or is one part of a model in several files
  */
 export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   const keys = new GgufKeys(header.metadata)
   const architecture = keys.requiredText('general.architecture')
-  if (!isKnownArchitecture(architecture)) {
-    throw unsupportedModel(`is of the architecture ${quoted(architecture)}, which is not known`)
+  if (!mayBeModel(architecture)) {
+    throw unsupportedModel(
+      `is of the architecture ${quoted(architecture)}, which does not run by itself`,
+    )
   }
   checkSingleFile(header)
   const name = keys.text('general.name')
   const fileType = keys.whole('general.file_type', { least: 0, most: 0xffff_ffff })
-  const hyperparameters = readHyperparameters(keys, architecture)
-  checkArchitecture(keys, architecture, hyperparameters)
+  const isKnown = isKnownArchitecture(architecture)
+  const hyperparameters = (isKnown ? readHyperparameters : outlineOf)(keys, architecture)
+  if (isKnown) checkArchitecture(keys, architecture, hyperparameters)
   const vocabulary = checkVocabulary(keys)
-  checkTensors(header.tensors, architecture, hyperparameters, vocabulary)
+  if (isKnown) checkTensors(header.tensors, architecture, hyperparameters, vocabulary)
 
   const tensors = [...header.tensors.values()]
   const { contextTokens, layers, embeddingLength, keyLength, valueLength } = hyperparameters

@@ -3,14 +3,14 @@ import { invalidModel, quoted } from './invalid-model.js'
 import { hasAttention } from './model-architectures.js'
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS` of llama.cpp, which ends the process beyond them. */
-const MAX_LAYERS = 512
+export const MAX_LAYERS = 512
 const MAX_EXPERTS = 1024
 
 /** Far beyond any model; what is larger is a damaged file, and would overflow 32 bits when doubled. */
-const LENGTH: WholeRange = { least: 1, most: 1_048_576 }
-const OPTIONAL_LENGTH: WholeRange = { least: 0, most: LENGTH.most }
-const FEED_FORWARD: WholeRange = { least: 0, most: 16_777_216 }
-const CONTEXT: WholeRange = { least: 1, most: 1_073_741_824 }
+export const LENGTH_RANGE: WholeRange = { least: 1, most: 1_048_576 }
+export const OPTIONAL_LENGTH_RANGE: WholeRange = { least: 0, most: LENGTH_RANGE.most }
+export const FEED_FORWARD_RANGE: WholeRange = { least: 0, most: 16_777_216 }
+export const CONTEXT_RANGE: WholeRange = { least: 1, most: 1_073_741_824 }
 /** None, mean, cls, last, rank. */
 const POOLING_TYPE: WholeRange = { least: 0, most: 4 }
 const ANY: WholeRange = { least: 0, most: 0xffff_ffff }
@@ -55,8 +55,8 @@ export interface Hyperparameters {
  */
 export function readHyperparameters(keys: GgufKeys, architecture: string): Hyperparameters {
   const key = (name: string) => `${architecture}.${name}`
-  const contextTokens = keys.requiredWhole(key('context_length'), CONTEXT)
-  const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH)
+  const contextTokens = keys.requiredWhole(key('context_length'), CONTEXT_RANGE)
+  const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
   const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
   keys.whole(key('nextn_predict_layers'), { least: 0, most: layers })
   const heads = hasAttention(architecture)
@@ -70,9 +70,10 @@ export function readHyperparameters(keys: GgufKeys, architecture: string): Hyper
     layers,
     embeddingLength,
     // 0 says nothing.
-    embeddingLengthOut: keys.whole(key('embedding_length_out'), OPTIONAL_LENGTH) || embeddingLength,
+    embeddingLengthOut:
+      keys.whole(key('embedding_length_out'), OPTIONAL_LENGTH_RANGE) || embeddingLength,
     feedForwardLengths:
-      keys.perLayer(key('feed_forward_length'), layers, FEED_FORWARD) ?? zeros(layers),
+      keys.perLayer(key('feed_forward_length'), layers, FEED_FORWARD_RANGE) ?? zeros(layers),
     ...heads,
     experts: readExperts(keys, key, layers),
     poolingType: keys.whole(key('pooling_type'), POOLING_TYPE),
@@ -88,12 +89,12 @@ type KeyOf = (name: string) => string
 
 function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: number): Heads {
   const headKey = key('attention.head_count')
-  const headCounts = keys.perLayer(headKey, layers, OPTIONAL_LENGTH)
+  const headCounts = keys.perLayer(headKey, layers, OPTIONAL_LENGTH_RANGE)
   if (headCounts === undefined) {
     throw invalidModel(`has no ${quoted(headKey)}, which llama.cpp needs`)
   }
   const kvKey = key('attention.head_count_kv')
-  const headCountsKv = keys.perLayer(kvKey, layers, OPTIONAL_LENGTH) ?? headCounts
+  const headCountsKv = keys.perLayer(kvKey, layers, OPTIONAL_LENGTH_RANGE) ?? headCounts
   // Layers without attention may say 0, and the first of several kinds need not be the one with.
   const heads = headCounts.find((count) => count > 0)
   if (heads === undefined) throw invalidModel(`has ${quoted(headKey)} at 0`)
@@ -105,8 +106,8 @@ function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: 
       )
     }
   }
-  const keyLength = keys.whole(key('attention.key_length'), LENGTH)
-  const valueLength = keys.whole(key('attention.value_length'), LENGTH)
+  const keyLength = keys.whole(key('attention.key_length'), LENGTH_RANGE)
+  const valueLength = keys.whole(key('attention.value_length'), LENGTH_RANGE)
   if (keyLength === undefined && embeddingLength % heads !== 0) {
     throw invalidModel(
       `has an embedding length of ${embeddingLength}, which ${quoted(headKey)} of ${heads} does not divide`,
@@ -119,14 +120,14 @@ function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: 
     keyLength: keyLength ?? perHead,
     valueLength: valueLength ?? perHead,
     ropeDimensions:
-      keys.whole(key('rope.dimension_count'), OPTIONAL_LENGTH) ?? keyLength ?? perHead,
+      keys.whole(key('rope.dimension_count'), OPTIONAL_LENGTH_RANGE) ?? keyLength ?? perHead,
   }
 }
 
 function noHeads(keys: GgufKeys, key: KeyOf, layers: number): Heads {
   // Read by llama.cpp nevertheless, so they must be of the right kind.
-  keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH)
-  keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH)
+  keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH_RANGE)
+  keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH_RANGE)
   const none = zeros(layers)
   return { headCounts: none, headCountsKv: none, keyLength: 0, valueLength: 0, ropeDimensions: 0 }
 }
@@ -177,7 +178,7 @@ function checkRope(keys: GgufKeys, key: KeyOf): void {
   }
   keys.real(key('rope.scaling.attn_factor'), FINITE)
   keys.real(key('rope.scaling.alpha'), FINITE)
-  keys.whole(key('rope.scaling.original_context_length'), { ...CONTEXT, least: 0 })
+  keys.whole(key('rope.scaling.original_context_length'), { ...CONTEXT_RANGE, least: 0 })
   keys.bool(key('rope.scaling.finetuned'))
 }
 
@@ -188,7 +189,7 @@ function checkKindsOnly(keys: GgufKeys, key: KeyOf): void {
     'attention.value_length_swa',
     'rope.dimension_count_swa',
   ]) {
-    keys.whole(key(name), OPTIONAL_LENGTH)
+    keys.whole(key(name), OPTIONAL_LENGTH_RANGE)
   }
   keys.bool(key('attention.causal'))
   keys.texts(key('classifier.output_labels'))

@@ -1,7 +1,6 @@
 /**
  * The architectures that the llama.cpp of node-llama-cpp 3.22.1 runs as models of their own, by the
- * names that it compares with. Left out are those that serve others only: projectors (clip), drafts
- * (eagle3, dflash, gemma4-assistant) and sound decoders (wavtokenizer-dec, qwen3tts, pockettts).
+ * names that it compares with: of these it is known what they need. Others are left to llama.cpp.
  */
 const ARCHITECTURES: ReadonlySet<string> = new Set(
   `llama llama4 deci falcon grok gpt2 gptneox mpt baichuan starcoder refact bert modern-bert
@@ -20,14 +19,27 @@ const ARCHITECTURES: ReadonlySet<string> = new Set(
   nanbeige`.split(/\s+/),
 )
 
+/** Those that serve other models only: projectors, drafts and sound decoders. */
+const PARTS_OF_OTHERS: ReadonlySet<string> = new Set(
+  'clip eagle3 dflash gemma4-assistant wavtokenizer-dec qwen3tts pockettts'.split(' '),
+)
+
+/** What an architecture may be called. */
+const NAME = /^[\w.-]{1,64}$/
+
 /** Those without attention, and so without heads. */
 const ATTENTION_FREE: ReadonlySet<string> = new Set(
   'mamba mamba2 rwkv6 rwkv6qwen2 rwkv7 arwkv7'.split(' '),
 )
 
-/** Whether llama.cpp runs models of this architecture. */
+/** Whether it is known what llama.cpp needs of models of this architecture. */
 export function isKnownArchitecture(name: string): boolean {
   return ARCHITECTURES.has(name)
+}
+
+/** Whether models of this architecture may answer or embed by themselves. */
+export function mayBeModel(name: string): boolean {
+  return NAME.test(name) && !PARTS_OF_OTHERS.has(name)
 }
 
 /** Whether models of this architecture have attention, with heads and a cache of keys and values. */

@@ -17,7 +17,7 @@ interface Tokenizer {
   readonly unknown?: number
 }
 
-/** The kinds of tokenizer that llama.cpp has. */
+/** The kinds of tokenizer of which it is known what llama.cpp needs. Others are left to it. */
 const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
   ['llama', { merges: false }],
   ['gpt2', { merges: true }],
@@ -30,8 +30,14 @@ const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
   ['whitespace', { merges: true }],
 ])
 
+/** How a file says that it has no tokenizer. */
+const NO_TOKENIZER: ReadonlySet<string> = new Set(['', 'none', 'no_vocab'])
+
 /** Three times as many as the largest vocabulary has; each is kept several times once a model is loaded. */
 const MAX_VOCABULARY_TOKENS = 1_048_576
+
+/** Of one token's text: it travels as a whole. Real ones have some 500 at most. */
+const MAX_TOKEN_BYTES = 16_384
 
 /** Of a chat template; real ones have some 30 KB at most. */
 const MAX_TEMPLATE_BYTES = 1_048_576
@@ -75,19 +81,21 @@ const ESCAPES = new Map([
 ])
 
 /**
- * Checks a model's tokenizer: that there is one of a kind that llama.cpp knows, that no token is
+ * Checks a model's tokenizer: that there is one, that no token is
  * there twice, that what is said of each token is said of all, that special tokens exist, and that
  * every byte can be expressed where llama.cpp would otherwise end the process at the first text that
  * has it.
  *
- * @throws StarlingError MODEL_INVALID, naming the key; MODEL_UNSUPPORTED for an unknown kind
+ * @throws StarlingError MODEL_INVALID, naming the key; MODEL_UNSUPPORTED for a model without a tokenizer
  */
 export function checkVocabulary(keys: GgufKeys): Vocabulary {
   const kind = keys.requiredText('tokenizer.ggml.model')
-  const tokenizer = TOKENIZERS.get(kind)
-  if (tokenizer === undefined) {
-    throw unsupportedModel(`has a tokenizer of the kind ${quoted(kind)}, which is not known`)
+  if (NO_TOKENIZER.has(kind)) {
+    throw unsupportedModel(
+      `has a tokenizer of the kind ${quoted(kind)}: texts cannot be read by it`,
+    )
   }
+  const tokenizer = TOKENIZERS.get(kind) ?? { merges: false }
   keys.text('tokenizer.ggml.pre')
   const template = keys.text('tokenizer.chat_template') ?? ''
   if (Buffer.byteLength(template) > MAX_TEMPLATE_BYTES) {
@@ -134,6 +142,9 @@ function distinctTokens(tokens: GgufStrings): ReadonlySet<string> {
   const known = new Set<string>()
   for (let id = 0; id < tokens.length; id++) {
     const bytes = tokens.at(id)
+    if (bytes.length > MAX_TOKEN_BYTES) {
+      throw invalidModel(`is damaged: its token ${id} has more than ${MAX_TOKEN_BYTES} bytes`)
+    }
     // llama.cpp gives tokens without text a name of their own.
     const text = bytes.length === 0 ? `[EMPTY_${id}]` : latin1(bytes)
     if (known.has(text)) throw invalidModel(`is damaged: its token ${id} is there twice`)

@@ -50,6 +50,15 @@ export function setKey(draft: GgufDraft, name: string, value: DraftValue | null)
   return draft
 }
 
+/** The synthetic llama under another architecture's name. */
+export function renamedDraft(architecture: string): GgufDraft {
+  const draft = setKey(syntheticDraft(), 'general.architecture', text(architecture))
+  for (const key of draft.keys) {
+    key.name = Buffer.from(keyName(key).replace(/^llama\./, `${architecture}.`))
+  }
+  return draft
+}
+
 /** The items of a list that is there, to be changed. */
 export function itemsOf(draft: GgufDraft, name: string): Uint8Array[] {
   const value = draft.keys.find((one) => keyName(one) === name)?.value

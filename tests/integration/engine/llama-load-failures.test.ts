@@ -5,6 +5,7 @@ import type { Random } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { fileOf, renamedDraft, setKey, syntheticDraft, text } from '../../helpers/gguf-scene.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
 import { processIdOf, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 import { VirtualClock } from '../../helpers/virtual-clock.js'
@@ -98,6 +99,26 @@ test('should refuse a huge file for its header and its size, before it reads all
     await t.exception(start(path), { code })
   }
   t.absent(phases.has('verifying'))
+})
+
+test('should have llama.cpp say whether it runs an architecture that is not known here', async (t) => {
+  const directory = await t.tmp()
+  const path = join(directory, 'model.gguf')
+  await writeFile(path, fileOf(renamedDraft('yet-unknown')))
+  await t.exception(startWith(t, path), {
+    code: 'MODEL_UNSUPPORTED',
+    message: /unknown model architecture: 'yet-unknown'/,
+  })
+  const unknownWords = setKey(syntheticDraft(), 'tokenizer.ggml.model', text('yet-unknown'))
+  await writeFile(path, fileOf(unknownWords))
+  await t.exception(startWith(t, path), {
+    code: 'MODEL_UNSUPPORTED',
+    message: /unknown tokenizer/,
+  })
+  // Known, but not one by one.
+  const incomplete = renamedDraft('gemma2')
+  await writeFile(path, fileOf(incomplete))
+  await t.exception(startWith(t, path), { code: 'MODEL_INVALID', message: /missing tensor/ })
 })
 
 test('should name what is missing before llama.cpp ends at it', async (t) => {

@@ -86,8 +86,8 @@ test('should begin with the path as it was given when a file is refused', async 
     ['MODEL_INVALID', syntheticGguf('llama').subarray(0, 3_000), 'cut off'],
     [
       'MODEL_UNSUPPORTED',
-      fileOf(setKey(syntheticDraft(), 'general.architecture', text('mystery'))),
-      'mystery',
+      fileOf(setKey(syntheticDraft(), 'general.architecture', text('clip'))),
+      'clip',
     ],
   ]
   for (const [code, bytes, said] of cases) {

@@ -7,6 +7,7 @@ import {
   factsOf,
   fileOf,
   real,
+  renamedDraft,
   setKey,
   syntheticDraft,
   text,
@@ -179,10 +180,10 @@ test('should refuse heads that do not share keys evenly or do not divide the emb
   t.ok(heads(4, 1)?.includes('shape'))
 })
 
-test('should throw MODEL_UNSUPPORTED when the architecture or the tokenizer is not known', (t) => {
+test('should throw MODEL_UNSUPPORTED when a model does not run by itself', (t) => {
   for (const [name, value] of [
     ['general.architecture', text('llama\0')],
-    ['general.architecture', text('no-such-thing')],
+    ['general.architecture', text('no such thing')],
     ['general.architecture', text('clip')],
     ['tokenizer.ggml.model', text('none')],
     ['tokenizer.ggml.model', text('')],
@@ -201,14 +202,44 @@ function renamed(
   keys: Readonly<Record<string, DraftValue | null>> = {},
   without = /^$/,
 ): Buffer {
-  const draft = setKey(syntheticDraft(), 'general.architecture', text(architecture))
-  for (const key of draft.keys) {
-    key.name = Buffer.from(keyName(key).replace(/^llama\./, `${architecture}.`))
-  }
+  const draft = renamedDraft(architecture)
   for (const [name, value] of Object.entries(keys)) setKey(draft, `${architecture}.${name}`, value)
   draft.tensors = draft.tensors.filter((tensor) => !without.test(keyName(tensor)))
   return fileOf(draft, { laidOut: true })
 }
+
+test('should leave an architecture to llama.cpp when its rules are not known', (t) => {
+  const facts = factsOf(renamed('yet-unknown'))
+  const known = factsOf(fileOf(syntheticDraft()))
+  t.alike({ ...facts, architecture: 'llama' }, known, 'the memory is estimated as always')
+  const withoutAttention = {
+    'attention.head_count': null,
+    'attention.head_count_kv': null,
+    'attention.key_length': null,
+    'attention.layer_norm_rms_epsilon': null,
+    feed_forward_length: null,
+    'rope.scaling.type': text('of its own'),
+  }
+  const other = factsOf(renamed('yet-unknown', withoutAttention, /norm|ffn|attn/))
+  t.is(other.headCount, 0)
+  t.is(other.layers, 2)
+  t.is(refusal('tokenizer.ggml.model', text('yet-unknown')), null)
+})
+
+test('should hold an architecture whose rules are not known to the bounds of all', (t) => {
+  for (const [name, value] of [
+    ['block_count', whole(100_000)],
+    ['block_count', null],
+    ['embedding_length', whole(1 << 30)],
+    ['context_length', null],
+    ['attention.head_count', text('x')],
+    ['attention.head_count_kv', wholes([1])],
+    ['feed_forward_length', whole(1 << 30)],
+  ] as const) {
+    const said = refusalOf(renamed('yet-unknown', { [name]: value }))
+    t.ok(said?.startsWith('MODEL_INVALID') && said.includes(name), `${name}: ${said}`)
+  }
+})
 
 /** Only the first layer has attention. */
 const HYBRID = { 'attention.head_count_kv': wholes([1, 0]) }

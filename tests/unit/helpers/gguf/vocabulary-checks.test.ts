@@ -43,9 +43,12 @@ test('should refuse tokens that are there twice, as they are or by the name of a
   t.ok(refusal(empty)?.includes('token 9 is there twice'))
 })
 
-test('should refuse a vocabulary and a chat template beyond all that are known', (t) => {
+test('should refuse a vocabulary, a token and a chat template beyond all that are known', (t) => {
   const bytes = Buffer.concat([u32(8), u64(1n << 21n), Buffer.alloc(8 << 21)])
   t.ok(withKey('tokens', { code: 9, bytes })?.includes('2097152 tokens'))
+  const long = syntheticDraft('qwen2')
+  itemsOf(long, TOKENS)[7] = Buffer.alloc(20_000, 'x')
+  t.ok(refusal(long)?.includes('token 7'))
   const template = setKey(syntheticDraft(), 'tokenizer.chat_template', text('x'.repeat(2_000_000)))
   t.ok(refusal(template)?.includes('chat template'))
 })
