@@ -11,7 +11,7 @@ export const PULSE_INTERVAL_MS = 2_000
  */
 const MAX_UNANSWERED = 10
 
-/** As many while the child said that it is about to block for a request. */
+/** As many while the child blocks for a request. */
 const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PULSE_INTERVAL_MS
 
 const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
@@ -36,15 +36,23 @@ export class ChildPulse {
   readonly #timer: Timer
   readonly #work = new OverdueWork(PULSE_INTERVAL_MS)
   #unanswered = 0
-  #blocking: number | null = null
 
-  /** @param options.ping asks the child; its answer is to be told by {@link answered} */
-  constructor(options: { clock: Clock; ping: () => void; onHang: OnHang }) {
+  /**
+   * @param options.ping asks the child; its answer is to be told by {@link answered}
+   * @param options.blocking the request that the child answers nobody for; null when there is none
+   */
+  constructor(options: {
+    clock: Clock
+    ping: () => void
+    blocking: () => number | null
+    onHang: OnHang
+  }) {
     this.#clock = options.clock
     this.#onHang = options.onHang
     this.#timer = repeat(options.clock, PULSE_INTERVAL_MS, () => {
-      if (this.#blocking !== null && this.#unanswered >= MAX_UNANSWERED_BLOCKED) {
-        options.onHang(`it took longer than ${STEP_TIMEOUT_MS / 1000} s`, [this.#blocking])
+      const blocking = this.#unanswered < MAX_UNANSWERED_BLOCKED ? null : options.blocking()
+      if (blocking !== null) {
+        options.onHang(`it took longer than ${STEP_TIMEOUT_MS / 1000} s`, [blocking])
       } else if (this.#unanswered >= MAX_UNANSWERED) {
         options.onHang(`it did not answer ${MAX_UNANSWERED} times in a row`, [])
       }
@@ -56,12 +64,6 @@ export class ChildPulse {
   /** @param tokenMs what a token takes on this machine */
   measured(tokenMs: number): void {
     this.#work.measured(tokenMs)
-  }
-
-  /** The child is about to answer nobody because of a request; null: it is through. */
-  blocks(request: number | null): void {
-    this.#unanswered = 0
-    this.#blocking = request
   }
 
   /** @param work what the child is doing */

@@ -8,6 +8,7 @@ import { catalogSampling } from '../models/catalog.js'
 import { fileStamp, isSameFile } from '../models/file-stamp.js'
 import { ModelCache, type PreparedModel } from '../models/model-cache.js'
 import { type JudgedModel, judgeModel } from './llama/judged-model.js'
+import { StepRecorder } from './llama/step-record.js'
 import {
   type EngineProgress,
   type FromChild,
@@ -87,7 +88,7 @@ export class LlamaChildSession {
         this.#limitThreads(message.maxThreads)
         return
       case 'ping':
-        void this.#send({ kind: 'pong', work: this.#requests?.work ?? NO_WORK })
+        this.#send({ kind: 'pong', work: this.#requests?.work ?? NO_WORK })
         return
       case 'close':
         void this.#close()
@@ -119,10 +120,14 @@ export class LlamaChildSession {
       })
       this.#runtime = runtime
       if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
-      this.#requests = new LlamaRequests(runtime, (answer) => this.#send(answer))
+      this.#requests = new LlamaRequests(
+        runtime,
+        (answer) => this.#send(answer),
+        new StepRecorder(),
+      )
       const { contextTokens, slots, reproducibility, capabilities, fingerprintParts, tokenMs } =
         runtime
-      void this.#send({
+      this.#send({
         kind: 'loaded',
         name,
         sha256,
@@ -135,7 +140,7 @@ export class LlamaChildSession {
         tokenMs,
       })
     } catch (error) {
-      void this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
+      this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
     }
   }
 
@@ -179,7 +184,7 @@ export class LlamaChildSession {
       const proceed = new Promise<void>((resolve) => {
         this.#proceed = resolve
       })
-      void this.#send({ kind: 'prepared', memoryBytes: judged.memoryBytes })
+      this.#send({ kind: 'prepared', memoryBytes: judged.memoryBytes })
       await proceed
       return judged
     } catch (error) {
@@ -193,7 +198,7 @@ export class LlamaChildSession {
     const step = progress.phase === before?.phase ? progress.fraction - before.fraction : 1
     if (step < PROGRESS_STEP && progress.fraction < 1 && progress.note === undefined) return
     this.#lastProgress = progress
-    void this.#send({ kind: 'progress', progress })
+    this.#send({ kind: 'progress', progress })
   }
 
   async #close(): Promise<void> {
@@ -202,11 +207,9 @@ export class LlamaChildSession {
     this.#process.exit(0)
   }
 
-  /** Resolves when the message is on its way: the parent gets it even if this process blocks then. */
-  async #send(message: FromChild): Promise<void> {
-    await new Promise<void>((resolve) => {
+  #send(message: FromChild): void {
+    this.#process.send?.(message, undefined, undefined, () => {
       // A failure means that the parent is gone, which 'disconnect' deals with.
-      this.#process.send?.(message, undefined, undefined, () => resolve())
     })
   }
 }

@@ -9,7 +9,6 @@ import {
   tokenSchema,
 } from '../../helpers/protocol/generation.js'
 import { ENGINE_CAPABILITIES } from './engine.js'
-import { BLOCKING_STEPS } from './llama/request-watch.js'
 
 /**
  * What a LlamaEngine and its child process say to each other. A request's id is chosen by the
@@ -163,8 +162,6 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('failed'), id, error: wireErrorSchema }),
   /** What was cancelled has stopped. */
   z.strictObject({ kind: z.literal('cancelled'), id }),
-  /** Nothing is answered until this is through: it is said before, and with null after it. */
-  z.strictObject({ kind: z.literal('step'), id, step: z.enum(BLOCKING_STEPS).nullable() }),
   z.strictObject({ kind: z.literal('pong'), work: workReportSchema }),
 ])
 

@@ -8,6 +8,7 @@ import type { Clock } from '../clock/clock.js'
 import { ChildPulse } from './child-pulse.js'
 import type { GenerateRequest } from './engine.js'
 import { FATAL_SIGNALS, type JsonSchema, RequestSuspects } from './llama/request-suspects.js'
+import { StepRecord } from './llama/step-record.js'
 import {
   callSchema,
   type EngineCall,
@@ -59,7 +60,8 @@ export class LlamaProcess {
   readonly #options: LlamaProcessOptions
   readonly #inboxes = new Map<number, TokenInbox>()
   readonly #calls = new PendingCalls()
-  readonly #suspects = new RequestSuspects()
+  readonly #record = new StepRecord()
+  readonly #suspects = new RequestSuspects(() => this.#record.read())
   readonly #pulse: ChildPulse
   readonly #exited: Promise<void>
   #nextId = 0
@@ -76,7 +78,7 @@ export class LlamaProcess {
     this.#options = options
     this.#child = fork(options.childPath ?? CHILD_PATH, [], {
       // Its standard output is ours to read, not our own: native code prints what it likes.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', this.#record.fd ?? 'ignore'],
       // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
       detached: true,
       // A debugger's port of the parent is taken.
@@ -91,6 +93,7 @@ export class LlamaProcess {
     this.#pulse = new ChildPulse({
       clock: options.clock,
       ping: () => this.#send({ kind: 'ping' }),
+      blocking: () => this.#record.read()?.request ?? null,
       onHang: (reason, requests) => {
         options.onLog(`the engine's process hangs: ${reason}`)
         this.#suspects.overdue(requests, reason)
@@ -260,10 +263,6 @@ export class LlamaProcess {
         this.#pulse.stopped(message.id)
         this.#forget(message.id)
         return
-      case 'step':
-        this.#suspects.step(message.id, message.step)
-        this.#pulse.blocks(this.#suspects.blocking)
-        return
       case 'pong':
         this.#pulse.answered(message.work)
     }
@@ -314,6 +313,7 @@ export class LlamaProcess {
       this.#calls.fail(id, cause)
     }
     for (const schema of this.#suspects.schemas()) this.#options.onStuckSchema(schema)
+    this.#record.close()
     this.#fail(error)
     if (!this.#closing) this.#options.onCrash(error)
   }

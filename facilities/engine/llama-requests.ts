@@ -4,6 +4,7 @@ import { CreditWindow } from './credit-window.js'
 import type { GenerateRequest } from './engine.js'
 import type { Choice, WorkReport } from './llama/overdue-work.js'
 import type { BlockingStep, RequestWatch } from './llama/request-watch.js'
+import type { StepRecorder } from './llama/step-record.js'
 import { answerCall } from './llama-calls.js'
 import type { EngineCall, FromChild, GenerateMessage } from './llama-messages.js'
 import type { LlamaRuntime } from './llama-runtime.js'
@@ -14,9 +15,6 @@ export type RequestRuntime = Pick<
   LlamaRuntime,
   'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
 >
-
-/** Sends a message to the parent; resolves when it is on its way. */
-export type SendToParent = (message: FromChild) => Promise<void>
 
 /** A request that runs. */
 interface RunningRequest {
@@ -33,15 +31,22 @@ interface RunningRequest {
 export class LlamaRequests {
   readonly #running = new Map<number, RunningRequest>()
   readonly #runtime: RequestRuntime
-  readonly #deliver: SendToParent
+  readonly #send: (message: FromChild) => void
+  readonly #steps: Pick<StepRecorder, 'write'>
   readonly #outbox: TokenOutbox
   /** What grammars choose right now, in the order in which it began. */
   readonly #choosing = new Map<number, Choice>()
 
-  constructor(runtime: RequestRuntime, send: SendToParent) {
+  /** @param steps is told what the process blocks for */
+  constructor(
+    runtime: RequestRuntime,
+    send: (message: FromChild) => void,
+    steps: Pick<StepRecorder, 'write'>,
+  ) {
     this.#runtime = runtime
-    this.#deliver = send
-    this.#outbox = new TokenOutbox((tokens) => this.#send({ kind: 'tokens', tokens }))
+    this.#send = send
+    this.#steps = steps
+    this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
   }
 
   /** What is being done for all of them. */
@@ -104,12 +109,14 @@ export class LlamaRequests {
     let index = 0
     return {
       during: async <Result>(step: BlockingStep, work: () => Result | Promise<Result>) => {
-        await this.#deliver({ kind: 'step', id, step })
+        let result: Result | Promise<Result>
+        this.#steps.write({ request: id, step })
         try {
-          return await work()
+          result = work()
         } finally {
-          this.#send({ kind: 'step', id, step: null })
+          this.#steps.write(null)
         }
+        return await result
       },
       choosing: () => this.#choosing.set(id, { request: id, index }),
       chosen: () => {
@@ -117,11 +124,6 @@ export class LlamaRequests {
         index += 1
       },
     }
-  }
-
-  /** Nobody waits for it to be on its way. */
-  #send(message: FromChild): void {
-    void this.#deliver(message)
   }
 
   async #generate(

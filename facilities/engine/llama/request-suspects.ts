@@ -1,5 +1,6 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { BlockingStep } from './request-watch.js'
+import type { RecordedStep } from './step-record.js'
 
 /** A JSON schema that an answer is held to. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -20,9 +21,13 @@ interface Blame {
  */
 export class RequestSuspects {
   readonly #schemas = new Map<number, JsonSchema>()
-  /** What the process said that it begins with, in this order, and is not through with. */
-  readonly #steps = new Map<number, BlockingStep>()
+  /** What the process does while it answers nobody, or did when it ended. */
+  readonly #recorded: () => RecordedStep | null
   #blame: Blame | null = null
+
+  constructor(recorded: () => RecordedStep | null) {
+    this.#recorded = recorded
+  }
 
   /** A request began. */
   began(request: number, schema: JsonSchema | undefined): void {
@@ -34,30 +39,18 @@ export class RequestSuspects {
     this.#schemas.delete(request)
   }
 
-  /** The request for which the process answers nobody in the meantime; null when there is none. */
-  get blocking(): number | null {
-    const [first = null] = this.#steps.keys()
-    return first
-  }
-
-  /** The process is about to begin a step of a request; null: it is through with it. */
-  step(request: number, step: BlockingStep | null): void {
-    if (step === null) this.#steps.delete(request)
-    else this.#steps.set(request, step)
-  }
-
   /** The process is about to be killed because of some requests. The first time counts. */
   overdue(requests: readonly number[], reason: string): void {
-    const [only] = requests
-    const step = only === undefined || only !== this.blocking ? undefined : this.#steps.get(only)
-    this.#blame ??= { requests, reason, step: step ?? 'choosing' }
+    const recorded = this.#recorded()
+    const isRecorded = recorded !== null && requests.includes(recorded.request)
+    this.#blame ??= { requests, reason, step: isRecorded ? recorded.step : 'choosing' }
   }
 
   /** The errors of the requests that are to blame for the end of the process. */
   errors(signal: string | null): ReadonlyMap<number, StarlingError> {
-    const [first] = this.#steps
-    if (first !== undefined && FATAL_SIGNALS.includes(signal)) {
-      const [request, step] = first
+    const recorded = this.#recorded()
+    if (recorded !== null && FATAL_SIGNALS.includes(signal)) {
+      const { request, step } = recorded
       const reason = `it ended the engine's process (${signal})`
       this.#blame ??= { requests: [request], step, reason }
     }

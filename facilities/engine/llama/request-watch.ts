@@ -13,7 +13,7 @@ export type BlockingStep = (typeof BLOCKING_STEPS)[number]
  * request is to blame when it hangs.
  */
 export interface RequestWatch {
-  /** Does what may block the process; it has been told outside before it begins. */
+  /** Does what may block the process, until the work returns; a promise is waited for. */
   during<Result>(step: BlockingStep, work: () => Result | Promise<Result>): Promise<Result>
   /** A token is being chosen by a grammar from now on. */
   choosing(): void

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { StepRecorder } from '../../../facilities/engine/llama/step-record.js'
 import {
   type FromChild,
   type GenerateMessage,
@@ -8,6 +9,7 @@ import {
 // Takes the place of the process with llama.cpp, and gets stuck as llama.cpp might: by what it is asked.
 // Each line that it writes says that a message is on its way.
 
+const recorder = new StepRecorder()
 const choosing: { request: number; index: number }[] = []
 
 async function send(message: FromChild): Promise<void> {
@@ -19,7 +21,7 @@ async function answer({ id, messages, options }: GenerateMessage): Promise<void>
   if (content === 'a schema that gets stuck') {
     choosing.push({ request: id, index: 0 })
   } else if (content.startsWith('a template that')) {
-    await send({ kind: 'step', id, step: 'prompt' })
+    recorder.write({ request: id, step: 'prompt' })
     writeSync(1, 'stuck\n')
     if (content.endsWith('aborts')) process.abort()
     for (;;);

@@ -7,17 +7,22 @@ function scene() {
   const hangs: string[] = []
   const blamed: (readonly number[])[] = []
   let pings = 0
+  let blocking: number | null = null
   const pulse = new ChildPulse({
     clock,
     ping: () => {
       pings += 1
     },
+    blocking: () => blocking,
     onHang: (reason, requests) => {
       hangs.push(reason)
       blamed.push(requests)
     },
   })
-  return { clock, pulse, hangs, blamed, pings: () => pings }
+  const blocks = (request: number | null) => {
+    blocking = request
+  }
+  return { clock, pulse, hangs, blamed, blocks, pings: () => pings }
 }
 
 test('should ask again and again and be content when it is answered', async (t) => {
@@ -63,22 +68,24 @@ test('should say that the child hangs when what was cancelled does not stop', as
 })
 
 test('should blame the request that blocks the child when it leaves five questions unanswered', async (t) => {
-  const { clock, pulse, hangs, blamed } = scene()
+  const { clock, pulse, hangs, blamed, blocks } = scene()
   for (let beat = 0; beat < 3; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
-  pulse.blocks(7)
+  pulse.answered()
+  blocks(7)
   for (let beat = 0; beat < 5; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
-  t.alike(hangs, [], 'counted from when it began')
+  t.alike(hangs, [], 'counted from its last answer')
   await clock.advance(PULSE_INTERVAL_MS)
   t.alike(hangs, ['it took longer than 10 s'])
   t.alike(blamed, [[7]])
   pulse.end()
 })
 
-test('should blame nobody when the child is through with what blocked it', async (t) => {
-  const { clock, pulse, hangs, blamed } = scene()
-  pulse.blocks(7)
-  pulse.blocks(null)
-  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+test('should blame nobody when the child hangs and blocks for no request', async (t) => {
+  const { clock, pulse, hangs, blamed, blocks } = scene()
+  blocks(7)
+  await clock.advance(PULSE_INTERVAL_MS)
+  blocks(null)
+  for (let beat = 0; beat < 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
   t.is(hangs.length, 1)
   t.alike(blamed, [[]])
   pulse.end()

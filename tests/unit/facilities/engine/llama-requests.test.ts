@@ -1,4 +1,5 @@
 import test from 'brittle'
+import type { RecordedStep } from '../../../../facilities/engine/llama/step-record.js'
 import type { FromChild, GenerateMessage } from '../../../../facilities/engine/llama-messages.js'
 import { LlamaRequests, type RequestRuntime } from '../../../../facilities/engine/llama-requests.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
@@ -10,7 +11,9 @@ function tokensIn(sent: readonly FromChild[]) {
 }
 
 /** Keeps what is sent. */
-const into = (sent: FromChild[]) => async (message: FromChild) => void sent.push(message)
+const into = (sent: FromChild[]) => (message: FromChild) => void sent.push(message)
+
+const UNRECORDED = { write: () => undefined }
 
 /** A runtime that generates with an engine and can do nothing else. */
 function runtimeOf(engine: ScriptedEngine): RequestRuntime {
@@ -47,7 +50,7 @@ async function settled(): Promise<void> {
 test('should send no more tokens than its credit when the reader takes none', async (t) => {
   const engine = new ScriptedEngine({ script: () => HUNDRED })
   const sent: FromChild[] = []
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
   requests.start(generate(1, 8))
   await settled()
   t.is(engine.tokensProduced, 8)
@@ -61,7 +64,7 @@ test('should send no more tokens than its credit when the reader takes none', as
 test('should send the tokens in order and then the end when the credit suffices', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => ['a', 'b'] })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
   requests.start(generate(7, 8))
   await settled()
   t.alike(
@@ -73,7 +76,7 @@ test('should send the tokens in order and then the end when the credit suffices'
 test('should stop and send nothing more when it is cancelled while it waits for credit', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
   requests.start(generate(1, 2))
   await settled()
   requests.cancel(1)
@@ -85,7 +88,7 @@ test('should stop and send nothing more when it is cancelled while it waits for 
 test('should keep requests apart when several run', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent))
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
   requests.start(generate(1, 3))
   requests.start(generate(2, 5))
   requests.cancel(9)
@@ -99,7 +102,11 @@ test('should keep requests apart when several run', async (t) => {
 
 test('should send the failure with its code when the engine fails', async (t) => {
   const sent: FromChild[] = []
-  const typed = new LlamaRequests(runtimeOf(new ScriptedEngine({ contextTokens: 1 })), into(sent))
+  const typed = new LlamaRequests(
+    runtimeOf(new ScriptedEngine({ contextTokens: 1 })),
+    into(sent),
+    UNRECORDED,
+  )
   typed.start(generate(1, 8))
   await settled()
   const plain = new LlamaRequests(
@@ -107,6 +114,7 @@ test('should send the failure with its code when the engine fails', async (t) =>
       new ScriptedEngine({ beforeToken: () => Promise.reject(new Error('Eval has failed')) }),
     ),
     into(sent),
+    UNRECORDED,
   )
   plain.start(generate(2, 8))
   await settled()
@@ -119,8 +127,9 @@ test('should send the failure with its code when the engine fails', async (t) =>
   )
 })
 
-test('should say what it does for whom, before it answers nobody and while a grammar chooses', async (t) => {
+test('should record what it blocks for, and say for whom a grammar chooses', async (t) => {
   const sent: FromChild[] = []
+  const recorded: (RecordedStep | null)[] = []
   const engine = new ScriptedEngine({ script: () => ['a', 'b'] })
   const chosen: (() => void)[] = []
   const requests = new LlamaRequests(
@@ -128,8 +137,11 @@ test('should say what it does for whom, before it answers nobody and while a gra
       ...runtimeOf(engine),
       progress: { done: 5, tokens: 2 },
       async *generate(request, signal, watch) {
-        const said = await watch?.during('grammar', () => sent.at(-1))
-        t.alike(said, { kind: 'step', id: 3, step: 'grammar' })
+        // What is still waited for blocks nobody.
+        await watch?.during('grammar', async () => {
+          t.is(recorded.length, 1)
+          await settled()
+        })
         for (let token = 0; token < 2; token++) {
           watch?.choosing()
           await new Promise<void>((resolve) => chosen.push(resolve))
@@ -139,13 +151,12 @@ test('should say what it does for whom, before it answers nobody and while a gra
       },
     },
     into(sent),
+    { write: (step) => void recorded.push(step) },
   )
   requests.start(generate(3, 8))
   await settled()
-  t.alike(sent, [
-    { kind: 'step', id: 3, step: 'grammar' },
-    { kind: 'step', id: 3, step: null },
-  ])
+  t.alike(recorded, [{ request: 3, step: 'grammar' }, null])
+  await settled()
   t.alike(requests.work, { done: 5, tokens: 2, choosing: [{ request: 3, index: 0 }] })
   chosen.shift()?.()
   await settled()

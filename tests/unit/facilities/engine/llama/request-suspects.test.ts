@@ -1,7 +1,11 @@
 import test from 'brittle'
 import { RequestSuspects } from '../../../../../facilities/engine/llama/request-suspects.js'
+import type { RecordedStep } from '../../../../../facilities/engine/llama/step-record.js'
 
 const SCHEMA = { type: 'array' }
+
+/** Suspects of a process that does, or did when it ended, this step. */
+const doing = (step: RecordedStep | null) => new RequestSuspects(() => step)
 
 /** The codes of the errors of those that are to blame. */
 function codes(suspects: RequestSuspects, signal: string | null) {
@@ -9,7 +13,7 @@ function codes(suspects: RequestSuspects, signal: string | null) {
 }
 
 test('should blame the schema of an answer of which a token is overdue', (t) => {
-  const suspects = new RequestSuspects()
+  const suspects = doing(null)
   suspects.began(1, undefined)
   suspects.began(2, SCHEMA)
   suspects.began(3, { type: 'null' })
@@ -18,17 +22,12 @@ test('should blame the schema of an answer of which a token is overdue', (t) => 
   t.alike(suspects.schemas(), [SCHEMA])
 })
 
-test('should blame the request that began first what answers nobody', (t) => {
-  const suspects = new RequestSuspects()
-  suspects.began(1, SCHEMA)
-  suspects.step(1, 'prompt')
-  suspects.step(2, 'prompt')
-  t.is(suspects.blocking, 1)
-  suspects.step(1, null)
-  t.is(suspects.blocking, 2)
+test('should blame the request that the process answers nobody for', (t) => {
+  const suspects = doing({ request: 2, step: 'prompt' })
+  suspects.began(2, SCHEMA)
   suspects.overdue([2], 'it took longer than 10 s')
   t.alike(codes(suspects, 'SIGKILL'), [[2, 'INVALID_REQUEST']])
-  t.alike(suspects.schemas(), [])
+  t.alike(suspects.schemas(), [], 'its schema has no part in it')
 })
 
 test('should blame the request during whose step the process ended by itself', (t) => {
@@ -37,26 +36,25 @@ test('should blame the request during whose step the process ended by itself', (
     ['tokens', 'INVALID_REQUEST', []],
     ['grammar', 'GRAMMAR_INVALID', [SCHEMA]],
   ] as const) {
-    const suspects = new RequestSuspects()
+    const suspects = doing({ request: 1, step })
     suspects.began(1, SCHEMA)
-    suspects.step(1, step)
     t.alike(codes(suspects, 'SIGABRT'), [[1, code]])
     t.alike(suspects.schemas(), [...schemas])
   }
 })
 
-test('should blame nobody when the process was ended from outside, or is through with all steps', (t) => {
-  const suspects = new RequestSuspects()
+test('should blame nobody when the process was ended from outside, or between all steps', (t) => {
+  const suspects = doing({ request: 1, step: 'grammar' })
   suspects.began(1, SCHEMA)
-  suspects.step(1, 'grammar')
   t.alike(codes(suspects, 'SIGKILL'), [])
-  suspects.step(1, null)
-  t.alike(codes(suspects, 'SIGSEGV'), [])
-  t.alike(suspects.schemas(), [])
+  const others = doing(null)
+  others.began(1, SCHEMA)
+  t.alike(codes(others, 'SIGSEGV'), [])
+  t.alike(others.schemas(), [])
 })
 
 test('should forget the schema of a request when the process is done with it', (t) => {
-  const suspects = new RequestSuspects()
+  const suspects = doing(null)
   suspects.began(1, SCHEMA)
   suspects.ended(1)
   suspects.overdue([1], 'it took longer than 10 s')
