@@ -53,6 +53,8 @@ export interface LlamaRuntimeOptions {
   readonly gpuLayers?: number | 'auto'
   /** How long answers may stand still for a chunk of another's prompt. Default 50 ms. */
   readonly maxStallMs?: number
+  /** How long the chat template may take with a conversation. Default 2 s. */
+  readonly templateTimeoutMs?: number
   /** The file in which measurements are remembered. Default null: nowhere. */
   readonly tuningPath?: string | null
   /** The recommended sampling of the model. Takes precedence over what its file says. */
@@ -166,7 +168,7 @@ export class LlamaRuntime {
     options: LlamaRuntimeOptions,
   ): Promise<LlamaRuntime> {
     const contextTokens = Math.min(options.contextTokens, model.trainContextSize)
-    const tokenizer = new LlamaTokenizer(model)
+    const tokenizer = new LlamaTokenizer(model, options.templateTimeoutMs)
     const work = new NativeWork()
     const facts = options.facts ?? (await inspectGguf(options.modelPath)).facts
     const tuning = await tuningOf(llama, model, options, facts.isEmbedding)

@@ -36,10 +36,11 @@ export class LlamaTokenizer {
   readonly #wordy = new Map<number, boolean>()
 
   /**
+   * @param templateTimeoutMs how long the chat template may take with a conversation
    * @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed, or does not come
    *   to an end with a conversation
    */
-  constructor(model: LlamaModel) {
+  constructor(model: LlamaModel, templateTimeoutMs = TEMPLATE_TIMEOUT_MS) {
     this.#model = model
     const { tokenizer } = model.fileInfo.metadata
     const template = tokenizer.chat_template ?? null
@@ -48,7 +49,7 @@ export class LlamaTokenizer {
       eosToken: model.tokens.eosString ?? '',
     }
     this.#chatPrompt = new ChatPrompt(template, variables, (work) =>
-      withinTime(TEMPLATE_TIMEOUT_MS, work),
+      withinTime(templateTimeoutMs, work),
     )
     this.size = tokenizer.ggml.tokens.length
     this.#spacePrefixed = tokenizer.ggml.model !== 'gpt2'

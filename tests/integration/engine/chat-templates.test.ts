@@ -16,7 +16,7 @@ async function modelWith(t: Test, template: string): Promise<string> {
 
 test('should refuse a model with MODEL_INVALID when its chat template does not come to an end', async (t) => {
   const modelPath = await modelWith(t, ENDLESS)
-  await t.exception(loadRuntime(t, { modelPath }), {
+  await t.exception(loadRuntime(t, { modelPath, templateTimeoutMs: 200 }), {
     code: 'MODEL_INVALID',
     message: /chat template cannot be used: with 1 messages it did not come to an end/,
   })
@@ -24,12 +24,13 @@ test('should refuse a model with MODEL_INVALID when its chat template does not c
 
 test('should refuse one conversation with INVALID_REQUEST, and go on, when the template ends with all others', async (t) => {
   const template = `{% if messages | length == 7 %}${ENDLESS}{% endif %}${PLAIN}`
-  const runtime = await loadRuntime(t, { modelPath: await modelWith(t, template) })
+  const modelPath = await modelWith(t, template)
+  const runtime = await loadRuntime(t, { modelPath, templateTimeoutMs: 200 })
   const said = (count: number) =>
     Array.from({ length: count }, () => ({ role: 'user' as const, content: 'ab' }))
   await t.exception(ask(runtime, said(7), { maxTokens: 1 }), {
     code: 'INVALID_REQUEST',
-    message: /did not come to an end within 2000 ms/,
+    message: /did not come to an end within 200 ms/,
   })
   t.is((await ask(runtime, said(6), { maxTokens: 2 })).end.completionTokens, 2)
 })
