@@ -2,20 +2,20 @@ import type { Beginnings } from './beginnings.js'
 import type { CharacterSet } from './character-set.js'
 import type { GrammarSymbol, Sequence, SequenceNode } from './grammar-symbols.js'
 
-/** Sequences that begin with the same symbol: that symbol, and what may follow it. */
+/** Sequences with the same first symbol. */
 export interface Group {
   readonly head: GrammarSymbol
   readonly tails: Set<Sequence>
   readonly nodes: SequenceNode[]
 }
 
-/** Groups that may begin alike, and the characters that they can begin with. */
+/** Groups that can start with the same text. */
 interface Alike {
   readonly first: CharacterSet
   readonly groups: readonly Group[]
 }
 
-/** Sequences by the symbol that they begin with; the empty one is left out. */
+/** Groups sequences by their first symbol. The empty sequence is left out. */
 export function groupsOf(sequences: Iterable<Sequence>): Group[] {
   const groups = new Map<GrammarSymbol, Group>()
   for (const node of sequences) {
@@ -28,7 +28,7 @@ export function groupsOf(sequences: Iterable<Sequence>): Group[] {
   return [...groups.values()]
 }
 
-/** The same for groups that go on alike. */
+/** A key that is equal for groups with equal tails. */
 export function tailsKey(group: Group | undefined): string {
   return [...(group?.tails ?? [])]
     .map((tail) => tail?.id ?? -1)
@@ -37,8 +37,8 @@ export function tailsKey(group: Group | undefined): string {
 }
 
 /**
- * Puts groups together that may begin alike, directly or because of a third one. Fixed texts may when
- * one is the beginning of another; anything else may when it can have the same first character.
+ * Finds the connected sets of groups that can start with the same text. Two literals can if one is a
+ * prefix of the other; anything else if the sets of possible first characters overlap.
  */
 export function alikeGroups(groups: readonly Group[], beginnings: Beginnings): readonly Group[][] {
   const texts: { readonly text: string; readonly group: Group }[] = []
@@ -70,7 +70,7 @@ function textsAlike(
 ): Alike[] {
   const alike: Alike[] = []
   let shortest: string | null = null
-  // The texts that begin with another one come right behind it.
+  // In sorted order, texts with a common prefix directly follow that prefix.
   for (const { text, group } of [...texts].sort((one, other) => (one.text < other.text ? -1 : 1))) {
     const before = alike.at(-1)
     if (shortest !== null && before !== undefined && text.startsWith(shortest)) {

@@ -4,19 +4,19 @@ import type { GrammarSymbol, Rule, Sequence } from './grammar-symbols.js'
 
 const NOTHING = CharacterSet.of()
 
-/** What is known of a rule. */
+/** What the texts of a rule start with. */
 interface RuleBeginning {
   readonly first: CharacterSet
   readonly isEmptiable: boolean
   readonly text: string | null
 }
 
-/** With what the texts of a grammar begin. */
+/** Computes what the texts of symbols and sequences can start with (FIRST sets). */
 export class Beginnings {
   readonly #ofSymbols = new Map<GrammarSymbol, CharacterSet>()
   readonly #ofRules = new Map<Rule, RuleBeginning>()
 
-  /** The characters that a text of the sequence can begin with. */
+  /** The possible first characters of a sequence. */
   first(sequence: Sequence): CharacterSet {
     let first = NOTHING
     for (let node = sequence; node !== null; node = node.tail) {
@@ -47,13 +47,13 @@ export class Beginnings {
     }
   }
 
-  /** Whether the empty text is one of the symbol. */
+  /** Whether the symbol matches the empty text. */
   mayBeEmpty(symbol: GrammarSymbol): boolean {
     if (symbol.kind === 'repetition') return symbol.min === 0
     return symbol.kind === 'call' && this.#ofRule(symbol.rule).isEmptiable
   }
 
-  /** The text that every text of the symbol begins with; null when there is none. */
+  /** The longest literal that all texts of a symbol start with, as far as it is known; null if there is none. */
   textOf(symbol: GrammarSymbol): string | null {
     if (symbol.kind === 'literal') return symbol.text
     return symbol.kind === 'call' ? this.#ofRule(symbol.rule).text : null

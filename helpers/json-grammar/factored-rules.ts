@@ -1,17 +1,17 @@
 import type { Characters, Literal } from './grammar-symbols.js'
 
-/** Another rule within a rule. */
+/** A reference to a factored rule. */
 export interface FactoredCall {
   readonly kind: 'call'
   readonly rule: FactoredRule
 }
 
-/** A set of characters or a rule, several times. */
+/** A set of characters or a rule, repeated `min` to `max` times. */
 export interface FactoredRepetition {
   readonly kind: 'repetition'
   readonly of: Characters | FactoredCall
   readonly min: number
-  /** Null for as often as one likes. */
+  /** Null: no limit. */
   readonly max: number | null
 }
 
@@ -19,15 +19,15 @@ export type FactoredSymbol = Literal | Characters | FactoredCall | FactoredRepet
 
 export type FactoredSequence = readonly FactoredSymbol[]
 
-/** A rule whose alternatives have been told apart as far as they can be. */
+/** A rule after left factoring. */
 export interface FactoredRule {
-  /** The place in the schema that it comes from. */
+  /** The place in the schema that the rule was made for, for error messages. */
   readonly at: string
-  /** Left out: it is given a number. */
+  /** Undefined: a name is generated. */
   readonly name: string | undefined
   /**
-   * Which choice is the right one shows while its first text is read. What is left undecided within
-   * one choice are alternatives that may have to be read side by side.
+   * Alternatives in different inner arrays are separated by their first literal or character. Those in
+   * the same inner array stay ambiguous: llama.cpp follows them in parallel.
    */
   choices: readonly (readonly FactoredSequence[])[]
 }

@@ -1,15 +1,15 @@
 import type { CharacterSet } from './character-set.js'
 import type { FactoredRule, FactoredSequence, FactoredSymbol } from './factored-rules.js'
-import { calledBy } from './parallel-readings.js'
+import { calledBy } from './stack-count.js'
 
-/** All rules that a rule leads to, that one first. */
+/** All rules that can be reached from a rule, in breadth-first order. */
 export function rulesOf(root: FactoredRule): readonly FactoredRule[] {
   const rules = new Set([root])
   for (const rule of rules) for (const called of calledBy(rule)) rules.add(called)
   return [...rules]
 }
 
-/** A grammar in GBNF, the notation of llama.cpp. @param rules all of it, the root first */
+/** Writes a grammar in GBNF, the notation of llama.cpp. @param rules all rules, the root first */
 export function gbnfText(rules: readonly FactoredRule[]): string {
   const text = new GbnfText(rules)
   return rules.flatMap((rule) => text.lineOf(rule)).join('\n')
@@ -17,7 +17,7 @@ export function gbnfText(rules: readonly FactoredRule[]): string {
 
 class GbnfText {
   readonly #names = new Map<FactoredRule, string>()
-  /** Rules that stand where they are called, instead of in a line of their own. */
+  /** Rules that are written in the place of their only call. */
   readonly #inlined = new Set<FactoredRule>()
 
   constructor(rules: readonly FactoredRule[]) {
@@ -32,7 +32,7 @@ class GbnfText {
     const [root] = rules
     for (const rule of rules) {
       const isPlain = rule.name === undefined && onlySequence(rule) !== null
-      // Called once, and reached from the root: so not by itself.
+      // A rule that is called once and can be reached from the root does not call itself.
       if (rule !== root && isPlain && calls.get(rule) === 1 && !repeated.has(rule)) {
         this.#inlined.add(rule)
       } else {
@@ -41,7 +41,7 @@ class GbnfText {
     }
   }
 
-  /** Nothing for a rule that stands where it is called. */
+  /** The line of a rule; empty for an inlined rule. */
   lineOf(rule: FactoredRule): string[] {
     const name = this.#names.get(rule)
     if (name === undefined) return []
@@ -64,7 +64,7 @@ class GbnfText {
     return parts.join(' ')
   }
 
-  /** With what stands in the place of rules that are inlined. */
+  /** Replaces the calls of inlined rules by their symbols. */
   #flat(symbols: FactoredSequence): FactoredSymbol[] {
     const flat: FactoredSymbol[] = []
     const todo = [...symbols].reverse()

@@ -1,6 +1,6 @@
 import type { CharacterSet } from './character-set.js'
 
-/** A text that is taken as it stands; never empty. */
+/** A fixed, non-empty text. */
 export interface Literal {
   readonly kind: 'literal'
   readonly id: number
@@ -14,55 +14,55 @@ export interface Characters {
   readonly set: CharacterSet
 }
 
-/** What a rule describes. */
+/** A reference to a rule. */
 export interface Call {
   readonly kind: 'call'
   readonly id: number
   readonly rule: Rule
 }
 
-/** The same thing several times. */
+/** A symbol repeated `min` to `max` times. */
 export interface Repetition {
   readonly kind: 'repetition'
   readonly id: number
   readonly of: Characters | Call
   readonly min: number
-  /** Null for as often as one likes. */
+  /** Null: no limit. */
   readonly max: number | null
 }
 
 export type GrammarSymbol = Literal | Characters | Call | Repetition
 
-/** Symbols one after the other; null is the end. Equal sequences are one object. */
+/** A linked list of symbols; null is its end. Equal sequences are the same object. */
 export type Sequence = SequenceNode | null
 
 export interface SequenceNode {
   readonly id: number
   readonly head: GrammarSymbol
   readonly tail: Sequence
-  /** How many calls this sequence stands within; see {@link GrammarSymbols.entered}. */
+  /** The number of calls that were replaced by a rule's contents around this node; see {@link GrammarSymbols.entered}. */
   readonly depth: number
 }
 
-/** Alternatives. Rules that were made of equal alternatives are one object. */
+/** A list of alternatives. Rules with equal alternatives are the same object. */
 export interface Rule {
   readonly id: number
-  /** The place in the schema that it comes from. */
+  /** The place in the schema that the rule was made for, for error messages. */
   readonly at: string
-  /** Filled in later where a schema refers to itself. */
+  /** Set after the rule was created if the schema is recursive. */
   alternatives: readonly Sequence[]
-  /** Whether all alternatives are known to begin with different texts. */
+  /** Whether all alternatives are known to start with different literals. */
   readonly isDistinct: boolean
 }
 
-/** A rule to be made. */
+/** The contents of a new rule. */
 export interface RuleParts {
   readonly at: string
   readonly alternatives: readonly Sequence[]
   readonly isDistinct?: boolean
 }
 
-/** Makes the symbols, sequences and rules of one grammar, equal ones once. */
+/** Creates and interns the symbols, sequences and rules of one grammar: equal ones are the same object. */
 export class GrammarSymbols {
   readonly #symbols = new Map<string, GrammarSymbol>()
   readonly #sequences = new Map<string, SequenceNode>()
@@ -93,21 +93,21 @@ export class GrammarSymbols {
     return this.followed(symbols, null)
   }
 
-  /** Symbols, and then a sequence. */
+  /** A sequence that starts with `symbols` and continues with `tail`. */
   followed(symbols: readonly GrammarSymbol[], tail: Sequence, depth = tail?.depth ?? 0): Sequence {
     return symbols.reduceRight((rest: Sequence, head) => this.#node(head, rest, depth), tail)
   }
 
   /**
-   * An alternative of a rule in the place of the call of the rule. What it consists of stands one call
-   * deeper than what follows the call.
+   * Replaces a call by one alternative of the called rule. The nodes of the alternative are one level
+   * deeper than the nodes after the call.
    */
   entered(alternative: Sequence, tail: Sequence): Sequence {
     if (tail === null) return alternative
     return this.followed(symbolsOf(alternative), tail, tail.depth + 1)
   }
 
-  /** What stands before the end of a sequence, as if nothing came after it. */
+  /** The part of a sequence before `end`, as a sequence of its own. */
   before(end: SequenceNode, sequence: Sequence): Sequence {
     const nodes: SequenceNode[] = []
     for (let node = sequence; node !== null && node !== end; node = node.tail) nodes.push(node)
@@ -117,7 +117,7 @@ export class GrammarSymbols {
     )
   }
 
-  /** A rule with these alternatives, equal ones once. */
+  /** A rule with these alternatives; duplicates are dropped. */
   rule({ at, alternatives, isDistinct = false }: RuleParts): Rule {
     const unique = [...new Set(alternatives)]
     const key = `${unique.map((one) => one?.id ?? '').join()}${isDistinct}`
@@ -128,14 +128,14 @@ export class GrammarSymbols {
     return rule
   }
 
-  /** A rule whose alternatives come later. */
+  /** A rule whose alternatives are set later. */
   openRule(at: string): Rule {
     return { id: this.#ids++, at, alternatives: [], isDistinct: false }
   }
 
   #symbol<Kind extends GrammarSymbol>(key: string, make: (id: number) => Kind): Kind {
     const known = this.#symbols.get(key)
-    // Keys of different kinds begin differently.
+    // Keys of different kinds start with different characters.
     if (known !== undefined) return known as Kind
     const symbol = make(this.#ids++)
     this.#symbols.set(key, symbol)
@@ -153,8 +153,8 @@ export class GrammarSymbols {
 }
 
 /**
- * What sequences have in common at their end, from where a call ended that all of them stand in; null
- * when there is no such place.
+ * The longest common end of some sequences that starts right after a call: all of them are inside that
+ * call. Null if there is none.
  */
 export function commonEnd(sequences: Iterable<Sequence>): SequenceNode | null {
   let common: SequenceNode[] | null = null
@@ -169,7 +169,7 @@ export function commonEnd(sequences: Iterable<Sequence>): SequenceNode | null {
   return common?.[0] ?? null
 }
 
-/** The symbols of a sequence. */
+/** The symbols of a sequence as an array. */
 export function symbolsOf(sequence: Sequence): GrammarSymbol[] {
   const symbols: GrammarSymbol[] = []
   for (let node = sequence; node !== null; node = node.tail) symbols.push(node.head)

@@ -1,38 +1,38 @@
 import type { FactoredRule } from './factored-rules.js'
 import { gbnfText, rulesOf } from './gbnf-text.js'
 import { LeftFactoring } from './left-factoring.js'
-import { ruleBeyond } from './parallel-readings.js'
 import { leftRecursiveRule, rulesFrom, rulesThatEnd } from './rule-recursion.js'
 import { invalid } from './schema-checks.js'
 import type { Schema } from './schema-keywords.js'
 import { SchemaRules } from './schema-rules.js'
+import { ruleBeyond } from './stack-count.js'
 
 /**
- * Places of the grammar that one text can be at, at once: llama.cpp looks at all of them for each token
- * of its vocabulary. 256 take 0.2 s with 150,000 tokens.
+ * Parse stacks that llama.cpp may have to keep at once. It tests each token of the vocabulary against all
+ * of them: 256 stacks take 0.2 s per token with a vocabulary of 150,000.
  */
-export const MAX_READINGS = 256
+export const MAX_PARSE_STACKS = 256
 
-/** Of a grammar's text. llama.cpp reads it anew for each answer, and keeps some six times as much. */
+/** The text of a grammar. llama.cpp parses it for each answer, into about six times as much memory. */
 const MAX_GRAMMAR_BYTES = 131_072
 
-/** Repetitions of a stated number, all together: llama.cpp makes a rule of each. */
+/** The sum of all stated lengths and counts: llama.cpp creates a rule for each repetition. */
 const MAX_REPEATED = 10_000
 
 /**
- * The grammar, in llama.cpp's GBNF, of JSON values that are valid to a schema.
+ * Translates a JSON schema into a grammar for its valid values, in llama.cpp's GBNF.
  *
- * What it allows is always valid. It does not allow everything that is: the properties that have to be
- * there come first, none comes that the schema does not name, numbers have at most 15 digits, and
- * there is at most one space after a comma or colon. Of `oneOf`, too, any that fits is taken.
+ * Everything that the grammar allows is valid. Not everything that is valid is allowed: required
+ * properties come first, properties that the schema does not name are left out, numbers have at most
+ * 15 digits, and there is at most one space after a comma or colon. `oneOf` is treated as `anyOf`.
  *
- * What a grammar cannot hold an answer to (`pattern`, `not`, `multipleOf`, …) is refused, not ignored;
- * a `format` other than date, time, date-time and uuid is an annotation, as JSON Schema has it.
- * References are to `#`, `#/$defs/NAME` and `#/definitions/NAME`, also recursive ones.
+ * Keywords that a grammar cannot enforce (`pattern`, `not`, `multipleOf`, …) are refused, not ignored;
+ * a `format` other than date, time, date-time and uuid is an annotation, as in JSON Schema.
+ * References can be `#`, `#/$defs/NAME` and `#/definitions/NAME`, and can be recursive.
  *
- * Alternatives that begin alike are rewritten. Where one text could still be read in more than
- * {@link MAX_READINGS} ways at once, as when they begin with each other again and again, the schema is
- * refused: llama.cpp would not come to an end with it.
+ * Alternatives with a common start are rewritten, see {@link LeftFactoring}. The schema is refused if
+ * a text could still need more than {@link MAX_PARSE_STACKS} parse stacks, for example because of an
+ * ambiguity inside a recursion: llama.cpp might never finish a token.
  *
  * @param schema JSON Schema, draft 7 or 2020-12
  * @throws StarlingError GRAMMAR_INVALID, with the place in the schema
@@ -42,23 +42,26 @@ export function jsonGrammar(schema: Schema): string {
   const root = schemaRules.root()
   const rules = rulesFrom(root)
   const leftRecursive = leftRecursiveRule(rules)
-  if (leftRecursive !== null) throw invalid(leftRecursive.at, 'it consists of itself')
+  if (leftRecursive !== null) {
+    throw invalid(leftRecursive.at, 'it refers to itself without anything in between')
+  }
   if (!rulesThatEnd(rules).has(root)) throw invalid('#', 'its recursion never ends')
   const factoring = new LeftFactoring(schemaRules.symbols, schemaRules.values)
   const factored = rulesOf(factoring.factored(root))
-  const beyond = ruleBeyond(MAX_READINGS, factored)
+  const beyond = ruleBeyond(MAX_PARSE_STACKS, factored)
   if (beyond !== null) {
     throw invalid(
       beyond.at,
-      `its alternatives begin alike: a text could be read in more than ${MAX_READINGS} ways at once`,
+      `its alternatives are too ambiguous: more than ${MAX_PARSE_STACKS} of them could match the ` +
+        'same text. Let each alternative start with a required property that only it has',
     )
   }
   if (repeated(factored) > MAX_REPEATED) {
-    throw invalid('#', `its bounds on lengths and counts are over ${MAX_REPEATED} together`)
+    throw invalid('#', `its length and count limits add up to more than ${MAX_REPEATED}`)
   }
   const text = gbnfText(factored)
   if (Buffer.byteLength(text) > MAX_GRAMMAR_BYTES) {
-    throw invalid('#', `its grammar would have more than ${MAX_GRAMMAR_BYTES} bytes`)
+    throw invalid('#', `its grammar is larger than ${MAX_GRAMMAR_BYTES} bytes`)
   }
   return text
 }

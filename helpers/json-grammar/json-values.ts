@@ -11,25 +11,25 @@ import type {
 
 const DIGIT = CharacterSet.of(['0', '9'])
 const HEX = CharacterSet.of(['0', '9'], ['a', 'f'], ['A', 'F'])
-/** What a text may have between its quotation marks as it stands. */
+/** Characters that need no escape in a JSON string. */
 const PLAIN = CharacterSet.of('"', '\\', ['\0', '\x1f'], '\x7f').complement()
 
-/** Fifteen digits fit into a double exactly. */
+/** Fifteen digits are exact in a double. */
 const INTEGER_TEXT = /^-?(0|[1-9]\d{0,14})$/
 const NUMBER_TEXT = /^-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][-+]?\d{1,2})?$/
 
-/** The values that JSON has whatever the schema, as rules of one grammar. */
+/** The rules for JSON values that do not depend on a schema. */
 export class JsonValues {
   readonly comma: Call
   readonly colon: Call
-  /** Any text; `character` is one of its characters. */
+  /** Any string; `character` is one character of it, escapes included. */
   readonly string: Call
   readonly character: Call
   readonly number: Call
-  /** A number from 0. */
+  /** A number of at least 0. */
   readonly amount: Call
   readonly integer: Call
-  /** An integer from 0, and from 1. */
+  /** Integers of at least 0, and of at least 1. */
   readonly natural: Call
   readonly positive: Call
   readonly boolean: Call
@@ -37,11 +37,11 @@ export class JsonValues {
   readonly object: Call
   readonly array: Call
   readonly value: Call
-  /** Texts of a known format, by its name. */
+  /** Strings with a supported `format`, by its name. */
   readonly formats: ReadonlyMap<unknown, Call>
   readonly #symbols: GrammarSymbols
   readonly #names = new Map<Rule, string>()
-  /** Rules of which every text is one of {@link string}. */
+  /** Rules that only match strings. */
   readonly #texts = new Set<Rule>()
 
   constructor(symbols: GrammarSymbols) {
@@ -91,12 +91,12 @@ export class JsonValues {
     this.formats = this.#formats()
   }
 
-  /** The name of one of these rules, for the grammar's text. */
+  /** The name of a rule in the text of the grammar; undefined if it has none. */
   nameOf(rule: Rule): string | undefined {
     return this.#names.get(rule)
   }
 
-  /** Whether all texts of a symbol, a whole value, are texts of another one. */
+  /** Whether everything that `special` matches is also matched by `general`. Both are whole values. */
   covers(general: GrammarSymbol, special: GrammarSymbol): boolean {
     if (general === this.value) return special.kind === 'call' || isAnyNumber(special)
     if (general === this.object || general === this.array) {
@@ -119,7 +119,7 @@ export class JsonValues {
     return general === this.integer && isInteger
   }
 
-  /** A text of so many characters. */
+  /** A string with a length in the given bounds. */
   text(min: number, max: number | null, at: string): Call {
     if (min === 0 && max === null) return this.string
     const inside = this.#symbols.repetition(this.character, min, max)
@@ -127,7 +127,7 @@ export class JsonValues {
     return this.#text([this.#symbols.sequence(mark, inside, mark)], at)
   }
 
-  /** One of some values, each written as JSON; what they begin with alike stands there once. */
+  /** One of the given JSON texts, as a prefix tree. */
   oneOf(values: readonly string[], at: string): GrammarSymbol {
     const alternatives = this.#sharedPrefixes(new Set(values), at)
     const [only] = alternatives
@@ -162,7 +162,7 @@ export class JsonValues {
     return this.#symbols.call(rule)
   }
 
-  /** A comma and something behind it, in one rule, so that it can be repeated. */
+  /** A rule for a comma and an item, to be repeated. */
   further(item: Call): Call {
     return this.#symbols.call(
       this.#symbols.rule({
@@ -187,7 +187,7 @@ export class JsonValues {
     ]
   }
 
-  /** Escapes of surrogates, which are halves of characters, are left out. */
+  /** Escapes of surrogates are left out: they are only halves of characters. */
   #character(): Call {
     const hex = this.#symbols.characters(HEX)
     const unit = this.#named(

@@ -18,29 +18,33 @@ import {
 } from './grammar-symbols.js'
 import type { JsonValues } from './json-values.js'
 
-/** Rules within each other that are looked into to tell alternatives apart. */
+/** Nesting depth up to which calls are replaced by the contents of their rules. */
 const MAX_COMPARED_DEPTH = 8
 
-/** More alternatives that begin alike are not told apart. */
+/** Larger sets of alternatives with a common start are left ambiguous. */
 const MAX_COMPARED = 256
 
-/** A repetition that may be longer is not unrolled to tell alternatives apart. */
+/** Repetitions with a higher limit are not unrolled. */
 const MAX_UNROLLED = 64
 
-/** Longer fixed texts are not compared character by character with what is no fixed text. */
+/** Longer literals are not split into characters. */
 const MAX_COMPARED_CHARACTERS = 1000
 
-/** Alternatives that are looked at, all together; what comes after them is left as it is. */
+/** Alternatives that are processed for one grammar; the remaining rules are left ambiguous. */
 const MAX_COMPARISONS = 5000
 
-/** What is known of a rule before its alternatives are told apart. */
+/** What a factored rule inherits from the rule that it is made of. */
 type RuleOrigin = Pick<Rule, 'at'> & { readonly name?: string; readonly isDistinct?: boolean }
 
 /**
- * Rewrites rules so that no two alternatives begin alike, where that is possible: what they have in
- * common at their beginning is taken out of them (left factoring), and rules take the place of their
- * calls where that tells alternatives apart. The same texts are described as before. llama.cpp reads
- * all alternatives side by side that fit the text so far.
+ * Makes a grammar deterministic where possible, without changing its language. llama.cpp keeps a parse
+ * stack for each alternative that matches the text so far, so alternatives with a common start cost
+ * time, and inside a recursion exponentially much.
+ *
+ * The method is left factoring: a common prefix of alternatives is moved in front of them. If
+ * alternatives can start with the same character but have no common first symbol, calls are replaced
+ * by the contents of the called rules, repetitions are unrolled and literals are split until they
+ * have. The sets of remaining alternatives are the states of the result, as in a subset construction.
  */
 export class LeftFactoring {
   readonly #symbols: GrammarSymbols
@@ -48,14 +52,14 @@ export class LeftFactoring {
   readonly #beginnings = new Beginnings()
   readonly #rules = new Map<string, FactoredRule>()
   readonly #todo: (() => void)[] = []
-  #lookedAt = 0
+  #processed = 0
 
   constructor(symbols: GrammarSymbols, values: JsonValues) {
     this.#symbols = symbols
     this.#values = values
   }
 
-  /** The rule, and with it all that it calls. */
+  /** The factored form of a rule and of all rules that can be reached from it. */
   factored(rule: Rule): FactoredRule {
     const { rule: factored } = this.#call(rule)
     for (let next = this.#todo.pop(); next !== undefined; next = this.#todo.pop()) next()
@@ -89,14 +93,14 @@ export class LeftFactoring {
     return rule
   }
 
-  /** @param sequences left as what was told apart */
+  /** @param sequences modified in place */
   #choices(
     sequences: Set<Sequence>,
     at: string,
     isDistinct = false,
   ): readonly (readonly Group[])[] {
     if (isDistinct) return groupsOf(sequences).map((group) => [group])
-    if (this.#lookedAt <= MAX_COMPARISONS) return this.#toldApart(sequences, at)
+    if (this.#processed <= MAX_COMPARISONS) return this.#factor(sequences, at)
     return [[...sequences].flatMap((sequence) => groupsOf([sequence]))]
   }
 
@@ -109,7 +113,7 @@ export class LeftFactoring {
     if (sequences.size === 1) return symbolsOf(only).map((symbol) => this.#symbol(symbol))
     const end = commonEnd(sequences)
     if (end === null) return [{ kind: 'call', rule: this.#ruleOf([...sequences], { at }) }]
-    // Where all stand in the same call they become a rule of their own, whatever comes behind it.
+    // All are inside the same call: a rule for the rest of the call can be shared by all its callers.
     const inside = new Set([...sequences].map((one) => this.#symbols.before(end, one)))
     return [...this.#oneOf(inside, at), ...symbolsOf(end).map((symbol) => this.#symbol(symbol))]
   }
@@ -122,16 +126,17 @@ export class LeftFactoring {
   }
 
   /**
-   * Groups of sequences for the same texts; those that may begin alike nevertheless are in one choice.
+   * Factors alternatives.
    *
-   * @param sequences left as what was told apart
+   * @param sequences modified in place
+   * @returns groups by first symbol; groups that could not be separated are in the same inner array
    */
-  #toldApart(sequences: Set<Sequence>, at: string): readonly (readonly Group[])[] {
+  #factor(sequences: Set<Sequence>, at: string): readonly (readonly Group[])[] {
     const undecided = new Set<SequenceNode>()
     for (;;) {
-      this.#lookedAt += sequences.size
+      this.#processed += sequences.size
       const choices = alikeGroups(groupsOf(sequences), this.#beginnings)
-      if (this.#lookedAt > MAX_COMPARISONS) return choices
+      if (this.#processed > MAX_COMPARISONS) return choices
       let isChanged = false
       for (const groups of choices) {
         const nodes = groups.flatMap((group) => group.nodes)
@@ -149,21 +154,21 @@ export class LeftFactoring {
     }
   }
 
-  /** Other sequences for the same texts; null when these have to be left as they are. */
+  /** Equivalent sequences that are closer to being separated; null if they stay ambiguous. */
   #resolved(groups: readonly Group[], at: string): readonly Sequence[] | null {
     const nodes = groups.flatMap((group) => group.nodes)
     const [first] = groups
-    const goOnAlike = groups.every((group) => tailsKey(group) === tailsKey(groups[0]))
-    if (goOnAlike) {
+    const haveEqualTails = groups.every((group) => tailsKey(group) === tailsKey(groups[0]))
+    if (haveEqualTails) {
       const needed = groups.filter((group) => !groups.some((other) => this.#covers(other, group)))
       if (needed.length < groups.length) return needed.flatMap((group) => group.nodes)
     }
-    // Before values are taken apart: one of several may stand for all of them.
+    // First unions only: after that, one whole value may turn out to cover another.
     const unions = new Set(nodes.filter((node) => isUnion(node.head)))
     if (unions.size > 0) {
       return nodes.flatMap((node) => (unions.has(node) ? this.#open(node) : [node]))
     }
-    if (first !== undefined && goOnAlike && !first.tails.has(null)) {
+    if (first !== undefined && haveEqualTails && !first.tails.has(null)) {
       return this.#joined(groups, first, at)
     }
     if (nodes.length > MAX_COMPARED || !nodes.every(mayBeOpened)) return null
@@ -177,7 +182,7 @@ export class LeftFactoring {
     return general !== special && this.#values.covers(general.head, special.head)
   }
 
-  /** What goes on alike after different symbols: the symbols become a rule. */
+  /** Combines the first symbols of groups with equal tails into one rule. */
   #joined(groups: readonly Group[], { tails, nodes }: Group, at: string): readonly Sequence[] {
     const depth = Math.min(...nodes.map((node) => node.depth))
     const alternatives = groups.map(({ head }) => this.#symbols.sequence(head))
@@ -185,7 +190,7 @@ export class LeftFactoring {
     return [...tails].map((tail) => this.#symbols.followed([call], tail, depth))
   }
 
-  /** What a sequence begins with, in its place. */
+  /** Replaces the first symbol by its contents. */
   #open(node: SequenceNode): readonly Sequence[] {
     const { head, tail, depth } = node
     if (head.kind === 'call') {
@@ -199,7 +204,7 @@ export class LeftFactoring {
     return min === 0 ? [once, tail] : [once]
   }
 
-  /** Sequences that begin with characters, for each of several distinct sets of them. */
+  /** Splits sequences by their first character, so that the first symbols are equal or disjoint. */
   #split(nodes: readonly SequenceNode[]): readonly Sequence[] {
     const sets = nodes.map(({ head }) => this.#beginnings.firstOf(head))
     return distinctParts(sets).flatMap((part) =>
@@ -221,7 +226,7 @@ export class LeftFactoring {
   }
 }
 
-/** Whether a symbol is a choice of others and nothing else. */
+/** Whether a symbol is a call of a rule whose alternatives are single symbols. */
 function isUnion(symbol: GrammarSymbol): boolean {
   return (
     symbol.kind === 'call' &&
@@ -235,7 +240,7 @@ function mayBeOpened({ head, tail }: SequenceNode): boolean {
   return head.kind !== 'repetition' || head.max === null || head.max <= MAX_UNROLLED
 }
 
-/** The largest sets of which each of some sets is made up. */
+/** The coarsest partition in which each of the sets is a union of parts. */
 function distinctParts(sets: readonly CharacterSet[]): readonly CharacterSet[] {
   let parts: CharacterSet[] = []
   for (const set of sets) {

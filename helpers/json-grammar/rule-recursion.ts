@@ -1,6 +1,6 @@
 import type { GrammarSymbol, Rule, Sequence } from './grammar-symbols.js'
 
-/** Every rule that can be reached from one, that one first. */
+/** All rules that can be reached from a rule, in breadth-first order. */
 export function rulesFrom(root: Rule): Rule[] {
   const rules = new Set([root])
   for (const rule of rules) {
@@ -14,7 +14,7 @@ export function rulesFrom(root: Rule): Rule[] {
   return [...rules]
 }
 
-/** The rules that have a finite text. */
+/** The rules that match at least one finite text. */
 export function rulesThatEnd(rules: readonly Rule[]): ReadonlySet<Rule> {
   const ending = new Set<Rule>()
   const ends = (alternative: Sequence) => {
@@ -33,7 +33,7 @@ export function rulesThatEnd(rules: readonly Rule[]): ReadonlySet<Rule> {
   return ending
 }
 
-/** A rule that can begin with itself before anything was read; null when there is none. */
+/** A left-recursive rule: it can call itself before any character is read. Null if there is none. */
 export function leftRecursiveRule(rules: readonly Rule[]): Rule | null {
   const done = new Set<Rule>()
   for (const start of rules) {
@@ -56,14 +56,14 @@ export function leftRecursiveRule(rules: readonly Rule[]): Rule | null {
   return null
 }
 
-/** The rules that an alternative begins with. */
+/** The rules that can be called before any character is read. */
 function beginningsOf({ alternatives }: Rule): Rule[] {
   const called: Rule[] = []
   for (const alternative of alternatives) {
     for (let node = alternative; node !== null; node = node.tail) {
       const rule = calledBy(node.head)
       if (rule !== null) called.push(rule)
-      // Of the symbols only repetitions may be empty.
+      // Only repetitions match the empty text here.
       if (node.head.kind !== 'repetition' || node.head.min > 0) break
     }
   }

@@ -1,13 +1,13 @@
 import { StarlingError } from '../errors/starling-error.js'
 import { isSchema, type Schema, type SchemaType } from './schema-keywords.js'
 
-/** How often something may be repeated by a stated number. */
+/** The highest length or count that a schema may state. */
 const MAX_REPETITIONS = 1000
 
-/** Names come from the schema: what is shown of them is short. */
-const SHOWN_CHARACTERS = 160
+/** Names in messages come from the schema and are cut to this length. */
+const SHOWN_CHARACTERS = 200
 
-/** How often something may be there. */
+/** Limits of a length or count. */
 export interface Bounds {
   readonly min: number
   readonly max?: number
@@ -26,8 +26,8 @@ export function boundsOf(schema: Schema, least: string, most: string, at: string
 }
 
 /**
- * Whether numbers of a schema have to be 0 or more. Of the ranges of fractions, only this one can be
- * told by the text.
+ * Whether the numbers of a schema are limited to 0 and more. No other range of fractions can be
+ * expressed by a grammar.
  *
  * @throws StarlingError GRAMMAR_INVALID for another range
  */

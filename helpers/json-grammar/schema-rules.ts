@@ -22,22 +22,22 @@ const MAX_SCHEMAS = 1000
 /** Values that a schema lists, integer ranges included. */
 const MAX_VALUES = 512
 
-/** Properties of an object that may all be left out: each of them may come first. */
+/** Properties of an object without required ones: each of them can be the first. */
 const MAX_OPTIONAL_PROPERTIES = 64
 
-/** A property that is named. */
+/** A named property. */
 interface Member {
   readonly isRequired: boolean
-  /** Its name and its value. */
+  /** The rule for name and value. */
   readonly call: Call
 }
 
-/** Makes the rules of values that are valid to a schema. */
+/** Translates a JSON schema into rules for its valid values. */
 export class SchemaRules {
   readonly symbols = new GrammarSymbols()
   readonly values = new JsonValues(this.symbols)
   readonly #root: Schema
-  /** What stands for each schema that is referred to; no symbol while it is being made. */
+  /** The translation of each referenced schema; the symbol is null while it is in progress. */
   readonly #references = new Map<string, { rule: Rule; symbol: GrammarSymbol | null }>()
   #schemas = 0
   #listedValues = 0
@@ -46,7 +46,7 @@ export class SchemaRules {
     this.#root = root
   }
 
-  /** The rule of the whole value. @throws StarlingError GRAMMAR_INVALID, with the place in the schema */
+  /** The rule for the whole value. @throws StarlingError GRAMMAR_INVALID, with the place in the schema */
   root(): Rule {
     const symbol = this.#reference('#', '#')
     return this.symbols.rule({ at: '#', alternatives: [this.symbols.sequence(symbol)] })
@@ -186,7 +186,7 @@ export class SchemaRules {
     return this.symbols.call(this.symbols.rule({ at, alternatives: [alternative] }))
   }
 
-  /** The properties that have to be there come first; of the others any, in their order. */
+  /** Required properties come first, followed by any subset of the others in their order. */
   #ofMembers(members: readonly Member[], at: string): GrammarSymbol {
     const needed = members.filter(({ isRequired }) => isRequired).map(({ call }) => call)
     const optional = members.filter(({ isRequired }) => !isRequired).map(({ call }) => call)
@@ -195,7 +195,7 @@ export class SchemaRules {
     }
     const { comma } = this.values
     const [open, close] = [this.symbols.literal('{'), this.symbols.literal('}')]
-    // From the last to the first: what may follow after each, and a choice from each on.
+    // Built backwards: the choice among the remaining properties, and what can follow each of them.
     let after: GrammarSymbol = close
     let choice: Call | null = null
     for (const member of optional.toReversed()) {
@@ -211,11 +211,11 @@ export class SchemaRules {
     return this.#rule([[open, close], ...(choice === null ? [] : [[open, choice]])], at)
   }
 
-  /** An object whose properties are not named. */
+  /** An object without named properties. */
   #map(schema: Schema, at: string): GrammarSymbol {
     const { additionalProperties = true } = schema
     const { min, max = null } = boundsOf(schema, 'minProperties', 'maxProperties', at)
-    // The same name may come twice.
+    // A grammar cannot prevent that a name occurs twice.
     if (min > 1) throw invalid(at, 'how many properties it has cannot be enforced')
     if (additionalProperties === false) {
       if (min > 0) throw invalid(at, 'no value is valid to it')
@@ -246,7 +246,7 @@ export class SchemaRules {
     return this.#rule([[open, ...given, ...more, close]], at)
   }
 
-  /** Items between brackets, as many as the bounds say. */
+  /** Items between brackets, separated by commas. */
   #list(
     opening: string,
     item: GrammarSymbol | null,
@@ -261,7 +261,7 @@ export class SchemaRules {
     return this.#rule([...none, [open, item, ...more, close]], at)
   }
 
-  /** More items, each behind a comma. */
+  /** More items, each after a comma. */
   #further(item: GrammarSymbol, min: number, max: number | null, at: string): GrammarSymbol[] {
     if (max === 0) return []
     return [this.symbols.repetition(this.#rule([[this.values.comma, item]], at), min, max)]

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { jsonGrammar, MAX_READINGS } from '../../../../helpers/json-grammar/json-grammar.js'
+import { jsonGrammar, MAX_PARSE_STACKS } from '../../../../helpers/json-grammar/json-grammar.js'
 import { GbnfReader } from '../../../helpers/gbnf/gbnf-reader.js'
 import { codeThrownBy } from '../../../helpers/property.js'
 
@@ -232,7 +232,7 @@ for (const [name, schema] of Object.entries(LARGE)) {
     t.ok(grammar.length <= MAX_GRAMMAR_BYTES / 4, `${grammar.length} characters`)
     const reader = new GbnfReader(grammar)
     t.ok(reader.leftSteps(10_000) < 10_000)
-    t.ok(reader.mostReadings('{"text":"aaaaaa","p1":[[[[[[{}') <= MAX_READINGS)
-    t.ok(reader.mostReadings('[[[[[[[[[[[[') <= MAX_READINGS)
+    t.ok(reader.mostReadings('{"text":"aaaaaa","p1":[[[[[[{}') <= MAX_PARSE_STACKS)
+    t.ok(reader.mostReadings('[[[[[[[[[[[[') <= MAX_PARSE_STACKS)
   })
 }
