@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { adviceFor } from '../helpers/errors/advice.js'
 import { ERROR_CODES, type ErrorCode } from '../helpers/errors/error-codes.js'
 import { isStarlingError } from '../helpers/errors/starling-error.js'
+import { safeJson, safeLine, safeText } from '../helpers/terminal/terminal-text.js'
 import { loadConfig } from './load-config.js'
 import type { PartialConfig } from './partial-config.js'
 import type { Config } from './schema.js'
@@ -35,7 +36,7 @@ export function createCommand(name: string, description: string): Command {
       .showHelpAfterError(`Run with --help to see what is possible.`)
       // A program is told once, by runCommand.
       .configureOutput({
-        writeErr: (text) => (wantsJson() ? undefined : process.stderr.write(text)),
+        writeErr: (text) => (wantsJson() ? undefined : process.stderr.write(safeText(text))),
       })
       .allowExcessArguments()
       .hook('preAction', (_, command) => refuseExcess(command))
@@ -107,7 +108,7 @@ export async function runCommand(command: Command): Promise<void> {
     }
     if (isStarlingError(error, 'CONFIG_INVALID', 'BAD_USAGE')) {
       if (wantsJson()) tellProgram(error.code, error.message)
-      else process.stderr.write(`${command.name()}: ${error.message} (${error.code})\n`)
+      else process.stderr.write(`${command.name()}: ${safeLine(error.message)} (${error.code})\n`)
       process.exit(BAD_USAGE)
     }
     throw error
@@ -122,7 +123,7 @@ function wantsJson(): boolean {
 function tellProgram(code: ErrorCode, message: string): void {
   const { retryable } = ERROR_CODES[code]
   const fields = { type: 'error', code, message, retryable, whatToDo: adviceFor(code) }
-  process.stdout.write(`${JSON.stringify(fields)}\n`)
+  process.stdout.write(`${safeJson(fields)}\n`)
 }
 
 /** The command of a worker that has no flags of its own. */

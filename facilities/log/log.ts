@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { redact, redactText } from '../../helpers/redaction.js'
-import { ReadableLines } from './readable-lines.js'
+import { ReadableLines, SafeJsonLines } from './readable-lines.js'
 
 /** Where a worker writes what happens. Never a prompt, an answer or a secret. */
 export type Log = Logger
@@ -25,7 +25,8 @@ export function createLog(options: {
   json: boolean
   output: DestinationStream
 }): Log {
-  const destination = options.json ? options.output : new ReadableLines(options.output)
+  const { output } = options
+  const destination = options.json ? new SafeJsonLines(output) : new ReadableLines(output)
   const log: Log = pino(
     {
       name: options.name,

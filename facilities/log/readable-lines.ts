@@ -1,4 +1,5 @@
 import type { DestinationStream } from 'pino'
+import { safeJson, safeJsonLine, safeLine, safeText } from '../../helpers/terminal/terminal-text.js'
 
 const LEVELS: Record<number, string> = {
   10: 'trace',
@@ -12,7 +13,11 @@ const LEVELS: Record<number, string> = {
 /** Fields that every pino line has and that are written in a place of their own, or not at all. */
 const SHOWN_ELSEWHERE = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'])
 
-/** Turns pino's JSON lines into `12:00:01.250 gateway info  listening {"port":1}`. */
+/**
+ * Turns pino's JSON lines into `2026-01-01T12:00:01.250Z gateway info  listening {"port":1}`, in UTC
+ * (ISO 8601). One event is one line, and what follows it, such as a stack, is indented: whatever a peer
+ * put into a name or a message cannot pass for a line of its own.
+ */
 export class ReadableLines implements DestinationStream {
   readonly #output: DestinationStream
 
@@ -25,18 +30,36 @@ export class ReadableLines implements DestinationStream {
   }
 }
 
+/** Passes pino's JSON lines on with escapes in place of what a terminal acts on. */
+export class SafeJsonLines implements DestinationStream {
+  readonly #output: DestinationStream
+
+  constructor(output: DestinationStream) {
+    this.#output = output
+  }
+
+  write(line: string): void {
+    this.#output.write(`${safeJsonLine(line.trimEnd())}\n`)
+  }
+}
+
 function readable(entry: Record<string, unknown>): string {
-  const time = new Date(Number(entry.time)).toISOString().slice(11, 23)
+  const time = new Date(Number(entry.time)).toISOString()
   const level = (LEVELS[Number(entry.level)] ?? '').padEnd(5)
   const fields = Object.entries(entry).filter(([key]) => !SHOWN_ELSEWHERE.has(key))
-  const rest = fields.length === 0 ? '' : ` ${JSON.stringify(Object.fromEntries(fields))}`
-  return `${time} ${entry.name} ${level} ${entry.msg ?? ''}${rest}${failure(entry.err)}`
+  const rest = fields.length === 0 ? '' : ` ${safeJson(Object.fromEntries(fields))}`
+  const name = safeLine(String(entry.name))
+  return `${time} ${name} ${level} ${safeLine(String(entry.msg ?? ''))}${rest}${failure(entry.err)}`
 }
 
 function failure(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string }
   // An expected failure explains itself; only an unexpected one needs its place in the code.
-  if (code === undefined) return `\n${stack}`
-  return message === undefined ? ` (${code})` : ` (${code}: ${message})`
+  if (code === undefined) return `\n${indented(safeText(String(stack ?? message)))}`
+  return safeLine(message === undefined ? ` (${code})` : ` (${code}: ${message})`)
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, '    ')
 }

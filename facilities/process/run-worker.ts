@@ -1,5 +1,6 @@
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
+import { safeLine, safeText } from '../../helpers/terminal/terminal-text.js'
 import { homeToName } from '../home/home-to-name.js'
 import { tellParent, whenParentGone } from './parent.js'
 import { protectProcess } from './protect-process.js'
@@ -58,19 +59,23 @@ export function reportFailure(name: string, error: unknown, home: string): void 
     tellParent({ kind: 'failed', code: error.code, message: error.message })
     process.stderr.write(`${name}: ${describeFailure(error, home)}\n`)
   } else {
-    process.stderr.write(
-      `${name}: failed unexpectedly\n${error instanceof Error ? error.stack : String(error)}\n`,
-    )
+    process.stderr.write(`${name}: failed unexpectedly\n${describeBug(error)}\n`)
   }
 }
 
 /**
- * An error on two lines: what happened, and what to do.
+ * An error on two lines: what happened, and what to do. Safe to be written to a terminal.
  *
  * @param home the absolute path of the home in use
  */
 export function describeFailure(error: StarlingError, home: string): string {
-  return `${error.message} (${error.code})\n  ${adviceFor(error.code, homeToName(home))}`
+  const advice = adviceFor(error.code, homeToName(home))
+  return `${safeLine(error.message)} (${error.code})\n  ${safeLine(advice)}`
+}
+
+/** A failure that nobody expected, with its place in the code. Safe to be written to a terminal. */
+export function describeBug(error: unknown): string {
+  return safeText(String(error instanceof Error ? error.stack : error))
 }
 
 class ProcessLife implements WorkerLife {

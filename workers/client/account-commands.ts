@@ -1,4 +1,5 @@
 import type { StoredSession } from '../../facilities/home/client-folder.js'
+import { safeLine } from '../../helpers/terminal/terminal-text.js'
 import { inWords } from './duration-in-words.js'
 import { readPassword } from './read-password.js'
 import type { ClientTools, OfflineTools } from './run-client.js'
@@ -30,7 +31,7 @@ export async function login(tools: ClientTools, flags: AccountFlags): Promise<un
 /** Says whose session it is. The mesh is asked: what a file says proves nothing. */
 export async function whoami({ client, output, signal }: ClientTools): Promise<undefined> {
   const { email, userId, expiresInMs } = await client.whoami(signal)
-  output.line(`${email} (${userId}); the session ends in ${inWords(expiresInMs)}.`, {
+  output.line(`${email} (${safeLine(userId)}); the session ends in ${inWords(expiresInMs)}.`, {
     type: 'whoami',
     email,
     userId,

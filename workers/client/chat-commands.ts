@@ -1,5 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
+import { safeLine } from '../../helpers/terminal/terminal-text.js'
 import { describeModel } from './models.js'
 import type { ClientTools } from './run-client.js'
 
@@ -85,7 +86,7 @@ async function listModels({ model }: Conversation, tools: ClientTools): Promise<
   const models = await tools.client.models(tools.signal)
   const list = models.map((served) => `\n  ${describeModel(served)}`).join('')
   tools.output.line(
-    `${model === undefined ? 'The mesh chooses the model' : `The model is ${model}`}; ` +
+    `${model === undefined ? 'The mesh chooses the model' : `The model is ${safeLine(model)}`}; ` +
       (models.length === 0 ? 'none is served.' : `served are:${list}`),
     { type: 'models', model, models },
   )
@@ -100,7 +101,7 @@ async function chooseModel(
   const names = models.map((served) => served.name)
   if (names.includes(name)) {
     conversation.model = name
-    tools.output.line(`The model is ${name}.`, { type: 'model', model: name })
+    tools.output.line(`The model is ${safeLine(name)}.`, { type: 'model', model: name })
     return
   }
   // Said now: a question would wait for a processor that serves it.

@@ -1,5 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
+import { safeLine } from '../../helpers/terminal/terminal-text.js'
 import type { ClientTools } from './run-client.js'
 
 /** Lists what can be asked. @throws StarlingError MODEL_UNAVAILABLE when nothing can */
@@ -13,10 +14,10 @@ export async function models({ client, output, signal }: ClientTools): Promise<u
   )
 }
 
-/** A model on one line. */
+/** A model on one line, whatever its processor says of it. */
 export function describeModel(model: ServedModel): string {
   const { name, processors, slots, contextTokens, sizeBytes, loaded } = model
-  return [
+  const parts = [
     name.padEnd(30),
     `${processors} ${processors === 1 ? 'processor' : 'processors'}`,
     `${slots} ${slots === 1 ? 'slot' : 'slots'}`,
@@ -26,5 +27,6 @@ export function describeModel(model: ServedModel): string {
     ...(model.licence === undefined ? [] : [model.licence]),
     ...(model.source === undefined ? [] : [`from ${model.source}`]),
     ...(loaded === 0 ? ['loaded when asked for'] : []),
-  ].join('  ')
+  ]
+  return safeLine(parts.join('  '))
 }

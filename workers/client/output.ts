@@ -1,13 +1,23 @@
 import type { Writable } from 'node:stream'
 import { homeToName } from '../../facilities/home/home-to-name.js'
-import { describeFailure } from '../../facilities/process/run-worker.js'
+import { describeBug, describeFailure } from '../../facilities/process/run-worker.js'
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
+import {
+  SafeTextPieces,
+  safeJson,
+  safeLine,
+  safeText,
+} from '../../helpers/terminal/terminal-text.js'
 import { OutputBuffer } from './output-buffer.js'
 
-/** Where a command writes its result: for people, or with --json one object a line. */
+/**
+ * Where a command writes its result: for people, or with --json one object a line. Much of it was
+ * chosen by somebody else, so people get it with escapes in place of what a terminal acts on; what a
+ * program parses is exactly what came.
+ */
 export class Output {
   readonly json: boolean
   readonly #result: Writable
@@ -16,6 +26,7 @@ export class Output {
   readonly #isTerminal: boolean
   readonly #isColored: boolean
   readonly #home: string
+  readonly #pieces = new SafeTextPieces()
   /** Whether a piece of an answer stands on a line that has not ended. */
   #isMidLine = false
 
@@ -42,10 +53,14 @@ export class Output {
     this.#isColored = options.isColored ?? false
   }
 
-  /** A result: `fields` for programs, `text` and a line end for people. */
+  /**
+   * A result: `fields` for programs, `text` and a line end for people. The text may have several
+   * lines: what comes from a peer belongs through `safeLine` first, or it could add some.
+   */
   line(text: string, fields: Record<string, unknown>): void {
+    const line = this.json ? safeJson(fields) : `${this.#pieces.end()}${safeText(text)}`
     this.#isMidLine = false
-    this.#result.write(`${this.json ? JSON.stringify(fields) : text}\n`)
+    this.#result.write(`${line}\n`)
   }
 
   /**
@@ -53,7 +68,7 @@ export class Output {
    * closed, or the signal is aborted.
    */
   async piece(text: string, fields: Record<string, unknown>, signal?: AbortSignal): Promise<void> {
-    const piece = this.json ? `${JSON.stringify(fields)}\n` : text
+    const piece = this.json ? `${safeJson(fields)}\n` : this.#pieces.push(text)
     if (piece === '' || !this.#result.writable) return
     this.#isMidLine = !piece.endsWith('\n')
     this.#result.write(piece)
@@ -69,12 +84,13 @@ export class Output {
   detail(text: string): void {
     if (this.json || !this.#isTerminal) return
     this.#endLine()
-    this.#result.write(this.#isColored ? `\u001b[2m${text}\u001b[22m\n` : `${text}\n`)
+    const line = safeLine(text)
+    this.#result.write(this.#isColored ? `\u001b[2m${line}\u001b[22m\n` : `${line}\n`)
   }
 
   /** Something that a person may want to know while waiting. */
   notice(text: string): void {
-    if (!this.json) this.#notices.write(`${text}\n`)
+    if (!this.json) this.#notices.write(`${safeLine(text)}\n`)
   }
 
   /** An answer was ended by whoever asked for it. */
@@ -93,17 +109,18 @@ export class Output {
       const { retryable } = ERROR_CODES[code]
       const whatToDo = adviceFor(code, homeToName(this.#home))
       const fields = { type: 'error', code, message, retryable, whatToDo, retryAfterMs }
-      this.#result.write(`${JSON.stringify(fields)}\n`)
+      this.#result.write(`${safeJson(fields)}\n`)
     } else if (isStarlingError(error)) {
       this.#notices.write(`${describeFailure(error, this.#home)}\n`)
     } else {
-      this.#notices.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+      this.#notices.write(`${describeBug(error)}\n`)
     }
   }
 
   /** Ends the line that an answer broke off on. */
   #endLine(): void {
-    if (this.#isMidLine) this.#result.write('\n')
+    const rest = this.#pieces.end()
+    if (this.#isMidLine || rest !== '') this.#result.write(`${rest}\n`)
     this.#isMidLine = false
   }
 }

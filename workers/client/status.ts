@@ -3,6 +3,7 @@ import { commandIn } from '../../helpers/errors/advice.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import type { WorkerInfo } from '../../helpers/protocol/worker-protocol.js'
+import { safeLine } from '../../helpers/terminal/terminal-text.js'
 import type { ClientTools } from './run-client.js'
 import {
   type FoundWorker,
@@ -53,7 +54,8 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
 function describeWorker({ role, name, info, load, error }: FoundWorker): string {
   const up = info && `${info.version}, up ${(info.uptimeMs / 1000).toFixed(0)} s`
   const busy = load && `, ${load.models.map(describeOffer).join('; ') || 'model not loaded yet'}`
-  return `${role.padEnd(10)} ${name.padEnd(30)} ${up ?? error}${busy ?? ''}${describeHealth(info)}`
+  const state = `${up ?? error}${busy ?? ''}${describeHealth(info)}`
+  return safeLine(`${role.padEnd(10)} ${name.padEnd(30)} ${state}`)
 }
 
 /** What keeps a worker from its work, or from some of it; nothing when all is well. */

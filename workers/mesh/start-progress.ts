@@ -1,3 +1,5 @@
+import { safeLine } from '../../helpers/terminal/terminal-text.js'
+
 /**
  * Shows what workers are busy with while they start: on a terminal one line that changes, elsewhere
  * a line for each new activity.
@@ -15,18 +17,18 @@ export class StartProgress {
   show(worker: string, activity: string, fraction: number): void {
     if (this.#isEnded) return
     if (this.#output.isTTY) {
-      this.#rewrite(`${worker}: ${activity} ${Math.floor(fraction * 100)} %`)
+      this.#rewrite(safeLine(`${worker}: ${activity} ${Math.floor(fraction * 100)} %`))
       return
     }
     if (this.#shown.get(worker) === activity) return
     this.#shown.set(worker, activity)
-    this.#output.write(`${worker}: ${activity}\n`)
+    this.#output.write(`${safeLine(`${worker}: ${activity}`)}\n`)
   }
 
   /** A line that stays. */
   note(text: string): void {
     if (this.#output.isTTY) this.#rewrite('')
-    this.#output.write(`${text}\n`)
+    this.#output.write(`${safeLine(text)}\n`)
   }
 
   /** Removes the line that changes; from now on only notes are shown. */

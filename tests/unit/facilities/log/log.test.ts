@@ -24,7 +24,8 @@ test('should write a line for people when no program reads it', (t) => {
   const { log, lines } = heard('info', false)
   log.info({ port: 1 }, 'listening')
   t.is(lines.length, 1)
-  t.ok(/^\d\d:\d\d:\d\d\.\d{3} gateway info {2}listening \{"port":1\}\n$/.test(lines[0] ?? ''))
+  const time = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`
+  t.ok(new RegExp(`^${time} gateway info  listening \\{"port":1\\}\n$`).test(lines[0] ?? ''))
 })
 
 test('should write what is as grave as its level or more when there is less', (t) => {
@@ -107,4 +108,13 @@ test('should keep what every line of a child begins with', (t) => {
   const { log, lines } = heard('info', true)
   log.child({ requestId: 'req_1' }).info('answered')
   t.is(JSON.parse(lines[0] ?? '').requestId, 'req_1')
+})
+
+test('should write no control character for programs, and what they parse is what was logged', (t) => {
+  const { log, lines } = heard('info', true)
+  const evil = 'a\u009b2J\u007f\u202e\u2028b'
+  log.info({ peer: evil }, evil)
+  t.absent(/[\p{Cc}\p{Cf}\p{Zl}]/u.test((lines[0] ?? '').trimEnd()))
+  const { peer, msg } = JSON.parse(lines[0] ?? '')
+  t.alike([peer, msg], [evil, evil])
 })

@@ -132,6 +132,21 @@ test('should list the models as objects when a program asks', async (t) => {
   t.alike(objects(), [{ type: 'model', name: 'small', processors: 2, loaded: 1, slots: 8 }])
 })
 
+test('should show a model on one line whatever its processor says of it', async (t) => {
+  const { tools, client, written } = await scene(t)
+  const evil = 'x\n\u001b[2J\u009b\u202elarge'
+  const model = { processors: 1, loaded: 1, slots: 1 }
+  client.models.resolves([
+    { ...model, name: evil, licence: evil, source: evil, quantization: evil },
+  ])
+  await models(tools)
+  t.is(written().split('\n').length, 2)
+  t.absent(/(?!\n)[\p{Cc}\u202e]/u.test(written()))
+  client.whoami.resolves({ email: 'ada@example.com', userId: evil, expiresInMs: 1 })
+  await whoami(tools)
+  t.is(written().split('\n').length, 3)
+})
+
 test('should say a duration in its two largest units', (t) => {
   const minuteMs = 60_000
   t.is(inWords(0), '0 s')

@@ -214,3 +214,42 @@ test('should say that an answer was ended when a program reads', async (t) => {
   output.cancelled()
   t.is(result.text, '{"type":"token"}\n{"type":"cancelled"}\n')
 })
+
+const EVIL = 'a\u001b[2Jb\u009bc\r\u202e'
+
+test('should write nothing that a terminal acts on when an answer holds it, however it is cut', async (t) => {
+  const { output, result } = scene(false)
+  for (const piece of ['\u001b', '[2Jbe', '\u009b', 'cause\ud83d', '\udc4b\r', '\n\tso\r']) {
+    await output.piece(piece, { type: 'token' })
+  }
+  output.line('', { type: 'end' })
+  t.is(result.text, '\\x1b[2Jbe\\x9bcause👋\n\tso\\r\n')
+})
+
+test('should write nothing that a terminal acts on in a result, a remark, a notice or a failure', (t) => {
+  const [result, notices] = [new Paper(), new Paper()]
+  const output = new Output({ json: false, home: '', result, notices, isTerminal: true })
+  output.line(`first ${EVIL}\nsecond`, {})
+  output.detail(EVIL)
+  output.notice(`${EVIL}\nforged`)
+  output.failure(new StarlingError('ENGINE_CRASHED', `${EVIL}\nforged`))
+  output.failure(new TypeError(`${EVIL}\nforged`))
+  const shown = 'a\\x1b[2Jb\\x9bc\\r\\u{202e}'
+  t.is(result.text, `first ${shown}\nsecond\n${shown}\n`)
+  t.absent(/(?!\n)[\p{Cc}\u202e]/u.test(notices.text))
+  const [notice, failure, whatToDo, bug] = notices.text.split('\n')
+  t.is(notice, `${shown}\\nforged`)
+  t.is(failure, `${shown}\\nforged (ENGINE_CRASHED)`)
+  t.ok(whatToDo?.startsWith('  '))
+  t.ok(bug?.startsWith(`TypeError: ${shown}`))
+})
+
+test('should give programs exactly what came, in JSON that a terminal does not act on', async (t) => {
+  const { output, result } = scene(true)
+  await output.piece(EVIL, { type: 'token', text: EVIL })
+  output.line(EVIL, { type: 'model', name: EVIL })
+  output.failure(new StarlingError('ENGINE_CRASHED', EVIL))
+  t.absent(/(?!\n)[\p{Cc}\u202e]/u.test(result.text))
+  const [token, model, error] = result.text.split('\n', 3).map((line) => JSON.parse(line))
+  t.alike([token.text, model.name, error.message], [EVIL, EVIL, EVIL])
+})

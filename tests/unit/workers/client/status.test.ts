@@ -184,3 +184,22 @@ test('should say what keeps a worker from its work', async (t) => {
       'not all is well: No auth worker is connected (AUTH_UNAVAILABLE)',
   ])
 })
+
+test('should show a worker on one line whatever it says of itself', async (t) => {
+  const { tools, of, lines } = await scene(t)
+  const evil = 'x\n\u001b[2J\u202e'
+  const service = new Service()
+    .unary(workerProtocol.info, async () => ({
+      role: 'gateway' as const,
+      name: evil,
+      version: evil,
+      uptimeMs: 1,
+      impediments: [{ code: 'DISK_FULL' as const, message: evil, blocks: true }],
+    }))
+    .unary(processorProtocol.load, async () => ({ models: [offeredModel(evil)] }))
+  of('gateway').connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
+  of('processor').connect(connectionTo(service, { caller: 'client', peer: 'processor' }))
+  await status(tools)
+  t.is(lines().length, 4, 'the mesh, and one line for each role')
+  t.absent(lines().some((line) => /[\p{Cc}\u202e]/u.test(line)))
+})
