@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { NetworkObserver } from '../network/network-observer.js'
 import type { EndedRequest } from '../network/request-observer.js'
@@ -64,7 +65,8 @@ export class WorkerMetrics implements NetworkObserver {
   })
   readonly #refused = new Counter({
     name: 'starling_connections_refused_total',
-    help: 'Connections whose other end did not prove to belong here',
+    help: 'Connections that were refused, by error code: most did not prove to belong here',
+    labelNames: ['code'],
     registers: this.#registers,
   })
 
@@ -87,8 +89,8 @@ export class WorkerMetrics implements NetworkObserver {
     this.#lostPeers.inc({ role })
   }
 
-  onRefused(): void {
-    this.#refused.inc()
+  onRefused(error: unknown): void {
+    this.#refused.inc({ code: isStarlingError(error) ? error.code : 'INTERNAL' })
   }
 
   /** All of it, as Prometheus reads it. */

@@ -54,6 +54,7 @@ export class MeshNetwork extends ReadyResource {
   readonly #options: MeshNetworkOptions
   readonly #peers: RolePeers[] = []
   readonly #observers = new NetworkObservers()
+  readonly #networkLog: NetworkLog
   readonly #bootstrap: LocalBootstrap | null
   readonly #dht: HyperDHT
   readonly #node: MeshNode
@@ -65,7 +66,8 @@ export class MeshNetwork extends ReadyResource {
     this.#options = options
     const { role, secret, identity, clock, log, settings } = options
     const serves = role !== 'client'
-    this.#observers.add(new NetworkLog(log))
+    this.#networkLog = new NetworkLog(log, clock)
+    this.#observers.add(this.#networkLog)
     this.#bootstrap = serves
       ? new LocalBootstrap({
           port: settings.bootstrapPort,
@@ -179,6 +181,7 @@ export class MeshNetwork extends ReadyResource {
     // Its servers are closed above, as far as that could be waited for.
     await this.#dht.destroy({ force: true })
     await this.#bootstrap?.close()
+    this.#networkLog.close()
   }
 
   /** Lets what is under way end, within its limit. */

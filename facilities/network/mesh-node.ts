@@ -147,12 +147,18 @@ export class MeshNode extends ReadyResource {
 
   async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
     this.#track(stream)
-    let wasReplaced = false
+    let isRefused = false
+    const refuse = (error: unknown) => {
+      // A connection that is cut after its refusal counts once.
+      if (!isRefused) this.#events.onRefused?.(error, stream.remotePublicKey)
+      isRefused = true
+    }
     const unverified = this.#unverified.add(sourceOf(stream), () => {
-      wasReplaced = true
+      refuse(new StarlingError('OVERLOADED', 'It had proved nothing and made room for another'))
       stream.destroy()
     })
     if (unverified === undefined) {
+      refuse(new StarlingError('OVERLOADED', 'Too many connections wait for their hello'))
       stream.destroy()
       return
     }
@@ -185,8 +191,7 @@ export class MeshNode extends ReadyResource {
       })
     } catch (error) {
       leave?.()
-      // Replaced connections are not reported: there may be very many.
-      if (!wasReplaced) this.#events.onRefused?.(error, stream.remotePublicKey)
+      refuse(error)
       unverified.refuse()
     }
   }

@@ -1,7 +1,9 @@
 import type { Role } from '../../helpers/identity/roles.js'
+import type { Clock } from '../clock/clock.js'
 import type { Log } from '../log/log.js'
 import type { ProvedPeer } from './hello.js'
 import type { NetworkObserver } from './network-observer.js'
+import { RefusalLog } from './refusal-log.js'
 import type { RequestOrigin } from './request-context.js'
 import type { EndedRequest } from './request-observer.js'
 
@@ -11,9 +13,11 @@ import type { EndedRequest } from './request-observer.js'
  */
 export class NetworkLog implements NetworkObserver {
   readonly #log: Log
+  readonly #refusals: RefusalLog
 
-  constructor(log: Log) {
+  constructor(log: Log, clock: Clock) {
     this.#log = log
+    this.#refusals = new RefusalLog(log, clock)
   }
 
   onRequestEnded(request: EndedRequest): void {
@@ -45,7 +49,7 @@ export class NetworkLog implements NetworkObserver {
   }
 
   onRefused(err: unknown, publicKey: Uint8Array | null): void {
-    this.#log.warn({ err, from: publicKey === null ? undefined : keyName(publicKey) }, 'refused')
+    this.#refusals.note(err, publicKey === null ? undefined : keyName(publicKey))
   }
 
   onBootstrapTaken(port: number): void {
@@ -54,6 +58,11 @@ export class NetworkLog implements NetworkObserver {
 
   onDrainTimeout(drainTimeoutMs: number): void {
     this.#log.warn({ drainTimeoutMs }, 'left before all work was done')
+  }
+
+  /** Writes what has been counted and not been written yet. */
+  close(): void {
+    this.#refusals.close()
   }
 }
 

@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 
+/** Of what a peer wrote, in a message that is logged and sent back. */
+const QUOTED_CHARACTERS = 300
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -59,8 +62,13 @@ export function validateMessage<Schema extends z.ZodType>(
   const path = issue?.path.join('.')
   throw new StarlingError(
     'INVALID_REQUEST',
-    `${what}${path ? `, field ${path}` : ''}: ${issue?.message ?? 'not as expected'}`,
+    `${what}${path ? `, field ${shortened(path)}` : ''}: ` +
+      shortened(issue?.message ?? 'not as expected'),
   )
+}
+
+function shortened(text: string): string {
+  return text.length <= QUOTED_CHARACTERS ? text : `${text.slice(0, QUOTED_CHARACTERS)}…`
 }
 
 function assertSize(bytes: Uint8Array, limitBytes: number, what: string): void {

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { WorkerMetrics } from '../../../../facilities/metrics/worker-metrics.js'
 import type { EndedRequest } from '../../../../facilities/network/request-observer.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 
 const ANSWER: EndedRequest = {
@@ -90,10 +91,13 @@ test('should count who is lost and who is refused', async (t) => {
   const { metrics } = scene()
   metrics.onPeerLost('auth')
   metrics.onPeerLost('auth')
-  metrics.onRefused()
+  metrics.onRefused(new StarlingError('CERTIFICATE_INVALID', 'another mesh'))
+  metrics.onRefused(new StarlingError('CERTIFICATE_INVALID', 'another mesh'))
+  metrics.onRefused(new Error('a bug'))
   const { samples } = await read(metrics)
   t.is(samples.get('starling_peers_lost_total{role="auth"}'), 2)
-  t.is(samples.get('starling_connections_refused_total'), 1)
+  t.is(samples.get('starling_connections_refused_total{code="CERTIFICATE_INVALID"}'), 2)
+  t.is(samples.get('starling_connections_refused_total{code="INTERNAL"}'), 1)
 })
 
 test('should say what the process costs, too', async (t) => {

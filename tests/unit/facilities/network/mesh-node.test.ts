@@ -208,16 +208,22 @@ test('should let a member in when those who say nothing have taken all places', 
   const open = silent.map(({ piped }) => !piped.responder.destroyed)
   t.alike(open, [false, ...Array(3).fill(true), ...Array(8).fill(false)], 'the oldest made room')
   t.alike(gateway.node.connectionCounts, { proved: 1, unverified: 3 })
-  t.alike(refused, [])
+  t.alike(
+    refused.map((error) => Object(error).code),
+    Array(9).fill('OVERLOADED'),
+    'all that had no room are counted',
+  )
 })
 
 test('should keep no more proved connections than allowed when members crowd in', async (t) => {
-  const { mesh, gateway } = await scene(t, { limits: { maxConnections: 2, workerShare: 0 } })
+  const limits = { maxConnections: 2, workerShare: 0 }
+  const { mesh, gateway, refused } = await scene(t, { limits })
   const clients = await Promise.all(Array.from({ length: 5 }, () => mesh.node('client')))
   const dials = await Promise.allSettled(clients.map((client) => mesh.dial(client, gateway)))
   await settle(20)
   const open = dials.filter((dial) => dial.status === 'fulfilled' && dial.value.isOpen)
   t.is(open.length, 2)
+  t.alike(refused, Array(3).fill('OVERLOADED'))
 })
 
 test('should end everything and leave no timer when it is closed', async (t) => {

@@ -5,6 +5,7 @@ import { NetworkObservers } from '../../../../facilities/network/network-observe
 import type { EndedRequest } from '../../../../facilities/network/request-observer.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { requestContext } from '../../../helpers/call-service.js'
+import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const { peer, requestId, traceparent } = requestContext('gateway')
 
@@ -29,10 +30,9 @@ function heard(level: LogLevel) {
       lines.push(said)
     },
   }
-  return {
-    network: new NetworkLog(createLog({ name: 'gateway', level, json: true, output })),
-    lines,
-  }
+  const clock = new VirtualClock()
+  const log = createLog({ name: 'gateway', level, json: true, output })
+  return { network: new NetworkLog(log, clock), lines, clock }
 }
 
 test('should write one line with its id when a request has ended', (t) => {
@@ -93,6 +93,46 @@ test('should write who comes, who goes and who is refused', (t) => {
     ],
   )
   t.is(Object(lines[3]?.err).code, 'CERTIFICATE_INVALID')
+})
+
+const MINUTE_MS = 60_000
+
+test('should write a few refusals a minute and the number of the others when strangers flood', async (t) => {
+  const { network, lines, clock } = heard('info')
+  const malformed = new StarlingError('INVALID_REQUEST', 'no hello')
+  const foreign = new StarlingError('CERTIFICATE_INVALID', 'another mesh')
+  for (let second = 0; second < 120; second += 1) {
+    for (let count = 0; count < 10; count += 1) network.onRefused(malformed, new Uint8Array(32))
+    network.onRefused(foreign, null)
+    await clock.advance(1_000)
+  }
+  const single = lines.filter(({ err }) => err !== undefined)
+  const sums = lines.filter(({ msg }) => msg === 'refused more, not listed')
+  t.alike([single.length, sums.length, lines.length], [10, 2, 12], 'in two minutes')
+  t.alike(sums[0], {
+    level: 40,
+    count: 655,
+    codes: { INVALID_REQUEST: 595, CERTIFICATE_INVALID: 60 },
+    msg: 'refused more, not listed',
+  })
+  await clock.advance(10 * MINUTE_MS)
+  network.onRefused(foreign, null)
+  t.is(lines.length, 13, 'whoever comes later is named again')
+})
+
+test('should say how many refusals it left out when the worker leaves', async (t) => {
+  const { network, lines, clock } = heard('info')
+  for (let count = 0; count < 100; count += 1) network.onRefused(new Error('a bug'), null)
+  network.close()
+  t.alike(lines.at(-1)?.codes, { INTERNAL: 95 })
+  t.is(clock.pending, 0)
+  network.close()
+  t.is(lines.length, 6)
+  const quiet = heard('info')
+  quiet.network.onRefused(new Error('a bug'), null)
+  await quiet.clock.advance(MINUTE_MS)
+  quiet.network.close()
+  t.is(quiet.lines.length, 1, 'nothing is said of none')
 })
 
 test('should hand everything to everybody who observes', (t) => {

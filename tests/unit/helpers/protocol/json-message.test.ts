@@ -59,3 +59,20 @@ test('should name the field when a value is not what the schema asks for', (t) =
     )
   }
 })
+
+test('should quote little of what a peer sent when it is not what the schema asks for', (t) => {
+  const long = 'x'.repeat(500_000)
+  const nested = z.strictObject({ bias: z.record(z.string(), z.number()) })
+  for (const [value, shape] of [
+    [{ text: 'a', inner: { n: 1 }, [long]: 1 }, schema],
+    [{ bias: { [long]: 'no number' } }, nested],
+  ] as const) {
+    try {
+      validateMessage(value, shape, 'the note')
+      t.fail('it was accepted')
+    } catch (error) {
+      t.ok(isStarlingError(error, 'INVALID_REQUEST'))
+      t.ok(Object(error).message.length < 1_000, 'a log line and an answer stay short')
+    }
+  }
+})
