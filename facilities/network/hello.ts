@@ -1,6 +1,7 @@
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
+import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { toPeerError } from '../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { fromWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
@@ -27,6 +28,19 @@ const PROTOCOL = 'starling/hello'
 
 /** The peer chooses part of the message: at six bytes a character in JSON, it still fits a hello. */
 const REFUSAL_CHARACTERS = 512
+
+/** What a hello can be refused with. Another code says nothing that a worker could act on. */
+const REFUSAL_CODES: readonly ErrorCode[] = [
+  'INVALID_REQUEST',
+  'PAYLOAD_TOO_LARGE',
+  'PROTOCOL_VIOLATION',
+  'CERTIFICATE_INVALID',
+  'CERTIFICATE_EXPIRED',
+  'VERSION_UNSUPPORTED',
+  'HELLO_FAILED',
+  'OVERLOADED',
+  'INTERNAL',
+]
 
 /** Who a worker is: what it proves itself with, and which mesh it believes in. */
 export interface Identity {
@@ -62,8 +76,8 @@ export interface HelloOptions {
  * before ours is there would be rejected.
  *
  * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
- *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left or took too long; what
- *   `admit` threw; or whatever the other end refused us with
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left, took too long or gave a
+ *   code that no hello is refused with; what `admit` threw; or what the other end refused us with
  */
 export function exchangeHello(
   mux: Protomux,
@@ -198,11 +212,11 @@ class HelloExchange {
 
   #onRefusal(bytes: Uint8Array): void {
     const wire = decodeMessage(bytes, wireErrorSchema, PROTOCOL_LIMITS.helloBytes, 'the refusal')
-    const error = fromWireError(wire)
-    const message = `The other worker refused us: ${error.message}`
-    const { retryAfterMs } = error
+    const { code, message: reason, retryAfterMs } = fromWireError(wire)
+    const message = `The other worker refused us: ${reason}`
+    const believed = REFUSAL_CODES.includes(code) ? code : 'HELLO_FAILED'
     const options = { isFromPeer: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-    this.#fail(new StarlingError(error.code, message, options), { tellPeer: false })
+    this.#fail(new StarlingError(believed, message, options), { tellPeer: false })
   }
 
   #fail(error: unknown, { tellPeer } = { tellPeer: true }): void {

@@ -1,7 +1,8 @@
 import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { fromWireError, wireErrorSchema } from '../../helpers/errors/wire-error.js'
+import { wireErrorSchema } from '../../helpers/errors/wire-error.js'
+import { answeredError } from '../../helpers/protocol/answered-error.js'
 import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import {
@@ -178,7 +179,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
         PROTOCOL_LIMITS.streamChunkBytes,
         `the error of ${this.#method.name}`,
       )
-      this.#settle({ error: fromWireError(wire) })
+      this.#settle({ error: answeredError(this.#method, wire) })
     } catch (cause) {
       this.#settle({ error: malformed(this.#method, cause) })
     }

@@ -1,7 +1,7 @@
 import type HyperswarmRPC from '@hyperswarm/rpc'
 import type Protomux from 'protomux'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { fromWireError } from '../../helpers/errors/wire-error.js'
+import { answeredError } from '../../helpers/protocol/answered-error.js'
 import { unaryResponseSchema } from '../../helpers/protocol/envelope.js'
 import {
   decodeMessage,
@@ -138,7 +138,7 @@ function readResponse<M extends AnyUnaryMethod>(method: M, bytes: Uint8Array): R
   const envelope = orMalformed(method, () =>
     decodeMessage(bytes, unaryResponseSchema, PROTOCOL_LIMITS.unaryBytes, what),
   )
-  if ('error' in envelope) throw fromWireError(envelope.error)
+  if ('error' in envelope) throw answeredError(method, envelope.error)
   return orMalformed(
     method,
     () => validateMessage(envelope.body, method.response, what) as ResponseOf<M>,

@@ -1,4 +1,5 @@
 import test, { type Test } from 'brittle'
+import { spy } from 'sinon'
 import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
@@ -99,6 +100,16 @@ test('should refuse the login and keep the session when the password is wrong', 
   })
   await t.exception(client.accounts.register(ADA, never), { code: 'EMAIL_TAKEN' })
   t.is(await answerOf(client, 'still here'), 'still here')
+})
+
+test('should keep the session when it is a processor that calls it invalid', async (t) => {
+  const lie = new StarlingError('INVALID_CREDENTIAL', 'Log in again at http://evil.example')
+  const { client } = await scene(t, new ScriptedEngine({ beforeToken: () => Promise.reject(lie) }))
+  const login = spy(client.accounts, 'login')
+  const error = Object(await rejectionOf(answerOf(client, 'hi')))
+  t.is(error.code, 'PROTOCOL_VIOLATION')
+  t.absent(error.message.includes('evil'))
+  t.is(login.callCount, 0)
 })
 
 test('should be answered when the workers are started after the question was asked', async (t) => {

@@ -209,6 +209,12 @@ test('should fail with the reason of the other end when it refuses', async (t) =
   t.is(error.message, 'The other worker refused us: your clock')
 })
 
+test('should fail with HELLO_FAILED when the other end refuses with a code of other matters', async (t) => {
+  const { speaker, outcome } = await helloScene(t)
+  speaker.say('refusal', { code: 'NOT_LOGGED_IN', message: 'Log in again' })
+  t.is(Object(await rejectionOf(outcome)).code, 'HELLO_FAILED')
+})
+
 test('should fail, and say nothing back, when it is refused with as much as fits a hello', async (t) => {
   const { speaker, outcome, clock } = await helloScene(t)
   speaker.say('refusal', { code: 'x'.repeat(64), message: '€'.repeat(1330) })

@@ -125,6 +125,20 @@ test('should deliver what came before and then the typed error when the handler 
   t.alike([error.code, error.message, error.retryAfterMs], ['OVERLOADED', 'No slot is free', 70])
 })
 
+test('should fail with PROTOCOL_VIOLATION when a stream ends with a code of others', async (t) => {
+  const mesh = new PipedMesh(t)
+  const service = new Service().stream(count, async function* () {
+    yield { n: 0 }
+    throw new StarlingError('BAD_USAGE', 'Type this')
+  })
+  const { connection } = await mesh.connected(service)
+  const stream = connection.open(count, { to: 1 }, mesh.call())
+  await stream.next()
+  const error = Object(await rejectionOf(stream.next()))
+  t.is(error.code, 'PROTOCOL_VIOLATION')
+  t.absent(error.message.includes('Type'))
+})
+
 test('should tell the caller nothing but INTERNAL when the handler breaks', async (t) => {
   const mesh = new PipedMesh(t)
   const heard: unknown[] = []

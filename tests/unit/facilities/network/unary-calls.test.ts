@@ -59,6 +59,18 @@ test('should fail with what the handler threw when that is an error of ours', as
   t.alike([error.code, error.message, error.retryAfterMs], ['OVERLOADED', 'Too much', 13])
 })
 
+test('should fail with PROTOCOL_VIOLATION when the other end answers with a code of others', async (t) => {
+  const mesh = new PipedMesh(t)
+  const service = new Service().unary(echo, async () => {
+    throw new StarlingError('NOT_LOGGED_IN', 'Log in again')
+  })
+  const { connection } = await mesh.connected(service)
+  const error = Object(await rejectionOf(connection.call(echo, { text: '' }, mesh.call())))
+  t.is(error.code, 'PROTOCOL_VIOLATION')
+  t.absent(error.message.includes('Log in'))
+  t.ok(connection.isOpen)
+})
+
 test('should tell nothing but INTERNAL when the handler breaks or answers what it may not', async (t) => {
   const failures: (() => unknown)[] = [
     () => {
