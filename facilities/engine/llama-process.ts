@@ -27,6 +27,9 @@ import { TokenInbox } from './token-inbox.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./llama-child.js', import.meta.url))
 
+/** The child is this worker's own: no other worker is told what its errors name. */
+const OWN = { isFromPeer: false }
+
 /** How long the child may take to leave by itself. */
 const CLOSE_TIMEOUT_MS = 2_000
 
@@ -237,7 +240,7 @@ export class LlamaProcess {
         return
       }
       case 'load-failed':
-        this.#loading?.reject(fromWireError(message.error))
+        this.#loading?.reject(fromWireError(message.error, OWN))
         this.#loading = null
         return
       case 'prepared':
@@ -255,9 +258,9 @@ export class LlamaProcess {
         this.#calls.resolve(message.id, message.result)
         return
       case 'failed':
-        this.#inboxes.get(message.id)?.fail(fromWireError(message.error))
+        this.#inboxes.get(message.id)?.fail(fromWireError(message.error, OWN))
         this.#forget(message.id)
-        this.#calls.fail(message.id, fromWireError(message.error))
+        this.#calls.fail(message.id, fromWireError(message.error, OWN))
         return
       case 'cancelled':
         this.#pulse.stopped(message.id)

@@ -70,7 +70,7 @@ export function parsed<Schema extends z.ZodType>(
   throw new StarlingError(
     'ENGINE_UNREACHABLE',
     `The server at ${server.url} is not one of the kind that is configured: ` +
-      z.prettifyError(result.error).slice(0, 200),
+      z.prettifyError(result.error).replaceAll(/\s+/g, ' ').slice(0, 200),
   )
 }
 

@@ -24,10 +24,10 @@ export class NetworkLog implements NetworkObserver {
     const level = request.isPoll ? 'debug' : 'info'
     // A poll that is not written is not to cost anything either.
     if (!this.#log.isLevelEnabled(level)) return
-    const { method, requestId, code, peer, durationMs, chunks, firstChunkMs } = request
+    const { method, requestId, code, reason, peer, durationMs, chunks, firstChunkMs } = request
     const stream = request.kind === 'stream' ? { chunks, firstChunkMs: tenths(firstChunkMs) } : {}
     this.#log[level](
-      { method, requestId, code, durationMs: tenths(durationMs), peer, ...stream },
+      { method, requestId, code, reason, durationMs: tenths(durationMs), peer, ...stream },
       'answered',
     )
   }

@@ -1,4 +1,5 @@
-import type { ErrorCode } from '../../helpers/errors/error-codes.js'
+import { ERROR_CODES, type ErrorCode } from '../../helpers/errors/error-codes.js'
+import { toPeerError } from '../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { AnyStreamMethod, AnyUnaryMethod } from '../../helpers/protocol/method.js'
 import type { Clock } from '../clock/clock.js'
@@ -28,6 +29,8 @@ export interface EndedRequest {
   readonly chunks: number
   /** From its arrival to its first chunk, in milliseconds; undefined when there was none. */
   readonly firstChunkMs: number | undefined
+  /** Why it failed, where the caller was told less because the message names things of this machine. */
+  readonly reason?: string
 }
 
 /** Whoever wants to know what a worker answers: its log, its metrics, its statistics. */
@@ -50,6 +53,7 @@ export class ObservedRequest {
   #chunks = 0
   #firstChunkMs: number | undefined
   #code: Outcome = 'OK'
+  #reason: string | undefined
   #origin: RequestOrigin | undefined
 
   constructor(
@@ -87,6 +91,7 @@ export class ObservedRequest {
   fail(error: unknown): void {
     if (error instanceof StarlingError) {
       this.#code = error.code
+      if (isForOperator(error)) this.#reason = error.message
       return
     }
     this.#code = 'INTERNAL'
@@ -104,6 +109,18 @@ export class ObservedRequest {
       peer: this.#peer,
       chunks: this.#chunks,
       firstChunkMs: this.#firstChunkMs,
+      ...(this.#reason !== undefined && { reason: this.#reason }),
     })
   }
+}
+
+/**
+ * Whether the caller is told less of a failure than its operator needs. What is the caller's own fault
+ * may quote the request, which belongs into no log.
+ */
+function isForOperator(error: StarlingError): boolean {
+  const { httpStatus } = ERROR_CODES[error.code]
+  const isCallersFault = httpStatus < 500 || error.code === 'NOT_SUPPORTED'
+  if (error.isFromPeer || (isCallersFault && error.code !== 'MODEL_NOT_FOUND')) return false
+  return toPeerError(error).message !== error.message
 }

@@ -224,7 +224,7 @@ export const ERROR_CODES = {
   ENGINE_UNREACHABLE: {
     httpStatus: 502,
     retryable: true,
-    whatToDo: 'Start the server that the message names, or correct its address.',
+    whatToDo: 'Start the server that the processor uses, or correct its address: its log names it.',
   },
   ENGINE_DISPOSED: {
     httpStatus: 503,

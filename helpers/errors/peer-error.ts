@@ -1,3 +1,4 @@
+import { withoutAddresses } from '../local-addresses.js'
 import type { ErrorCode } from './error-codes.js'
 import { StarlingError } from './starling-error.js'
 import { toWireError, type WireError } from './wire-error.js'
@@ -23,16 +24,18 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }
 
-/** The message that a peer gets for a failure, without anything internal such as paths. */
+/** The message that a peer gets for a failure, without anything internal such as paths and addresses. */
 export function publicMessage(code: ErrorCode, message: string): string {
-  return PUBLIC_MESSAGES[code] ?? message
+  return PUBLIC_MESSAGES[code] ?? withoutAddresses(message)
 }
 
-/** A failure as it crosses to another worker: see {@link toWireError}, and nothing of this machine. */
+/**
+ * A failure as it crosses to another worker: see {@link toWireError}, and nothing of this machine,
+ * neither its paths nor the addresses of the servers that it uses.
+ */
 export function toPeerError(error: unknown, requestId?: string): WireError {
   const wire = toWireError(error, requestId)
   // What came from a peer was made fit for one there.
   if (error instanceof StarlingError && error.isFromPeer) return wire
-  const message = PUBLIC_MESSAGES[wire.code as ErrorCode]
-  return message === undefined ? wire : { ...wire, message }
+  return { ...wire, message: publicMessage(wire.code as ErrorCode, wire.message) }
 }

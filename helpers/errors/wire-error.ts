@@ -33,14 +33,20 @@ export function toWireError(error: unknown, requestId?: string): WireError {
   }
 }
 
-/** The error that a peer told of. A code that this version does not know becomes INTERNAL. */
-export function fromWireError(wire: WireError): StarlingError {
+/**
+ * The error that a peer told of, or a process of this worker. A code that this version does not know
+ * becomes INTERNAL.
+ */
+export function fromWireError(
+  wire: WireError,
+  { isFromPeer } = { isFromPeer: true },
+): StarlingError {
   const known = isErrorCode(wire.code)
   return new StarlingError(
     isErrorCode(wire.code) ? wire.code : 'INTERNAL',
     known ? wire.message : `${wire.code}: ${wire.message}`,
     {
-      isFromPeer: true,
+      isFromPeer,
       ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
       ...(wire.requestId === undefined ? {} : { requestId: wire.requestId }),
     },

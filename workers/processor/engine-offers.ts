@@ -146,9 +146,15 @@ async function describeFile(cache: ModelCache, reference: string): Promise<Model
     ...(quantization != null && { quantization }),
     ...(stated != null && { licence: stated }),
     ...(purpose != null && { purpose }),
-    // Where a file lies on this machine is nobody else's business.
-    ...(parseModelReference(reference).source.kind !== 'path' && { source }),
+    // Where a file lies on this machine, or on a server of its own, is nobody else's business.
+    ...(isPublicSource(reference) && { source }),
   }
+}
+
+/** Whether a model comes from where everybody can look for it. */
+function isPublicSource(reference: string): boolean {
+  const { kind } = parseModelReference(reference).source
+  return kind === 'catalogue' || kind === 'hub' || kind === 'package'
 }
 
 function purposeOf(isEmbedding: boolean): 'chat' | 'embedding' {

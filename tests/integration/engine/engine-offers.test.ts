@@ -51,6 +51,15 @@ test('should offer several models by the names that they are given, and tell nob
   t.is(mine?.source, undefined)
 })
 
+test('should say where a model comes from, unless that is a server of its own', async (t) => {
+  const offers = await offersOf(t, {
+    models: ['hf:owner/repository/one.gguf', 'https://models.lan/two.gguf'],
+  })
+  const [one, two] = await Promise.all(offers.map((offer) => offer.describe()))
+  t.ok(one?.source?.startsWith('hf:owner/repository'), one?.source)
+  t.is(two?.source, undefined)
+})
+
 test('should refuse at the start what cannot be offered', async (t) => {
   await t.exception(offersOf(t, { models: ['nonsense'] }), { code: 'MODEL_NOT_FOUND' })
   await t.exception(offersOf(t, { models: ['./missing.gguf'] }), { code: 'MODEL_NOT_FOUND' })

@@ -5,7 +5,9 @@ import type { Random } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
 import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { toPeerError } from '../../../helpers/errors/peer-error.js'
 import { fileOf, renamedDraft, setKey, syntheticDraft, text } from '../../helpers/gguf-scene.js'
+import { failureOf } from '../../helpers/remote-engines.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
 import { processIdOf, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 import { VirtualClock } from '../../helpers/virtual-clock.js'
@@ -129,10 +131,13 @@ test('should name what is missing before llama.cpp ends at it', async (t) => {
   t.ok(key > 0)
   bytes.write('llama.attention.head_cound', key)
   await writeFile(path, bytes)
-  await t.exception(startWith(t, path), {
-    code: 'MODEL_INVALID',
-    message: `${path}: the model file has no "llama.attention.head_count", which llama.cpp needs`,
-  })
+  const error = await failureOf(startWith(t, path))
+  t.is(error.code, 'MODEL_INVALID')
+  t.is(
+    error.message,
+    `${path}: the model file has no "llama.attention.head_count", which llama.cpp needs`,
+  )
+  t.absent(toPeerError(error).message.includes('aborts'), 'no other worker learns of the path')
 })
 
 test('should fail with MODEL_NOT_FOUND when there is no such model', async (t) => {

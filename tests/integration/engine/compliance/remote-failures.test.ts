@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import test from 'brittle'
+import test, { type Test } from 'brittle'
 import sinon from 'sinon'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { toPeerError } from '../../../../helpers/errors/peer-error.js'
+import type { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import {
   beginAnswer,
   failureOf,
@@ -57,7 +59,9 @@ const FAILURES: readonly Failure[] = [
   },
   {
     what: 'refuses the request',
-    misbehave: status(400, (kind) => kind.error('temperature is wrong')),
+    misbehave: status(400, (kind) =>
+      kind.error('temperature is wrong, said http://127.0.0.1:1/v1 and 127.0.0.1:2'),
+    ),
     code: 'INVALID_REQUEST',
     retryable: false,
     message: /temperature is wrong/,
@@ -158,6 +162,11 @@ const FAILURES: readonly Failure[] = [
   },
 ]
 
+/** Where the server is stays with the processor. */
+function tellsNoAddress(t: Test, error: StarlingError): void {
+  t.absent(/127\.0\.0\.1|http:|https:|\/root/.test(toPeerError(error).message), error.message)
+}
+
 for (const kind of REMOTE_KINDS) {
   test(`should say what happened when the server does not do as it should (${kind.name})`, async (t) => {
     const { server, engine } = await remoteScene(t, kind)
@@ -170,6 +179,7 @@ for (const kind of REMOTE_KINDS) {
       t.is(error.retryable, failure.retryable)
       t.is(error.retryAfterMs, failure.retryAfterMs)
       t.absent(/secret|\/root/.test(error.message), error.message)
+      tellsNoAddress(t, error)
       if (failure.message !== undefined) t.ok(failure.message.test(error.message), error.message)
       server.misbehaviour = null
       t.is((await answer(engine, 'one two three')).text, 'one two three', 'and goes on')
@@ -200,6 +210,7 @@ for (const kind of REMOTE_KINDS) {
     t.is(error.code, 'ENGINE_UNREACHABLE')
     t.ok(error.message.includes(`127.0.0.1:${port}`), error.message)
     t.absent(/ada|hunter2/.test(`${error.message} ${error.cause}`))
+    tellsNoAddress(t, error)
 
     const running = await remoteScene(t, kind)
     await running.server.close()
@@ -216,6 +227,7 @@ for (const kind of REMOTE_KINDS) {
     const error = await failureOf(engine.load())
     t.is(error.code, 'MODEL_NOT_FOUND')
     t.ok(error.message.includes('first, second'), error.message)
+    tellsNoAddress(t, error)
   })
 
   test(`should fail with ENGINE_UNREACHABLE when the server does not speak HTTP (${kind.name})`, async (t) => {

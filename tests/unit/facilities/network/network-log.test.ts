@@ -53,6 +53,12 @@ test('should write one line with its id when a request has ended', (t) => {
   ])
 })
 
+test('should write why a request failed when its caller was told less', (t) => {
+  const { network, lines } = heard('info')
+  network.onRequestEnded({ ...REQUEST, code: 'ENGINE_UNREACHABLE', reason: 'http://10.0.0.7' })
+  t.alike([lines[0]?.code, lines[0]?.reason], ['ENGINE_UNREACHABLE', 'http://10.0.0.7'])
+})
+
 test('should write what is asked every moment for debugging alone', (t) => {
   const quiet = heard('info')
   quiet.network.onRequestEnded({ ...REQUEST, isPoll: true })

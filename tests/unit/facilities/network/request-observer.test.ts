@@ -82,6 +82,31 @@ test('should tell the code when a call fails, and the failure when that is none 
   t.alike(internal, [[failure, options.origin.requestId]])
 })
 
+test('should tell why a call failed when its caller may not know', async (t) => {
+  const reason = 'No server answers at http://10.0.0.7:8000'
+  const failures = [
+    new StarlingError('ENGINE_UNREACHABLE', reason),
+    new StarlingError('OVERLOADED', 'busy'),
+    new StarlingError('INVALID_REQUEST', 'http://10.0.0.7:8000 does not like "a prompt"'),
+    new StarlingError('MODEL_UNREACHABLE', reason, { isFromPeer: true }),
+  ]
+  const service = new Service().unary(echo, () => Promise.reject(failures.shift()))
+  const { mesh, connection, ended } = await scene(t, service)
+  const call = async () =>
+    Object(await rejectionOf(connection.call(echo, { text: '' }, mesh.call())))
+  t.is((await call()).message, 'No server answers at [address]')
+  for (let count = 0; count < 3; count += 1) await call()
+  t.alike(
+    ended.map((request) => request.reason),
+    [reason, undefined, undefined, undefined],
+    'and nothing that may quote the request, or that a peer said',
+  )
+  t.alike(
+    ended.map((request) => 'reason' in request),
+    [true, false, false, false],
+  )
+})
+
 test('should tell the chunks and the wait for the first when a stream ends', async (t) => {
   const { mesh, connection, ended, begun } = await scene(t)
   const answer = connection.open(count, { to: 3 }, mesh.call())
