@@ -11,6 +11,7 @@ import {
   safeLine,
   safeText,
 } from '../../helpers/terminal/terminal-text.js'
+import { WordWrap } from '../../helpers/terminal/word-wrap.js'
 import { OutputBuffer } from './output-buffer.js'
 
 /**
@@ -27,6 +28,7 @@ export class Output {
   readonly #isColored: boolean
   readonly #home: string
   readonly #pieces = new SafeTextPieces()
+  readonly #wrap: WordWrap
   /** Whether a piece of an answer stands on a line that has not ended. */
   #isMidLine = false
 
@@ -35,6 +37,7 @@ export class Output {
    * @param options.notices waiting and failures: never mixed into the result
    * @param options.isTerminal whether somebody looks at the result; false when left out
    * @param options.isColored whether that terminal shows some text dimmer than other
+   * @param options.columns how wide that terminal is at the moment: answers are broken between words
    */
   constructor(options: {
     json: boolean
@@ -43,6 +46,7 @@ export class Output {
     notices: NodeJS.WritableStream
     isTerminal?: boolean
     isColored?: boolean
+    columns?: () => number | undefined
   }) {
     this.json = options.json
     this.#home = options.home
@@ -51,6 +55,7 @@ export class Output {
     this.#notices = options.notices
     this.#isTerminal = options.isTerminal ?? false
     this.#isColored = options.isColored ?? false
+    this.#wrap = new WordWrap(() => (this.#isTerminal ? options.columns?.() : undefined))
   }
 
   /**
@@ -58,7 +63,7 @@ export class Output {
    * lines: what comes from a peer belongs through `safeLine` first, or it could add some.
    */
   line(text: string, fields: Record<string, unknown>): void {
-    const line = this.json ? safeJson(fields) : `${this.#pieces.end()}${safeText(text)}`
+    const line = this.json ? safeJson(fields) : `${this.#heldBack()}${safeText(text)}`
     this.#isMidLine = false
     this.#result.write(`${line}\n`)
   }
@@ -68,7 +73,7 @@ export class Output {
    * closed, or the signal is aborted.
    */
   async piece(text: string, fields: Record<string, unknown>, signal?: AbortSignal): Promise<void> {
-    const piece = this.json ? `${safeJson(fields)}\n` : this.#pieces.push(text)
+    const piece = this.json ? `${safeJson(fields)}\n` : this.#wrap.push(this.#pieces.push(text))
     if (piece === '' || !this.#result.writable) return
     this.#isMidLine = !piece.endsWith('\n')
     this.#result.write(piece)
@@ -119,8 +124,13 @@ export class Output {
 
   /** Ends the line that an answer broke off on. */
   #endLine(): void {
-    const rest = this.#pieces.end()
+    const rest = this.#heldBack()
     if (this.#isMidLine || rest !== '') this.#result.write(`${rest}\n`)
     this.#isMidLine = false
+  }
+
+  /** What of an answer waits for the next piece, which does not come. */
+  #heldBack(): string {
+    return this.#wrap.push(this.#pieces.end()) + this.#wrap.end()
   }
 }

@@ -92,6 +92,7 @@ async function runToItsEnd(
     isTerminal: stdout.isTTY ?? false,
     // Knows of NO_COLOR and of terminals that cannot.
     isColored: stdout.isTTY && stdout.hasColors(),
+    columns: () => stdout.columns,
   })
   const resources = new ResourceStack()
   const signal = endOfProcess()

@@ -195,6 +195,42 @@ test('should show a remark at a terminal alone', (t) => {
   t.is(shownBy({ isTerminal: true, isColored: true }), '\u001b[2m12 tokens\u001b[22m\n')
 })
 
+test('should break an answer between words at a terminal, and nowhere else', async (t) => {
+  for (const [options, shown] of [
+    [{ isTerminal: true, columns: () => 16 }, 'The quick brown\nfox jumps.\n'],
+    [{ isTerminal: true, columns: () => undefined }, 'The quick brown fox jumps.\n'],
+    [{ isTerminal: false, columns: () => 16 }, 'The quick brown fox jumps.\n'],
+  ] as const) {
+    const result = new Paper()
+    const output = new Output({ json: false, home: '', result, notices: new Paper(), ...options })
+    for (const piece of ['The qu', 'ick', ' brown f', 'ox jumps', '.'])
+      await output.piece(piece, {})
+    output.line('', { type: 'end' })
+    t.is(result.text, shown)
+  }
+})
+
+test('should write what it held back when an answer broke off in the middle of a word', async (t) => {
+  const result = new Paper()
+  const notices = new Paper()
+  const output = new Output({
+    json: false,
+    home: '',
+    result,
+    notices,
+    isTerminal: true,
+    columns: () => 16,
+  })
+  await output.piece('be', {})
+  t.is(result.text, '', 'the word may go on')
+  output.cancelled()
+  await output.piece('cause', {})
+  output.failure(new StarlingError('PEER_LOST', 'gone'))
+  await output.piece('so ', {})
+  output.failure(new StarlingError('PEER_LOST', 'gone'))
+  t.is(result.text, 'be\nended\ncause\nso \n')
+})
+
 test('should begin a new line when an answer broke off in the middle of one', async (t) => {
   const { output, result, notices } = scene(false)
   await output.piece('be', {})
