@@ -60,7 +60,7 @@ export async function logout({ folder, output }: OfflineTools): Promise<undefine
 
 function password({ terminal, signal }: ClientTools, flags: AccountFlags): Promise<string> {
   return readPassword(
-    { input: terminal.input, output: process.stderr },
+    { ...terminal, output: process.stderr },
     { fromInput: flags.passwordStdin ?? false, signal },
   )
 }

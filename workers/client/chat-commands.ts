@@ -46,7 +46,10 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
       output.line(
         [
           ...lines,
-          'Ctrl-C ends an answer, and at the prompt the chat; so does Ctrl-D.',
+          'Ctrl-C ends an answer; at the prompt it clears what is typed, and a second one leaves.',
+          'Ctrl-D leaves. Ctrl-Z stops the chat, and fg brings it back.',
+          'A line that ends with \\ goes on in the next one; lines between """ are one prompt, and',
+          'so is what is pasted.',
           'A line that begins with a space is asked as it is, and not kept in the history.',
         ].join('\n'),
         { type: 'help', commands },
@@ -62,9 +65,9 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   },
 }
 
-/** Whether a line is meant as a command. */
-export function isChatCommand(line: string): boolean {
-  return line.startsWith('/')
+/** Whether a prompt is meant as a command: several lines never are. */
+export function isChatCommand(prompt: string): boolean {
+  return prompt.startsWith('/') && !prompt.includes('\n')
 }
 
 /** Does what a line says. @throws StarlingError BAD_USAGE when there is no such command, or as it */

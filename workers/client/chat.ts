@@ -20,14 +20,19 @@ export async function chat(
   const conversation: Conversation = { model, messages: [], isOver: false }
   let underWay: AbortController | null = null
   let hasFailed = false
+  /** Prompts that waited for the answer that was ended. */
+  let dropped = 0
   const input = new ChatInput({
     terminal: tools.terminal,
     history: tools.terminal.input.isTTY ? await keptLines(history, tools) : [],
     onInterrupt: () => {
-      if (underWay === null) input.close()
-      else underWay.abort(new StarlingError('CANCELLED', 'The answer was ended'))
+      if (underWay === null) return input.interrupt()
+      dropped += input.dropWaiting()
+      underWay.abort(new StarlingError('CANCELLED', 'The answer was ended'))
     },
+    onRefused: (error) => tools.output.failure(error),
   })
+  tools.output.besideAPrompt((write) => input.writeAside(write))
   tools.signal.addEventListener('abort', () => input.close(), { once: true })
   if (tools.signal.aborted) input.close()
   if (input.isInteractive) tools.output.detail('/help lists the commands; Ctrl-D leaves.')
@@ -49,9 +54,10 @@ export async function chat(
     } catch (error) {
       if (tools.signal.aborted) break
       hasFailed = true
-      if (underWay.signal.aborted) tools.output.cancelled()
+      if (underWay.signal.aborted) tools.output.cancelled(dropped)
       else tellFailure(error, tools)
     }
+    dropped = 0
     underWay = null
     await kept
     if (conversation.isOver) break

@@ -31,6 +31,7 @@ export class Output {
   readonly #wrap: WordWrap
   /** Whether a piece of an answer stands on a line that has not ended. */
   #isMidLine = false
+  #writeAside: (write: () => void) => void = (write) => write()
 
   /**
    * @param options.home the absolute path of the home in use, for commands in advice
@@ -85,24 +86,40 @@ export class Output {
     await this.#buffer.written(signal)
   }
 
+  /**
+   * From now on everything but answers is written by `writeAside`, which knows whether somebody types at
+   * the same terminal.
+   */
+  besideAPrompt(writeAside: (write: () => void) => void): void {
+    this.#writeAside = writeAside
+  }
+
   /** A remark for whoever looks at the terminal: neither programs nor files get it. */
   detail(text: string): void {
     if (this.json || !this.#isTerminal) return
     this.#endLine()
     const line = safeLine(text)
-    this.#result.write(this.#isColored ? `\u001b[2m${line}\u001b[22m\n` : `${line}\n`)
+    this.#writeAside(() => {
+      this.#result.write(this.#isColored ? `\u001b[2m${line}\u001b[22m\n` : `${line}\n`)
+    })
   }
 
   /** Something that a person may want to know while waiting. */
   notice(text: string): void {
-    if (!this.json) this.#notices.write(`${safeLine(text)}\n`)
+    if (this.json) return
+    this.#writeAside(() => this.#notices.write(`${safeLine(text)}\n`))
   }
 
-  /** An answer was ended by whoever asked for it. */
-  cancelled(): void {
+  /**
+   * An answer was ended by whoever asked for it.
+   *
+   * @param dropped prompts that waited for it and are not asked any more
+   */
+  cancelled(dropped = 0): void {
     this.#endLine()
+    const also = dropped === 0 ? '' : `, and ${dropped} more not asked`
     if (this.json) this.line('', { type: 'cancelled' })
-    else this.detail('ended')
+    else this.detail(`ended${also}`)
   }
 
   /** A failure. */
@@ -115,10 +132,11 @@ export class Output {
       const whatToDo = adviceFor(code, homeToName(this.#home))
       const fields = { type: 'error', code, message, retryable, whatToDo, retryAfterMs }
       this.#result.write(`${safeJson(fields)}\n`)
-    } else if (isStarlingError(error)) {
-      this.#notices.write(`${describeFailure(error, this.#home)}\n`)
     } else {
-      this.#notices.write(`${describeBug(error)}\n`)
+      const described = isStarlingError(error)
+        ? describeFailure(error, this.#home)
+        : describeBug(error)
+      this.#writeAside(() => this.#notices.write(`${described}\n`))
     }
   }
 

@@ -1,14 +1,14 @@
 import { createInterface } from 'node:readline/promises'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { Terminal, TerminalInput } from './run-client.js'
 
 /** Longer than any password: more is a file that was piped in by mistake. */
 const MAX_PASSWORD_BYTES = 4096
 
-type TerminalOrPipe = NodeJS.ReadableStream & { readonly isTTY?: boolean }
+const QUESTION = 'Password: '
 
 /** Where a password can come from. */
-export interface PasswordSource {
-  readonly input: TerminalOrPipe
+export interface PasswordSource extends Pick<Terminal, 'input' | 'openSession'> {
   readonly output: NodeJS.WritableStream
 }
 
@@ -32,7 +32,7 @@ export async function readPassword(
   return await askHidden(source, options.signal)
 }
 
-async function firstLine(input: TerminalOrPipe): Promise<string> {
+async function firstLine(input: TerminalInput): Promise<string> {
   let text = ''
   // A character may arrive in two pieces.
   input.setEncoding('utf8')
@@ -45,19 +45,27 @@ async function firstLine(input: TerminalOrPipe): Promise<string> {
   return password
 }
 
-async function askHidden({ input, output }: PasswordSource, signal: AbortSignal): Promise<string> {
+async function askHidden(source: PasswordSource, signal: AbortSignal): Promise<string> {
+  const { input, output } = source
   // readline echoes what is typed to its output: without one, nothing is shown.
   const lines = createInterface({ input, terminal: true })
   const interrupted = new AbortController()
   // From here on the terminal hands Ctrl-C over as a key.
   lines.once('SIGINT', () => interrupted.abort())
   lines.once('close', () => interrupted.abort())
-  output.write('Password: ')
+  const session = source.openSession?.({
+    setRawMode: (isRaw) => input.setRawMode?.(isRaw),
+    onContinued: () => output.write(QUESTION),
+    marksPastes: false,
+  })
+  if (session !== undefined) lines.on('SIGTSTP', () => session.stopJob())
+  output.write(QUESTION)
   try {
     return await lines.question('', { signal: AbortSignal.any([signal, interrupted.signal]) })
   } catch (cause) {
     throw new StarlingError('CANCELLED', 'No password was given', { cause })
   } finally {
+    session?.close()
     lines.close()
     output.write('\n')
   }

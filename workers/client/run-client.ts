@@ -1,9 +1,11 @@
+import type { Clock } from '../../facilities/clock/clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
 import { whenParentGone } from '../../facilities/process/parent.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
 import { ResourceStack } from '../../facilities/process/resource-stack.js'
 import { EXIT_CODES } from '../../facilities/process/run-worker.js'
+import { TerminalSession } from '../../facilities/process/terminal-session.js'
 import {
   type HostSettings,
   openClientHost,
@@ -19,10 +21,30 @@ export interface ClientSettings extends HostSettings {
   readonly client: { readonly waitMs: number }
 }
 
+/** What is typed, or comes from a pipe. */
+export type TerminalInput = NodeJS.ReadableStream & {
+  readonly isTTY?: boolean
+  setRawMode?(isRaw: boolean): unknown
+}
+
+/** A terminal that was taken from the shell. */
+export type HeldTerminal = Pick<TerminalSession, 'stopJob' | 'close'>
+
 /** Where somebody types, and sees what they type. */
 export interface Terminal {
-  readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly input: TerminalInput
   readonly screen: NodeJS.WritableStream
+  /** Takes the terminal from the shell, to give it back at the end and at Ctrl-Z. */
+  openSession?(hooks: TerminalHooks): HeldTerminal
+}
+
+/** What the one who takes a terminal does with it. */
+export interface TerminalHooks {
+  readonly setRawMode: (isRaw: boolean) => void
+  /** The terminal is ours again, and shows something else. */
+  readonly onContinued: () => void
+  /** False for who wants to be told of no pastes. True when left out. */
+  readonly marksPastes?: boolean
 }
 
 /** What a command that needs no mesh works with. */
@@ -102,7 +124,12 @@ async function runToItsEnd(
     const host = await openClientHost(settings)
     const folder = await ClientFolder.open(host.home, host.random)
     // What is typed is not to stand in a file or among a program's objects.
-    const terminal = { input: stdin, screen: stdout.isTTY && !settings.json ? stdout : stderr }
+    const screen = stdout.isTTY && !settings.json ? stdout : stderr
+    const terminal: Terminal = {
+      input: stdin,
+      screen,
+      openSession: (hooks) => openSession(hooks, screen, host.clock),
+    }
     exitCode = (await run({ host, folder, output, terminal, signal }, resources)) ?? exitCode
   } catch (error) {
     exitCode = isStarlingError(error, 'BAD_USAGE') ? EXIT_CODES.badUsage : EXIT_CODES.failed
@@ -112,6 +139,22 @@ async function runToItsEnd(
   // process.exit() would discard what the reader of a pipe has not taken yet.
   await output.written(signal)
   process.exit(exitCode)
+}
+
+function openSession(
+  { marksPastes = true, ...hooks }: TerminalHooks,
+  screen: NodeJS.WritableStream,
+  clock: Clock,
+): TerminalSession {
+  const isDumb = process.env.TERM === 'dumb'
+  const session = new TerminalSession({
+    ...hooks,
+    screen,
+    clock,
+    marksPastes: marksPastes && !isDumb,
+  })
+  session.open()
+  return session
 }
 
 function endOfProcess(): AbortSignal {

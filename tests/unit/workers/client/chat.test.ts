@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { stripVTControlCharacters } from 'node:util'
 import test, { type Test } from 'brittle'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Question } from '../../../../workers/client/ask.js'
@@ -153,6 +154,44 @@ test('should answer in order what was typed while an answer came', async (t) => 
     ['one', 'two', 'three'],
   )
   t.ok(screen().slice(shown).startsWith('> two\n> three\n'), 'each is shown when its turn comes')
+  type(CTRL_D)
+  await ended
+})
+
+test('should show the prompt again when something is noticed while somebody types', async (t) => {
+  const { tools, say, type, ended, screen, notices } = await scene(t, { isTTY: true })
+  const shown = () => stripVTControlCharacters(screen())
+  await say('one')
+  await until('the prompt', () => shown().endsWith('one\r\n> '))
+  type('tw')
+  await settle()
+  tools.output.notice('the gateway serves again')
+  await settle()
+  t.ok(notices().endsWith('the gateway serves again\n'))
+  t.ok(shown().endsWith('> tw> tw'), 'once typed, once shown again')
+  type(`${CTRL_C}${CTRL_D}`)
+  await ended
+})
+
+test('should not ask what waited for an answer that was ended, and say so', async (t) => {
+  const { type, ended, model, written, asked } = await scene(t, { isTTY: true })
+  model.holds = true
+  type('one\rtwo\rthree\r')
+  await until('the first question', () => asked.length === 1)
+  await settle()
+  type(CTRL_C)
+  await until('the end', () => written().endsWith('ended, and 2 more not asked\n'))
+  type(CTRL_D)
+  await ended
+  t.is(asked.length, 1)
+})
+
+test('should ask several lines as they are, also when they begin with a slash', async (t) => {
+  const { type, ended, asked } = await scene(t, { isTTY: true })
+  type('"""\r/etc/hosts\ris what?\r"""\r')
+  await until('the question', () => asked.length === 1)
+  t.is(asked[0]?.messages.at(-1)?.content, '/etc/hosts\nis what?')
+  await settle(20)
   type(CTRL_D)
   await ended
 })

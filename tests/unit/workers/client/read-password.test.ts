@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
+import { stub } from 'sinon'
 import { readPassword } from '../../../../workers/client/read-password.js'
 import { settle } from '../../../helpers/until.js'
 
@@ -10,7 +11,7 @@ function scene(isTTY: boolean) {
   const shown = () => String(output.read() ?? '')
   const read = (fromInput: boolean, signal = new AbortController().signal) =>
     readPassword({ input, output }, { fromInput, signal })
-  return { input, shown, read }
+  return { input, output, shown, read }
 }
 
 test('should take the first line when it is told to take standard input', async (t) => {
@@ -98,6 +99,24 @@ test('should give up when Ctrl-C or Ctrl-D is typed, or the terminal goes away',
     await t.exception(password, { code: 'CANCELLED', message: 'No password was given' })
     t.is(shown(), 'Password: \n')
   }
+})
+
+test('should ask again when the job was stopped by Ctrl-Z and goes on', async (t) => {
+  const { input, output, shown } = scene(true)
+  const session = { stopJob: stub(), close: stub() }
+  const openSession = stub().returns(session)
+  const password = readPassword(
+    { input, output, openSession },
+    { fromInput: false, signal: new AbortController().signal },
+  )
+  input.write('correct \u001a')
+  await settle(5)
+  t.is(session.stopJob.callCount, 1)
+  openSession.firstCall.args[0].onContinued()
+  t.is(shown(), 'Password: Password: ')
+  input.write('horse\n')
+  t.is(await password, 'correct horse')
+  t.is(session.close.callCount, 1)
 })
 
 test('should give up when the process is told to end while it asks', async (t) => {

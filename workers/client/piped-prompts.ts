@@ -1,0 +1,68 @@
+import { createInterface, type Interface } from 'node:readline/promises'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+
+/** More than any mesh takes: a pipe that brings no line end is not to fill the memory. */
+const MAX_PIPED_LINE_BYTES = 16 * 1024 * 1024
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The prompts that a pipe or a file brings, one a line. */
+export class PipedPrompts {
+  readonly #lines: Interface
+  #failure: StarlingError | undefined
+
+  constructor(input: NodeJS.ReadableStream) {
+    // readline would put replacement characters for what is no UTF-8. Like this it hands every byte
+    // over as a character.
+    input.setEncoding('latin1')
+    this.#lines = createInterface({ input, terminal: false })
+    this.#limitLines(input)
+  }
+
+  /** Reads no further. */
+  close(): void {
+    this.#lines.close()
+  }
+
+  /**
+   * The prompts in their order. In the place of a line that is no UTF-8 stands the error that says so.
+   *
+   * @throws StarlingError PAYLOAD_TOO_LARGE when a line does not end
+   */
+  async *prompts(): AsyncGenerator<string | StarlingError, void, void> {
+    let number = 0
+    for await (const line of this.#lines) {
+      number += 1
+      yield decodedLine(line, number)
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Closes the input when a line is longer than any may be, before it fills the memory. */
+  #limitLines(input: NodeJS.ReadableStream): void {
+    let lineBytes = 0
+    input.on('data', (chunk: string) => {
+      const end = chunk.lastIndexOf('\n')
+      lineBytes = end < 0 ? lineBytes + chunk.length : chunk.length - end - 1
+      if (lineBytes <= MAX_PIPED_LINE_BYTES || this.#failure !== undefined) return
+      this.#failure = new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `A line of standard input has more than ${MAX_PIPED_LINE_BYTES} bytes`,
+      )
+      this.close()
+    })
+  }
+}
+
+/** A line that was handed over a byte a character. */
+function decodedLine(line: string, number: number): string | StarlingError {
+  try {
+    return decoder.decode(Buffer.from(line, 'latin1'))
+  } catch (cause) {
+    return new StarlingError(
+      'INVALID_REQUEST',
+      `Line ${number} of standard input is not valid UTF-8`,
+      { cause },
+    )
+  }
+}
