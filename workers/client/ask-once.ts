@@ -1,14 +1,53 @@
-import { readPrompt, STANDARD_INPUT } from './read-prompt.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import { type GenerationFlags, generationOptions } from './generation-flags.js'
+import { readInput } from './input/read-input.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
-/** Asks one question and streams the answer. */
+/** Stands for standard input. */
+const INPUT = '-'
+
+/**
+ * Asks one question and streams the answer. The question is all words together; what is piped into the
+ * command follows them after an empty line. Without words, or with `-`, it is the question.
+ *
+ * @throws StarlingError BAD_USAGE when there is no question; as readInput and streamAnswer
+ */
 export async function askOnce(
   tools: ClientTools,
-  { model }: { model?: string },
-  [question = '']: readonly string[],
+  { model, system, ...flags }: { model?: string } & GenerationFlags,
+  words: readonly string[],
 ): Promise<undefined> {
-  const { terminal, signal } = tools
-  const content = question === STANDARD_INPUT ? await readPrompt(terminal.input, signal) : question
-  await streamAnswer(tools, { messages: [{ role: 'user', content }], model })
+  const options = generationOptions(flags)
+  const content = await questionOf(words, tools)
+  const messages: ChatMessage[] = [{ role: 'user', content }]
+  if (system !== undefined) messages.unshift({ role: 'system', content: system })
+  await streamAnswer(tools, { messages, model, ...(options && { options }) })
+}
+
+async function questionOf(words: readonly string[], tools: ClientTools): Promise<string> {
+  const isInputAlone = words.length === 1 && words[0] === INPUT
+  const text = isInputAlone ? '' : words.join(' ')
+  // Nobody who has typed the question expects to be asked for more.
+  const isRead = isInputAlone || tools.terminal.isPiped === true
+  const piped = isRead ? await inputAfter(text, tools) : ''
+  const parts = [text, piped].filter((part) => part.trim() !== '')
+  if (parts.length > 0) return parts.join('\n\n')
+  throw new StarlingError(
+    'BAD_USAGE',
+    isRead ? 'Standard input held no question' : 'There is no question',
+  )
+}
+
+async function inputAfter(text: string, tools: ClientTools): Promise<string> {
+  const { host, output, signal, terminal } = tools
+  const input = await readInput(terminal.input, {
+    maxBytes: Math.max(0, PROTOCOL_LIMITS.promptBytes - Buffer.byteLength(text)),
+    onWaiting: () => output.notice('Reading standard input to its end; Ctrl-D ends it …'),
+    clock: host.clock,
+    signal,
+  })
+  return input.replace(/\r?\n$/, '')
 }

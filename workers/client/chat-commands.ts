@@ -1,5 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
+import type { GenerationOptionsInput } from '../../helpers/protocol/generation.js'
 import { safeLine } from '../../helpers/terminal/terminal-text.js'
 import { describeModel } from './models.js'
 import type { ClientTools } from './run-client.js'
@@ -8,6 +9,9 @@ import type { ClientTools } from './run-client.js'
 export interface Conversation {
   /** Undefined leaves the choice to the mesh. */
   model: string | undefined
+  /** How the model is to answer: it stands before all messages. */
+  readonly system: string | undefined
+  readonly options: GenerationOptionsInput | undefined
   messages: ChatMessage[]
   /** Whether the user has had enough. */
   isOver: boolean

@@ -1,8 +1,10 @@
 import type { ChatHistory } from '../../facilities/home/chat-history.js'
 import { EXIT_CODES } from '../../facilities/process/run-worker.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { type Conversation, isChatCommand, runChatCommand } from './chat-commands.js'
 import { ChatInput } from './chat-input.js'
+import { type GenerationFlags, generationOptions } from './generation-flags.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
@@ -14,10 +16,11 @@ import { streamAnswer } from './stream-answer.js'
  */
 export async function chat(
   tools: ClientTools,
-  { model }: { model?: string },
+  { model, system, ...flags }: { model?: string } & GenerationFlags,
 ): Promise<number | undefined> {
+  const options = generationOptions(flags)
   const history = tools.folder.chatHistory
-  const conversation: Conversation = { model, messages: [], isOver: false }
+  const conversation: Conversation = { model, system, options, messages: [], isOver: false }
   let underWay: AbortController | null = null
   let hasFailed = false
   /** Prompts that waited for the answer that was ended. */
@@ -76,9 +79,11 @@ async function answer(
   conversation: Conversation,
   tools: ClientTools,
 ): Promise<void> {
-  const { model } = conversation
-  const messages = [...conversation.messages, { role: 'user' as const, content }]
-  const reply = await streamAnswer(tools, { messages, model })
+  const { model, system, options } = conversation
+  const messages: ChatMessage[] = [...conversation.messages, { role: 'user', content }]
+  const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  const question = { messages: [...first, ...messages], model, ...(options && { options }) }
+  const reply = await streamAnswer(tools, question)
   conversation.messages = [...messages, { role: 'assistant', content: reply }]
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { login, logout, register, whoami } from './account-commands.js'
 import { askOnce } from './ask-once.js'
 import { chat } from './chat.js'
+import { withGenerationFlags } from './generation-flags.js'
 import { models } from './models.js'
 import {
   type ClientAction,
@@ -46,7 +47,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
       runOffline(source.settingsOf(command), (tools) => action(tools, {}, command.args)),
     )
 
-  online(client.option(...MODEL), chat)
+  online(withGenerationFlags(client.option(...MODEL)), chat)
   online(
     add('register', 'Makes an account and logs in.')
       .requiredOption(...EMAIL)
@@ -62,9 +63,11 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   online(add('whoami', 'Says whose session this home has, verified by the mesh.'), whoami)
   offline(add('logout', 'Forgets the session of this home.'), logout)
   online(
-    add('ask', 'Asks one question and streams the answer.')
-      .argument('<text>', 'the question; - reads it from standard input')
-      .option(...MODEL),
+    withGenerationFlags(
+      add('ask', 'Asks one question and streams the answer.')
+        .argument('[text...]', 'the question; - is standard input, and so is what is piped')
+        .option(...MODEL),
+    ),
     askOnce,
   )
   online(add('models', 'Lists the models that can be asked.'), models)

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { inputChunks } from './input/read-input.js'
 import type { Terminal, TerminalInput } from './run-client.js'
 
 /** Longer than any password: more is a file that was piped in by mistake. */
@@ -16,13 +17,13 @@ export interface PasswordSource extends Pick<Terminal, 'input' | 'openSession'> 
  * Asks for a password at the terminal without showing it, or takes the first line of standard input.
  *
  * @throws StarlingError BAD_USAGE when there is no terminal to ask at, or nothing came; CANCELLED
- *   when Ctrl-C or Ctrl-D was typed instead
+ *   when Ctrl-C or Ctrl-D was typed instead, or the signal was aborted
  */
 export async function readPassword(
   source: PasswordSource,
   options: { fromInput: boolean; signal: AbortSignal },
 ): Promise<string> {
-  if (options.fromInput) return await firstLine(source.input)
+  if (options.fromInput) return await firstLine(source.input, options.signal)
   if (!source.input.isTTY) {
     throw new StarlingError(
       'BAD_USAGE',
@@ -32,11 +33,11 @@ export async function readPassword(
   return await askHidden(source, options.signal)
 }
 
-async function firstLine(input: TerminalInput): Promise<string> {
+async function firstLine(input: TerminalInput, signal: AbortSignal): Promise<string> {
   let text = ''
   // A character may arrive in two pieces.
   input.setEncoding('utf8')
-  for await (const chunk of input) {
+  for await (const chunk of inputChunks(input, signal)) {
     text += chunk
     if (text.includes('\n') || text.length > MAX_PASSWORD_BYTES) break
   }

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
@@ -34,6 +35,8 @@ export type HeldTerminal = Pick<TerminalSession, 'stopJob' | 'close'>
 export interface Terminal {
   readonly input: TerminalInput
   readonly screen: NodeJS.WritableStream
+  /** Whether the input is a pipe or a file: there may be something in it, and it ends. */
+  readonly isPiped?: boolean
   /** Takes the terminal from the shell, to give it back at the end and at Ctrl-Z. */
   openSession?(hooks: TerminalHooks): HeldTerminal
 }
@@ -128,6 +131,7 @@ async function runToItsEnd(
     const terminal: Terminal = {
       input: stdin,
       screen,
+      isPiped: isPipe(stdin.fd),
       openSession: (hooks) => openSession(hooks, screen, host.clock),
     }
     exitCode = (await run({ host, folder, output, terminal, signal }, resources)) ?? exitCode
@@ -139,6 +143,13 @@ async function runToItsEnd(
   // process.exit() would discard what the reader of a pipe has not taken yet.
   await output.written(signal)
   process.exit(exitCode)
+}
+
+/** Whether a descriptor is a pipe or a file, and not a terminal or /dev/null. */
+function isPipe(fd: number): boolean {
+  const stats = fstatSync(fd)
+  // Node gives its children sockets for pipes.
+  return stats.isFIFO() || stats.isFile() || stats.isSocket()
 }
 
 function openSession(

@@ -4,6 +4,7 @@ import test, { type Test } from 'brittle'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Question } from '../../../../workers/client/ask.js'
 import { chat } from '../../../../workers/client/chat.js'
+import type { GenerationFlags } from '../../../../workers/client/generation-flags.js'
 import { clientScene, END } from '../../../helpers/client-scene.js'
 import { settle, until } from '../../../helpers/until.js'
 
@@ -14,7 +15,13 @@ const UP = '\u001b[A'
 /** A chat that runs, with a model that repeats what it is asked. */
 async function scene(
   t: Test,
-  options: { json?: boolean; isTTY?: boolean; model?: string; kept?: string[] } = {},
+  options: {
+    json?: boolean
+    isTTY?: boolean
+    model?: string
+    kept?: string[]
+    flags?: GenerationFlags
+  } = {},
 ) {
   const all = await clientScene(t, options)
   for (const line of options.kept ?? []) await all.folder.chatHistory.keep(line)
@@ -37,8 +44,8 @@ async function scene(
     return { ...END, model: question.model ?? 'any' }
   })
   all.client.models.resolves([{ name: 'large', processors: 1, loaded: 1, slots: 4 }])
-  const flags = options.model === undefined ? {} : { model: options.model }
-  const ended = chat(all.tools, flags)
+  const chosen = options.model === undefined ? {} : { model: options.model }
+  const ended = chat(all.tools, { ...chosen, ...options.flags })
   return {
     ...all,
     asked,
@@ -234,6 +241,20 @@ test('should forget the conversation when told /new', async (t) => {
   await ended
   t.alike(conversation(), ['two'])
   t.ok(written().includes('A new conversation.\n'))
+})
+
+test('should begin every conversation with the system message and ask with the options', async (t) => {
+  const flags = { system: 'Be brief.', maxTokens: '5' }
+  const { type, endInput, ended, asked, conversation } = await scene(t, { flags })
+  type('one\n/new\ntwo\n')
+  endInput()
+  await ended
+  t.alike(conversation(), ['Be brief.', 'two'])
+  t.alike(asked[1]?.messages[0]?.role, 'system')
+  t.alike(
+    asked.map(({ options }) => options),
+    [{ maxTokens: 5 }, { maxTokens: 5 }],
+  )
 })
 
 test('should ask the model that is chosen, and none that nobody serves', async (t) => {

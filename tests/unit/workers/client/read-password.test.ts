@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { stub } from 'sinon'
 import { readPassword } from '../../../../workers/client/read-password.js'
-import { settle } from '../../../helpers/until.js'
+import { rejectionOf, settle } from '../../../helpers/until.js'
 
 /** Standard input, and all that is written to the terminal. */
 function scene(isTTY: boolean) {
@@ -53,6 +53,16 @@ test('should stop reading when a file was piped in by mistake', async (t) => {
   const password = read(true)
   input.write('x'.repeat(5_000))
   t.ok((await password).length >= 4096, 'to be refused for its length')
+})
+
+test('should give up at once when it is told to end while nothing comes', async (t) => {
+  const { read } = scene(false)
+  const controller = new AbortController()
+  const password = rejectionOf(read(true, controller.signal))
+  await settle()
+  const reason = new Error('Ctrl-C')
+  controller.abort(reason)
+  t.is(await password, reason)
 })
 
 test('should say so when the input holds no password', async (t) => {

@@ -1,6 +1,6 @@
 import { emitKeypressEvents, type Key } from 'node:readline'
 import { PassThrough } from 'node:stream'
-import type { TerminalInput } from './run-client.js'
+import type { TerminalInput } from '../run-client.js'
 
 /** No mesh takes more as a prompt. */
 const MAX_PASTE_CHARACTERS = 1024 * 1024

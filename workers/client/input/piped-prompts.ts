@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline/promises'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
 
 /** More than any mesh takes: a pipe that brings no line end is not to fill the memory. */
 const MAX_PIPED_LINE_BYTES = 16 * 1024 * 1024

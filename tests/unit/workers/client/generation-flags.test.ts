@@ -1,0 +1,30 @@
+import test from 'brittle'
+import { generationOptions } from '../../../../workers/client/generation-flags.js'
+
+test('should give the options that flags set, and none when they set none', (t) => {
+  t.is(generationOptions({}), undefined)
+  t.is(generationOptions({ system: 'Be brief.' }), undefined)
+  t.alike(generationOptions({ maxTokens: '20' }), { maxTokens: 20 })
+  t.alike(generationOptions({ temperature: '0.7', seed: '42' }), { temperature: 0.7, seed: 42 })
+})
+
+test('should name the flag when its value is none that the protocol allows', async (t) => {
+  for (const [flags, name] of [
+    [{ maxTokens: '0' }, '--max-tokens 0: '],
+    [{ maxTokens: '99999999' }, '--max-tokens 99999999: '],
+    [{ maxTokens: 'many' }, '--max-tokens many: '],
+    [{ temperature: '2.1' }, '--temperature 2.1: '],
+    [{ temperature: '-1' }, '--temperature -1: '],
+    [{ seed: '1.5', maxTokens: '5' }, '--seed 1.5: '],
+    [{ seed: '' }, '--seed : '],
+    [{ seed: '0x10' }, '--seed 0x10: '],
+  ] as const) {
+    try {
+      generationOptions(flags)
+      t.fail(`${name} was taken`)
+    } catch (error) {
+      t.is(Object(error).code, 'BAD_USAGE')
+      t.ok(Object(error).message.startsWith(name), Object(error).message)
+    }
+  }
+})
