@@ -6,8 +6,11 @@ import { tellParent, whenParentGone } from './parent.js'
 import { protectProcess } from './protect-process.js'
 import { ResourceStack } from './resource-stack.js'
 
-/** Exit codes of every command. */
-export const EXIT_CODES = { done: 0, failed: 1, badUsage: 2 } as const
+/**
+ * Exit codes of every command. `unread`: whoever read the output has left; shells show the same of a
+ * command that SIGPIPE ended.
+ */
+export const EXIT_CODES = { done: 0, failed: 1, badUsage: 2, unread: 141 } as const
 
 /** What a worker may say about its own end. */
 export interface WorkerLife {

@@ -130,6 +130,19 @@ test('should end with code 2 and one object when a program is not understood', a
   }
 })
 
+test('should end without a complaint, as other commands do, when the reader of its output leaves', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  await foundMesh(processes.home)
+  const prompts = '/help\\n'.repeat(2_000)
+  for (const flags of ['', '--json']) {
+    const chat = `{ printf '${prompts}' | ${process.execPath} workers/client.js ${flags}; echo $? >&2; }`
+    const shell = processes.spawn('sh', ['-c', `${chat} | head -1`])
+    t.is(await shell.exit, 0)
+    t.is(shell.stdout.split('\n').length, 2, 'one line')
+    t.is(shell.stderr, '141\n', 'as if SIGPIPE had ended it')
+  }
+})
+
 test('should log out when no worker runs, and say why none is found', async (t) => {
   const processes = await WorkerProcesses.create(t)
   await foundMesh(processes.home)

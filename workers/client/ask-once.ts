@@ -28,17 +28,19 @@ export async function askOnce(
 }
 
 async function questionOf(words: readonly string[], tools: ClientTools): Promise<string> {
-  const isInputAlone = words.length === 1 && words[0] === INPUT
-  const text = isInputAlone ? '' : words.join(' ')
-  // Nobody who has typed the question expects to be asked for more.
-  const isRead = isInputAlone || tools.terminal.isPiped === true
-  const piped = isRead ? await inputAfter(text, tools) : ''
-  const parts = [text, piped].filter((part) => part.trim() !== '')
-  if (parts.length > 0) return parts.join('\n\n')
-  throw new StarlingError(
-    'BAD_USAGE',
-    isRead ? 'Standard input held no question' : 'There is no question',
-  )
+  const isInputAlone = words.length === 0 || (words.length === 1 && words[0] === INPUT)
+  if (!isInputAlone) {
+    const text = words.join(' ')
+    // Nobody who has typed the question expects to be asked for more.
+    const piped = tools.terminal.isPiped === true ? await inputAfter(text, tools) : ''
+    return piped === '' ? text : `${text}\n\n${piped}`
+  }
+  if (words.length === 0 && tools.terminal.isPiped !== true) {
+    throw new StarlingError('BAD_USAGE', 'Give the text of the question, or - to read it')
+  }
+  const input = await inputAfter('', tools)
+  if (input !== '') return input
+  throw new StarlingError('BAD_USAGE', 'Standard input held no text to ask')
 }
 
 async function inputAfter(text: string, tools: ClientTools): Promise<string> {
@@ -49,5 +51,5 @@ async function inputAfter(text: string, tools: ClientTools): Promise<string> {
     clock: host.clock,
     signal,
   })
-  return input.replace(/\r?\n$/, '')
+  return input.trim() === '' ? '' : input.replace(/\r?\n$/, '')
 }

@@ -73,6 +73,9 @@ export type ClientAction<Tools, Flags> = (
   parameters: readonly string[],
 ) => Promise<number | undefined>
 
+/** The reader of a pipe may leave before the end of an answer: `client.js ask … | head -1`. */
+const READER_LEFT = new StarlingError('CANCELLED', 'Nobody reads the output any more')
+
 /** Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage. */
 export async function runClient(
   settings: ClientSettings,
@@ -137,12 +140,12 @@ async function runToItsEnd(
     exitCode = (await run({ host, folder, output, terminal, signal }, resources)) ?? exitCode
   } catch (error) {
     exitCode = isStarlingError(error, 'BAD_USAGE') ? EXIT_CODES.badUsage : EXIT_CODES.failed
-    output.failure(error)
+    if (signal.reason !== READER_LEFT) output.failure(error)
   }
   await resources.close()
   // process.exit() would discard what the reader of a pipe has not taken yet.
   await output.written(signal)
-  process.exit(exitCode)
+  process.exit(signal.reason === READER_LEFT ? EXIT_CODES.unread : exitCode)
 }
 
 /** Whether a descriptor is a pipe or a file, and not a terminal or /dev/null. */
@@ -174,10 +177,14 @@ function endOfProcess(): AbortSignal {
     if (controller.signal.aborted) process.exit(EXIT_CODES.failed)
     controller.abort(new StarlingError('CANCELLED', 'Cancelled'))
   }
-  // The reader of a pipe may leave before the end of an answer: `client.js ask … | head -1`.
-  process.stdout.on('error', (cause) =>
-    controller.abort(new StarlingError('CANCELLED', 'Nobody reads the output', { cause })),
-  )
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    const why = cause.code ?? cause.message
+    const reason = new StarlingError('CANCELLED', `The output cannot be written: ${why}`, { cause })
+    controller.abort(why === 'EPIPE' ? READER_LEFT : reason)
+  })
+  process.stderr.on('error', () => {
+    // Where nobody reads what is noticed, there is nobody to tell.
+  })
   process.on('SIGINT', end)
   process.on('SIGTERM', end)
   whenParentGone(end)

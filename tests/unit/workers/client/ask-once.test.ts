@@ -58,6 +58,9 @@ test('should put what is piped after the words and an empty line', async (t) => 
   empty.endInput()
   await empty.ask(['Why?'])
   t.alike(empty.contents(), ['Why?'])
+  const blank = await scene(t, 'nothing')
+  await blank.ask([' '])
+  t.alike(blank.contents(), [' '], 'the mesh says what is wrong with it')
 })
 
 test('should ask with the system message and the options of its flags', async (t) => {
@@ -80,7 +83,7 @@ test('should ask with the system message and the options of its flags', async (t
 test('should refuse a question that is none', async (t) => {
   for (const [input, words, piped] of [
     ['terminal', [], ''],
-    ['nothing', [' '], ''],
+    ['nothing', [], ''],
     ['pipe', [], ' \n'],
     ['pipe', ['-'], ''],
   ] as const) {
