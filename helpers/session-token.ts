@@ -27,6 +27,7 @@ const claimsSchema = z.strictObject({
   iat: z.number().int().positive(),
   exp: z.number().int().positive(),
   jti: z.string().min(1).max(64).optional(),
+  local: z.literal(true).optional(),
 })
 
 /** What a verified session token says. */
@@ -38,6 +39,8 @@ export interface SessionClaims {
   /** Milliseconds since 1970; the token is accepted for the clock allowance longer. */
   readonly expiresAtMs: number
   readonly tokenId: string | undefined
+  /** It is the session of the machine that the mesh began on, proved by the mesh's root key. */
+  readonly isLocal?: true
 }
 
 /**
@@ -56,6 +59,7 @@ export function signSessionToken(session: {
   readonly nowMs: number
   readonly lifetimeMs: number
   readonly tokenId?: string
+  readonly isLocal?: boolean
 }): string {
   const claims: z.infer<typeof claimsSchema> = {
     iss: issuerOf(session.mesh),
@@ -65,6 +69,7 @@ export function signSessionToken(session: {
     iat: Math.max(1, Math.floor(session.nowMs / 1000)),
     exp: Math.ceil((session.nowMs + session.lifetimeMs) / 1000),
     ...(session.tokenId === undefined ? {} : { jti: session.tokenId }),
+    ...(session.isLocal === true && { local: true }),
   }
   return jsonwebtoken.sign(claimsSchema.parse(claims), session.privateKeyPem, {
     algorithm: ALGORITHM,
@@ -109,6 +114,7 @@ export function verifySessionToken(
     issuedAtMs: claims.iat * 1000,
     expiresAtMs: claims.exp * 1000,
     tokenId: claims.jti,
+    ...(claims.local && { isLocal: true }),
   }
 }
 

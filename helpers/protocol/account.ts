@@ -19,11 +19,18 @@ export const accountCredentialSchema = z.strictObject({
   password: passwordSchema,
 })
 
+/** What a session is opened with. */
+export const loginSchema = accountCredentialSchema.extend({
+  /** That the account is the machine's own: see local-account-proof.ts. */
+  localProof: z.base64().max(128).optional(),
+})
+
 /** A session: the token is a JWT that gateways verify by themselves. */
 export const sessionSchema = z.strictObject({
   token: z.string().min(1).max(4096),
   expiresInMs: z.number().int().positive(),
 })
 
+export type LoginRequest = z.infer<typeof loginSchema>
 export type AccountCredential = z.infer<typeof accountCredentialSchema>
 export type Session = z.infer<typeof sessionSchema>

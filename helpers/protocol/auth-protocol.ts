@@ -1,23 +1,20 @@
 import { z } from 'zod'
-import { accountCredentialSchema, sessionSchema } from './account.js'
+import { accountCredentialSchema, loginSchema, sessionSchema } from './account.js'
 import { unary } from './method.js'
 
 /**
- * A credential, and who asks with it: an opaque name that is the same for every call of one client and
- * that no other client can take, such as its proved public key or a keyed hash of its address. Auth
- * takes the calls of all of them in fair turns and counts failed logins for each.
+ * Who asks with a credential: an opaque name that is the same for every call of one client and that no
+ * other client can take, such as its proved public key or a keyed hash of its address. Auth takes the
+ * calls of all of them in fair turns and counts failed logins for each. 32 bytes, hexadecimal.
  */
-const askedCredentialSchema = accountCredentialSchema.extend({
-  /** 32 bytes, hexadecimal. */
-  peer: z.string().regex(/^[0-9a-f]{64}$/),
-})
+const peerSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** What the auth worker answers. Only gateways reach it. */
 export const authProtocol = {
   /** Makes an account. EMAIL_TAKEN when there is one already. */
   register: unary({
     name: 'auth.register',
-    request: askedCredentialSchema,
+    request: accountCredentialSchema.extend({ peer: peerSchema }),
     response: z.strictObject({ userId: z.string() }),
     timeoutMs: 10_000,
     idempotent: false,
@@ -29,7 +26,7 @@ export const authProtocol = {
    */
   login: unary({
     name: 'auth.login',
-    request: askedCredentialSchema,
+    request: loginSchema.extend({ peer: peerSchema }),
     response: sessionSchema,
     timeoutMs: 10_000,
     idempotent: true,

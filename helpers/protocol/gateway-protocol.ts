@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { accountCredentialSchema, sessionSchema } from './account.js'
+import { accountCredentialSchema, loginSchema, sessionSchema } from './account.js'
 import { conversationSchema } from './chat-message.js'
 import {
   generationEndSchema,
@@ -44,7 +44,7 @@ export const gatewayProtocol = {
   /** Opens a session, by way of the auth worker. */
   login: unary({
     name: 'gateway.login',
-    request: accountCredentialSchema,
+    request: loginSchema,
     response: sessionSchema,
     timeoutMs: 15_000,
     idempotent: true,

@@ -67,7 +67,13 @@ export function optionsOf(options: GenerationOptionsInput = {}): GenerationOptio
 /** A session as the auth worker that holds `keys` signs one, a minute long unless told otherwise. */
 export function createSession(
   keys: SessionKeys,
-  options: { nowMs: number; userId?: string; mesh?: string; lifetimeMs?: number },
+  options: {
+    nowMs: number
+    userId?: string
+    mesh?: string
+    lifetimeMs?: number
+    isLocal?: boolean
+  },
 ): string {
   return signSessionToken({
     userId: createUserId(),

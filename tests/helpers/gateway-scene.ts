@@ -73,8 +73,9 @@ export async function gatewayScene(
     await settle()
     return { connection, worker }
   }
-  const sessionOf = (userId: string) => createSession(keys, { nowMs: clock.now(), userId })
-  const session = () => sessionOf('usr_1')
+  const sessionOf = (userId: string, isLocal = false) =>
+    createSession(keys, { nowMs: clock.now(), userId, isLocal })
+  const session = (isLocal = false) => sessionOf('usr_1', isLocal)
   return {
     gateway,
     clock,

@@ -3,6 +3,7 @@ import type { RequestContext } from '../../facilities/network/request-context.js
 import { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isLocalAccountProof } from '../../helpers/identity/local-account-proof.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { signSessionToken } from '../../helpers/session-token.js'
 import type { AccountAsker, Accounts } from './accounts.js'
@@ -57,9 +58,11 @@ export class AuthWorker implements WatchedWorker {
       .unary(authProtocol.register, ({ peer, ...credential }, context) =>
         this.#accounts.register(credential, askerOf(peer, context)),
       )
-      .unary(authProtocol.login, async ({ peer, ...credential }, context) => {
+      .unary(authProtocol.login, async ({ peer, localProof, ...credential }, context) => {
         const { userId } = await this.#accounts.authenticate(credential, askerOf(peer, context))
-        return this.#openSession(userId)
+        const isLocal =
+          localProof !== undefined && isLocalAccountProof(localProof, this.#mesh, credential)
+        return this.#openSession(userId, isLocal)
       })
       .unary(authProtocol.sessionKeys, async () => ({ keys: this.#sessionKeys.publicKeys() }))
   }
@@ -72,9 +75,10 @@ export class AuthWorker implements WatchedWorker {
     return this.#accounts.figures
   }
 
-  #openSession(userId: string): { token: string; expiresInMs: number } {
+  #openSession(userId: string, isLocal: boolean): { token: string; expiresInMs: number } {
     const token = signSessionToken({
       userId,
+      isLocal,
       mesh: this.#mesh,
       keyId: this.#sessionKeys.keyId,
       privateKeyPem: this.#sessionKeys.privateKey,

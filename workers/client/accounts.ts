@@ -9,24 +9,33 @@ import type { GatewayAccess } from './gateway-access.js'
 /** A session with less time than this left is renewed before it is used. */
 const LEAST_REMAINING_MS = 5_000
 
+/** Proves by the mesh's root key that an account is the one of this home. @returns base64 */
+export type ProveLocal = (account: AccountCredential) => Promise<string>
+
 /** Registers, logs in, and has the credential that a request needs. */
 export class ClientAccounts {
   readonly #gateway: GatewayAccess
   readonly #folder: ClientFolder
   readonly #clock: Clock
   readonly #waitMs: number
+  readonly #proveLocal: ProveLocal | undefined
 
-  /** @param options.waitMs how long a login with the local account may wait for its turn */
+  /**
+   * @param options.waitMs how long a login with the local account may wait for its turn
+   * @param options.proveLocal left out: nothing is proved of the local account
+   */
   constructor(options: {
     gateway: GatewayAccess
     folder: ClientFolder
     clock: Clock
     waitMs: number
+    proveLocal?: ProveLocal
   }) {
     this.#gateway = options.gateway
     this.#folder = options.folder
     this.#clock = options.clock
     this.#waitMs = options.waitMs
+    this.#proveLocal = options.proveLocal
   }
 
   /**
@@ -42,8 +51,17 @@ export class ClientAccounts {
 
   /** Opens a session and keeps it. @throws StarlingError INVALID_CREDENTIAL, or as the call */
   async login(credential: AccountCredential, signal: AbortSignal): Promise<StoredSession> {
+    return await this.#login(credential, {}, signal)
+  }
+
+  async #login(
+    credential: AccountCredential,
+    proof: { readonly localProof?: string },
+    signal: AbortSignal,
+  ): Promise<StoredSession> {
     const checked = validateMessage(credential, accountCredentialSchema, 'the account')
-    const { token, expiresInMs } = await this.#gateway.call(gatewayProtocol.login, checked, signal)
+    const request = { ...checked, ...proof }
+    const { token, expiresInMs } = await this.#gateway.call(gatewayProtocol.login, request, signal)
     const session = {
       email: checked.email,
       token,
@@ -91,11 +109,13 @@ export class ClientAccounts {
     old: StoredSession | undefined,
     signal: AbortSignal,
   ): Promise<StoredSession> {
+    const localProof = await this.#proveLocal?.(account)
+    const proof = localProof === undefined ? {} : { localProof }
     const endsAt = this.#clock.monotonic() + this.#waitMs
     const patiently = (action: () => Promise<StoredSession>) =>
       this.#patiently(endsAt, old, signal, action)
     try {
-      return await patiently(() => this.login(account, signal))
+      return await patiently(() => this.#login(account, proof, signal))
     } catch (error) {
       if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
     }
@@ -108,7 +128,7 @@ export class ClientAccounts {
       refusal = error
     }
     try {
-      return await patiently(() => this.login(account, signal))
+      return await patiently(() => this.#login(account, proof, signal))
     } catch (error) {
       const isUnknown = isStarlingError(error, 'INVALID_CREDENTIAL')
       throw isUnknown && isStarlingError(refusal, 'RATE_LIMITED') ? refusal : error

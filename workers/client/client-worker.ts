@@ -4,7 +4,7 @@ import type { ClientFolder } from '../../facilities/home/client-folder.js'
 import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
-import { ClientAccounts } from './accounts.js'
+import { ClientAccounts, type ProveLocal } from './accounts.js'
 import { type AnswerEnd, type AnswerToken, ask, type Question } from './ask.js'
 import { GatewayAccess } from './gateway-access.js'
 
@@ -23,6 +23,8 @@ export class ClientWorker {
     waitMs: number
     /** Called once for each new reason to wait. */
     onWaiting: (reason: StarlingError) => void
+    /** Left out: the local account is one like all others. */
+    proveLocal?: ProveLocal
     clock: Clock
     random: Random
   }) {

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
+import { openMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
 import { whenParentGone } from '../../facilities/process/parent.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
@@ -13,6 +14,7 @@ import {
   type WorkerHost,
 } from '../../facilities/process/worker-host.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { proveLocalAccount } from '../../helpers/identity/local-account-proof.js'
 import { ClientWorker } from './client-worker.js'
 import { Output } from './output.js'
 
@@ -93,6 +95,10 @@ export async function runClient(
         `by the DHT at 127.0.0.1:${settings.network.bootstrapPort}`,
       waitMs: settings.client.waitMs,
       onWaiting: ({ message }) => output.notice(`${message}; waiting …`),
+      proveLocal: async (account) => {
+        const { root } = await openMeshKeys(host.home, host.random)
+        return proveLocalAccount(root, account)
+      },
     })
     await resources.open(network)
     return await command({ ...tools, network, client })

@@ -3,7 +3,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import { onBehalfOf, type RequestContext } from '../../facilities/network/request-context.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
-import type { AccountCredential, Session } from '../../helpers/protocol/account.js'
+import type { AccountCredential, LoginRequest, Session } from '../../helpers/protocol/account.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { createRateLimit } from '../../helpers/rate-limit/gcra.js'
 import { RateLimiter } from './rate-limiter.js'
@@ -71,9 +71,9 @@ export class AccountCalls {
    *
    * @throws StarlingError RATE_LIMITED, AUTH_UNAVAILABLE, OVERLOADED, or as `authProtocol.login`
    */
-  async login(credential: AccountCredential, context: RequestContext): Promise<Session> {
+  async login(request: LoginRequest, context: RequestContext): Promise<Session> {
     return await this.#counted(this.#logins, context, (auth, peer) =>
-      auth.call(authProtocol.login, { ...credential, peer }, onBehalfOf(context)),
+      auth.call(authProtocol.login, { ...request, peer }, onBehalfOf(context)),
     )
   }
 

@@ -81,7 +81,7 @@ export class Admission {
   }
 
   /**
-   * Admits a question and counts it.
+   * Admits a question and counts it, unless the machine's own account asks.
    *
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
    */
@@ -89,10 +89,11 @@ export class Admission {
     request: { readonly credential: string; readonly messages: readonly ChatMessage[] },
     options: CallOptions,
   ): Promise<AdmittedQuestion> {
-    const { userId } = await this.identify(request.credential, options)
+    const { userId, isLocal } = await this.#sessions.verify(request.credential, options)
     // Before it is counted: a question that is too large can never be answered.
     this.#assertSize(request.messages)
-    const uncount = this.#rates.admit(userId)
+    // The owner of the machine uses its own time.
+    const uncount = isLocal === true ? () => undefined : this.#rates.admit(userId)
     let leave: (() => void) | undefined
     return {
       uncount,

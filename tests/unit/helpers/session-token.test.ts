@@ -89,6 +89,12 @@ test('should say whose session it is when the token is valid', (t) => {
   t.ok(token.length < 600, `${token.length} characters`)
 })
 
+test('should say that it is a session of the machine itself when it is one', (t) => {
+  t.is(verify(signValid({ isLocal: true })).isLocal, true)
+  t.is(verify(signValid({ isLocal: false })).isLocal, undefined)
+  assertRefused(t, forge({ ...VALID_CLAIMS, local: 'yes' }), /malformed/)
+})
+
 test('should verify with a parsed key when one is handed in', (t) => {
   const parsed = new Map([['one', createPublicKey(publicKeyPem)]])
   t.is(verifySessionToken(signValid(), { mesh: MESH, keys: parsed, nowMs: NOW_MS }).userId, USER)

@@ -3,6 +3,7 @@ import { SystemRandom } from '../../../../facilities/clock/random.js'
 import type { RequestContext } from '../../../../facilities/network/request-context.js'
 import { Service } from '../../../../facilities/network/service.js'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
+import { proveLocalAccount } from '../../../../helpers/identity/local-account-proof.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { verifySessionToken } from '../../../../helpers/session-token.js'
@@ -12,10 +13,13 @@ import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
 import { durableMemoryStore } from '../../../helpers/durable-memory.js'
 import { createAccount } from '../../../helpers/factory.js'
+import { newKeyPair } from '../../../helpers/mesh-authority.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
-const MESH = 'ab'.repeat(32)
-const ADA = { ...createAccount(), peer: '01'.repeat(32) }
+const ROOT = newKeyPair()
+const MESH = Buffer.from(ROOT.publicKey).toString('hex')
+const PEER = '01'.repeat(32)
+const ADA = { ...createAccount(), peer: PEER }
 
 function contextOf(role: Role, signal = new AbortController().signal): RequestContext {
   return {
@@ -63,7 +67,7 @@ function createWorker(t: Test, sessionLifetimeMs?: number) {
     }
     throw new Error(`${name} is not answered`)
   }
-  return { worker, clock, call }
+  return { worker, clock, call, root: ROOT }
 }
 
 test('should open a session that gateways verify by themselves when the login is right', async (t) => {
@@ -80,6 +84,30 @@ test('should open a session that gateways verify by themselves when the login is
   t.is(claims.expiresAtMs, clock.now() + session.expiresInMs)
   await clock.advance(session.expiresInMs + 60_000)
   await t.exception(async () => verify(), { code: 'INVALID_CREDENTIAL' })
+})
+
+test('should open a session of the machine itself when the root key of the mesh says so', async (t) => {
+  const { clock, call, root } = createWorker(t)
+  const local = { ...createAccount('local'), peer: PEER }
+  await call('auth.register', local)
+  await call('auth.register', ADA)
+  const { keys: published } = authProtocol.sessionKeys.response.parse(
+    await call('auth.sessionKeys', {}),
+  )
+  const keys = new Map(published.map((key) => [key.keyId, key.publicKeyPem]))
+  const isLocal = async (login: object) => {
+    const { token } = authProtocol.login.response.parse(await call('auth.login', login))
+    return verifySessionToken(token, { mesh: MESH, keys, nowMs: clock.now() }).isLocal
+  }
+  const localProof = proveLocalAccount(root, local)
+  t.is(await isLocal({ ...local, localProof }), true)
+  t.is(await isLocal(local), undefined)
+  t.is(await isLocal({ ...ADA, localProof }), undefined, 'the proof of another account')
+  t.is(await isLocal({ ...ADA, localProof: proveLocalAccount(newKeyPair(), ADA) }), undefined)
+  await t.exception(call('auth.login', { ...local, password: 'wrong password', localProof }), {
+    code: 'INVALID_CREDENTIAL',
+  })
+  await t.exception(call('auth.register', { ...local, localProof }), { code: 'INVALID_REQUEST' })
 })
 
 test('should refuse a login when the password is wrong', async (t) => {

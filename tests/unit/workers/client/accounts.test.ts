@@ -49,7 +49,8 @@ async function scene(t: Test) {
   const client = () => {
     const options = { gateways, lookedFor: 'gateways', clock, random, waitMs: 0 }
     const gateway = new GatewayAccess({ ...options, onWaiting: () => undefined })
-    return new ClientAccounts({ gateway, folder, clock, waitMs: 15_000 })
+    const proveLocal = async () => 'cHJvb2Y='
+    return new ClientAccounts({ gateway, folder, clock, waitMs: 15_000, proveLocal })
   }
   return {
     clock,
@@ -124,6 +125,22 @@ test('should ask for a login when the session is over and there is no local acco
     code: 'NOT_LOGGED_IN',
     message: 'The session of ada@example.com has ended',
   })
+})
+
+test('should prove that the local account is the one of this machine, and nothing of others', async (t) => {
+  const { accounts, folder, connection } = await scene(t)
+  await accounts.register(ADA, never)
+  await folder.removeSession()
+  const { email } = await folder.ensureLocalAccount()
+  await accounts.session(never)
+  const proofs = connection.call.args.flatMap(([{ name }, body]) =>
+    name === 'gateway.login' ? [[Object(body).email, Object(body).localProof]] : [],
+  )
+  t.alike(proofs, [
+    [ADA.email, undefined],
+    [email, 'cHJvb2Y='],
+    [email, 'cHJvb2Y='],
+  ])
 })
 
 test('should register the local account when it is used for the first time', async (t) => {

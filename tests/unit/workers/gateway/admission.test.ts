@@ -17,6 +17,17 @@ test('should let 10 of 50 pass when one user asks them at once', async (t) => {
   t.is(engine.startedGenerations, 10)
 })
 
+test('should let the account of the machine itself ask as often as it likes', async (t) => {
+  const { infer, connectAuth, connectProcessor, session } = await scene(t, {
+    rateLimit: { perMinute: 1, maxUsers: 1 },
+  })
+  connectAuth()
+  await connectProcessor()
+  for (let asked = 0; asked < 20; asked += 1) await readAll(infer({ credential: session(true) }))
+  await readAll(infer())
+  await t.exception(infer().next(), { code: 'RATE_LIMITED' }, 'and nobody else')
+})
+
 test('should tell a user of the limit before the mesh tells what it serves', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
   connectAuth()

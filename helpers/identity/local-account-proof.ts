@@ -1,0 +1,33 @@
+import type { AccountCredential } from '../protocol/account.js'
+import type { KeyPair } from './key-pair.js'
+import { isSignedBy, sign } from './signature.js'
+
+const PURPOSE = 'starling/local-account/1'
+
+/**
+ * Proves that an account is the machine's own: only whoever holds the mesh's root key, which never
+ * leaves its home, can make it. Worth nothing with another address or another password.
+ *
+ * @returns base64
+ */
+export function proveLocalAccount(root: KeyPair, account: AccountCredential): string {
+  return Buffer.from(sign(PURPOSE, statement(account), root.secretKey)).toString('base64')
+}
+
+/**
+ * Whether the proof was made by the root key of this mesh for exactly this account.
+ *
+ * @param mesh the root public key, hexadecimal
+ */
+export function isLocalAccountProof(
+  proof: string,
+  mesh: string,
+  account: AccountCredential,
+): boolean {
+  const root = Buffer.from(mesh, 'hex')
+  return isSignedBy(root, PURPOSE, statement(account), Buffer.from(proof, 'base64'))
+}
+
+function statement({ email, password }: AccountCredential): Uint8Array {
+  return Buffer.from(JSON.stringify([email, password]))
+}
