@@ -55,6 +55,7 @@ export function createWorkerCommand(name: string, description: string): Command 
 
 /** Says what was not understood; commander itself only counts. */
 function refuseExcess(command: Command): void {
+  if (command.registeredArguments.at(-1)?.variadic) return
   const excess = command.args[command.registeredArguments.length]
   if (excess !== undefined) command.error(`error: ${excess} is no command and no argument here`)
 }

@@ -28,6 +28,8 @@ mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
       processors: config.mesh.processors,
       ask,
       metricsPort: config.metrics.port,
+      drainTimeoutMs: config.network.drainTimeoutMs,
+      json: config.json,
       workerFlags: common,
       environment: process.env,
       processorVariables: engineFlags.engineVariables(flags),

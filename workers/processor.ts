@@ -2,12 +2,12 @@
 import { configOf, createWorkerCommand, runCommand, VERSION } from '../config/command-line.js'
 import { type EngineFlags, engineSettings, withEngineFlags } from '../config/engine-flags.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
-import { tellParent } from '../facilities/process/parent.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { WorkerWatch } from '../facilities/process/worker-watch.js'
 import { engineOffers } from './processor/engine-offers.js'
 import { EnginePool } from './processor/engine-pool.js'
+import { reportPreparation } from './processor/preparation-report.js'
 import { ProcessorWorker } from './processor/processor-worker.js'
 import { createBudget } from './processor/shared-budget.js'
 
@@ -21,8 +21,7 @@ processor.action((flags: EngineFlags) => {
       ...host,
       modelsDirectory: await host.home.folder('models'),
       onLog: (line) => host.log.debug({ line }, 'engine'),
-      onProgress: ({ phase: activity, fraction }) =>
-        tellParent({ kind: 'progress', activity, fraction }),
+      onProgress: reportPreparation(host.log),
       onCrash: (err) => host.log.error({ err }, 'engine crashed'),
     })
     const budget = await resources.open(await createBudget(config.processor, host))

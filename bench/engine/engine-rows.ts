@@ -20,8 +20,8 @@ const FIRST_TOKENS = 40
 const CANCELS = 20
 /** 1,004 tokens of the default model. */
 const LONG_TEXT = 'The quick brown fox jumps over the lazy dog. '.repeat(59)
-/** In each round; `STARLING_BENCH_CYCLES=200` makes a thousand of the five. */
-const CYCLES = Number(process.env.STARLING_BENCH_CYCLES ?? 20)
+/** In each round; `BENCH_CYCLES=200` makes a thousand of the five. */
+const CYCLES = Number(process.env.BENCH_CYCLES ?? 20)
 const NEVER = new AbortController().signal
 
 /** Something that answers: how many tokens a stream of it gives, and no more. */

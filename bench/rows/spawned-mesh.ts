@@ -46,6 +46,7 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
       environment: workerEnvironment(name, process.env),
     })),
     logFileOf: (name) => join(directory, `${name}.log`),
+    drainTimeoutMs: config.network.drainTimeoutMs,
     clock: new SystemClock(),
     random: new SystemRandom(),
   })

@@ -65,8 +65,8 @@ export class WorkerFolder extends ReadyResource {
   }
 }
 
-/** The locked file, or null when another process holds it. */
-async function lockFile(path: string): Promise<FileHandle | null> {
+/** The locked file, or null when another process holds it. @throws StarlingError HOME_UNUSABLE */
+export async function lockFile(path: string): Promise<FileHandle | null> {
   let file: FileHandle
   try {
     file = await openTrustedFile(path, 'create')

@@ -17,6 +17,24 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
 
 export type ParentMessage = z.infer<typeof parentMessageSchema>
 
+/** What the process that started a client tells it. */
+const childMessageSchema = z.strictObject({
+  /** Something that a person may want to know. */
+  kind: z.literal('notice'),
+  text: z.string().max(2000),
+})
+
+export type ChildMessage = z.infer<typeof childMessageSchema>
+
+/** Calls `onNotice` with what the parent wants people to know, if it opened a channel. */
+export function onParentNotice(onNotice: (text: string) => void): void {
+  if (process.send === undefined) return
+  process.on('message', (raw) => {
+    const { data: message } = childMessageSchema.safeParse(raw)
+    if (message !== undefined) onNotice(message.text)
+  })
+}
+
 /** Tells the parent, if there is one and it has opened a channel. */
 export function tellParent(message: ParentMessage): void {
   // The callback keeps a parent that has just left from raising an error here.

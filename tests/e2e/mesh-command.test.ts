@@ -6,7 +6,7 @@ import { scrape } from '../helpers/http-probe.js'
 import { processFacts } from '../helpers/process-facts.js'
 import { isRunning } from '../helpers/process-gone.js'
 import { freeTcpPort } from '../helpers/tcp-port.js'
-import { until, untilItWorks } from '../helpers/until.js'
+import { untilItWorks } from '../helpers/until.js'
 import { WorkerProcesses } from '../helpers/worker-processes.js'
 
 const QUESTION = 'What is the capital of France?'
@@ -128,24 +128,39 @@ test('should serve until a signal when there is no terminal', async (t) => {
   t.alike(await processes.processes(), [])
 })
 
-test('should take prompts at the terminal when there is one', async (t) => {
-  t.timeout(60_000)
+test('should use the workers that run already, start those that miss, and leave the others running', async (t) => {
+  t.timeout(90_000)
   const processes = await WorkerProcesses.create(t)
-  // script, which Debian always has, runs a command on a terminal of its own.
-  const terminal = processes.spawn('script', [
-    '--quiet',
-    '--flush',
-    '--return',
-    '--command',
-    `${process.execPath} workers/mesh.js`,
-    '/dev/null',
-  ])
-  await until('the prompt', () => terminal.stdout.includes('> '), 20_000)
-  terminal.process.stdin?.write(`${QUESTION}\r`)
-  await until('the answer', () => terminal.stdout.includes('France is Paris.'), 20_000)
-  terminal.process.stdin?.write('\u0004')
-  t.is(await terminal.exit, 0, 'Ctrl-D ends it')
+  const auth = await processes.start('auth')
+  const mesh = processes.run('mesh')
+  await mesh.says(': auth; starting: gateway, processor.')
+  await mesh.says('The mesh serves')
+  const workers = await processes.processes()
+  t.is(workers.length, 2, 'the one that runs already is none of its own')
+
+  const [asked, piped, neither] = [
+    processes.run('mesh', ['--ask', QUESTION]),
+    // More than a user may ask: the machine is its owner's.
+    processes.run('mesh', ['--json'], `${QUESTION}\n/new\n`.repeat(12)),
+    processes.run('mesh', ['--model', 'none']),
+  ]
+  t.is(await asked.exit, 0, asked.stderr)
+  t.is(asked.stdout, 'The capital of France is Paris.\n')
+  t.is(await piped.exit, 0, piped.stdout)
+  t.is(piped.stdout.split('"type":"end"').length, 13)
+  t.is(await neither.exit, 0)
+  t.ok(neither.stderr.includes('flags for processors have no effect'), neither.stderr)
+  for (const { stderr } of [asked, piped, neither]) {
+    t.ok(stderr.includes(`The mesh of ${processes.home} runs already`), stderr)
+    t.is(stderr.trimEnd().split('\n').length, 1, 'in one line')
+  }
+  t.alike(await processes.processes(), workers, 'they run on')
+
+  mesh.process.kill('SIGTERM')
+  t.is(await mesh.exit, 0)
   t.alike(await processes.processes(), [])
+  auth.process.kill('SIGTERM')
+  t.is(await auth.exit, 0)
 })
 
 test('should end all workers when the mesh itself is killed', async (t) => {

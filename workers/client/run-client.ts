@@ -3,7 +3,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { openMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
-import { whenParentGone } from '../../facilities/process/parent.js'
+import { onParentNotice, whenParentGone } from '../../facilities/process/parent.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
 import { ResourceStack } from '../../facilities/process/resource-stack.js'
 import { EXIT_CODES } from '../../facilities/process/run-worker.js'
@@ -130,6 +130,8 @@ async function runToItsEnd(
   })
   const resources = new ResourceStack()
   const signal = endOfProcess()
+  // A mesh has the same terminal, and does not know whether somebody types at it.
+  onParentNotice((text) => output.notice(text))
   await protectProcess()
   let exitCode: number = EXIT_CODES.done
   try {

@@ -29,15 +29,17 @@ export class MeshWorker extends ReadyResource {
     plan: readonly WorkerPlan[]
     /** The absolute path of the log of a worker. */
     logFileOf: (name: string) => string
+    /** How long workers let their work go on when they are told to leave, in milliseconds. */
+    drainTimeoutMs: number
     clock: Clock
     random: Random
   }) {
     super()
-    const { clock, random } = options
+    const { clock, random, drainTimeoutMs } = options
     this.#workers = options.plan.map((plan) => {
       const { name } = plan
       const logFile = options.logFileOf(name)
-      const worker = new WorkerSupervisor({ ...plan, clock, random, logFile })
+      const worker = new WorkerSupervisor({ ...plan, drainTimeoutMs, clock, random, logFile })
       worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )

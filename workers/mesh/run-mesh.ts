@@ -1,14 +1,24 @@
 import { fileURLToPath } from 'node:url'
+import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
+import { MeshLock, runningWorkers } from '../../facilities/home/running-workers.js'
 import type { ResourceStack } from '../../facilities/process/resource-stack.js'
-import type { WorkerLife } from '../../facilities/process/run-worker.js'
+import { EXIT_CODES, type WorkerLife } from '../../facilities/process/run-worker.js'
 import { type Environment, workerEnvironment } from '../../helpers/child-environment.js'
 import { ClientChild } from './client-child.js'
+import { missingFrom, planOf } from './mesh-plan.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
+import { PipeWatch } from './piped-input.js'
 import { StartProgress } from './start-progress.js'
+
+/** How long to wait for data in a pipe before the mesh starts to serve without a client. */
+const PIPE_PATIENCE_MS = 500
+
+/** How long to wait for it before a question is asked without it. */
+const QUESTION_PATIENCE_MS = 10_000
 
 /** How a mesh is started. */
 export interface MeshSettings {
@@ -18,6 +28,10 @@ export interface MeshSettings {
   readonly ask: string | undefined
   /** The first of the ports that workers serve metrics on, one each; 0: none do. */
   readonly metricsPort: number
+  /** How long workers may drain when they are stopped, in milliseconds. */
+  readonly drainTimeoutMs: number
+  /** Whether a program reads the output. */
+  readonly json: boolean
   /** What every worker is started with besides its home. */
   readonly workerFlags: readonly string[]
   /** The environment of this process. Each worker gets a part of it. */
@@ -30,7 +44,8 @@ export interface MeshSettings {
 
 /**
  * Brings up a whole mesh on this machine: an auth worker, a gateway, processors, and, where somebody
- * asks or sits at a terminal, a client.
+ * asks, sits at a terminal or pipes prompts in, a client. Workers of the home that run already are used and
+ * left running.
  *
  * @param life ends with the client
  * @throws StarlingError what a worker could not start for
@@ -41,18 +56,72 @@ export async function runMesh(
   settings: MeshSettings,
 ): Promise<void> {
   const clock = new SystemClock()
-  const random = new SystemRandom()
   const home = await Home.open(settings.home)
-  await (await ClientFolder.open(home, random)).ensureLocalAccount()
-  const logs = await home.folder('logs')
-  const homeFlags = ['--home', home.directory]
-
+  await (await ClientFolder.open(home, new SystemRandom())).ensureLocalAccount()
   const progress = new StartProgress(process.stderr)
+  const pipe = process.stdin.isTTY || settings.ask === '-' ? null : new PipeWatch(process.stdin)
+
+  const homeFlags = ['--home', home.directory]
+  const plan = planOf({ ...settings, entry, flags: [...homeFlags, ...settings.workerFlags] })
+  const lock = await resources.open(new MeshLock(home))
+  const missing = lock.isHeld ? missingFrom(plan, await runningWorkers(home)) : []
+  if (missing.length < plan.length) progress.note(joining(home, plan, missing, settings))
+
+  const mesh = await startWorkers(resources, { home, missing, progress, clock, settings })
+  const openClient = (isPiped: boolean) => {
+    const flags = [...homeFlags, ...settings.clientFlags]
+    const { ask } = settings
+    const client = new ClientChild({
+      script: entry('client'),
+      parameters: ask === undefined ? flags : ['ask', ...flags, '-'],
+      environment: workerEnvironment('client', settings.environment),
+      question: ask === '-' ? undefined : ask,
+      input: isPiped ? process.stdin : undefined,
+      clock,
+    })
+    return follow(client, { resources, life })
+  }
+  if (pipe === null) {
+    const client = await openClient(false)
+    const isChat = settings.ask === undefined && !settings.json
+    progress.noteBy((text) => isChat && client.notify(text))
+    return
+  }
+  const patienceMs = settings.ask === undefined ? PIPE_PATIENCE_MS : QUESTION_PATIENCE_MS
+  const first = await Promise.race([pipe.settled, clock.sleep(patienceMs)])
+  if (first === 'something' || settings.ask !== undefined) {
+    await openClient(first === 'something')
+  } else if (mesh === null) {
+    life.end(EXIT_CODES.done)
+  } else {
+    progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
+    void pipe.settled.then((state) => (state === 'something' ? openClient(true) : null))
+  }
+}
+
+/** Starts the missing workers. @returns null if there are none */
+async function startWorkers(
+  resources: ResourceStack,
+  options: {
+    home: Home
+    missing: readonly WorkerPlan[]
+    progress: StartProgress
+    clock: Clock
+    settings: MeshSettings
+  },
+): Promise<MeshWorker | null> {
+  const { home, missing, progress, clock, settings } = options
+  if (missing.length === 0) {
+    progress.end()
+    return null
+  }
+  const logs = await home.folder('logs')
   const mesh = new MeshWorker({
-    plan: planOf(settings, [...homeFlags, ...settings.workerFlags]),
+    plan: missing,
     logFileOf: (name) => `${logs}/${name}.log`,
+    drainTimeoutMs: settings.drainTimeoutMs,
     clock,
-    random,
+    random: new SystemRandom(),
   })
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),
@@ -71,50 +140,36 @@ export async function runMesh(
     progress.end()
   }
   mesh.on('serving', (worker: string) => progress.note(`${worker} serves again`))
+  return mesh
+}
 
-  if (settings.ask === undefined && !process.stdin.isTTY) {
-    progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
-    return
-  }
-  const clientFlags = [...homeFlags, ...settings.clientFlags]
-  const client = await resources.open(
-    new ClientChild({
-      script: entry('client'),
-      parameters: settings.ask === undefined ? clientFlags : ['ask', ...clientFlags, '-'],
-      environment: workerEnvironment('client', settings.environment),
-      question: settings.ask === '-' ? undefined : settings.ask,
-      clock,
-    }),
-  )
+/** Opens a client. The mesh ends with it. */
+async function follow(
+  client: ClientChild,
+  { resources, life }: { resources: ResourceStack; life: WorkerLife },
+): Promise<ClientChild> {
+  await resources.open(client)
   // Both are sent Ctrl-C by the terminal, and only the client knows what it is to end.
   life.leaveInterrupts()
   void client.finished.then((exitCode) => life.end(exitCode))
+  return client
 }
 
-function planOf(settings: MeshSettings, flags: readonly string[]): WorkerPlan[] {
-  const worker = (name: string, role: 'auth' | 'gateway' | 'processor'): WorkerPlan => ({
-    name,
-    script: entry(role),
-    flags,
-    environment: {
-      ...workerEnvironment(role, settings.environment),
-      ...(role === 'processor' && settings.processorVariables),
-    },
-  })
-  const plan: WorkerPlan[] = [
-    worker('auth', 'auth'),
-    worker('gateway', 'gateway'),
-    ...Array.from({ length: settings.processors }, (_, index) =>
-      worker(index === 0 ? 'processor' : `processor-${index + 1}`, 'processor'),
-    ),
-  ]
-  const { metricsPort } = settings
-  if (metricsPort === 0) return plan
-  // They cannot share the one that the file or the environment names.
-  return plan.map((worker, index) => ({
-    ...worker,
-    flags: [...worker.flags, '--metrics-port', String(metricsPort + index)],
-  }))
+/** Says in one line which workers run already. */
+function joining(
+  home: Home,
+  plan: readonly WorkerPlan[],
+  missing: readonly WorkerPlan[],
+  { processorVariables }: MeshSettings,
+): string {
+  if (missing.length > 0) {
+    const names = (workers: readonly WorkerPlan[]) => workers.map(({ name }) => name).join(', ')
+    const running = plan.filter((worker) => !missing.includes(worker))
+    return `Running already in ${home.directory}: ${names(running)}; starting: ${names(missing)}.`
+  }
+  const isUnused = Object.keys(processorVariables).length > 0
+  const unused = isUnused ? ' The flags for processors have no effect.' : ''
+  return `The mesh of ${home.directory} runs already and is used; it keeps running afterwards.${unused}`
 }
 
 /** The absolute path of a worker's entry. */

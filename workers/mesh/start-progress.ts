@@ -8,6 +8,7 @@ export class StartProgress {
   readonly #output: NodeJS.WriteStream
   readonly #shown = new Map<string, string>()
   #isEnded = false
+  #noteElsewhere: (text: string) => boolean = () => false
 
   constructor(output: NodeJS.WriteStream) {
     this.#output = output
@@ -17,16 +18,26 @@ export class StartProgress {
   show(worker: string, activity: string, fraction: number): void {
     if (this.#isEnded) return
     if (this.#output.isTTY) {
-      this.#rewrite(safeLine(`${worker}: ${activity} ${Math.floor(fraction * 100)} %`))
+      this.#rewrite(safeLine(`${worker}: ${activity} … ${Math.floor(fraction * 100)} %`))
       return
     }
     if (this.#shown.get(worker) === activity) return
     this.#shown.set(worker, activity)
-    this.#output.write(`${safeLine(`${worker}: ${activity}`)}\n`)
+    this.#output.write(`${safeLine(`${worker}: ${activity}`)} …\n`)
+  }
+
+  /**
+   * From now on notes are shown by somebody else, who has the terminal.
+   *
+   * @param noteElsewhere false when they cannot be
+   */
+  noteBy(noteElsewhere: (text: string) => boolean): void {
+    this.#noteElsewhere = noteElsewhere
   }
 
   /** A line that stays. */
   note(text: string): void {
+    if (this.#noteElsewhere(text)) return
     if (this.#output.isTTY) this.#rewrite('')
     this.#output.write(`${safeLine(text)}\n`)
   }

@@ -6,8 +6,11 @@ import { parentMessageSchema } from '../../facilities/process/parent.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** How long a worker may take to close before it is killed: longer than it drains by default. */
-const CLOSE_TIMEOUT_MS = 15_000
+/** What is configured unless somebody says otherwise. */
+const DRAIN_TIMEOUT_MS = 10_000
+
+/** How long a worker may take to close, apart from what it lets run on, before it is killed. */
+const CLOSE_TIMEOUT_MS = 5_000
 
 /** How one worker is started. */
 export interface WorkerChildOptions {
@@ -21,6 +24,8 @@ export interface WorkerChildOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Absolute path; appended to. */
   readonly logFile: string
+  /** How long it lets its work go on when it is told to leave, in milliseconds. 10,000 when left out. */
+  readonly drainTimeoutMs?: number
   readonly clock: Clock
 }
 
@@ -37,6 +42,7 @@ export class WorkerChild extends ReadyResource {
   readonly #flags: readonly string[]
   readonly #environment: WorkerChildOptions['environment']
   readonly #logFile: string
+  readonly #closeTimeoutMs: number
   readonly #clock: Clock
   #process: ChildProcess | null = null
   #gone: Promise<string> | null = null
@@ -49,6 +55,7 @@ export class WorkerChild extends ReadyResource {
     this.#flags = options.flags
     this.#environment = options.environment
     this.#logFile = options.logFile
+    this.#closeTimeoutMs = (options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS) + CLOSE_TIMEOUT_MS
     this.#clock = options.clock
   }
 
@@ -92,7 +99,7 @@ export class WorkerChild extends ReadyResource {
 
   protected override async _close(): Promise<void> {
     this.#process?.kill('SIGTERM')
-    const kill = this.#clock.schedule(CLOSE_TIMEOUT_MS, () => this.#process?.kill('SIGKILL'))
+    const kill = this.#clock.schedule(this.#closeTimeoutMs, () => this.#process?.kill('SIGKILL'))
     await this.#gone
     kill.cancel()
   }

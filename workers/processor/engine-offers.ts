@@ -2,6 +2,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
+import type { EngineProgress } from '../../facilities/engine/llama-messages.js'
 import { OllamaEngine } from '../../facilities/engine/ollama-engine.js'
 import { listOllamaModels } from '../../facilities/engine/ollama-models.js'
 import { OpenaiEngine } from '../../facilities/engine/openai-engine.js'
@@ -41,7 +42,9 @@ interface ServerSettings {
 
 /** What engines are made with. */
 export interface EngineHost
-  extends Pick<LlamaEngineOptions, 'modelsDirectory' | 'onLog' | 'onProgress' | 'onCrash'> {
+  extends Pick<LlamaEngineOptions, 'modelsDirectory' | 'onLog' | 'onCrash'> {
+  /** Called while a model is being prepared and loaded. */
+  readonly onProgress?: (progress: EngineProgress, model: string) => void
   readonly clock: Clock
   readonly random: Random
 }
@@ -83,7 +86,13 @@ async function llamaOffers(settings: EngineSettings, host: EngineHost): Promise<
   const offers: EngineOffer[] = []
   for (const reference of models) {
     const { name: model } = await cache.locate(reference)
-    const engine = new LlamaEngine({ ...settings, ...host, model: reference, name: model })
+    const engine = new LlamaEngine({
+      ...settings,
+      ...host,
+      model: reference,
+      name: model,
+      onProgress: (progress) => host.onProgress?.(progress, model),
+    })
     offers.push({ model, engine, slots, describe: () => describeFile(cache, reference) })
   }
   return offers

@@ -9,7 +9,7 @@ import {
 import { SeededRandom } from '../../helpers/seeded-random.js'
 
 /** How many resume points are tried; the figure of the README was made with 1,000. */
-const POINTS = Number(process.env.STARLING_RESUME_POINTS ?? 16)
+const POINTS = Number(process.env.RESUME_POINTS ?? 16)
 
 /** Tokens that a resumed answer is compared for, at most: the rest depends on them alone. */
 const COMPARED_TOKENS = 12

@@ -44,6 +44,19 @@ test('should refuse a flag when it is not known', async (t) => {
   await t.exception(() => command.parse(['--nope'], { from: 'user' }), /unknown option '--nope'/)
 })
 
+test('should take as many words as a command has room for, and no more', async (t) => {
+  const said: unknown[] = []
+  const command = (argument: string) =>
+    createCommand('ask', 'Asks.')
+      .configureOutput({ writeErr: () => undefined })
+      .argument(argument)
+      .action((text) => void said.push(text))
+  command('[text...]').parse(['hi', 'there', '-'], { from: 'user' })
+  command('<text>').parse(['hi'], { from: 'user' })
+  t.alike(said, [['hi', 'there', '-'], 'hi'])
+  await t.exception(() => command('<text>').parse(['hi', 'there'], { from: 'user' }), /there is no/)
+})
+
 test('should read whole numbers alone when a flag needs one', async (t) => {
   t.is(wholeNumber('0'), 0)
   t.is(wholeNumber('64'), 64)

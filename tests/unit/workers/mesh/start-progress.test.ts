@@ -26,11 +26,11 @@ function scene(isTTY: boolean) {
 test('should keep one line that changes when it is shown at a terminal', (t) => {
   const { progress, screen } = scene(true)
   progress.show('processor', 'converting', 0)
-  t.alike(screen.lines, ['processor: converting 0 %'])
+  t.alike(screen.lines, ['processor: converting … 0 %'])
   progress.show('processor', 'converting', 0.509)
-  t.alike(screen.lines, ['processor: converting 50 %'])
+  t.alike(screen.lines, ['processor: converting … 50 %'])
   progress.show('processor-2', 'loading', 1)
-  t.alike(screen.lines, ['processor-2: loading 100 %'])
+  t.alike(screen.lines, ['processor-2: loading … 100 %'])
   progress.end()
   t.alike(screen.lines, [''])
 })
@@ -55,9 +55,9 @@ test('should write a line for each new activity when there is no terminal', (t) 
   progress.show('processor', 'loading', 1)
   progress.end()
   t.alike(screen.lines, [
-    'processor: converting',
-    'processor-2: converting',
-    'processor: loading',
+    'processor: converting …',
+    'processor-2: converting …',
+    'processor: loading …',
     '',
   ])
   t.is(screen.cleared, 0, 'no escape sequences in a file')
@@ -68,8 +68,20 @@ test('should leave a note in place when the line above it changes', (t) => {
   progress.show('processor', 'converting', 0.5)
   progress.note('the gateway ended')
   progress.show('processor', 'converting', 0.6)
-  t.alike(screen.lines, ['the gateway ended', 'processor: converting 60 %'])
+  t.alike(screen.lines, ['the gateway ended', 'processor: converting … 60 %'])
   const file = scene(false)
   file.progress.note('the gateway ended')
   t.alike(file.screen.lines, ['the gateway ended', ''])
+})
+
+test('should let somebody else show notes who has the terminal', (t) => {
+  const { progress, screen } = scene(true)
+  const shown: string[] = []
+  let isThere = true
+  progress.noteBy((text) => isThere && shown.push(text) > 0)
+  progress.note('the gateway ended')
+  isThere = false
+  progress.note('the gateway serves again')
+  t.alike(shown, ['the gateway ended'])
+  t.alike(screen.lines, ['the gateway serves again', ''])
 })

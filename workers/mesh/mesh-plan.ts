@@ -1,0 +1,68 @@
+import { type Environment, workerEnvironment } from '../../helpers/child-environment.js'
+import type { WorkerPlan } from './mesh-worker.js'
+
+/** Settings for the workers of a mesh. */
+export interface PlanSettings {
+  readonly processors: number
+  /** The first of the ports that workers serve metrics on, one each; 0: none do. */
+  readonly metricsPort: number
+  /** The absolute path of a worker's entry. */
+  readonly entry: (role: 'auth' | 'gateway' | 'processor') => string
+  /** What every worker is started with. */
+  readonly flags: readonly string[]
+  /** The environment of the mesh. Each worker gets a part of it. */
+  readonly environment: Environment
+  /** Additional variables for processors. */
+  readonly processorVariables: Readonly<Record<string, string>>
+}
+
+/** A whole mesh: an auth worker, a gateway, and the configured number of processors. */
+export function planOf(settings: PlanSettings): WorkerPlan[] {
+  const { processors, metricsPort, entry, flags, environment, processorVariables } = settings
+  const worker = (name: string, role: 'auth' | 'gateway' | 'processor'): WorkerPlan => ({
+    name,
+    script: entry(role),
+    flags,
+    environment: {
+      ...workerEnvironment(role, environment),
+      ...(role === 'processor' && processorVariables),
+    },
+  })
+  const plan = [
+    worker('auth', 'auth'),
+    worker('gateway', 'gateway'),
+    ...Array.from({ length: processors }, (_, index) =>
+      worker(index === 0 ? 'processor' : `processor-${index + 1}`, 'processor'),
+    ),
+  ]
+  if (metricsPort === 0) return plan
+  // They cannot share the one that the file or the environment names.
+  return plan.map((planned, index) => ({
+    ...planned,
+    flags: [...planned.flags, '--metrics-port', String(metricsPort + index)],
+  }))
+}
+
+/**
+ * Of a plan what does not run yet. One worker of a role is as good as another: those whose names are free
+ * are started.
+ *
+ * @param running the names of the workers that do: `processor-2`
+ */
+export function missingFrom(
+  plan: readonly WorkerPlan[],
+  running: ReadonlySet<string>,
+): WorkerPlan[] {
+  const names = [...running]
+  return [...new Set(plan.map(({ name }) => roleOf(name)))].flatMap((role) => {
+    const wanted = plan.filter(({ name }) => roleOf(name) === role)
+    const there = names.filter((name) => roleOf(name) === role).length
+    const free = wanted.filter(({ name }) => !running.has(name))
+    return free.slice(0, Math.max(0, wanted.length - there))
+  })
+}
+
+/** `processor` of `processor-2`. */
+function roleOf(name: string): string {
+  return name.replace(/-\d+$/, '')
+}
