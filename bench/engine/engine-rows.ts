@@ -9,6 +9,7 @@ import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
 import { answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
+import { takeCycles } from './cycles.js'
 import { DirectLlama } from './direct-llama.js'
 import { LoadCycles } from './load-cycles.js'
 import { residentMebibytes } from './resident-memory.js'
@@ -20,8 +21,8 @@ const FIRST_TOKENS = 40
 const CANCELS = 20
 /** 1,004 tokens of the default model. */
 const LONG_TEXT = 'The quick brown fox jumps over the lazy dog. '.repeat(59)
-/** In each round; `BENCH_CYCLES=200` makes a thousand of the five. */
-const CYCLES = Number(process.env.BENCH_CYCLES ?? 20)
+/** In each round; `STARLING_BENCH_CYCLES=200` makes a thousand of the five. */
+const CYCLES = takeCycles(process.env)
 const NEVER = new AbortController().signal
 
 /** Something that answers: how many tokens a stream of it gives, and no more. */
