@@ -10,6 +10,12 @@ import { streamAnswer } from './stream-answer.js'
 const INPUT = '-'
 
 /**
+ * How long a pipe may bring nothing before a question is asked without it: a program that starts the
+ * command may have left one open that it never writes to.
+ */
+const MAX_SILENCE_MS = 10_000
+
+/**
  * Asks one question and streams the answer. The question is all words together; what is piped into the
  * command follows them after an empty line. Without words, or with `-`, it is the question.
  *
@@ -32,7 +38,8 @@ async function questionOf(words: readonly string[], tools: ClientTools): Promise
   if (!isInputAlone) {
     const text = words.join(' ')
     // Nobody who has typed the question expects to be asked for more.
-    const piped = tools.terminal.isPiped === true ? await inputAfter(text, tools) : ''
+    const piped =
+      tools.terminal.isPiped === true ? await inputAfter(text, tools, MAX_SILENCE_MS) : ''
     return piped === '' ? text : `${text}\n\n${piped}`
   }
   if (words.length === 0 && tools.terminal.isPiped !== true) {
@@ -43,10 +50,14 @@ async function questionOf(words: readonly string[], tools: ClientTools): Promise
   throw new StarlingError('BAD_USAGE', 'Standard input held no text to ask')
 }
 
-async function inputAfter(text: string, tools: ClientTools): Promise<string> {
-  const { host, output, signal, terminal } = tools
+async function inputAfter(
+  text: string,
+  { host, output, signal, terminal }: ClientTools,
+  maxSilenceMs?: number,
+): Promise<string> {
   const input = await readInput(terminal.input, {
     maxBytes: Math.max(0, PROTOCOL_LIMITS.promptBytes - Buffer.byteLength(text)),
+    maxSilenceMs,
     onWaiting: () => output.notice('Reading standard input to its end; Ctrl-D ends it …'),
     clock: host.clock,
     signal,

@@ -5,25 +5,40 @@ import type { TerminalInput } from '../run-client.js'
 /** Somebody who reads from a pipe that nobody writes to is told of it after this time. */
 const PATIENCE_MS = 1_000
 
+/** Why a pipe is read no further that has brought nothing. */
+const SILENT = new Error('Nothing came on standard input')
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Standard input as one text, to its end.
  *
  * @param options.maxBytes more is not read
+ * @param options.maxSilenceMs a pipe that brings nothing for so long counts as empty; left out, it is
+ *   waited for
  * @param options.onWaiting called once when the end is long in coming
  * @throws StarlingError PAYLOAD_TOO_LARGE; INVALID_REQUEST when it is no UTF-8; or the signal's reason
  */
 export async function readInput(
   input: TerminalInput,
-  options: { maxBytes: number; onWaiting: () => void; clock: Clock; signal: AbortSignal },
+  options: {
+    maxBytes: number
+    maxSilenceMs?: number | undefined
+    onWaiting: () => void
+    clock: Clock
+    signal: AbortSignal
+  },
 ): Promise<string> {
-  const { maxBytes, onWaiting, clock, signal } = options
+  const { maxBytes, maxSilenceMs, onWaiting, clock, signal } = options
+  const waiting = clock.schedule(PATIENCE_MS, onWaiting)
+  const silence = new AbortController()
+  const silent =
+    maxSilenceMs === undefined ? null : clock.schedule(maxSilenceMs, () => silence.abort(SILENT))
   const pieces: Buffer[] = []
   let sizeBytes = 0
-  const waiting = clock.schedule(PATIENCE_MS, onWaiting)
   try {
-    for await (const chunk of inputChunks(input, signal)) {
+    for await (const chunk of inputChunks(input, AbortSignal.any([signal, silence.signal]))) {
+      silent?.cancel()
       const bytes = Buffer.from(chunk)
       sizeBytes += bytes.byteLength
       if (sizeBytes > maxBytes) {
@@ -34,8 +49,11 @@ export async function readInput(
       }
       pieces.push(bytes)
     }
+  } catch (error) {
+    if (error !== SILENT) throw error
   } finally {
     waiting.cancel()
+    silent?.cancel()
   }
   try {
     return decoder.decode(Buffer.concat(pieces))

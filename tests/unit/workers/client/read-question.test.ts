@@ -106,6 +106,31 @@ test('should read no more than a prompt may have, and nothing but text', async (
   t.is(Object(await noText).code, 'INVALID_REQUEST')
 })
 
+test('should ask without a pipe that brings nothing, and not without one that is slow', async (t) => {
+  const silent = await scene(t, 'pipe')
+  const asking = silent.ask(['Why?'])
+  await silent.clock.advance(10_000)
+  await asking
+  t.alike(silent.contents(), ['Why?'])
+  const slow = await scene(t, 'pipe')
+  const answered = slow.ask(['Summarise:'])
+  await slow.clock.advance(9_000)
+  slow.type('one ')
+  await settle(20)
+  await slow.clock.advance(60_000)
+  slow.type('two')
+  slow.endInput()
+  await answered
+  t.alike(slow.contents(), ['Summarise:\n\none two'])
+  const dash = await scene(t, 'pipe')
+  const waiting = dash.ask(['-'])
+  await dash.clock.advance(60_000)
+  dash.type('at last')
+  dash.endInput()
+  await waiting
+  t.alike(dash.contents(), ['at last'], 'what is asked for is waited for')
+})
+
 test('should say that it reads when a pipe does not end, and end when it is told to', async (t) => {
   const { ask, clock, notices, end, asked } = await scene(t, 'pipe')
   const asking = rejectionOf(ask(['Summarise:']))
