@@ -18,8 +18,11 @@ export function withGenerationFlags(command: Command): Command {
   return command
     .option('--system <text>', 'how the model is to answer, as a system message')
     .option('--max-tokens <n>', 'the most tokens that an answer may have (default: 512)')
-    .option('--temperature <x>', '0 takes the likeliest words, up to 2 varies them (default: 0)')
-    .option('--seed <n>', 'the same seed gives the same answer again (default: 0)')
+    .option(
+      '--temperature <x>',
+      'from 0, always the likeliest words, to 2 (default: as the model says)',
+    )
+    .option('--seed <n>', 'the same seed gives the same answer again (default: drawn at random)')
 }
 
 /**
