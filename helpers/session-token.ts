@@ -39,7 +39,7 @@ export interface SessionClaims {
   /** Milliseconds since 1970; the token is accepted for the clock allowance longer. */
   readonly expiresAtMs: number
   readonly tokenId: string | undefined
-  /** It is the session of the machine that the mesh began on, proved by the mesh's root key. */
+  /** It is a session of the owner's account, proved with the mesh's root key. */
   readonly isLocal?: true
 }
 

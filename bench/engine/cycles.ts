@@ -1,9 +1,9 @@
 const VARIABLE = 'STARLING_BENCH_CYCLES'
 
 /**
- * How many cycles of load, answer and dispose each round counts, 20 unless the environment says
- * otherwise. The variable is taken out of the environment: what the benchmarks start would refuse it as
- * a setting that does not exist.
+ * How many cycles of load, answer and dispose each round runs: 20, or STARLING_BENCH_CYCLES. The variable
+ * is removed from the environment, because the workers that the benchmarks start would refuse it as an
+ * unknown setting.
  */
 export function takeCycles(environment: NodeJS.ProcessEnv): number {
   const cycles = Number(environment[VARIABLE] ?? 20)

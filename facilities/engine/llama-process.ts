@@ -27,7 +27,7 @@ import { TokenInbox } from './token-inbox.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./llama-child.js', import.meta.url))
 
-/** The child is this worker's own: no other worker is told what its errors name. */
+/** The child belongs to this worker, so paths in its errors must not be sent to other workers. */
 const OWN = { isFromPeer: false }
 
 /** How long the child may take to leave by itself. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-// Kernel locks: they are gone with the process that held them, however it ended.
+// The kernel releases these locks when their process ends, even if it was killed.
 import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import type { Home } from './home.js'
@@ -10,8 +10,8 @@ import { lockFile } from './worker-folder.js'
 const WORKER_FOLDER = /^(?:auth|gateway|processor)(?:-\d+)?$/
 
 /**
- * The names of the workers that run in a home, however they were started: `auth`, `processor-2`. Each
- * holds a lock on its folder.
+ * The names of all workers that run in a home, such as `auth` or `processor-2`. Each worker locks its
+ * folder while it runs.
  */
 export async function runningWorkers(home: Home): Promise<Set<string>> {
   const running = new Set<string>()
@@ -24,8 +24,8 @@ export async function runningWorkers(home: Home): Promise<Set<string>> {
 }
 
 /**
- * The lock of the one mesh that looks after the workers of a home. Whoever cannot have it joins that
- * mesh.
+ * Held by the mesh process that supervises the workers of a home. A second mesh process does not get it
+ * and uses the workers of the first.
  */
 export class MeshLock extends ReadyResource {
   readonly #home: Home
@@ -36,7 +36,7 @@ export class MeshLock extends ReadyResource {
     this.#home = home
   }
 
-  /** Whether it is ours. Valid once ready. */
+  /** Whether this process holds the lock. Valid once ready. */
   get isHeld(): boolean {
     return this.#file !== null
   }
@@ -56,14 +56,14 @@ async function isLocked(path: string): Promise<boolean> {
   try {
     file = await open(path, 'r+')
   } catch (error) {
-    // Nobody has ever run there, or it is somebody else's.
+    // No worker has run there yet, or the folder belongs to another user.
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) return false
     throw error
   }
   try {
     return !tryLock(file.fd)
   } finally {
-    // Gives the lock back, too.
+    // This also releases the lock.
     await file.close()
   }
 }

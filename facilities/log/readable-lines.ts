@@ -15,8 +15,8 @@ const SHOWN_ELSEWHERE = new Set(['level', 'time', 'pid', 'hostname', 'name', 'ms
 
 /**
  * Turns pino's JSON lines into `2026-01-01T12:00:01.250Z gateway info  listening {"port":1}`, in UTC
- * (ISO 8601). One event is one line, and what follows it, such as a stack, is indented: whatever a peer
- * put into a name or a message cannot pass for a line of its own.
+ * (ISO 8601). An event is one line. Further lines, such as a stack, are indented, so that text from a
+ * peer cannot look like a log line.
  */
 export class ReadableLines implements DestinationStream {
   readonly #output: DestinationStream
@@ -30,7 +30,7 @@ export class ReadableLines implements DestinationStream {
   }
 }
 
-/** Passes pino's JSON lines on with escapes in place of what a terminal acts on. */
+/** Writes pino's JSON lines with control characters escaped. */
 export class SafeJsonLines implements DestinationStream {
   readonly #output: DestinationStream
 

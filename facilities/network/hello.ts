@@ -29,7 +29,7 @@ const PROTOCOL = 'starling/hello'
 /** The peer chooses part of the message: at six bytes a character in JSON, it still fits a hello. */
 const REFUSAL_CHARACTERS = 512
 
-/** What a hello can be refused with. Another code says nothing that a worker could act on. */
+/** The codes that a hello can be refused with. Any other code becomes HELLO_FAILED. */
 const REFUSAL_CODES: readonly ErrorCode[] = [
   'INVALID_REQUEST',
   'PAYLOAD_TOO_LARGE',
@@ -76,8 +76,9 @@ export interface HelloOptions {
  * before ours is there would be rejected.
  *
  * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
- *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left, took too long or gave a
- *   code that no hello is refused with; what `admit` threw; or what the other end refused us with
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left, took too long or
+ *   refused with a code that a hello does not have; what `admit` threw; or the code that the other end
+ *   refused us with
  */
 export function exchangeHello(
   mux: Protomux,

@@ -154,11 +154,12 @@ export class MeshNode extends ReadyResource {
       isRefused = true
     }
     const unverified = this.#unverified.add(sourceOf(stream), () => {
-      refuse(new StarlingError('OVERLOADED', 'It had proved nothing and made room for another'))
+      const message = 'The connection was closed before its hello, to make room for another'
+      refuse(new StarlingError('OVERLOADED', message))
       stream.destroy()
     })
     if (unverified === undefined) {
-      refuse(new StarlingError('OVERLOADED', 'Too many connections wait for their hello'))
+      refuse(new StarlingError('OVERLOADED', 'Too many connections are waiting for their hello'))
       stream.destroy()
       return
     }

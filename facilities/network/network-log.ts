@@ -60,7 +60,7 @@ export class NetworkLog implements NetworkObserver {
     this.#log.warn({ drainTimeoutMs }, 'left before all work was done')
   }
 
-  /** Writes what has been counted and not been written yet. */
+  /** Writes the number of refusals that have not been logged yet. */
   close(): void {
     this.#refusals.close()
   }

@@ -2,16 +2,16 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import type { Log } from '../log/log.js'
 
-/** How long refusals are counted together, from the first of them. */
+/** Refusals are counted in windows of this length, each starting with its first refusal. */
 const REFUSAL_WINDOW_MS = 60_000
 
-/** Refusals that have a log line of their own in each window; all others share one. */
+/** How many refusals in each window get a log line of their own. */
 const MAX_LISTED_REFUSALS = 5
 
 /**
- * Writes down who was refused. Whoever reaches the port can be refused thousands of times a second, so
- * only the first few of each minute have a line of their own; the number of the others, by error code,
- * is written when the minute ends.
+ * Logs refused connections. Strangers can cause thousands of refusals a second, so only the first few in
+ * each minute get a log line of their own. The others are counted by error code, and the counts are
+ * logged when the minute ends.
  */
 export class RefusalLog {
   readonly #log: Log
@@ -25,7 +25,7 @@ export class RefusalLog {
     this.#clock = clock
   }
 
-  /** @param from a part of the public key, as it stands in the log */
+  /** @param from the first characters of the public key */
   note(err: unknown, from: string | undefined): void {
     this.#windowEnd ??= this.#clock.schedule(REFUSAL_WINDOW_MS, () => this.#endWindow())
     if (this.#listed < MAX_LISTED_REFUSALS) {
@@ -37,7 +37,7 @@ export class RefusalLog {
     this.#unlisted.set(code, (this.#unlisted.get(code) ?? 0) + 1)
   }
 
-  /** Writes what has not been written yet. Another refusal begins anew. */
+  /** Logs the counts of the current window. A later refusal starts a new one. */
   close(): void {
     this.#windowEnd?.cancel()
     this.#endWindow()

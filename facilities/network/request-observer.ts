@@ -29,7 +29,7 @@ export interface EndedRequest {
   readonly chunks: number
   /** From its arrival to its first chunk, in milliseconds; undefined when there was none. */
   readonly firstChunkMs: number | undefined
-  /** Why it failed, where the caller was told less because the message names things of this machine. */
+  /** The error message, if the caller got a shorter one because it contains paths or addresses. */
   readonly reason?: string
 }
 
@@ -115,8 +115,8 @@ export class ObservedRequest {
 }
 
 /**
- * Whether the caller is told less of a failure than its operator needs. What is the caller's own fault
- * may quote the request, which belongs into no log.
+ * Whether the message that the caller gets lacks details that the operator needs. Errors that the caller
+ * caused are excluded: their messages may quote the request, which must not be logged.
  */
 function isForOperator(error: StarlingError): boolean {
   const { httpStatus } = ERROR_CODES[error.code]

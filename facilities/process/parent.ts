@@ -17,16 +17,16 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
 
 export type ParentMessage = z.infer<typeof parentMessageSchema>
 
-/** What the process that started a client tells it. */
+/** What the parent process of a client sends to it. */
 const childMessageSchema = z.strictObject({
-  /** Something that a person may want to know. */
+  /** A notice for the user. */
   kind: z.literal('notice'),
   text: z.string().max(2000),
 })
 
 export type ChildMessage = z.infer<typeof childMessageSchema>
 
-/** Calls `onNotice` with what the parent wants people to know, if it opened a channel. */
+/** Calls `onNotice` with each notice that the parent process sends, if there is a channel to it. */
 export function onParentNotice(onNotice: (text: string) => void): void {
   if (process.send === undefined) return
   process.on('message', (raw) => {

@@ -7,8 +7,8 @@ import { protectProcess } from './protect-process.js'
 import { ResourceStack } from './resource-stack.js'
 
 /**
- * Exit codes of every command. `unread`: whoever read the output has left; shells show the same of a
- * command that SIGPIPE ended.
+ * Exit codes of every command. `unread`: the reader of the output has closed the pipe. It is the code that
+ * shells report for a command that was ended by SIGPIPE.
  */
 export const EXIT_CODES = { done: 0, failed: 1, badUsage: 2, unread: 141 } as const
 
@@ -76,7 +76,7 @@ export function describeFailure(error: StarlingError, home: string): string {
   return `${safeLine(error.message)} (${error.code})\n  ${safeLine(advice)}`
 }
 
-/** A failure that nobody expected, with its place in the code. Safe to be written to a terminal. */
+/** An unexpected error with its stack. Safe to be written to a terminal. */
 export function describeBug(error: unknown): string {
   return safeText(String(error instanceof Error ? error.stack : error))
 }

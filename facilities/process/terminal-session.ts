@@ -1,16 +1,16 @@
 import type { Clock, Timer } from '../clock/clock.js'
 
-/** DEC private mode 2004: the terminal marks what is pasted. */
+/** Bracketed paste mode (DEC private mode 2004): the terminal marks the start and end of a paste. */
 const BEGIN_PASTE_MODE = '\u001b[?2004h'
 export const END_PASTE_MODE = '\u001b[?2004l'
 
 /**
- * How long a job that asked to be stopped may run on. The kernel stops none that nobody could continue:
- * one without a shell.
+ * If the process still runs after this time, it was not stopped: the kernel ignores SIGTSTP for orphaned
+ * process groups.
  */
 const STOP_TIMEOUT_MS = 200
 
-/** The part of this process that a session needs. */
+/** The part of `process` that a session uses. */
 export interface SignalledProcess {
   readonly pid: number
   on(event: string, listener: () => void): unknown
@@ -19,8 +19,8 @@ export interface SignalledProcess {
 }
 
 /**
- * What a program that reads keys changes about its terminal, and how it takes that back whenever it
- * leaves the terminal to somebody else: when it ends, however it does, and while it is stopped.
+ * The terminal settings of an interactive program: raw mode and bracketed paste mode. They are reset when
+ * the program exits for any reason and while it is stopped, and set again when it continues.
  */
 export class TerminalSession {
   readonly #screen: NodeJS.WritableStream
@@ -33,9 +33,9 @@ export class TerminalSession {
   #stopping: Timer | null = null
 
   /**
-   * @param options.setRawMode whether keys are handed over one by one, Ctrl-C and Ctrl-Z among them
-   * @param options.onContinued the terminal is ours again, and shows something else
-   * @param options.marksPastes false for a terminal that does not know of it
+   * @param options.setRawMode turns the raw mode of the terminal on or off
+   * @param options.onContinued called when the program continues after a stop, to draw its prompt again
+   * @param options.marksPastes whether to use bracketed paste mode. Default: true
    */
   constructor(options: {
     screen: NodeJS.WritableStream
@@ -53,7 +53,7 @@ export class TerminalSession {
     this.#marksPastes = options.marksPastes ?? true
   }
 
-  /** Takes the terminal. */
+  /** Turns bracketed paste mode on and handles signals. Raw mode is turned on by readline. */
   open(): void {
     this.#isOpen = true
     this.#markPastes(BEGIN_PASTE_MODE)
@@ -62,7 +62,7 @@ export class TerminalSession {
     this.#process.on('SIGCONT', this.#goOn)
   }
 
-  /** Gives it back. */
+  /** Resets the terminal. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
@@ -74,8 +74,8 @@ export class TerminalSession {
   }
 
   /**
-   * Does what the terminal itself does at Ctrl-Z while nobody reads its keys: stops all processes of
-   * the job, so that its shell comes back.
+   * Stops all processes of the job, as the terminal does when Ctrl-Z is typed outside of raw mode. The
+   * shell then takes over.
    */
   stopJob(): void {
     this.#stop(0)
@@ -83,12 +83,12 @@ export class TerminalSession {
 
   readonly #stopAlone = (): void => this.#stop(this.#process.pid)
 
-  /** @param pid as for kill(2): 0 is every process of the job */
+  /** @param pid as for kill(2): 0 stands for all processes of the job */
   #stop(pid: number): void {
     if (this.#stopping !== null) return
-    // First of all: a process in the background may not change the terminal any more.
+    // Before the signal: a background process cannot change the settings of the terminal.
     this.#leave()
-    // Without a listener the signal stops this process.
+    // Without a listener the signal has its default effect.
     this.#process.off('SIGTSTP', this.#stopAlone)
     this.#stopping = this.#clock.schedule(STOP_TIMEOUT_MS, this.#goOn)
     this.#process.kill(pid, 'SIGTSTP')

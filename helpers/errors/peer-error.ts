@@ -30,8 +30,8 @@ export function publicMessage(code: ErrorCode, message: string): string {
 }
 
 /**
- * A failure as it crosses to another worker: see {@link toWireError}, and nothing of this machine,
- * neither its paths nor the addresses of the servers that it uses.
+ * An error as it is sent to another worker: as {@link toWireError}, without paths of this machine and
+ * addresses of servers that it uses.
  */
 export function toPeerError(error: unknown, requestId?: string): WireError {
   const wire = toWireError(error, requestId)

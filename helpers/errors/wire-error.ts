@@ -34,8 +34,10 @@ export function toWireError(error: unknown, requestId?: string): WireError {
 }
 
 /**
- * The error that a peer told of, or a process of this worker. A code that this version does not know
- * becomes INTERNAL.
+ * The error that another worker sent, or a child process of this one. A code that this version does not
+ * know becomes INTERNAL.
+ *
+ * @param options.isFromPeer false for an error of a child process
  */
 export function fromWireError(
   wire: WireError,

@@ -5,10 +5,10 @@ import { isSignedBy, sign } from './signature.js'
 const PURPOSE = 'starling/local-account/1'
 
 /**
- * Proves that an account is the machine's own: only whoever holds the mesh's root key, which never
- * leaves its home, can make it. Worth nothing with another address or another password.
+ * Proves that an account belongs to the owner of the mesh. Only a process with access to the mesh's root
+ * key, which never leaves its home, can create the proof. It is valid for this address and password only.
  *
- * @returns base64
+ * @returns the signature, base64
  */
 export function proveLocalAccount(root: KeyPair, account: AccountCredential): string {
   return Buffer.from(sign(PURPOSE, statement(account), root.secretKey)).toString('base64')

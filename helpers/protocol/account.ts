@@ -19,9 +19,9 @@ export const accountCredentialSchema = z.strictObject({
   password: passwordSchema,
 })
 
-/** What a session is opened with. */
+/** The request that opens a session. */
 export const loginSchema = accountCredentialSchema.extend({
-  /** That the account is the machine's own: see local-account-proof.ts. */
+  /** Proves that the account belongs to the owner of the mesh: see local-account-proof.ts. */
   localProof: z.base64().max(128).optional(),
 })
 

@@ -4,20 +4,20 @@ import { fromWireError, type WireError } from '../errors/wire-error.js'
 import type { Role } from '../identity/roles.js'
 import { type AnyStreamMethod, type AnyUnaryMethod, answererOf } from './method.js'
 
-/** Any worker can fail with it. */
+/** Any worker can answer with this code. */
 const ALL: readonly Role[] = ['auth', 'gateway', 'processor']
-/** A processor, and a gateway that relays its answer. */
+/** Processors, and gateways that relay their answers. */
 const PROCESSOR: readonly Role[] = ['processor', 'gateway']
-/** An auth worker, and a gateway that relays its answer. */
+/** Auth workers, and gateways that relay their answers. */
 const AUTH: readonly Role[] = ['auth', 'gateway']
 const GATEWAY: readonly Role[] = ['gateway']
-/** No request is answered with it: it belongs to the hello, or to this process alone. */
+/** Not an answer to a request: the code is used in the hello, or within one process only. */
 const NOBODY: readonly Role[] = []
 
 /**
- * Which workers can fail with which error when they answer a request. Callers act on codes: a client
- * opens a new session at INVALID_CREDENTIAL, and tells its user what to do. So a code that its worker
- * has nothing to do with is not believed.
+ * Which roles can answer a request with which code. Callers act on codes: on INVALID_CREDENTIAL a client
+ * opens a new session and may ask its user to log in. So a code is only accepted from workers whose role
+ * can cause it.
  */
 const ANSWERED_BY = {
   INVALID_REQUEST: ALL,
@@ -47,7 +47,7 @@ const ANSWERED_BY = {
   DRAINING: ALL,
   DEADLINE_EXCEEDED: ALL,
   READER_STALLED: PROCESSOR,
-  // Whoever ended the request knows of it without being told.
+  // The caller itself cancels requests and needs no answer.
   CANCELLED: NOBODY,
   MODEL_NOT_FOUND: PROCESSOR,
   MODEL_INVALID: PROCESSOR,
@@ -76,7 +76,7 @@ const ANSWERED_BY = {
 /**
  * The error that a method was answered with.
  *
- * @returns what the peer told of; PROTOCOL_VIOLATION when its role cannot fail with that code
+ * @returns the error as it was sent; PROTOCOL_VIOLATION if the role of the worker cannot cause its code
  */
 export function answeredError(
   method: AnyUnaryMethod | AnyStreamMethod,
@@ -86,11 +86,11 @@ export function answeredError(
   if (!isErrorCode(wire.code) || canFailWith(answerer, wire.code)) return fromWireError(wire)
   return new StarlingError(
     'PROTOCOL_VIOLATION',
-    `${method.name} was answered with ${wire.code}, which no ${answerer} can fail with`,
+    `${method.name} was answered with ${wire.code}, a code that the role ${answerer} cannot cause`,
   )
 }
 
-/** What every worker answers, whatever its role, can fail with what all of them can fail with. */
+/** Methods that all workers answer are limited to the codes that all roles can cause. */
 function canFailWith(answerer: string, code: ErrorCode): boolean {
   const roles: readonly Role[] = ANSWERED_BY[code]
   return answerer === 'worker' ? roles === ALL : roles.some((role) => role === answerer)

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 
-/** Of what a peer wrote, in a message that is logged and sent back. */
+/** How much of a peer's text an error message quotes: it is logged and sent back. */
 const QUOTED_CHARACTERS = 300
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

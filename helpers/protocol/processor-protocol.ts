@@ -24,7 +24,7 @@ export const modelDetailsSchema = z.strictObject({
   contextTokens: z.number().int().positive().optional(),
   /** SPDX identifier, or what the model's makers call it. */
   licence: z.string().max(200).optional(),
-  /** Where it came from: a package or a hub; never a path, nor a server of its own. */
+  /** The package or hub that it came from. Left out for paths and other addresses. */
   source: z.string().max(1024).optional(),
   /** What its answers are for: asked for a conversation, only `chat` models answer. */
   purpose: z.enum(['chat', 'embedding']).optional(),

@@ -1,23 +1,22 @@
 const QUOTES = '"""'
 
 /**
- * Puts prompts of several lines together at a terminal, where each line comes by itself. A line that
- * ends with a backslash goes on in the next one; what begins with `"""` goes on until a line ends with
- * it; a line that was pasted goes on whatever it holds.
+ * Joins the lines that are entered at a terminal into prompts. A prompt continues on the next line after
+ * a backslash, until the closing quotes if it starts with `"""`, and after each pasted line.
  */
 export class PromptLines {
   #lines: string[] = []
   #isQuoted = false
 
-  /** Whether no line waits for the next one. */
+  /** Whether no prompt has been started. */
   get isEmpty(): boolean {
     return this.#lines.length === 0
   }
 
   /**
-   * A line that was typed, or completed by hand.
+   * Adds a line that was entered.
    *
-   * @returns the whole prompt, when it ends here
+   * @returns the prompt, if it is complete
    */
   push(line: string): string | undefined {
     if (this.isEmpty) this.#isQuoted = line.startsWith(QUOTES)
@@ -26,17 +25,17 @@ export class PromptLines {
   }
 
   /**
-   * A line that was pasted, and another one follows.
+   * Adds a pasted line that is followed by another one.
    *
-   * @param typed what was typed before it in the same line
+   * @param typed the part of the line that was typed before the paste
    */
   paste(line: string, typed: string): void {
-    // A file that begins with quotes is not to be waited for.
+    // Quotes in a pasted file are content.
     if (this.isEmpty) this.#isQuoted = typed.startsWith(QUOTES)
     this.#lines.push(line)
   }
 
-  /** Forgets the lines that wait. */
+  /** Discards the lines of an unfinished prompt. */
   clear(): void {
     this.#lines = []
     this.#isQuoted = false

@@ -1,16 +1,16 @@
 /**
- * Format characters (Unicode category Cf) that are visible: signs that stand before Arabic, Syriac and
- * Kaithi numbers.
+ * The visible characters of the Unicode category Cf (format): signs before Arabic, Syriac and Kaithi
+ * numbers.
  */
 const VISIBLE_FORMATS = '\\u0600-\\u0605\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u{110bd}\\u{110cd}'
 
 /**
- * Format characters that prose needs: soft hyphens, breaks between words of Khmer and Thai, joiners
- * in emoji and Persian, and the direction of single characters in Arabic and Hebrew.
+ * Format characters that are used in prose: soft hyphens, word boundaries in Khmer and Thai, joiners in
+ * emoji and Persian, and direction marks in Arabic and Hebrew.
  */
 const PROSE_FORMATS = '\\u00ad\\u061c\\u200b-\\u200f\\u2060'
 
-/** Control characters, lone surrogates, and the separators that some programs end a line at. */
+/** Control characters, lone surrogates, and the line and paragraph separators. */
 const CONTROLS = '\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}'
 
 const UNSAFE_IN_LINE = new RegExp(`[${CONTROLS}]|(?![${VISIBLE_FORMATS}])\\p{Cf}`, 'gu')
@@ -23,41 +23,41 @@ const UNSAFE_IN_TEXT = new RegExp(
 const NAMED_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /**
- * A text as one line that can be written to a terminal or a log, whoever chose its characters: what
- * would end the line, move the cursor, change a setting of the terminal, reorder the characters around
- * it or not be seen stands as an escape such as `\n`, `\x1b` or `\u{202e}`.
+ * Makes any text safe to be written to a terminal or a log, as one line. Line ends, control characters,
+ * bidirectional overrides, invisible characters and lone surrogates are replaced by escapes such as `\n`,
+ * `\x1b` or `\u{202e}`, or by U+FFFD.
  */
 export function safeLine(text: string): string {
   return text.replace(UNSAFE_IN_LINE, escaped)
 }
 
 /**
- * The same for a text of several lines, such as an answer: line ends and tabs stay, CRLF becomes LF,
- * and so do the format characters that prose needs.
+ * The same for text of several lines, such as an answer. Line ends, tabs and the format characters of
+ * prose are kept. CRLF becomes LF.
  */
 export function safeText(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE_IN_TEXT, escaped)
 }
 
 /**
- * A value as one line of JSON that can be written to a terminal: it parses to the same value as
- * `JSON.stringify` would give, which leaves C1 controls and bidirectional overrides as they are.
+ * A value as one line of JSON that is safe to be written to a terminal. Unlike the output of
+ * `JSON.stringify`, it has C1 controls and bidirectional overrides escaped. It parses to the same value.
  */
 export function safeJson(value: unknown): string {
   return safeJsonLine(JSON.stringify(value))
 }
 
-/** A line of JSON, without its line end, as {@link safeJson} writes it. */
+/** The same for a line of JSON without its line end. */
 export function safeJsonLine(json: string): string {
   return json.replace(UNSAFE_IN_LINE, escapedInJson)
 }
 
-/** {@link safeText} for a text that arrives in pieces, wherever it is cut. */
+/** {@link safeText} for text that arrives in pieces. */
 export class SafeTextPieces {
-  /** What the next piece decides on: a CR, or the first half of a surrogate pair. */
+  /** A CR or a high surrogate at the end of the last piece: the next piece completes it. */
   #held = ''
 
-  /** What can be written now that this piece is there. */
+  /** Adds a piece. @returns the text that can be written now */
   push(piece: string): string {
     const text = this.#held + piece
     const isUndecided = /[\r\ud800-\udbff]$/.test(text)
@@ -65,7 +65,7 @@ export class SafeTextPieces {
     return safeText(isUndecided ? text.slice(0, -1) : text)
   }
 
-  /** What is left when no piece follows. Begins anew. */
+  /** Ends the text. @returns the rest of it */
   end(): string {
     const rest = safeText(this.#held)
     this.#held = ''
@@ -82,7 +82,7 @@ function escaped(character: string): string {
   return code <= 0xff ? `\\x${digits.padStart(2, '0')}` : `\\u{${digits}}`
 }
 
-/** JSON knows escapes of UTF-16 code units alone (RFC 8259, section 7). */
+/** JSON escapes are UTF-16 code units (RFC 8259, section 7). */
 function escapedInJson(character: string): string {
   return Array.from({ length: character.length }, (_, index) => {
     const digits = character.charCodeAt(index).toString(16)

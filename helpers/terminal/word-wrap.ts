@@ -1,44 +1,44 @@
-// How wide a terminal shows a text is a table of Unicode that grows every year.
+// The widths of characters come from Unicode tables that change every year.
 import stringWidth from 'string-width'
 
-/** A longer word is written before it has ended: addresses and the like. In columns. */
+/** A longer word, such as a URL, is written before its end is known. In columns. */
 const MAX_HELD_COLUMNS = 40
 
-/** On a narrower terminal nothing is gained by keeping words whole. */
+/** On a narrower terminal lines are not wrapped by words. */
 const MIN_COLUMNS = 10
 
 const TAB_COLUMNS = 8
 
-/** A line end, blanks where a line may be broken, or anything else. */
+/** A line end, blanks, or other characters. */
 const RUNS = /\n|[ \t\u200b]+|[^\n \t\u200b]+/g
 
-/** Punctuation of Chinese and Japanese that no line begins with. */
+/** Chinese and Japanese punctuation that must not start a line. */
 const CLOSING = /^[、。，．！？：；）」』】〉》〕…ー々]/
 
 const graphemes = new Intl.Segmenter()
 
 /**
- * Breaks the lines of a text that arrives in pieces between its words, as the terminal is wide: the
- * terminal itself would break them anywhere. A word is held back until it ends. Between the wide
- * characters of Chinese, Japanese and Korean a line may be broken, too. Line ends and indentation stay.
+ * Wraps text that arrives in pieces at the width of the terminal, between words. A word is held back until
+ * its end is known. Lines may also be wrapped between wide characters, as in Chinese, Japanese and Korean.
+ * Line ends and indentation are kept.
  */
 export class WordWrap {
   readonly #columns: () => number | undefined
-  /** Columns that the last line has. */
+  /** The width of the current line. */
   #column = 0
-  /** Blanks after the last word: they are written with the next one, or a line end in their place. */
+  /** Blanks after the last word. They are written before the next one, or replaced by a line end. */
   #gap = ''
-  /** A word that may go on. */
+  /** A word whose end is not known yet. */
   #word = ''
-  /** A word was written before its end: the rest of it follows at once. */
+  /** Whether a long word was written before its end. Its rest is not held back. */
   #isWithinWord = false
 
-  /** @param columns how wide the terminal is at the moment; undefined or 0 when that is not known */
+  /** @param columns the current width of the terminal; undefined or 0 if it is not known */
   constructor(columns: () => number | undefined) {
     this.#columns = columns
   }
 
-  /** What can be written now that this piece is there. */
+  /** Adds a piece. @returns the text that can be written now */
   push(piece: string): string {
     const columns = this.#columns() ?? 0
     if (columns < MIN_COLUMNS) return this.#unwrapped(piece)
@@ -57,7 +57,7 @@ export class WordWrap {
     return written
   }
 
-  /** What is left when no piece follows. The next one begins a line. */
+  /** Ends the text. @returns the rest of it */
   end(): string {
     const columns = this.#columns() ?? 0
     const rest =
@@ -80,7 +80,7 @@ export class WordWrap {
     this.#gap = ''
   }
 
-  /** More of a word: all but its last part can be placed, and that too when it gets too long. */
+  /** Adds characters to the current word. Places all but its last part, and that too if it is long. */
   #goOn(run: string, columns: number): string {
     if (this.#isWithinWord) return this.#write(run, columns)
     const parts = unbreakableParts(this.#word + run)
@@ -102,7 +102,7 @@ export class WordWrap {
     return word === '' ? '' : this.#place(word, columns)
   }
 
-  /** Writes a part whole: in this line if it has room, otherwise in the next. */
+  /** Writes a part on the current line if it fits, otherwise on the next one. */
   #place(part: string, columns: number): string {
     const gapEnd = columnAfter(this.#gap, this.#column)
     const isTooLong = this.#column > 0 && gapEnd + stringWidth(part) > columns
@@ -112,14 +112,14 @@ export class WordWrap {
     return before + this.#write(part, columns)
   }
 
-  /** Writes what may be longer than a line: the terminal breaks it. */
+  /** Writes text that may be longer than a line. The terminal wraps it. */
   #write(text: string, columns: number): string {
     const column = this.#column + stringWidth(text)
     this.#column = column <= columns ? column : ((column - 1) % columns) + 1
     return text
   }
 
-  /** The blanks at the end of a line, unless they alone would begin another one. */
+  /** The blanks at the end of a line, if they fit on it. */
   #fittingGap(columns: number): string {
     const gapEnd = columnAfter(this.#gap, this.#column)
     const gap = gapEnd <= columns ? this.#gap : ''
@@ -129,7 +129,7 @@ export class WordWrap {
   }
 }
 
-/** The column that blanks lead to. */
+/** The column after some blanks. */
 function columnAfter(blanks: string, column: number): number {
   let end = column
   for (const blank of blanks) {
@@ -139,7 +139,7 @@ function columnAfter(blanks: string, column: number): number {
   return end
 }
 
-/** A word cut where a line may be broken within it: before and after wide characters. */
+/** Splits a word where a line may be wrapped: before and after wide characters. */
 function unbreakableParts(word: string): string[] {
   const parts: string[] = []
   let isAfterWide = true

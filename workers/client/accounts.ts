@@ -9,7 +9,7 @@ import type { GatewayAccess } from './gateway-access.js'
 /** A session with less time than this left is renewed before it is used. */
 const LEAST_REMAINING_MS = 5_000
 
-/** Proves by the mesh's root key that an account is the one of this home. @returns base64 */
+/** Signs the local account with the mesh's root key. @returns base64 */
 export type ProveLocal = (account: AccountCredential) => Promise<string>
 
 /** Registers, logs in, and has the credential that a request needs. */
@@ -22,7 +22,7 @@ export class ClientAccounts {
 
   /**
    * @param options.waitMs how long a login with the local account may wait for its turn
-   * @param options.proveLocal left out: nothing is proved of the local account
+   * @param options.proveLocal without it the local account is treated like any other
    */
   constructor(options: {
     gateway: GatewayAccess

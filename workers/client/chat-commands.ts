@@ -9,7 +9,7 @@ import type { ClientTools } from './run-client.js'
 export interface Conversation {
   /** Undefined leaves the choice to the mesh. */
   model: string | undefined
-  /** How the model is to answer: it stands before all messages. */
+  /** The system message of each conversation. */
   readonly system: string | undefined
   readonly options: GenerationOptionsInput | undefined
   messages: ChatMessage[]
@@ -69,7 +69,7 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   },
 }
 
-/** Whether a prompt is meant as a command: several lines never are. */
+/** Whether a prompt is a command. Prompts of several lines are not. */
 export function isChatCommand(prompt: string): boolean {
   return prompt.startsWith('/') && !prompt.includes('\n')
 }

@@ -13,7 +13,7 @@ export class ChatInput {
   /**
    * @param options.history what was typed before, the oldest first
    * @param options.onInterrupt Ctrl-C was typed
-   * @param options.onRefused what was pasted cannot be taken
+   * @param options.onRefused called when a paste is too long
    */
   constructor(options: {
     terminal: Terminal
@@ -49,12 +49,12 @@ export class ChatInput {
     this.#typed?.interrupt()
   }
 
-  /** Forgets the prompts that were typed ahead. @returns how many */
+  /** Discards the prompts that were typed ahead. @returns how many */
   dropWaiting(): number {
     return this.#typed?.dropWaiting() ?? 0
   }
 
-  /** Writes something beside the prompt, where one is shown. */
+  /** Calls `write` so that its output appears above the prompt, if one is shown. */
   writeAside(write: () => void): void {
     if (this.#typed === null) write()
     else this.#typed.writeAside(write)

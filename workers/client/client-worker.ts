@@ -23,7 +23,7 @@ export class ClientWorker {
     waitMs: number
     /** Called once for each new reason to wait. */
     onWaiting: (reason: StarlingError) => void
-    /** Left out: the local account is one like all others. */
+    /** Without it the local account is treated like any other. */
     proveLocal?: ProveLocal
     clock: Clock
     random: Random

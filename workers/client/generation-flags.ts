@@ -5,7 +5,7 @@ import {
   generationOptionsSchema,
 } from '../../helpers/protocol/generation.js'
 
-/** The flags that say how an answer is made, as they are parsed. */
+/** The flags for generation options, as they are parsed. */
 export interface GenerationFlags {
   readonly system?: string
   readonly maxTokens?: string
@@ -13,20 +13,17 @@ export interface GenerationFlags {
   readonly seed?: string
 }
 
-/** Adds the flags that say how an answer is made. */
+/** Adds the flags for generation options. */
 export function withGenerationFlags(command: Command): Command {
   return command
-    .option('--system <text>', 'how the model is to answer, as a system message')
-    .option('--max-tokens <n>', 'the most tokens that an answer may have (default: 512)')
-    .option(
-      '--temperature <x>',
-      'from 0, always the likeliest words, to 2 (default: as the model says)',
-    )
-    .option('--seed <n>', 'the same seed gives the same answer again (default: drawn at random)')
+    .option('--system <text>', 'a system message: how the model should answer')
+    .option('--max-tokens <n>', 'the maximum length of the answer in tokens (default: 512)')
+    .option('--temperature <x>', '0 (always the likeliest token) to 2 (default: that of the model)')
+    .option('--seed <n>', 'the same seed gives the same answer again (default: random)')
 }
 
 /**
- * The generation options that flags set; the protocol says which values there are.
+ * The generation options that were set by flags, validated by the schema of the protocol.
  *
  * @throws StarlingError BAD_USAGE, naming the flag
  */
@@ -46,7 +43,7 @@ export function generationOptions(flags: GenerationFlags): GenerationOptionsInpu
   )
 }
 
-/** A number as people write one; anything else stays a text, which no option takes. */
+/** A decimal number. Other text is kept as it is, and the schema refuses it. */
 function numberIn(text: string): number | string {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
 }

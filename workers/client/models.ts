@@ -14,7 +14,7 @@ export async function models({ client, output, signal }: ClientTools): Promise<u
   )
 }
 
-/** A model on one line, whatever its processor says of it. */
+/** Describes a model on one line. */
 export function describeModel(model: ServedModel): string {
   const { name, processors, slots, contextTokens, sizeBytes, loaded } = model
   const parts = [

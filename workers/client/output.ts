@@ -15,9 +15,8 @@ import { WordWrap } from '../../helpers/terminal/word-wrap.js'
 import { OutputBuffer } from './output-buffer.js'
 
 /**
- * Where a command writes its result: for people, or with --json one object a line. Much of it was
- * chosen by somebody else, so people get it with escapes in place of what a terminal acts on; what a
- * program parses is exactly what came.
+ * Where a command writes its result: as text, or with --json as one object a line. Control characters in
+ * the text are escaped. The JSON parses to exactly the values that were received.
  */
 export class Output {
   readonly json: boolean
@@ -38,7 +37,7 @@ export class Output {
    * @param options.notices waiting and failures: never mixed into the result
    * @param options.isTerminal whether somebody looks at the result; false when left out
    * @param options.isColored whether that terminal shows some text dimmer than other
-   * @param options.columns how wide that terminal is at the moment: answers are broken between words
+   * @param options.columns the current width of that terminal, for wrapping answers
    */
   constructor(options: {
     json: boolean
@@ -60,8 +59,8 @@ export class Output {
   }
 
   /**
-   * A result: `fields` for programs, `text` and a line end for people. The text may have several
-   * lines: what comes from a peer belongs through `safeLine` first, or it could add some.
+   * A result: `fields` for programs, `text` and a line end for people. The text may have several lines;
+   * apply `safeLine` to parts of it that come from a peer.
    */
   line(text: string, fields: Record<string, unknown>): void {
     const line = this.json ? safeJson(fields) : `${this.#heldBack()}${safeText(text)}`
@@ -87,8 +86,8 @@ export class Output {
   }
 
   /**
-   * From now on everything but answers is written by `writeAside`, which knows whether somebody types at
-   * the same terminal.
+   * From now on `writeAside` is used to write everything but answers, so that the prompt of a chat can be
+   * shown again below it.
    */
   besideAPrompt(writeAside: (write: () => void) => void): void {
     this.#writeAside = writeAside
@@ -111,13 +110,13 @@ export class Output {
   }
 
   /**
-   * An answer was ended by whoever asked for it.
+   * The user ended an answer.
    *
-   * @param dropped prompts that waited for it and are not asked any more
+   * @param dropped how many waiting prompts were discarded with it
    */
   cancelled(dropped = 0): void {
     this.#endLine()
-    const also = dropped === 0 ? '' : `, and ${dropped} more not asked`
+    const also = dropped === 0 ? '' : `, waiting prompts discarded: ${dropped}`
     if (this.json) this.line('', { type: 'cancelled' })
     else this.detail(`ended${also}`)
   }
@@ -147,7 +146,7 @@ export class Output {
     this.#isMidLine = false
   }
 
-  /** What of an answer waits for the next piece, which does not come. */
+  /** The end of an answer that was held back. */
   #heldBack(): string {
     return this.#wrap.push(this.#pieces.end()) + this.#wrap.end()
   }

@@ -6,18 +6,18 @@ import { readInput } from './input/read-input.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
-/** Stands for standard input. */
+/** The argument that stands for standard input. */
 const INPUT = '-'
 
 /**
- * How long a pipe may bring nothing before a question is asked without it: a program that starts the
- * command may have left one open that it never writes to.
+ * How long to wait for the first byte of a pipe before the question is asked without it. Some programs
+ * start commands with an open pipe that they never write to.
  */
 const MAX_SILENCE_MS = 10_000
 
 /**
- * Asks one question and streams the answer. The question is all words together; what is piped into the
- * command follows them after an empty line. Without words, or with `-`, it is the question.
+ * Asks one question and streams the answer. The question consists of all words, followed by an empty line
+ * and the piped input, if there is any. Without words, or with `-`, it is the standard input.
  *
  * @throws StarlingError BAD_USAGE when there is no question; as readInput and streamAnswer
  */
@@ -37,17 +37,20 @@ async function questionOf(words: readonly string[], tools: ClientTools): Promise
   const isInputAlone = words.length === 0 || (words.length === 1 && words[0] === INPUT)
   if (!isInputAlone) {
     const text = words.join(' ')
-    // Nobody who has typed the question expects to be asked for more.
+    // Standard input that is a terminal is not read.
     const piped =
       tools.terminal.isPiped === true ? await inputAfter(text, tools, MAX_SILENCE_MS) : ''
     return piped === '' ? text : `${text}\n\n${piped}`
   }
   if (words.length === 0 && tools.terminal.isPiped !== true) {
-    throw new StarlingError('BAD_USAGE', 'Give the text of the question, or - to read it')
+    throw new StarlingError(
+      'BAD_USAGE',
+      'The text of the question is missing; - reads it from standard input',
+    )
   }
   const input = await inputAfter('', tools)
   if (input !== '') return input
-  throw new StarlingError('BAD_USAGE', 'Standard input held no text to ask')
+  throw new StarlingError('BAD_USAGE', 'Standard input contains no text')
 }
 
 async function inputAfter(
@@ -58,7 +61,7 @@ async function inputAfter(
   const input = await readInput(terminal.input, {
     maxBytes: Math.max(0, PROTOCOL_LIMITS.promptBytes - Buffer.byteLength(text)),
     maxSilenceMs,
-    onWaiting: () => output.notice('Reading standard input to its end; Ctrl-D ends it …'),
+    onWaiting: () => output.notice('Reading standard input until its end …'),
     clock: host.clock,
     signal,
   })

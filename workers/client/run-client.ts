@@ -24,31 +24,31 @@ export interface ClientSettings extends HostSettings {
   readonly client: { readonly waitMs: number }
 }
 
-/** What is typed, or comes from a pipe. */
+/** Standard input. */
 export type TerminalInput = NodeJS.ReadableStream & {
   readonly isTTY?: boolean
   setRawMode?(isRaw: boolean): unknown
 }
 
-/** A terminal that was taken from the shell. */
+/** A terminal whose settings were changed. */
 export type HeldTerminal = Pick<TerminalSession, 'stopJob' | 'close'>
 
 /** Where somebody types, and sees what they type. */
 export interface Terminal {
   readonly input: TerminalInput
   readonly screen: NodeJS.WritableStream
-  /** Whether the input is a pipe or a file: there may be something in it, and it ends. */
+  /** Whether the input is a pipe or a file. */
   readonly isPiped?: boolean
-  /** Takes the terminal from the shell, to give it back at the end and at Ctrl-Z. */
+  /** Changes the settings of the terminal until it is closed, and while the program is not stopped. */
   openSession?(hooks: TerminalHooks): HeldTerminal
 }
 
-/** What the one who takes a terminal does with it. */
+/** The callbacks of a terminal session. */
 export interface TerminalHooks {
   readonly setRawMode: (isRaw: boolean) => void
-  /** The terminal is ours again, and shows something else. */
+  /** Called when the program continues after a stop. */
   readonly onContinued: () => void
-  /** False for who wants to be told of no pastes. True when left out. */
+  /** Whether to use bracketed paste mode. Default: true. */
   readonly marksPastes?: boolean
 }
 
@@ -75,7 +75,7 @@ export type ClientAction<Tools, Flags> = (
   parameters: readonly string[],
 ) => Promise<number | undefined>
 
-/** The reader of a pipe may leave before the end of an answer: `client.js ask … | head -1`. */
+/** The reader of the output may close the pipe: `client.js ask … | head -1`. */
 const READER_LEFT = new StarlingError('CANCELLED', 'Nobody reads the output any more')
 
 /** Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage. */
@@ -130,7 +130,7 @@ async function runToItsEnd(
   })
   const resources = new ResourceStack()
   const signal = endOfProcess()
-  // A mesh has the same terminal, and does not know whether somebody types at it.
+  // The mesh shares the terminal but does not know whether a prompt is shown.
   onParentNotice((text) => output.notice(text))
   await protectProcess()
   let exitCode: number = EXIT_CODES.done
@@ -156,10 +156,10 @@ async function runToItsEnd(
   process.exit(signal.reason === READER_LEFT ? EXIT_CODES.unread : exitCode)
 }
 
-/** Whether a descriptor is a pipe or a file, and not a terminal or /dev/null. */
+/** Whether a file descriptor is a pipe or a file rather than a terminal or /dev/null. */
 function isPipe(fd: number): boolean {
   const stats = fstatSync(fd)
-  // Node gives its children sockets for pipes.
+  // Node.js uses sockets as pipes to child processes.
   return stats.isFIFO() || stats.isFile() || stats.isSocket()
 }
 
@@ -191,7 +191,7 @@ function endOfProcess(): AbortSignal {
     controller.abort(why === 'EPIPE' ? READER_LEFT : reason)
   })
   process.stderr.on('error', () => {
-    // Where nobody reads what is noticed, there is nobody to tell.
+    // Notices that nobody reads are dropped.
   })
   process.on('SIGINT', end)
   process.on('SIGTERM', end)

@@ -81,7 +81,7 @@ export class Admission {
   }
 
   /**
-   * Admits a question and counts it, unless the machine's own account asks.
+   * Admits a question and counts it. Questions of the owner's account are not counted.
    *
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
    */
@@ -92,7 +92,6 @@ export class Admission {
     const { userId, isLocal } = await this.#sessions.verify(request.credential, options)
     // Before it is counted: a question that is too large can never be answered.
     this.#assertSize(request.messages)
-    // The owner of the machine uses its own time.
     const uncount = isLocal === true ? () => undefined : this.#rates.admit(userId)
     let leave: (() => void) | undefined
     return {

@@ -44,10 +44,9 @@ export function planOf(settings: PlanSettings): WorkerPlan[] {
 }
 
 /**
- * Of a plan what does not run yet. One worker of a role is as good as another: those whose names are free
- * are started.
+ * The workers of a plan that have to be started. A running worker counts for any worker of its role.
  *
- * @param running the names of the workers that do: `processor-2`
+ * @param running the names of the running workers, such as `processor-2`
  */
 export function missingFrom(
   plan: readonly WorkerPlan[],
@@ -62,7 +61,7 @@ export function missingFrom(
   })
 }
 
-/** `processor` of `processor-2`. */
+/** The role in a name: `processor` for `processor-2`. */
 function roleOf(name: string): string {
   return name.replace(/-\d+$/, '')
 }

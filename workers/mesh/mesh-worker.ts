@@ -29,7 +29,7 @@ export class MeshWorker extends ReadyResource {
     plan: readonly WorkerPlan[]
     /** The absolute path of the log of a worker. */
     logFileOf: (name: string) => string
-    /** How long workers let their work go on when they are told to leave, in milliseconds. */
+    /** How long workers may drain when they are stopped, in milliseconds. */
     drainTimeoutMs: number
     clock: Clock
     random: Random

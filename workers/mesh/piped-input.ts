@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 
-/** Finds out whether a pipe brings something, and takes nothing from it. */
+/** Finds out whether a pipe contains data, without reading it. */
 export class PipeWatch {
-  /** Resolves when it brings something, or has ended without. A pipe may be silent for ever. */
+  /** Resolves when data arrives or the pipe ends. It may never resolve. */
   readonly settled: Promise<'something' | 'nothing'>
 
   constructor(input: Readable) {

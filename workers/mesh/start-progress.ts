@@ -27,9 +27,9 @@ export class StartProgress {
   }
 
   /**
-   * From now on notes are shown by somebody else, who has the terminal.
+   * From now on notes are passed to `noteElsewhere`.
    *
-   * @param noteElsewhere false when they cannot be
+   * @param noteElsewhere returns false if it cannot show the note
    */
   noteBy(noteElsewhere: (text: string) => boolean): void {
     this.#noteElsewhere = noteElsewhere

@@ -6,10 +6,10 @@ import { parentMessageSchema } from '../../facilities/process/parent.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** What is configured unless somebody says otherwise. */
+/** The default of `network.drainTimeoutMs`. */
 const DRAIN_TIMEOUT_MS = 10_000
 
-/** How long a worker may take to close, apart from what it lets run on, before it is killed. */
+/** How long a worker may take to close after it has drained, before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000
 
 /** How one worker is started. */
@@ -24,7 +24,7 @@ export interface WorkerChildOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Absolute path; appended to. */
   readonly logFile: string
-  /** How long it lets its work go on when it is told to leave, in milliseconds. 10,000 when left out. */
+  /** How long the worker may drain when it is stopped, in milliseconds. Default: 10,000. */
   readonly drainTimeoutMs?: number
   readonly clock: Clock
 }

@@ -155,12 +155,12 @@ async function describeFile(cache: ModelCache, reference: string): Promise<Model
     ...(quantization != null && { quantization }),
     ...(stated != null && { licence: stated }),
     ...(purpose != null && { purpose }),
-    // Where a file lies on this machine, or on a server of its own, is nobody else's business.
+    // Paths and private addresses are not sent to other workers.
     ...(isPublicSource(reference) && { source }),
   }
 }
 
-/** Whether a model comes from where everybody can look for it. */
+/** Whether a model comes from the catalogue, a public hub or a package. */
 function isPublicSource(reference: string): boolean {
   const { kind } = parseModelReference(reference).source
   return kind === 'catalogue' || kind === 'hub' || kind === 'package'

@@ -2,10 +2,10 @@ import type { EngineProgress } from '../../facilities/engine/llama-messages.js'
 import type { Log } from '../../facilities/log/log.js'
 import { tellParent } from '../../facilities/process/parent.js'
 
-/** Of a model's name: more would not fit beside what happens to it. */
+/** How much of a model's name is shown. */
 const SHOWN_CHARACTERS = 100
 
-/** What happens to the file of a model, in words for people. */
+/** The steps of preparing a model. */
 const STEPS: Readonly<Record<string, string>> = {
   waiting: 'waiting for another process that prepares it',
   verifying: 'checking its files',
@@ -15,10 +15,10 @@ const STEPS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Says how far models are on their way into memory: to the process that started this one again and
- * again, and once for each step in the log.
+ * Reports the progress of preparing and loading models: continuously to the parent process, and once for
+ * each step in the log.
  *
- * @param tell how the parent is told; a test listens otherwise
+ * @param tell sends a message to the parent process
  */
 export function reportPreparation(
   log: Log,
@@ -26,7 +26,7 @@ export function reportPreparation(
 ): (progress: EngineProgress, model: string) => void {
   const latest = new Map<string, string>()
   return ({ phase, fraction, note }, model) => {
-    // What comes next says as much.
+    // Loading follows at once.
     if (phase === 'ready') return
     const name = model.slice(0, SHOWN_CHARACTERS)
     const step = STEPS[phase]

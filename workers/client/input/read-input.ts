@@ -2,21 +2,21 @@ import type { Clock } from '../../../facilities/clock/clock.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { TerminalInput } from '../run-client.js'
 
-/** Somebody who reads from a pipe that nobody writes to is told of it after this time. */
+/** After this time the user is told that the command waits for standard input. */
 const PATIENCE_MS = 1_000
 
-/** Why a pipe is read no further that has brought nothing. */
+/** The reason for not reading a silent pipe any further. */
 const SILENT = new Error('Nothing came on standard input')
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Standard input as one text, to its end.
+ * Reads standard input to its end.
  *
- * @param options.maxBytes more is not read
- * @param options.maxSilenceMs a pipe that brings nothing for so long counts as empty; left out, it is
- *   waited for
- * @param options.onWaiting called once when the end is long in coming
+ * @param options.maxBytes the most that is read
+ * @param options.maxSilenceMs how long to wait for the first byte before the input counts as empty. Without
+ *   it there is no limit
+ * @param options.onWaiting called once if the end has not been reached after a second
  * @throws StarlingError PAYLOAD_TOO_LARGE; INVALID_REQUEST when it is no UTF-8; or the signal's reason
  */
 export async function readInput(
@@ -63,8 +63,8 @@ export async function readInput(
 }
 
 /**
- * What standard input brings, until it ends or the process is told to end: without that, Ctrl-C would
- * not be heard while nothing comes.
+ * The chunks of standard input, until its end or until the signal is aborted. Without the signal Ctrl-C
+ * would have no effect while the command waits for input.
  *
  * @throws the signal's reason
  */
@@ -81,7 +81,7 @@ export async function* inputChunks(
       yield step.value
     }
   } finally {
-    // Not awaited: it would wait for a chunk that does not come. How it ends is of no interest any more.
+    // Not awaited: it resolves only with the next chunk, which may never come.
     chunks.return?.().catch(() => undefined)
   }
 }

@@ -2,21 +2,21 @@ import { emitKeypressEvents, type Key } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import type { TerminalInput } from '../run-client.js'
 
-/** No mesh takes more as a prompt. */
+/** The limit of a prompt. */
 const MAX_PASTE_CHARACTERS = 1024 * 1024
 
 /**
- * The keys of a terminal, for readline, and apart from them what is pasted: a terminal in bracketed
- * paste mode marks its beginning and its end, and line ends within it are no Enter.
+ * Reads the keys of a terminal in bracketed paste mode, and separates pasted text from typed keys: a line
+ * end within a paste must not submit the line. It is the input stream of readline.
  *
- * Emits `keypress` as readline's own, and `paste` with the text, or with null when it is too long.
+ * Emits `keypress`, as expected by readline, and `paste` with the text, or with null if it is too long.
  *
  * @see https://invisible-island.net/xterm/ctlseqs/ctlseqs.html#h2-Bracketed-Paste-Mode
  */
 export class TerminalKeys extends PassThrough {
   readonly isTTY = true
   readonly #input: TerminalInput
-  /** What was pasted so far; null outside of a paste. */
+  /** The parts of the current paste; null outside of a paste. */
   #pasted: string[] | null = null
   #pastedCharacters = 0
 
@@ -26,7 +26,7 @@ export class TerminalKeys extends PassThrough {
     emitKeypressEvents(input)
     input.on('keypress', (text: string | undefined, key: Key) => this.#take(text, key))
     input.once('end', () => this.end())
-    // The terminal is gone.
+    // The terminal was closed.
     input.once('error', () => this.end())
   }
 
@@ -52,7 +52,7 @@ export class TerminalKeys extends PassThrough {
     } else if (this.#pasted === null) {
       this.emit('keypress', text, key)
     } else if (key.ctrl === true && key.name === 'c') {
-      // No paste holds a Ctrl-C: one whose end was lost is left by it.
+      // Leaves a paste whose end marker was lost. Pasted text cannot contain Ctrl-C.
       this.#pasted = null
     } else if (key.name === 'paste-end') {
       this.#endPaste(this.#pasted)

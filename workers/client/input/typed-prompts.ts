@@ -8,40 +8,39 @@ import type { HeldTerminal, Terminal } from '../run-client.js'
 import { TerminalKeys } from './terminal-keys.js'
 
 const PROMPT = '> '
-/** Before the second line of a prompt, and all that follow. */
+/** Shown at the second and all further lines of a prompt. */
 const CONTINUATION = '... '
 
 /** A prompt that waits for its turn. */
 interface Waiting {
   readonly prompt: string
-  /** It was typed while no prompt was shown. */
+  /** Whether it was typed while no prompt was shown. */
   readonly isTypedAhead: boolean
 }
 
 /**
- * The prompts that are typed at a terminal: with the arrow keys for what was typed before, several
- * lines where they belong together, and a paste as one prompt. What is typed while an answer streams
- * waits for its turn.
+ * Reads prompts from a terminal, with a history and prompts of several lines. A paste is one prompt. What
+ * is typed while an answer streams is queued.
  */
 export class TypedPrompts {
   readonly #screen: NodeJS.WritableStream
   readonly #lines: Interface
   readonly #session: HeldTerminal | undefined
   readonly #onRefused: (error: StarlingError) => void
-  /** Lines of a prompt that has not ended. */
+  /** The lines of an unfinished prompt. */
   readonly #unfinished = new PromptLines()
   readonly #waiting: Waiting[] = []
   #isOpen = true
-  /** Whether a prompt is shown, and somebody may be typing at it. */
+  /** Whether the prompt is shown. */
   #isPrompting = false
-  /** What stood before a line that is being pasted; null when none is. */
+  /** The text before the current pasted line; null when no paste is being inserted. */
   #typedBeforePaste: string | null = null
   #wake: () => void = () => undefined
 
   /**
    * @param options.history what was typed before, the oldest first
    * @param options.onInterrupt Ctrl-C was typed
-   * @param options.onRefused what was pasted cannot be taken
+   * @param options.onRefused called when a paste is too long
    */
   constructor(options: {
     terminal: Terminal
@@ -58,7 +57,7 @@ export class TypedPrompts {
       output: screen,
       terminal: true,
       prompt: PROMPT,
-      // The latest first, which is how readline keeps them.
+      // readline expects the latest first.
       history: [...options.history].reverse(),
       historySize: MAX_HISTORY_LINES,
     })
@@ -84,7 +83,7 @@ export class TypedPrompts {
     for (;;) {
       const next = this.#waiting.shift()
       if (next !== undefined) {
-        // It was typed into the answer before; now that its turn has come, it is shown again.
+        // It was echoed within the answer before, so it is shown again.
         if (next.isTypedAhead) this.#screen.write(shown(next.prompt))
         yield next.prompt
       } else if (this.#isOpen) {
@@ -100,8 +99,8 @@ export class TypedPrompts {
   }
 
   /**
-   * Ctrl-C at the prompt: forgets the line and everything that waits. When there is nothing to forget,
-   * the chat is over.
+   * Handles Ctrl-C at the prompt: clears the line, an unfinished prompt and the queue. If all of them are
+   * empty, it ends the chat.
    */
   interrupt(): void {
     const { line } = this.#lines
@@ -116,13 +115,13 @@ export class TypedPrompts {
     this.#showPrompt()
   }
 
-  /** Forgets prompts that wait, and the lines of one that has not ended. @returns how many prompts */
+  /** Clears the queue and an unfinished prompt. @returns how many queued prompts were discarded */
   dropWaiting(): number {
     this.#unfinished.clear()
     return this.#waiting.splice(0).length
   }
 
-  /** Writes something while somebody may be typing: above the prompt, which stands below it again. */
+  /** Clears the prompt, calls `write`, and shows the prompt again below its output. */
   writeAside(write: () => void): void {
     if (!this.#isPrompting) {
       write()
@@ -136,10 +135,10 @@ export class TypedPrompts {
     this.#showAgain()
   }
 
-  /** Shows the prompt, and what has been typed at it, from here on. */
+  /** Shows the prompt and the current line at the position of the cursor. */
   #showAgain(): void {
     if (!this.#isPrompting) return
-    // readline goes up again to where it thinks that the prompt begins.
+    // readline moves the cursor up by as many rows before it draws.
     this.#screen.write('\n'.repeat(this.#lines.getCursorPos().rows))
     this.#lines.prompt(true)
   }
@@ -166,10 +165,12 @@ export class TypedPrompts {
     this.#wake()
   }
 
-  /** Inserts a text where the cursor is. Its line ends end no prompt: somebody looks at it first. */
+  /** Inserts pasted text at the cursor. It is submitted with Enter. */
   #paste(pasted: string | null): void {
     if (pasted === null) {
-      this.#onRefused(new StarlingError('PAYLOAD_TOO_LARGE', 'The paste is longer than any prompt'))
+      this.#onRefused(
+        new StarlingError('PAYLOAD_TOO_LARGE', 'The pasted text is longer than a prompt may be'),
+      )
       return
     }
     const { line, cursor } = this.#lines
@@ -191,10 +192,10 @@ export class TypedPrompts {
     if (text !== '') this.#lines.write(text)
   }
 
-  /** Keeps from the arrow keys what is not to be found again, and the single lines of longer prompts. */
+  /** Removes lines from the history that are not kept, and the lines of prompts of several lines. */
   #keepShortLinesAlone(): void {
     let [latest, length]: [string | undefined, number] = [undefined, -1]
-    // readline hands its own list over, for exactly this.
+    // readline passes its own list, which may be changed here.
     this.#lines.on('history', (lines: string[]) => {
       const [line] = lines
       const isNew = line !== latest || lines.length !== length
@@ -217,7 +218,7 @@ export class TypedPrompts {
   }
 }
 
-/** A prompt as it looks when it is typed. */
+/** A prompt as it looks at the terminal. */
 function shown(prompt: string): string {
   return `${PROMPT}${prompt.replaceAll('\n', `\n${CONTINUATION}`)}\n`
 }

@@ -187,7 +187,7 @@ test('should not ask what waited for an answer that was ended, and say so', asyn
   await until('the first question', () => asked.length === 1)
   await settle()
   type(CTRL_C)
-  await until('the end', () => written().endsWith('ended, and 2 more not asked\n'))
+  await until('the end', () => written().endsWith('ended, waiting prompts discarded: 2\n'))
   type(CTRL_D)
   await ended
   t.is(asked.length, 1)
