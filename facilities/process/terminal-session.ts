@@ -8,7 +8,7 @@ export const END_PASTE_MODE = '\u001b[?2004l'
  * If the process still runs after this time, it was not stopped: the kernel ignores SIGTSTP for orphaned
  * process groups.
  */
-const STOP_TIMEOUT_MS = 200
+const STOP_TIMEOUT_MS = 100
 
 /** The part of `process` that a session uses. */
 export interface SignalledProcess {
@@ -90,7 +90,10 @@ export class TerminalSession {
     this.#leave()
     // Without a listener the signal has its default effect.
     this.#process.off('SIGTSTP', this.#stopAlone)
-    this.#stopping = this.#clock.schedule(STOP_TIMEOUT_MS, this.#goOn)
+    // Twice: after a stop the first timer is due before SIGCONT is received, the second one is not.
+    this.#stopping = this.#clock.schedule(STOP_TIMEOUT_MS, () => {
+      this.#stopping = this.#clock.schedule(STOP_TIMEOUT_MS, this.#goOn)
+    })
     this.#process.kill(pid, 'SIGTSTP')
   }
 

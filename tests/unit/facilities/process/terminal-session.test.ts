@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
+import { stub } from 'sinon'
 import { TerminalSession } from '../../../../facilities/process/terminal-session.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
@@ -87,6 +88,22 @@ test('should stop when somebody else stops it, and take the terminal again whoev
   t.alike(log(), ['raw true', 'paste on', 'continued'])
   process.emit('SIGTSTP')
   t.is(log().length, 3, 'and once more')
+})
+
+test('should take the terminal again once when the time of the stop is over before its signal', (t) => {
+  const { session, process, clock, log } = scene()
+  const timers: (() => void)[] = []
+  stub(clock, 'schedule').callsFake((_delayMs, action) => {
+    timers.push(action)
+    return { cancel: () => void timers.splice(timers.indexOf(action), 1) }
+  })
+  session.stopJob()
+  log()
+  // Time went on while the process stood still: what was due is called before signals are received.
+  timers.shift()?.()
+  process.emit('SIGCONT')
+  t.alike(log(), ['raw true', 'paste on', 'continued'])
+  t.alike(timers, [])
 })
 
 test('should take the terminal again when nothing stopped it', async (t) => {
