@@ -1,10 +1,12 @@
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 // The kernel releases these locks when their process ends, even if it was killed.
 import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Home } from './home.js'
 import { isSystemError } from './system-error.js'
+import { openTrustedFile } from './trusted-file.js'
 import { lockFile } from './worker-folder.js'
 
 const WORKER_FOLDER = /^(?:auth|gateway|processor)(?:-\d+)?$/
@@ -54,10 +56,10 @@ export class MeshLock extends ReadyResource {
 async function isLocked(path: string): Promise<boolean> {
   let file: FileHandle
   try {
-    file = await open(path, 'r+')
+    file = await openTrustedFile(path, 'update')
   } catch (error) {
-    // No worker has run there yet, or the folder belongs to another user.
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) return false
+    // No worker has run there yet, or it is not the lock of a worker.
+    if (isStarlingError(error) || isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false
     throw error
   }
   try {

@@ -9,8 +9,8 @@ import type { GatewayAccess } from './gateway-access.js'
 /** A session with less time than this left is renewed before it is used. */
 const LEAST_REMAINING_MS = 5_000
 
-/** Signs the local account with the mesh's root key. @returns base64 */
-export type ProveLocal = (account: AccountCredential) => Promise<string>
+/** Signs the local account with the mesh's root key. @returns base64; undefined if the key is not here */
+export type ProveLocal = (account: AccountCredential) => Promise<string | undefined>
 
 /** Registers, logs in, and has the credential that a request needs. */
 export class ClientAccounts {

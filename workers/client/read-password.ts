@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { inputChunks } from './input/read-input.js'
+import { inputChunks } from './input/input-chunks.js'
 import type { Terminal, TerminalInput } from './run-client.js'
 
 /** Longer than any password: more is a file that was piped in by mistake. */

@@ -2,12 +2,9 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import { type GenerationFlags, generationOptions } from './generation-flags.js'
-import { readInput } from './input/read-input.js'
+import { readPrompt, STANDARD_INPUT } from './read-prompt.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
-
-/** The argument that stands for standard input. */
-const INPUT = '-'
 
 /**
  * How long to wait for the first byte of a pipe before the question is asked without it. Some programs
@@ -19,7 +16,7 @@ const MAX_SILENCE_MS = 10_000
  * Asks one question and streams the answer. The question consists of all words, followed by an empty line
  * and the piped input, if there is any. Without words, or with `-`, it is the standard input.
  *
- * @throws StarlingError BAD_USAGE when there is no question; as readInput and streamAnswer
+ * @throws StarlingError BAD_USAGE when there is no question; as readPrompt and streamAnswer
  */
 export async function askOnce(
   tools: ClientTools,
@@ -34,36 +31,34 @@ export async function askOnce(
 }
 
 async function questionOf(words: readonly string[], tools: ClientTools): Promise<string> {
-  const isInputAlone = words.length === 0 || (words.length === 1 && words[0] === INPUT)
-  if (!isInputAlone) {
+  if (words.length === 1 && words[0] === STANDARD_INPUT) return await inputAfter('', tools)
+  // Standard input that is a terminal is not read.
+  const isPiped = tools.terminal.isPiped === true
+  if (words.length > 0) {
     const text = words.join(' ')
-    // Standard input that is a terminal is not read.
-    const piped =
-      tools.terminal.isPiped === true ? await inputAfter(text, tools, MAX_SILENCE_MS) : ''
-    return piped === '' ? text : `${text}\n\n${piped}`
+    const piped = isPiped ? await inputAfter(text, tools, MAX_SILENCE_MS) : ''
+    return piped.trim() === '' ? text : `${text}\n\n${piped}`
   }
-  if (words.length === 0 && tools.terminal.isPiped !== true) {
-    throw new StarlingError(
-      'BAD_USAGE',
-      'The text of the question is missing; - reads it from standard input',
-    )
-  }
-  const input = await inputAfter('', tools)
-  if (input !== '') return input
-  throw new StarlingError('BAD_USAGE', 'Standard input contains no text')
+  const piped = isPiped ? await inputAfter('', tools) : ''
+  if (piped.trim() !== '') return piped
+  throw new StarlingError(
+    'BAD_USAGE',
+    'The text of the question is missing; - reads it from standard input',
+  )
 }
 
+/** What is piped into the command, as far as a prompt has room for it. */
 async function inputAfter(
   text: string,
   { host, output, signal, terminal }: ClientTools,
   maxSilenceMs?: number,
 ): Promise<string> {
-  const input = await readInput(terminal.input, {
+  return await readPrompt(terminal.input, signal, {
     maxBytes: Math.max(0, PROTOCOL_LIMITS.promptBytes - Buffer.byteLength(text)),
-    maxSilenceMs,
-    onWaiting: () => output.notice('Reading standard input until its end …'),
-    clock: host.clock,
-    signal,
+    waiting: {
+      clock: host.clock,
+      onWaiting: () => output.notice('Reading standard input until its end …'),
+      maxSilenceMs,
+    },
   })
-  return input.trim() === '' ? '' : input.replace(/\r?\n$/, '')
 }

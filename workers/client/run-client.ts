@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
-import { openMeshKeys } from '../../facilities/home/mesh-keys.js'
+import { findMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
 import { onParentNotice, whenParentGone } from '../../facilities/process/parent.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
@@ -96,8 +96,8 @@ export async function runClient(
       waitMs: settings.client.waitMs,
       onWaiting: ({ message }) => output.notice(`${message}; waiting …`),
       proveLocal: async (account) => {
-        const { root } = await openMeshKeys(host.home, host.random)
-        return proveLocalAccount(root, account)
+        const keys = await findMeshKeys(host.home)
+        return keys && proveLocalAccount(keys.root, account)
       },
     })
     await resources.open(network)

@@ -85,7 +85,7 @@ test('should refuse a question that is none', async (t) => {
     ['terminal', [], ''],
     ['nothing', [], ''],
     ['pipe', [], ' \n'],
-    ['pipe', ['-'], ''],
+    ['pipe', [], ''],
   ] as const) {
     const { ask, type, endInput } = await scene(t, input)
     const refused = rejectionOf(ask([...words]))
