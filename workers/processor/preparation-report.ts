@@ -1,5 +1,6 @@
 import type { EngineProgress } from '../../facilities/engine/llama-messages.js'
 import type { Log } from '../../facilities/log/log.js'
+import type { ModelProgress } from '../../facilities/models/model-progress.js'
 import { tellParent } from '../../facilities/process/parent.js'
 
 /** How much of a model's name is shown. */
@@ -8,11 +9,12 @@ const SHOWN_CHARACTERS = 100
 /** The steps of preparing a model. */
 const STEPS: Readonly<Record<string, string>> = {
   waiting: 'waiting for another process that prepares it',
+  inspecting: 'reading its header',
   verifying: 'checking its files',
   fetching: 'downloading',
   converting: 'converting',
   writing: 'writing to disk',
-}
+} satisfies Record<Exclude<ModelProgress['phase'], 'ready'>, string>
 
 /**
  * Reports the progress of preparing and loading models: continuously to the parent process, and once for

@@ -13,12 +13,15 @@ function scene() {
 
 test('should say in plain words what happens to which model', (t) => {
   const { report, told } = scene()
-  for (const phase of ['verifying', 'fetching', 'converting', 'writing', 'ready', 'loading']) {
+  for (const phase of ['inspecting', 'verifying', 'fetching', 'converting', 'writing']) {
     report({ phase, fraction: 0.5 }, 'small')
   }
+  report({ phase: 'ready', fraction: 1 }, 'small')
+  report({ phase: 'loading', fraction: 0.5 }, 'small')
   t.alike(
     told.map((message) => Object(message).activity),
     [
+      'preparing small (reading its header)',
       'preparing small (checking its files)',
       'preparing small (downloading)',
       'preparing small (converting)',
