@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { login, logout, register, whoami } from './account-commands.js'
-import { askOnce } from './ask-once.js'
+import type { Question } from './ask.js'
 import { chat } from './chat.js'
 import { withGenerationFlags } from './generation-flags.js'
 import { models } from './models.js'
+import { readQuestion } from './read-question.js'
 import {
   type ClientAction,
   type ClientSettings,
@@ -13,6 +14,7 @@ import {
   runOffline,
 } from './run-client.js'
 import { status } from './status.js'
+import { streamAnswer } from './stream-answer.js'
 
 const MODEL = ['--model <name>', 'the model that answers'] as const
 const EMAIL = ['--email <email>', 'the e-mail address of the account'] as const
@@ -37,8 +39,10 @@ export function addClientCommands(client: Command, source: CommandSource): void 
     action: ClientAction<ClientTools, Flags>,
   ) =>
     command.action(() =>
-      runClient(source.settingsOf(command), (tools) =>
-        action(tools, command.optsWithGlobals<Flags>(), command.args),
+      runClient(
+        source.settingsOf(command),
+        (tools) => action(tools, command.optsWithGlobals<Flags>(), command.args),
+        async () => undefined,
       ),
     )
   /** The same for a command that needs no mesh. */
@@ -62,13 +66,17 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   )
   online(add('whoami', 'Says whose session this home has, verified by the mesh.'), whoami)
   offline(add('logout', 'Forgets the session of this home.'), logout)
-  online(
-    withGenerationFlags(
-      add('ask', 'Asks one question and streams the answer.')
-        .argument('[text...]', 'the question; - is standard input, and so is what is piped')
-        .option(...MODEL),
+  const ask = withGenerationFlags(
+    add('ask', 'Asks one question and streams the answer.')
+      .argument('[text...]', 'the question; - is standard input, and so is what is piped')
+      .option(...MODEL),
+  )
+  ask.action(() =>
+    runClient<Question>(
+      source.settingsOf(ask),
+      async (tools, question) => void (await streamAnswer(tools, question)),
+      (tools) => readQuestion(tools, ask.optsWithGlobals(), ask.args),
     ),
-    askOnce,
   )
   online(add('models', 'Lists the models that can be asked.'), models)
   online(add('status', 'Says which workers are there, and why one is missing.'), status)

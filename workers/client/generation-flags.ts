@@ -13,13 +13,14 @@ export interface GenerationFlags {
   readonly seed?: string
 }
 
-/** Adds the flags for generation options. */
+/** Adds the flags for generation options. Wrong values are reported before the command runs. */
 export function withGenerationFlags(command: Command): Command {
   return command
     .option('--system <text>', 'a system message: how the model should answer')
     .option('--max-tokens <n>', 'the maximum length of the answer in tokens (default: 512)')
     .option('--temperature <x>', '0 (always the likeliest token) to 2 (default: that of the model)')
     .option('--seed <n>', 'the same seed gives the same answer again (default: random)')
+    .hook('preAction', (_, action) => void generationOptions(action.optsWithGlobals()))
 }
 
 /**

@@ -1,10 +1,10 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
+import type { Question } from './ask.js'
 import { type GenerationFlags, generationOptions } from './generation-flags.js'
 import { readPrompt, STANDARD_INPUT } from './read-prompt.js'
-import type { ClientTools } from './run-client.js'
-import { streamAnswer } from './stream-answer.js'
+import type { InputTools } from './run-client.js'
 
 /**
  * How long to wait for the first byte of a pipe before the question is asked without it. Some programs
@@ -13,24 +13,24 @@ import { streamAnswer } from './stream-answer.js'
 const MAX_SILENCE_MS = 10_000
 
 /**
- * Asks one question and streams the answer. The question consists of all words, followed by an empty line
- * and the piped input, if there is any. Without words, or with `-`, it is the standard input.
+ * The question of an `ask` command: all words, followed by an empty line and the piped input, if there is
+ * any. Without words, or with `-`, it is the standard input.
  *
- * @throws StarlingError BAD_USAGE when there is no question; as readPrompt and streamAnswer
+ * @throws StarlingError BAD_USAGE when there is no question; as readPrompt
  */
-export async function askOnce(
-  tools: ClientTools,
+export async function readQuestion(
+  tools: InputTools,
   { model, system, ...flags }: { model?: string } & GenerationFlags,
   words: readonly string[],
-): Promise<undefined> {
+): Promise<Question> {
   const options = generationOptions(flags)
-  const content = await questionOf(words, tools)
+  const content = await contentOf(words, tools)
   const messages: ChatMessage[] = [{ role: 'user', content }]
   if (system !== undefined) messages.unshift({ role: 'system', content: system })
-  await streamAnswer(tools, { messages, model, ...(options && { options }) })
+  return { messages, model, ...(options && { options }) }
 }
 
-async function questionOf(words: readonly string[], tools: ClientTools): Promise<string> {
+async function contentOf(words: readonly string[], tools: InputTools): Promise<string> {
   if (words.length === 1 && words[0] === STANDARD_INPUT) return await inputAfter('', tools)
   // Standard input that is a terminal is not read.
   const isPiped = tools.terminal.isPiped === true
@@ -50,7 +50,7 @@ async function questionOf(words: readonly string[], tools: ClientTools): Promise
 /** What is piped into the command, as far as a prompt has room for it. */
 async function inputAfter(
   text: string,
-  { host, output, signal, terminal }: ClientTools,
+  { host, output, signal, terminal }: InputTools,
   maxSilenceMs?: number,
 ): Promise<string> {
   return await readPrompt(terminal.input, signal, {

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../../facilities/clock/clock.js'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { findMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
@@ -52,14 +53,19 @@ export interface TerminalHooks {
   readonly marksPastes?: boolean
 }
 
-/** What a command that needs no mesh works with. */
-export interface OfflineTools {
-  readonly host: WorkerHost
-  readonly folder: ClientFolder
+/** What a command works with before the home is opened. */
+export interface InputTools {
+  readonly host: Pick<WorkerHost, 'clock'>
   readonly output: Output
   readonly terminal: Terminal
   /** Aborted by Ctrl-C, SIGTERM and the end of the process that started this one. */
   readonly signal: AbortSignal
+}
+
+/** What a command that needs no mesh works with. */
+export interface OfflineTools extends InputTools {
+  readonly host: WorkerHost
+  readonly folder: ClientFolder
 }
 
 /** What a command that talks to the mesh works with. */
@@ -78,12 +84,20 @@ export type ClientAction<Tools, Flags> = (
 /** The reader of the output may close the pipe: `client.js ask … | head -1`. */
 const READER_LEFT = new StarlingError('CANCELLED', 'Nobody reads the output any more')
 
-/** Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage. */
-export async function runClient(
+/**
+ * Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage.
+ *
+ * @param readInput reads what the command needs before the home is opened, so that bad usage is reported
+ *   even if there is no mesh
+ */
+export async function runClient<Input>(
   settings: ClientSettings,
-  command: (tools: ClientTools) => Promise<number | undefined>,
+  command: (tools: ClientTools, input: Input) => Promise<number | undefined>,
+  readInput: (tools: InputTools) => Promise<Input>,
 ): Promise<void> {
-  await runToItsEnd(settings, async (tools, resources) => {
+  await runToItsEnd(settings, async (inputTools, resources) => {
+    const input = await readInput(inputTools)
+    const tools = await openHome(settings, inputTools)
     const { host, folder, output } = tools
     const network = new MeshNetwork({ ...host, settings: settings.network })
     const client = new ClientWorker({
@@ -101,7 +115,7 @@ export async function runClient(
       },
     })
     await resources.open(network)
-    return await command({ ...tools, network, client })
+    return await command({ ...tools, network, client }, input)
   })
 }
 
@@ -110,12 +124,18 @@ export async function runOffline(
   settings: ClientSettings,
   command: (tools: OfflineTools) => Promise<number | undefined>,
 ): Promise<void> {
-  await runToItsEnd(settings, command)
+  await runToItsEnd(settings, async (tools) => await command(await openHome(settings, tools)))
+}
+
+async function openHome(settings: ClientSettings, tools: InputTools): Promise<OfflineTools> {
+  const host = await openClientHost(settings)
+  const folder = await ClientFolder.open(host.home, host.random)
+  return { ...tools, host, folder }
 }
 
 async function runToItsEnd(
   settings: ClientSettings,
-  run: (tools: OfflineTools, resources: ResourceStack) => Promise<number | undefined>,
+  run: (tools: InputTools, resources: ResourceStack) => Promise<number | undefined>,
 ): Promise<void> {
   const { stdin, stdout, stderr } = process
   const output = new Output({
@@ -135,17 +155,16 @@ async function runToItsEnd(
   await protectProcess()
   let exitCode: number = EXIT_CODES.done
   try {
-    const host = await openClientHost(settings)
-    const folder = await ClientFolder.open(host.home, host.random)
+    const clock = new SystemClock()
     // What is typed is not to stand in a file or among a program's objects.
     const screen = stdout.isTTY && !settings.json ? stdout : stderr
     const terminal: Terminal = {
       input: stdin,
       screen,
       isPiped: isPipe(stdin.fd),
-      openSession: (hooks) => openSession(hooks, screen, host.clock),
+      openSession: (hooks) => openSession(hooks, screen, clock),
     }
-    exitCode = (await run({ host, folder, output, terminal, signal }, resources)) ?? exitCode
+    exitCode = (await run({ host: { clock }, output, terminal, signal }, resources)) ?? exitCode
   } catch (error) {
     exitCode = isStarlingError(error, 'BAD_USAGE') ? EXIT_CODES.badUsage : EXIT_CODES.failed
     if (signal.reason !== READER_LEFT) output.failure(error)

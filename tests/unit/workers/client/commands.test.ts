@@ -2,12 +2,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { logout, whoami } from '../../../../workers/client/account-commands.js'
-import { askOnce } from '../../../../workers/client/ask-once.js'
 import { inWords } from '../../../../workers/client/duration-in-words.js'
 import { models } from '../../../../workers/client/models.js'
+import { streamAnswer } from '../../../../workers/client/stream-answer.js'
 import { END, clientScene as scene } from '../../../helpers/client-scene.js'
 
 const SESSION = { email: 'ada@example.com', token: 'a.b.c', expiresAt: 1_800_000_000_000 }
+
+const QUESTION = { messages: [{ role: 'user' as const, content: 'Why?' }] }
 
 /** What the first token says besides itself. */
 const REPEATABLE = { seed: 4_294_967_295, model: 'small', reproducibility: 'exact' as const }
@@ -19,7 +21,7 @@ test('should write the answer as it comes when a question is asked', async (t) =
     yield { text: 'cause', tokenId: 2, index: 1 }
     return END
   })
-  await askOnce(tools, { model: 'small' }, ['Why?'])
+  await streamAnswer(tools, { ...QUESTION, model: 'small' })
   t.is(written(), 'because\n')
   t.alike(client.ask.firstCall.args, [
     { messages: [{ role: 'user', content: 'Why?' }], model: 'small' },
@@ -33,7 +35,7 @@ test('should write each token and the end when a program asks', async (t) => {
     yield { text: 'yes', tokenId: 1, index: 0, ...REPEATABLE }
     return { ...END, completionTokens: 30, timings: { promptMs: 5, generationMs: 120 } }
   })
-  await askOnce(tools, {}, ['Why?'])
+  await streamAnswer(tools, QUESTION)
   t.alike(objects(), [
     { type: 'token', text: 'yes', tokenId: 1, index: 0, ...REPEATABLE },
     {
@@ -54,10 +56,10 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
       return { ...END, ...end }
     })
   answerOf({ completionTokens: 30, timings: { promptMs: 5, generationMs: 120 } })
-  await askOnce(tools, {}, ['Why?'])
+  await streamAnswer(tools, QUESTION)
   t.is(written(), 'yes\n30 tokens, 250.0 tokens/s, small\n')
   answerOf({ completionTokens: 1 })
-  await askOnce(tools, {}, ['Why?'])
+  await streamAnswer(tools, QUESTION)
   t.ok(written().endsWith('yes\n1 token, small\n'), 'no rate where none was measured')
 })
 

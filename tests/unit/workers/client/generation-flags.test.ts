@@ -1,5 +1,10 @@
 import test from 'brittle'
-import { generationOptions } from '../../../../workers/client/generation-flags.js'
+import { createCommand } from '../../../../config/command-line.js'
+import {
+  generationOptions,
+  withGenerationFlags,
+} from '../../../../workers/client/generation-flags.js'
+import { rejectionOf } from '../../../helpers/until.js'
 
 test('should give the options that flags set, and none when they set none', (t) => {
   t.is(generationOptions({}), undefined)
@@ -27,4 +32,14 @@ test('should name the flag when its value is none that the protocol allows', asy
       t.ok(Object(error).message.startsWith(name), Object(error).message)
     }
   }
+})
+
+test('should refuse a wrong value before the command runs', async (t) => {
+  let runs = 0
+  const command = withGenerationFlags(createCommand('ask', 'Asks.')).action(() => {
+    runs += 1
+  })
+  const refused = rejectionOf(command.parseAsync(['--seed', 'x'], { from: 'user' }))
+  t.is(Object(await refused).code, 'BAD_USAGE')
+  t.is(runs, 0)
 })

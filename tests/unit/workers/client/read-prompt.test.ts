@@ -1,9 +1,7 @@
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
-import { askOnce } from '../../../../workers/client/ask-once.js'
 import { readPrompt } from '../../../../workers/client/read-prompt.js'
-import { clientScene, END } from '../../../helpers/client-scene.js'
 
 const never = new AbortController().signal
 
@@ -35,16 +33,4 @@ test('should be given up when the command is ended', async (t) => {
   const reading = readPrompt(new PassThrough(), ending.signal)
   ending.abort(new Error('Ctrl-C'))
   await t.exception(reading, /Ctrl-C/)
-})
-
-test('should be asked when the argument says that it comes by standard input', async (t) => {
-  const { tools, client, type, endInput } = await clientScene(t)
-  client.ask.callsFake(async function* () {
-    yield* []
-    return END
-  })
-  type('Why?\n')
-  endInput()
-  await askOnce(tools, {}, ['-'])
-  t.alike(client.ask.firstCall.args[0].messages, [{ role: 'user', content: 'Why?' }])
 })

@@ -1,7 +1,7 @@
 import test, { type Test } from 'brittle'
 import type { Question } from '../../../../workers/client/ask.js'
-import { askOnce } from '../../../../workers/client/ask-once.js'
-import { clientScene, END } from '../../../helpers/client-scene.js'
+import { readQuestion } from '../../../../workers/client/read-question.js'
+import { clientScene } from '../../../helpers/client-scene.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -10,14 +10,11 @@ const MEBIBYTE = 1024 * 1024
 async function scene(t: Test, input: 'pipe' | 'terminal' | 'nothing') {
   const all = await clientScene(t, { isTTY: input === 'terminal' })
   const asked: Question[] = []
-  all.client.ask.callsFake(async function* (question) {
-    asked.push(question)
-    yield { text: 'yes', tokenId: 1, index: 0 }
-    return END
-  })
   const { tools } = all
   const terminal = { ...tools.terminal, isPiped: input === 'pipe' }
-  const ask = (words: string[], flags = {}) => askOnce({ ...tools, terminal }, flags, words)
+  const ask = async (words: string[], flags = {}) => {
+    asked.push(await readQuestion({ ...tools, terminal }, flags, words))
+  }
   return { ...all, ask, asked, contents: () => asked.at(-1)?.messages.map((one) => one.content) }
 }
 
