@@ -47,6 +47,7 @@ export class ChatPrompt {
   readonly #template: Template | null
   readonly #variables: TemplateVariables
   readonly #run: TemplateRunner
+  #switchesThinking: boolean | undefined
 
   /**
    * @param template Jinja source; null for a model without one, whose prompt is the contents of the
@@ -75,18 +76,32 @@ export class ChatPrompt {
   }
 
   /**
+   * Whether the template lets thinking be turned on and off. Tried with a conversation, because templates
+   * have no common way to say so.
+   */
+  get switchesThinking(): boolean {
+    this.#switchesThinking ??= this.#trySwitch()
+    return this.#switchesThinking
+  }
+
+  /**
    * The prompt of a conversation, ending where the model's answer begins.
    *
+   * @param options.thinking whether the model is to think first; undefined leaves it to the template
    * @throws StarlingError INVALID_REQUEST when the template refuses the conversation, as some do
    *   when the roles do not alternate, or takes too long with it
    */
-  parts(messages: readonly ChatMessage[], tools: readonly Tool[] = []): PromptPart[] {
+  parts(
+    messages: readonly ChatMessage[],
+    tools: readonly Tool[] = [],
+    { thinking }: { readonly thinking?: boolean | undefined } = {},
+  ): PromptPart[] {
     const template = this.#template
     if (template === null) {
       return [{ text: messages.map(({ content }) => content).join('\n'), from: 'content' }]
     }
     try {
-      return this.#run(() => this.#rendered(template, messages, tools))
+      return this.#run(() => this.#rendered(template, { messages, tools, thinking }))
     } catch (cause) {
       if (isStarlingError(cause)) throw cause
       throw refused(cause instanceof Error ? cause.message : String(cause), cause)
@@ -95,8 +110,15 @@ export class ChatPrompt {
 
   #rendered(
     template: Template,
-    messages: readonly ChatMessage[],
-    tools: readonly Tool[],
+    {
+      messages,
+      tools,
+      thinking,
+    }: {
+      readonly messages: readonly ChatMessage[]
+      readonly tools: readonly Tool[]
+      readonly thinking: boolean | undefined
+    },
   ): PromptPart[] {
     const placeholders = new TemplatePlaceholders()
     const rendered = template.render({
@@ -105,6 +127,8 @@ export class ChatPrompt {
         tools: tools.map((tool) => placeholders.value(templateTool(tool), SCHEMA_WORDS)),
       }),
       add_generation_prompt: true,
+      // The first is the name that Qwen3 and most others use, the second that of DeepSeek and Granite.
+      ...(thinking !== undefined && { enable_thinking: thinking, thinking }),
       bos_token: this.#variables.bosToken,
       eos_token: this.#variables.eosToken,
     })
@@ -114,6 +138,21 @@ export class ChatPrompt {
       text,
       from: content === null ? 'template' : 'content',
     }))
+  }
+
+  #trySwitch(): boolean {
+    const conversation: readonly ChatMessage[] = [{ role: 'user', content: 'Hello' }]
+    const prompt = (thinking: boolean) =>
+      this.parts(conversation, [], { thinking })
+        .map(({ text }) => text)
+        .join('')
+    try {
+      return prompt(true) !== prompt(false)
+    } catch (error) {
+      // A template may refuse this conversation; that it has a switch cannot be seen then.
+      if (!isStarlingError(error, 'INVALID_REQUEST')) throw error
+      return false
+    }
   }
 }
 
@@ -140,15 +179,21 @@ function templateMessages(
         ...(call && { name: placeholders.text(call.name) }),
       }
     }
-    if (message.role !== 'assistant' || message.toolCalls === undefined) {
-      return { role: message.role, content }
-    }
-    const toolCalls = message.toolCalls.map((call) => {
+    if (message.role !== 'assistant') return { role: message.role, content }
+    const toolCalls = message.toolCalls?.map((call) => {
       const id = callId(calls.size)
       calls.set(call.id, { id, name: call.function.name })
       return { id, type: 'function', function: templateCall(call, placeholders) }
     })
-    return { role: message.role, content, tool_calls: toolCalls }
+    return {
+      role: message.role,
+      content,
+      // Templates put it on lines of its own, and cannot trim what they do not see.
+      ...(message.reasoning !== undefined && {
+        reasoning_content: placeholders.text(message.reasoning.trim()),
+      }),
+      ...(toolCalls && { tool_calls: toolCalls }),
+    }
   })
 }
 

@@ -50,5 +50,6 @@ function asks({ options, resumeFrom }: GenerateRequest): [EngineCapability, bool
     ['logprobs', options.logprobs !== undefined],
     ['json-schema', options.jsonSchema !== undefined],
     ['tools', options.tools !== undefined && options.tools.length > 0],
+    ['thinking', options.thinking === true],
   ]
 }

@@ -10,7 +10,8 @@ import type {
  * What not every engine can do.
  *
  * `chat`: generate. `embed`: embed. `tokens`: tokenize and detokenize, and the ids of an answer's
- * tokens. `template`: applyTemplate. `resume`: resumeFrom. The others are options of a generation.
+ * tokens. `template`: applyTemplate. `resume`: resumeFrom. `thinking`: tell the thought of a model from
+ * its answer. The others are options of a generation.
  */
 export const ENGINE_CAPABILITIES = [
   'chat',
@@ -23,6 +24,7 @@ export const ENGINE_CAPABILITIES = [
   'logprobs',
   'json-schema',
   'tools',
+  'thinking',
 ] as const
 
 export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]

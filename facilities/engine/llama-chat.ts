@@ -1,5 +1,6 @@
 import type { Llama, LlamaModel } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { mostTokens } from '../../helpers/generation/answer-limit.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
 import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
@@ -105,26 +106,33 @@ export class LlamaChat {
     watch: RequestWatch = UNWATCHED,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { tokenizer, model, work, contextTokens } = this.#parts
-    const { jsonSchema, tools = [] } = options
+    const { jsonSchema, tools, thinking, maxTokens } = options
     const step = async <Result>(name: BlockingStep, run: () => Result | Promise<Result>) =>
       await watch.during(name, () => {
         signal.throwIfAborted()
         work.throwIfClosed()
         return run()
       })
-    const { tokens: prompt } = await step('prompt', () =>
-      tokenizer.prompt(messages, tools, contextTokens),
+    const isJson = jsonSchema !== undefined
+    const { tokens: prompt, thought } = await step('prompt', () =>
+      tokenizer.prompt({ messages, tools, thinking, isJson, contextTokens }),
     )
-    this.#checkDelivered(delivered, options.maxTokens, prompt.length)
+    this.#checkDelivered(delivered, mostTokens(maxTokens, thought !== 'none'), prompt.length)
     const grammar =
       jsonSchema === undefined
         ? null
         : await step('grammar', () => this.#grammars.grammarOf(jsonSchema))
     const sampler = new TokenSampler({ model, tokenizer, options, grammar, watch })
+    // What is thought before a JSON answer is no JSON.
+    const thoughtSampler =
+      grammar !== null && thought === 'open'
+        ? new TokenSampler({ model, tokenizer, options, grammar: null, watch })
+        : null
     const generation = new LlamaGeneration(
       {
         ...this.#parts,
         sampler,
+        thoughtSampler,
         anyChunk: this.#anyChunk,
         isAlone: () => this.#sequences.taken <= 1,
         throwIfEnded() {
@@ -132,7 +140,7 @@ export class LlamaChat {
           work.throwIfClosed()
         },
       },
-      { prompt, options, delivered },
+      { prompt, thought, options, delivered },
     )
     const sequence = await this.#sequences.acquire([...prompt, ...delivered], signal)
     try {

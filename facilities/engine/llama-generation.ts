@@ -1,11 +1,12 @@
 import { AnswerText } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isLimitReached } from '../../helpers/generation/answer-limit.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import type { Clock } from '../clock/clock.js'
 import type { LlamaSequence } from './llama-sequence.js'
-import type { LlamaTokenizer } from './llama-tokenizer.js'
+import type { LlamaTokenizer, ThoughtState } from './llama-tokenizer.js'
 import type { TokenSampler } from './token-sampler.js'
 
 /** Chunk size of models whose numbers depend on it. */
@@ -15,6 +16,8 @@ const FIXED_CHUNK_TOKENS = 32
 export interface GenerationParts {
   readonly tokenizer: LlamaTokenizer
   readonly sampler: TokenSampler
+  /** Chooses the tokens of a thought, if its rules are others than those of the answer after it. */
+  readonly thoughtSampler: TokenSampler | null
   readonly pace: PrefillPace
   readonly clock: Clock
   /** Whether tokens may be evaluated in chunks of any size below 64 without changing the numbers. */
@@ -30,6 +33,7 @@ export interface GenerationParts {
 /** What is asked for. */
 export interface GenerationTask {
   readonly prompt: readonly number[]
+  readonly thought: ThoughtState
   readonly options: EffectiveOptions
   /** The answer's tokens that were delivered already. */
   readonly delivered: readonly number[]
@@ -40,20 +44,31 @@ export class LlamaGeneration {
   readonly #parts: GenerationParts
   readonly #task: GenerationTask
   readonly #text: AnswerText
-  readonly #mostTokens: number
+  /** Tokens for which the context has room. */
+  readonly #roomTokens: number
+  /** How many of the delivered tokens are thought. */
+  #deliveredThought = 0
 
   constructor(parts: GenerationParts, task: GenerationTask) {
     const { tokenizer, contextTokens } = parts
     const { prompt, options, delivered } = task
     this.#parts = parts
     this.#task = task
-    this.#mostTokens = Math.min(options.maxTokens, contextTokens - prompt.length)
+    this.#roomTokens = contextTokens - prompt.length
     const isJson = options.jsonSchema !== undefined
     const asksForTools = !isJson && options.tools !== undefined && options.tools.length > 0
     this.#text = new AnswerText({
       decode: (tokens) => tokenizer.text(tokens),
       preceding: prompt,
       stop: options.stop,
+      thoughts:
+        task.thought !== 'none' && tokenizer.thoughtSyntax !== null
+          ? {
+              syntax: tokenizer.thoughtSyntax,
+              marks: tokenizer.thoughtMarks,
+              isOpen: task.thought === 'open',
+            }
+          : null,
       isJson,
       tools:
         asksForTools && tokenizer.toolSyntax !== null
@@ -74,7 +89,7 @@ export class LlamaGeneration {
    *   what `throwIfEnded` throws
    */
   async *run(sequence: LlamaSequence): AsyncGenerator<Token, GenerationEnd, void> {
-    const { sampler, tokenizer, clock, throwIfEnded } = this.#parts
+    const { tokenizer, clock, throwIfEnded } = this.#parts
     const { prompt, delivered } = this.#task
     const startedAtMs = clock.monotonic()
     this.#readDelivered()
@@ -84,9 +99,9 @@ export class LlamaGeneration {
     let hasStopped = this.#text.isEnded
     let computing: ReturnType<TokenSampler['next']> | null = null
     try {
-      if (!hasStopped && count < this.#mostTokens) {
+      if (!hasStopped && this.#hasRoom()) {
         const input = await this.#prefill(sequence, known)
-        computing = handled(sampler.next(sequence, input, count))
+        computing = handled(this.#next(sequence, input, count))
       }
       while (computing !== null) {
         const chosen = await computing
@@ -97,12 +112,12 @@ export class LlamaGeneration {
           hasStopped = true
           break
         }
-        sampler.punish(chosen.tokenId)
+        this.#sampler.punish(chosen.tokenId)
         const ready = this.#text.push(chosen)
         hasStopped = this.#text.isEnded
         // The next token is computed while this one is on its way to the reader.
-        if (!hasStopped && this.#text.count < this.#mostTokens) {
-          computing = handled(sampler.next(sequence, [chosen.tokenId], this.#text.count))
+        if (!hasStopped && this.#hasRoom()) {
+          computing = handled(this.#next(sequence, [chosen.tokenId], this.#text.count))
         }
         for (const token of ready) {
           yield token
@@ -114,7 +129,8 @@ export class LlamaGeneration {
       // Left early, the sequence is in use until this is done. Its outcome is of no interest then;
       // otherwise it was awaited above.
       await Promise.allSettled([computing])
-      await sampler.end()
+      await this.#parts.thoughtSampler?.end()
+      await this.#parts.sampler.end()
     }
     for (const token of this.#text.end()) {
       yield token
@@ -126,6 +142,7 @@ export class LlamaGeneration {
       promptTokens: prompt.length,
       cachedTokens: Math.min(known, prompt.length),
       completionTokens: count,
+      ...(this.#text.thoughtCount > 0 && { thoughtTokens: this.#text.thoughtCount }),
       timings: {
         promptMs: (promptEndedAtMs ?? endedAtMs) - startedAtMs,
         generationMs: endedAtMs - (promptEndedAtMs ?? endedAtMs),
@@ -139,24 +156,50 @@ export class LlamaGeneration {
     return { finishReason: hasStopped ? 'tool_calls' : 'length', toolCalls }
   }
 
+  /** What the next token is chosen by. */
+  get #sampler(): TokenSampler {
+    const { sampler, thoughtSampler } = this.#parts
+    return this.#text.isThinking ? (thoughtSampler ?? sampler) : sampler
+  }
+
+  /** Evaluates tokens and chooses the one after them. */
+  async #next(
+    sequence: LlamaSequence,
+    tokens: readonly number[],
+    index: number,
+  ): ReturnType<TokenSampler['next']> {
+    // It may still be in the middle of an evaluation that goes on in its own way.
+    if (!this.#text.isThinking) await this.#parts.thoughtSampler?.end()
+    return await this.#sampler.next(sequence, tokens, index)
+  }
+
+  #hasRoom(): boolean {
+    const { count, thoughtCount } = this.#text
+    const { maxTokens } = this.#task.options
+    return count < this.#roomTokens && !isLimitReached(maxTokens, count, thoughtCount)
+  }
+
   /** Brings text and repetition to where they were when the answer was broken. */
   #readDelivered(): void {
-    const { sampler } = this.#parts
     for (const tokenId of this.#task.delivered) {
       if (this.#text.isEnded) {
         throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
       }
+      this.#sampler.punish(tokenId)
+      if (this.#text.isThinking) this.#deliveredThought += 1
       this.#text.push({ tokenId })
-      sampler.punish(tokenId)
     }
+  }
+
+  /** The delivered tokens that a grammar does not have to see being chosen. */
+  #read(): readonly number[] {
+    const { delivered, options } = this.#task
+    return options.jsonSchema === undefined ? delivered : delivered.slice(0, this.#deliveredThought)
   }
 
   /** How many of the first tokens need not be evaluated if they are remembered. */
   #mostKnown(): number {
-    const { prompt, delivered, options } = this.#task
-    // A grammar has to see every token of the answer being chosen.
-    const replayed = options.jsonSchema === undefined ? delivered.length : 0
-    return prompt.length + replayed - 1
+    return this.#task.prompt.length + this.#read().length - 1
   }
 
   /**
@@ -166,15 +209,12 @@ export class LlamaGeneration {
    */
   async #prefill(sequence: LlamaSequence, known: number): Promise<readonly number[]> {
     const { anyChunk, sampler, throwIfEnded } = this.#parts
-    const { prompt, delivered, options } = this.#task
-    if (options.jsonSchema === undefined) {
-      if (anyChunk) return await this.#readAll(sequence, [...prompt, ...delivered], known)
-      return await this.#readInFixedChunks(sequence)
-    }
+    const { prompt, delivered } = this.#task
+    const read = this.#read()
     let input = anyChunk
-      ? await this.#readAll(sequence, prompt, known)
-      : await this.#readPromptInFixedChunks(sequence)
-    for (const tokenId of delivered) {
+      ? await this.#readAll(sequence, [...prompt, ...read], known)
+      : await this.#readInFixedChunks(sequence, read)
+    for (const tokenId of delivered.slice(read.length)) {
       if (!(await sampler.force(sequence, input, tokenId))) {
         throw new StarlingError('INVALID_REQUEST', 'resumeFrom is not what jsonSchema asks for')
       }
@@ -203,9 +243,12 @@ export class LlamaGeneration {
   }
 
   /** Evaluates everything exactly as it is evaluated in an answer that is never broken. */
-  async #readInFixedChunks(sequence: LlamaSequence): Promise<readonly number[]> {
+  async #readInFixedChunks(
+    sequence: LlamaSequence,
+    answer: readonly number[],
+  ): Promise<readonly number[]> {
     let input = await this.#readPromptInFixedChunks(sequence)
-    for (const tokenId of this.#task.delivered) {
+    for (const tokenId of answer) {
       await sequence.read(input)
       this.#parts.throwIfEnded()
       input = [tokenId]

@@ -68,7 +68,7 @@ export interface LlamaRuntimeOptions {
   readonly onProgress: (fraction: number) => void
 }
 
-/** Every one of them, of a model that answers; `tools` only when its template knows of tools. */
+/** Of a model that answers. `tools` and `thinking` are added if its template knows of them. */
 const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   ...(['chat', 'tokens', 'template', 'resume', 'seed'] as const),
   ...(['logit-bias', 'logprobs', 'json-schema'] as const),
@@ -121,7 +121,11 @@ export class LlamaRuntime {
     this.capabilities = new Set<EngineCapability>(
       chat === null
         ? ['embed', 'tokens']
-        : [...CHAT_CAPABILITIES, ...(tokenizer.toolSyntax === null ? [] : ['tools' as const])],
+        : [
+            ...CHAT_CAPABILITIES,
+            ...(tokenizer.toolSyntax === null ? [] : ['tools' as const]),
+            ...(tokenizer.thoughtSyntax === null ? [] : ['thinking' as const]),
+          ],
     )
     this.threads = tuning.threads
     this.tokenMs = chat?.tokenMs ?? embedder?.tokenMs ?? 0
@@ -219,7 +223,9 @@ export class LlamaRuntime {
   applyTemplate(messages: readonly ChatMessage[], tools: readonly Tool[] = []): TemplatedPrompt {
     this.#parts.work.throwIfClosed()
     if (this.#parts.chat === null) throw notSupported('llama.cpp', 'template')
-    return this.#parts.tokenizer.prompt(messages, tools, this.contextTokens)
+    const { contextTokens } = this
+    const { text, tokens } = this.#parts.tokenizer.prompt({ messages, tools, contextTokens })
+    return { text, tokens }
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { LlamaModel, Token as NativeToken } from 'node-llama-cpp'
+import { type ThoughtSyntax, thoughtSyntaxOf } from '../../helpers/answer-text/thought-syntax.js'
 import { type ToolSyntax, toolSyntaxOf } from '../../helpers/answer-text/tool-syntax.js'
 import { ChatPrompt, type PromptPart } from '../../helpers/chat-prompt.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
@@ -17,12 +18,39 @@ const TEMPLATE_TIMEOUT_MS = 2000
 /** Pieces of the template of which is remembered whether they hold special tokens. */
 const MAX_REMEMBERED = 256
 
+/** What a prompt is made of. */
+export interface PromptRequest {
+  readonly messages: readonly ChatMessage[]
+  readonly tools?: readonly Tool[] | undefined
+  /** Prompt and answer together. */
+  readonly contextTokens: number
+  /** Whether the model is to think before it answers. Left out: as its template says. */
+  readonly thinking?: boolean | undefined
+  /** Whether the answer is held to a JSON schema. */
+  readonly isJson?: boolean | undefined
+}
+
+/**
+ * Whether the model thinks before it answers. `open`: the prompt ends with the beginning of a thought.
+ * `possible`: the model decides. `none`: it does not.
+ */
+export type ThoughtState = 'open' | 'possible' | 'none'
+
+/** A prompt, and what may come before the answer. */
+export interface ChatTokens extends TemplatedPrompt {
+  readonly thought: ThoughtState
+}
+
 /** A model's vocabulary and chat template: conversations to tokens, tokens to text. */
 export class LlamaTokenizer {
   /** How the model asks for functions; null when its template has none. */
   readonly toolSyntax: ToolSyntax | null
   /** The text of special tokens that belong to the syntax of function calls. */
   readonly toolMarks: ReadonlyMap<number, string>
+  /** How the model marks what it thinks; null when its template has no such marks. */
+  readonly thoughtSyntax: ThoughtSyntax | null
+  /** The text of special tokens that belong to these marks. */
+  readonly thoughtMarks: ReadonlyMap<number, string>
   /** How many tokens the vocabulary has. */
   readonly size: number
   readonly #model: LlamaModel
@@ -59,6 +87,8 @@ export class LlamaTokenizer {
     )
     this.toolSyntax = template === null ? null : toolSyntaxOf(template)
     this.toolMarks = this.#marksOf(this.toolSyntax)
+    this.thoughtSyntax = template === null ? null : thoughtSyntaxOf(template)
+    this.thoughtMarks = this.#marksOf(this.thoughtSyntax)
     tryTemplate(
       (messages, tools) => this.#chatPrompt.parts(messages, tools),
       this.toolSyntax !== null,
@@ -71,17 +101,14 @@ export class LlamaTokenizer {
    *
    * @throws StarlingError CONTEXT_TOO_LONG when it leaves no room for one token of an answer,
    *   INVALID_REQUEST when the template refuses the conversation, NOT_SUPPORTED for tools of a model
-   *   that has none
+   *   that has none, or when the model thinks and cannot be kept from it
    */
-  prompt(
-    messages: readonly ChatMessage[],
-    tools: readonly Tool[],
-    contextTokens: number,
-  ): TemplatedPrompt {
+  prompt(request: PromptRequest): ChatTokens {
+    const { contextTokens, tools = [] } = request
     if (tools.length > 0 && this.toolSyntax === null) {
       throw new StarlingError('NOT_SUPPORTED', "The model's chat template knows of no tools")
     }
-    const parts = this.#chatPrompt.parts(messages, tools)
+    const { parts, thought } = this.#parts(request)
     const sizeBytes = parts.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
     const atLeast = Math.ceil(sizeBytes / this.#longestTokenBytes)
     // Spares the tokenizer what cannot fit anyway: it works without a pause.
@@ -106,7 +133,7 @@ export class LlamaTokenizer {
       throw new StarlingError('INVALID_REQUEST', 'The conversation has no text to be answered')
     }
     if (tokens.length >= contextTokens) throw tooLong(String(tokens.length), contextTokens)
-    return { text: parts.map(({ text }) => text).join(''), tokens }
+    return { text: parts.map(({ text }) => text).join(''), tokens, thought }
   }
 
   /**
@@ -166,6 +193,28 @@ export class LlamaTokenizer {
     return typeof token === 'number' && Number.isInteger(token) && token >= 0 && token < this.size
   }
 
+  #parts({ messages, tools = [], thinking, isJson = false }: PromptRequest): {
+    readonly parts: readonly PromptPart[]
+    readonly thought: ThoughtState
+  } {
+    const syntax = this.thoughtSyntax
+    if (syntax === null) return { parts: this.#chatPrompt.parts(messages, tools), thought: 'none' }
+    // A thought takes up the answer's time and tokens, and JSON is as a rule asked for by a program.
+    const wanted = thinking ?? (isJson && this.#chatPrompt.switchesThinking ? false : undefined)
+    const parts = this.#chatPrompt.parts(messages, tools, { thinking: wanted })
+    const thought = thoughtAfter(parts, syntax)
+    if (wanted === false && thought === 'open') {
+      throw new StarlingError(
+        'NOT_SUPPORTED',
+        'The model always thinks before it answers: its chat template cannot turn that off',
+      )
+    }
+    // A grammar begins with the answer, so it has to be known where the thought ends.
+    if (wanted !== true || thought !== 'possible' || !isJson) return { parts, thought }
+    const opening: PromptPart = { text: `${syntax.opening}\n`, from: 'template' }
+    return { parts: [...parts, opening], thought: 'open' }
+  }
+
   /**
    * Takes parts together between which no special token stands, because a vocabulary cuts words
    * differently at the ends of a text. What is joined to content counts as content.
@@ -196,7 +245,7 @@ export class LlamaTokenizer {
     return differs
   }
 
-  #marksOf(syntax: ToolSyntax | null): Map<number, string> {
+  #marksOf(syntax: ToolSyntax | ThoughtSyntax | null): Map<number, string> {
     const marks = new Map<number, string>()
     for (const mark of [syntax?.opening, syntax?.closing]) {
       if (mark === null || mark === undefined) continue
@@ -210,6 +259,14 @@ export class LlamaTokenizer {
 /** Tokens as node-llama-cpp types them: the same list, not to be changed. */
 export function nativeTokens(tokens: readonly number[]): NativeToken[] {
   return tokens as NativeToken[]
+}
+
+/** What the end of a prompt says about the thought: what users say cannot count. */
+function thoughtAfter(parts: readonly PromptPart[], syntax: ThoughtSyntax): ThoughtState {
+  const last = parts.at(-1)
+  const end = last?.from === 'template' ? last.text.trimEnd() : ''
+  if (end.endsWith(syntax.opening)) return 'open'
+  return end.endsWith(syntax.closing) ? 'none' : 'possible'
 }
 
 function tooLong(has: string, contextTokens: number): StarlingError {

@@ -1,4 +1,6 @@
+import type { AnswerPiece } from '../../helpers/answer-text/thought-pieces.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import { isLimitReached } from '../../helpers/generation/answer-limit.js'
 import { OllamaChatAnswer, ollamaChatLineSchema } from '../../helpers/ollama/chat-answer.js'
 import { ollamaChatRequest } from '../../helpers/ollama/chat-request.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
@@ -70,29 +72,32 @@ export class OllamaEngine extends RemoteEngine {
 
   protected override async *answer(
     { messages, options }: GenerateRequest,
-    { contextTokens }: EngineInfo,
+    { contextTokens, capabilities }: EngineInfo,
     ending: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { model } = this.#options
-    const body = ollamaChatRequest({ model, contextTokens, messages, options })
+    const canThink = capabilities.has('thinking')
+    const body = ollamaChatRequest({ model, contextTokens, canThink, messages, options })
     const call = ollamaCall(this.server, ending, { hasSchema: options.jsonSchema !== undefined })
     const answer = new OllamaChatAnswer(messages.length)
     let index = 0
+    let thoughts = 0
     try {
       for await (const message of await call.client.chat(body)) {
         const line = ollamaChatLineSchema.parse(message)
-        for (const text of textPieces(answer.take(line), MAX_PIECE_CHARACTERS)) {
+        for (const piece of piecesOf(answer.take(line))) {
           // A server that does not hold itself to the limit is held to it.
-          if (index >= options.maxTokens) {
-            return answer.end({ done: true, done_reason: 'length' }, index)
+          if (isLimitReached(options.maxTokens, index, thoughts)) {
+            return answer.end({ done: true, done_reason: 'length' }, index, thoughts)
           }
-          yield { text, tokenId: null, index }
+          yield { ...piece, tokenId: null, index }
           ending.throwIfAborted()
           index += 1
+          if (piece.kind === 'thought') thoughts += 1
         }
         if (!line.done) continue
         call.finish()
-        return answer.end(line, index)
+        return answer.end(line, index, thoughts)
       }
       throw new Error('the package ended a stream without its last line')
     } catch (error) {
@@ -109,6 +114,7 @@ export class OllamaEngine extends RemoteEngine {
     const capabilities: EngineCapability[] = [
       ...(facts.answers ? (['chat', 'seed', 'json-schema'] as const) : []),
       ...(facts.answers && facts.takesTools ? (['tools'] as const) : []),
+      ...(facts.answers && facts.thinks ? (['thinking'] as const) : []),
       ...(facts.embeds ? (['embed'] as const) : []),
     ]
     return {
@@ -126,6 +132,13 @@ export class OllamaEngine extends RemoteEngine {
       memoryBytes: 0,
     }
   }
+}
+
+/** Pieces of which none is too long. */
+function piecesOf(pieces: readonly AnswerPiece[]): AnswerPiece[] {
+  return pieces.flatMap((piece) =>
+    textPieces(piece.text, MAX_PIECE_CHARACTERS).map((text) => ({ ...piece, text })),
+  )
 }
 
 /** The package's own errors are those of streams that break off, or are not in their form. */

@@ -1,4 +1,5 @@
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isLimitReached } from '../../helpers/generation/answer-limit.js'
 import { OpenaiChatAnswer, openaiChunkSchema } from '../../helpers/openai/chat-answer.js'
 import { openaiChatRequest } from '../../helpers/openai/chat-request.js'
 import { openaiEmbeddingsSchema } from '../../helpers/openai/model-description.js'
@@ -20,6 +21,7 @@ const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   'logprobs',
   'json-schema',
   'tools',
+  'thinking',
 ]
 
 /** What ends a stream of events. */
@@ -38,7 +40,7 @@ export interface OpenaiEngineOptions extends OpenaiServerOptions {
   /**
    * What the server can do with the model. Default, because servers do not tell: `embed` when the
    * model's name is that of an embedding model, otherwise `chat`, `seed`, `logit-bias`, `logprobs`,
-   * `json-schema` and `tools`.
+   * `json-schema`, `tools` and `thinking`.
    */
   readonly capabilities?: Iterable<EngineCapability>
 }
@@ -102,14 +104,20 @@ export class OpenaiEngine extends RemoteEngine {
       hasSchema,
     })
     let isRead = false
+    let thoughts = 0
     try {
       for await (const data of this.#events(response, hasSchema)) {
         const tokens = answer.take(openaiChunkSchema.parse(JSON.parse(data)))
         for (const token of tokens) {
           // A server that does not hold itself to the limit is held to it.
-          if (token.index >= options.maxTokens) {
-            return { ...end(), finishReason: 'length', completionTokens: token.index }
+          if (isLimitReached(options.maxTokens, token.index, thoughts)) {
+            const counts = {
+              completionTokens: token.index,
+              ...(thoughts > 0 && { thoughtTokens: thoughts }),
+            }
+            return { ...end(), finishReason: 'length', ...counts }
           }
+          if (token.kind === 'thought') thoughts += 1
           firstAt ??= clock.monotonic()
           yield token
           ending.throwIfAborted()

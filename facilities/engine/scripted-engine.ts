@@ -1,5 +1,7 @@
 import { AnswerText } from '../../helpers/answer-text/answer-text.js'
+import { THINK_TAGS } from '../../helpers/answer-text/thought-syntax.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isLimitReached } from '../../helpers/generation/answer-limit.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import { checkRequest, notSupported } from './check-request.js'
@@ -14,7 +16,7 @@ import type {
 import { cancelledError, unlessCancelled } from './engine-cancelled.js'
 
 const KIND = 'scripted'
-const CAPABILITIES: ReadonlySet<EngineCapability> = new Set(['chat', 'resume', 'seed'])
+const CAPABILITIES: readonly EngineCapability[] = ['chat', 'resume', 'seed']
 
 /** How a {@link ScriptedEngine} behaves. Everything may be left out. */
 export interface ScriptedEngineOptions {
@@ -26,6 +28,8 @@ export interface ScriptedEngineOptions {
   readonly contextTokens?: number
   /** The tokens of the answer. Default: the words of the last message. */
   readonly script?: (request: GenerateRequest) => readonly string[]
+  /** Whether it thinks first: what its script says between `<think>` and `</think>`. Default false. */
+  readonly thinks?: boolean
   /** Runs before each token; the token waits for it, and cancelling ends the wait. */
   readonly beforeToken?: (index: number, signal: AbortSignal) => Promise<void> | void
   /** Fails before this token, counted from 0. */
@@ -115,7 +119,10 @@ export class ScriptedEngine implements Engine {
       modelSha256: null,
       fingerprint: null,
       reproducibility: 'exact',
-      capabilities: CAPABILITIES,
+      capabilities: new Set([
+        ...CAPABILITIES,
+        ...(this.#options.thinks ? ['thinking' as const] : []),
+      ]),
       contextTokens: this.#options.contextTokens ?? 4096,
       slots: this.#options.slots ?? 4,
       memoryBytes: this.#options.memoryBytes ?? 0,
@@ -203,8 +210,8 @@ export class ScriptedEngine implements Engine {
       )
     }
     const script = (this.#options.script ?? echo)(request)
-    const mostTokens = Math.min(request.options.maxTokens, contextTokens - promptTokens)
-    const produced = Math.min(script.length, mostTokens)
+    const { maxTokens } = request.options
+    const roomTokens = contextTokens - promptTokens
     const delivered = request.resumeFrom?.length ?? 0
     const answer = new AnswerText({
       decode: (tokens) => tokens.map((token) => script[token] ?? '').join(''),
@@ -212,16 +219,20 @@ export class ScriptedEngine implements Engine {
       stop: request.options.stop,
       isJson: false,
       tools: null,
+      thoughts: this.#options.thinks
+        ? { syntax: THINK_TAGS, marks: new Map(), isOpen: false }
+        : null,
       delivered,
     })
     for (let index = 0; index < delivered; index++) answer.push({ tokenId: index })
     const ended = AbortSignal.any([signal, unloading])
-    for (let index = delivered; index <= produced && !answer.isEnded; index++) {
+    const isFull = () =>
+      answer.count >= roomTokens || isLimitReached(maxTokens, answer.count, answer.thoughtCount)
+    for (let index = delivered; !answer.isEnded; index++) {
       if (index === this.#options.failAt) {
         throw this.#options.failWith ?? new StarlingError('ENGINE_CRASHED', 'The engine crashed')
       }
-      const text = script[index]
-      if (index === produced || text === undefined) break
+      if (index >= script.length || isFull()) break
       await until(this.#options.beforeToken?.(index, signal), ended)
       if (unloading.aborted) throw unloadedError()
       if (signal.aborted) throw cancelledError(signal.reason)
@@ -234,10 +245,11 @@ export class ScriptedEngine implements Engine {
     }
     yield* answer.end()
     return {
-      finishReason: answer.isEnded || script.length <= mostTokens ? 'stop' : 'length',
+      finishReason: answer.isEnded || answer.count >= script.length ? 'stop' : 'length',
       promptTokens,
       cachedTokens: 0,
       completionTokens: answer.count,
+      ...(answer.thoughtCount > 0 && { thoughtTokens: answer.thoughtCount }),
       timings: { promptMs: 0, generationMs: 0 },
     }
   }

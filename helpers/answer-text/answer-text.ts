@@ -3,6 +3,8 @@ import type { Token, TokenLogprob } from '../protocol/generation.js'
 import { StreamingDetokenizer } from '../streaming-detokenizer.js'
 import { JsonEnd } from './json-end.js'
 import { StopStrings } from './stop-strings.js'
+import type { ThoughtSyntax } from './thought-syntax.js'
+import { type SortedTokens, type TextToken, ThoughtTokens } from './thought-tokens.js'
 import { ToolCallText } from './tool-call-text.js'
 import type { ToolSyntax } from './tool-syntax.js'
 
@@ -20,6 +22,14 @@ export interface AnswerTextOptions {
   /** The tokens before the answer. */
   readonly preceding: readonly number[]
   readonly stop: readonly string[]
+  /** How the model marks what it thinks. Left out: it does not think. */
+  readonly thoughts?: {
+    readonly syntax: ThoughtSyntax
+    /** The text of tokens that otherwise have none, as far as they belong to the syntax. */
+    readonly marks: ReadonlyMap<number, string>
+    /** Whether the prompt ended with the opening mark. */
+    readonly isOpen: boolean
+  } | null
   /** Whether the answer is one JSON value, and ends with it. */
   readonly isJson: boolean
   /** How the model asks for functions; null when it has none to ask for. */
@@ -47,7 +57,9 @@ interface WaitingToken {
 
 /**
  * From the tokens of an answer to what is delivered of it: text that never splits a character, stops
- * before a stop string or after the JSON value, and has none of the syntax of function calls.
+ * before a stop string or after the JSON value, and has none of the syntax of function calls. Thoughts
+ * come out as tokens of a kind of their own; stop strings, JSON and calls are looked for in the answer
+ * only.
  *
  * Every delivered token keeps its id and its own text. A token waits as long as a stop string may have
  * begun before it or a character is incomplete; one that lies wholly within a stop string is never
@@ -59,8 +71,12 @@ export class AnswerText {
   readonly #stop: StopStrings
   readonly #json: JsonEnd | null
   readonly #tools: ToolCallText | null
-  readonly #marks: ReadonlyMap<number, string>
+  readonly #thoughtMarks: ReadonlyMap<number, string>
+  readonly #toolMarks: ReadonlyMap<number, string>
   readonly #delivered: number
+  /** Null once all that comes is part of the answer. */
+  #thoughts: ThoughtTokens | null
+  #thoughtCount = 0
   #waiting: WaitingToken[] = []
   /** Ready, but it may have to bring text that is still held back should the answer end. */
   #last: Token | null = null
@@ -73,13 +89,29 @@ export class AnswerText {
     this.#stop = new StopStrings(options.stop)
     this.#json = options.isJson ? new JsonEnd() : null
     this.#tools = options.tools && new ToolCallText(options.tools.syntax, options.tools.salt)
-    this.#marks = options.tools?.marks ?? new Map()
+    const { thoughts = null } = options
+    this.#thoughts =
+      thoughts &&
+      // What comes before the grammar of a JSON answer is not part of that answer.
+      new ThoughtTokens(thoughts.syntax, { ...thoughts, keepsMixed: !options.isJson })
+    this.#thoughtMarks = thoughts?.marks ?? new Map()
+    this.#toolMarks = options.tools?.marks ?? new Map()
     this.#delivered = options.delivered
   }
 
   /** How many tokens were pushed. */
   get count(): number {
     return this.#count
+  }
+
+  /** How many of them are part of the thought, as far as that is known. */
+  get thoughtCount(): number {
+    return this.#thoughts?.count ?? this.#thoughtCount
+  }
+
+  /** Whether a thought has begun and not ended. */
+  get isThinking(): boolean {
+    return this.#thoughts?.isOpen ?? false
   }
 
   /** Whether a stop string or the end of the JSON value has ended the answer. */
@@ -95,14 +127,21 @@ export class AnswerText {
   /** Takes the next token. @returns the tokens that can be delivered now */
   push(chosen: ChosenToken): Token[] {
     const text = this.#textOf(chosen.tokenId)
+    const token: Token = { text, index: this.#count, ...chosen }
+    this.#count += 1
+    const pushed = { token, isIncomplete: this.#detokenizer.incomplete }
+    if (this.#thoughts === null) return this.#answer(pushed)
+    return this.#sorted(this.#thoughts.push(pushed))
+  }
+
+  /** Takes the next token of the answer itself. */
+  #answer({ token, isIncomplete }: TextToken): Token[] {
+    const { text } = token
     const start = this.#length
     const jsonEnd = this.#json?.push(text) ?? null
     const stopAt = this.#stop.push(text)
     this.#length += text.length
     if (text !== '') this.#complete(start)
-    const isIncomplete = this.#detokenizer.incomplete
-    const token: Token = { text, index: this.#count, ...chosen }
-    this.#count += 1
     const cut = earliest(stopAt, jsonEnd === null ? null : start + jsonEnd)
     this.#isEnded = cut !== null
     if (cut === null && this.#waiting.length === 0 && !isIncomplete) {
@@ -121,6 +160,12 @@ export class AnswerText {
    */
   end(): Token[] {
     const rest = this.#isEnded ? '' : this.#detokenizer.flush()
+    if (this.#thoughts === null) return this.#endAnswer(rest)
+    return [...this.#sorted(this.#thoughts.end(rest)), ...this.#endAnswer('')]
+  }
+
+  /** @param rest what is left of an incomplete character */
+  #endAnswer(rest: string): Token[] {
     const tokens = this.#waiting.map(({ token }) => token)
     this.#waiting = []
     const last = tokens.at(-1)
@@ -135,9 +180,25 @@ export class AnswerText {
     return this.#fresh(out)
   }
 
+  /** Delivers what turned out to be thought, and goes on with what turned out to be answer. */
+  #sorted({ thoughts, answers }: SortedTokens): Token[] {
+    if (this.#thoughts?.isDone) {
+      this.#thoughtCount = this.#thoughts.count
+      this.#thoughts = null
+    }
+    const out = this.#fresh([...thoughts])
+    for (const token of answers) {
+      if (this.#isEnded) break
+      out.push(...this.#answer(token))
+    }
+    return out
+  }
+
   #textOf(tokenId: number): string {
     const text = this.#detokenizer.push(tokenId)
-    return text === '' ? (this.#marks.get(tokenId) ?? '') : text
+    if (text !== '') return text
+    const mark = this.#thoughts === null ? undefined : this.#thoughtMarks.get(tokenId)
+    return mark ?? this.#toolMarks.get(tokenId) ?? ''
   }
 
   /** Takes the tokens whose text can be part of no stop string any more. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { ToolCall } from '../protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../protocol/limits.js'
 import { JsonEnd } from './json-end.js'
+import { textBeginningAtEnd } from './text-beginning.js'
 import type { ToolSyntax } from './tool-syntax.js'
 
 /** What one call may take as the model writes it; a longer one is plain text. */
@@ -111,7 +112,7 @@ export class ToolCallText {
       this.#begin(this.#read(opening.length))
       return this.#spoken(before)
     }
-    const before = this.#unread.length - beginningAtEnd(this.#unread, opening)
+    const before = this.#unread.length - textBeginningAtEnd(this.#unread, opening)
     // White space may be what separates two calls.
     if (before === 0 || this.#spoken(this.#unread.slice(0, before)) === '') return null
     return this.#read(before)
@@ -227,12 +228,4 @@ function parseCalls(json: string): FunctionCall[] {
     // Some models write the arguments as a string that holds the JSON.
     return { name: call.name, arguments: typeof given === 'string' ? given : JSON.stringify(given) }
   })
-}
-
-/** The length of the longest beginning of `opening` that the text ends with. */
-function beginningAtEnd(text: string, opening: string): number {
-  for (let length = Math.min(opening.length - 1, text.length); length > 0; length--) {
-    if (text.endsWith(opening.slice(0, length))) return length
-  }
-  return 0
 }

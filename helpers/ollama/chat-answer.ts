@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AnswerPiece, ThoughtPieces } from '../answer-text/thought-pieces.js'
 import type { ToolCall } from '../protocol/chat-message.js'
 import { toolCallSchema } from '../protocol/chat-message.js'
 import type { GenerationEnd } from '../protocol/generation.js'
@@ -12,6 +13,10 @@ export const ollamaChatLineSchema = z.object({
   message: z
     .object({
       content: z.string().default(''),
+      thinking: z
+        .string()
+        .nullish()
+        .transform((thinking) => thinking ?? ''),
       tool_calls: z
         .array(
           z.object({
@@ -40,6 +45,7 @@ const NANOSECONDS_PER_MS = 1e6
 export class OllamaChatAnswer {
   readonly #callPrefix: string
   readonly #calls: ToolCall[] = []
+  readonly #pieces = new ThoughtPieces()
 
   /** @param conversationLength messages of the prompt: makes the ids of calls unique within it */
   constructor(conversationLength: number) {
@@ -47,11 +53,11 @@ export class OllamaChatAnswer {
   }
 
   /**
-   * The text that a line brings; empty when it brings none. What the model thinks is left out.
+   * The pieces of text that a line brings.
    *
    * @throws ZodError when it is not a line of such an answer
    */
-  take(line: OllamaChatLine): string {
+  take(line: OllamaChatLine): AnswerPiece[] {
     for (const { function: called } of line.message?.tool_calls ?? []) {
       const call = {
         // Ollama gives its calls no ids.
@@ -61,7 +67,9 @@ export class OllamaChatAnswer {
       }
       if (this.#calls.length < PROTOCOL_LIMITS.tools) this.#calls.push(toolCallSchema.parse(call))
     }
-    return line.message?.content ?? ''
+    const { thinking = '', content = '' } = line.message ?? {}
+    const pieces = [...this.#pieces.thought(thinking), ...this.#pieces.answer(content)]
+    return line.done ? [...pieces, ...this.#pieces.end()] : pieces
   }
 
   /**
@@ -69,14 +77,16 @@ export class OllamaChatAnswer {
    *
    * @param last the line that says that it is done
    * @param pieces how many pieces of text were delivered
+   * @param thoughts how many of them were thought
    */
-  end(last: OllamaChatLine, pieces: number): GenerationEnd {
+  end(last: OllamaChatLine, pieces: number, thoughts = 0): GenerationEnd {
     const isLength = last.done_reason === 'length'
     return {
       finishReason: this.#calls.length > 0 ? 'tool_calls' : isLength ? 'length' : 'stop',
       promptTokens: last.prompt_eval_count ?? 0,
       cachedTokens: 0,
       completionTokens: Math.max(last.eval_count ?? 0, pieces),
+      ...(thoughts > 0 && { thoughtTokens: thoughts }),
       ...(this.#calls.length > 0 && { toolCalls: this.#calls }),
       timings: {
         promptMs: (last.prompt_eval_duration ?? 0) / NANOSECONDS_PER_MS,

@@ -1,4 +1,5 @@
 import { StarlingError } from '../errors/starling-error.js'
+import { mostTokens } from '../generation/answer-limit.js'
 import type { ChatMessage, Tool, ToolCall } from '../protocol/chat-message.js'
 import type { GenerationOptions } from '../protocol/generation.js'
 
@@ -10,6 +11,8 @@ export interface OllamaChatRequest {
   readonly model: string
   /** Prompt and answer together, in tokens: another number makes Ollama load the model again. */
   readonly contextTokens: number
+  /** Whether the model is one that thinks. */
+  readonly canThink: boolean
   readonly messages: readonly ChatMessage[]
   readonly options: GenerationOptions
 }
@@ -23,7 +26,8 @@ export interface OllamaChatRequest {
  * @throws StarlingError INVALID_REQUEST when the arguments of a call in the conversation are no JSON
  *   object, or a result belongs to no call
  */
-export function ollamaChatRequest({ model, contextTokens, messages, options }: OllamaChatRequest) {
+export function ollamaChatRequest(request: OllamaChatRequest) {
+  const { model, contextTokens, canThink, messages, options } = request
   const { temperature, topK, topP, minP, seed, stop } = options
   const { repeatPenalty, presencePenalty, frequencyPenalty } = options
   const penalties = {
@@ -31,18 +35,22 @@ export function ollamaChatRequest({ model, contextTokens, messages, options }: O
     ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
     ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
   }
+  // Ollama has the answer begin with the JSON, so that a model that is to think first cannot.
+  const think = options.thinking ?? (options.jsonSchema === undefined ? undefined : false)
   return {
     model,
     messages: messages.map((message, index) => ollamaMessage(message, messages.slice(0, index))),
     stream: true as const,
     // Left out, Ollama drops the beginning of a prompt that is too long, and says nothing.
     truncate: false,
+    // A model that does not think refuses to be told.
+    ...(canThink && think !== undefined && { think }),
     ...(options.jsonSchema !== undefined && { format: options.jsonSchema }),
     ...(options.tools !== undefined &&
       options.tools.length > 0 && { tools: options.tools.map(ollamaTool) }),
     options: {
       num_ctx: contextTokens,
-      num_predict: options.maxTokens,
+      num_predict: mostTokens(options.maxTokens, canThink),
       ...(temperature !== undefined && { temperature }),
       ...(topK !== undefined && { top_k: topK }),
       ...(topP !== undefined && { top_p: topP }),
@@ -60,13 +68,17 @@ function ollamaMessage(message: ChatMessage, earlier: readonly ChatMessage[]) {
   if (role === 'tool') {
     return { role, content, tool_name: nameOfCall(message.toolCallId, earlier) }
   }
-  if (role !== 'assistant' || message.toolCalls === undefined) return { role, content }
+  if (role !== 'assistant') return { role, content }
+  const { reasoning, toolCalls } = message
   return {
     role,
     content,
-    tool_calls: message.toolCalls.map(({ function: { name, arguments: text } }) => ({
-      function: { name, arguments: objectIn(name, text) },
-    })),
+    ...(reasoning !== undefined && { thinking: reasoning }),
+    ...(toolCalls && {
+      tool_calls: toolCalls.map(({ function: { name, arguments: text } }) => ({
+        function: { name, arguments: objectIn(name, text) },
+      })),
+    }),
   }
 }
 

@@ -81,6 +81,7 @@ export interface OllamaModelFacts {
   readonly answers: boolean
   readonly embeds: boolean
   readonly takesTools: boolean
+  readonly thinks: boolean
 }
 
 export function ollamaModelFacts(
@@ -97,6 +98,7 @@ export function ollamaModelFacts(
     answers: capabilities?.includes('completion') ?? !embeds,
     embeds,
     takesTools: capabilities?.includes('tools') ?? false,
+    thinks: capabilities?.includes('thinking') ?? false,
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type AnswerPiece, ThoughtPieces } from '../answer-text/thought-pieces.js'
 import { type ToolCall, toolCallSchema } from '../protocol/chat-message.js'
 import type { GenerationEnd, Token, TokenLogprob } from '../protocol/generation.js'
 import { PROTOCOL_LIMITS } from '../protocol/limits.js'
@@ -27,6 +28,10 @@ export const openaiChunkSchema = z.object({
         delta: z
           .object({
             content: z.string().nullish(),
+            /** DeepSeek's name, and the one of most servers. */
+            reasoning_content: z.string().nullish(),
+            /** What vLLM calls it now, and OpenRouter. */
+            reasoning: z.string().nullish(),
             tool_calls: z
               .array(
                 z.object({
@@ -60,6 +65,7 @@ export const openaiChunkSchema = z.object({
     .object({
       prompt_tokens: count,
       completion_tokens: count,
+      completion_tokens_details: z.object({ reasoning_tokens: count.nullish() }).nullish(),
       prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish(),
     })
     .nullish(),
@@ -81,9 +87,11 @@ export class OpenaiChatAnswer {
   readonly #callPrefix: string
   readonly #topLogprobs: number | undefined
   readonly #calls = new Map<number, PartialCall>()
+  readonly #pieces = new ThoughtPieces()
   #usage: OpenaiChunk['usage'] = null
   #finishReason: string | null = null
   #tokens = 0
+  #thoughts = 0
 
   /**
    * @param conversationLength messages of the prompt: makes the ids of calls unique within it, for
@@ -100,8 +108,13 @@ export class OpenaiChatAnswer {
     return this.#finishReason !== null
   }
 
+  /** How many tokens were thought. */
+  get thoughts(): number {
+    return this.#thoughts
+  }
+
   /**
-   * The tokens that an event brings. What the model thinks is left out.
+   * The tokens that an event brings.
    *
    * @throws RangeError when it asks for too many functions, or with arguments that are too long
    */
@@ -111,7 +124,9 @@ export class OpenaiChatAnswer {
     if (choice === undefined) return []
     for (const part of choice.delta?.tool_calls ?? []) this.#takeCall(part)
     this.#finishReason = choice.finish_reason ?? this.#finishReason
-    return this.#tokensOf(choice)
+    const tokens = this.#tokensOf(choice)
+    if (this.#finishReason === null) return tokens
+    return [...tokens, ...this.#pieces.end().flatMap((piece) => this.#plain(piece))]
   }
 
   /**
@@ -125,11 +140,15 @@ export class OpenaiChatAnswer {
       toolCallSchema.parse({ id, type: 'function', function: { name, arguments: text } }),
     )
     const { prompt_tokens, completion_tokens, prompt_tokens_details } = this.#usage ?? {}
+    const completionTokens = Math.max(completion_tokens ?? 0, this.#tokens)
+    const reasoned = this.#usage?.completion_tokens_details?.reasoning_tokens ?? 0
+    const thoughtTokens = Math.min(Math.max(reasoned, this.#thoughts), completionTokens)
     return {
       finishReason: this.#reason(toolCalls),
       promptTokens: prompt_tokens ?? 0,
       cachedTokens: prompt_tokens_details?.cached_tokens ?? 0,
-      completionTokens: Math.max(completion_tokens ?? 0, this.#tokens),
+      completionTokens,
+      ...(thoughtTokens > 0 && { thoughtTokens }),
       ...(toolCalls.length > 0 && { toolCalls }),
       timings,
     }
@@ -159,28 +178,41 @@ export class OpenaiChatAnswer {
   }
 
   #tokensOf({ delta, logprobs }: Choice): Token[] {
+    const thought = delta?.reasoning_content ?? delta?.reasoning ?? ''
     const text = delta?.content ?? ''
     const known = logprobs?.content ?? []
     if (this.#topLogprobs === undefined || known.length === 0) {
-      return textPieces(text, MAX_PIECE_CHARACTERS).map((piece) => this.#token({ text: piece }))
+      const pieces = [...this.#pieces.thought(thought), ...this.#pieces.answer(text)]
+      return pieces.flatMap((piece) => this.#plain(piece))
     }
     // One event may bring several tokens. Where their texts are not what it says (a character over
     // several of them, a part held back), the last one brings all of it.
-    const texts = known.map(({ token }) => token)
-    const isWhole = texts.join('') === text
-    return known.map((entry, position) =>
-      this.#token({
-        text: isWhole ? entry.token : position === known.length - 1 ? text : '',
+    const whole = thought + text
+    const isWhole = known.map(({ token }) => token).join('') === whole
+    return known.flatMap((entry, position) => {
+      const own = isWhole ? entry.token : position === known.length - 1 ? whole : ''
+      const pieces = thought === '' ? this.#pieces.answer(own) : this.#pieces.thought(own)
+      const last = pieces.pop() ?? { text: '' }
+      const token = this.#token({
+        ...last,
         tokenId: entry.id ?? null,
         logprob: Math.min(0, entry.logprob),
         topLogprobs: topOf(entry, this.#topLogprobs ?? 0),
-      }),
+      })
+      return [...pieces.flatMap((piece) => this.#plain(piece)), token]
+    })
+  }
+
+  #plain(piece: AnswerPiece): Token[] {
+    return textPieces(piece.text, MAX_PIECE_CHARACTERS).map((text) =>
+      this.#token({ ...piece, text }),
     )
   }
 
   #token(fields: Omit<Token, 'index' | 'tokenId'> & { tokenId?: number | null }): Token {
     const token = { tokenId: null, ...fields, index: this.#tokens }
     this.#tokens += 1
+    if (fields.kind === 'thought') this.#thoughts += 1
     return token
   }
 }

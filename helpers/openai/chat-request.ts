@@ -16,15 +16,18 @@ export interface OpenaiChatRequest {
  * @see https://platform.openai.com/docs/api-reference/chat/create
  */
 export function openaiChatRequest({ model, messages, options }: OpenaiChatRequest) {
-  const { logprobs, jsonSchema, tools, stop, logitBias, seed } = options
+  const { maxTokens, logprobs, jsonSchema, tools, stop, logitBias, seed, thinking } = options
   const { temperature, topP, topK, minP } = options
   const { repeatPenalty, presencePenalty, frequencyPenalty } = options
+  const lastQuestion = messages.findLastIndex(({ role }) => role === 'user')
   return {
     model,
-    messages: messages.map(openaiMessage),
+    messages: messages.map((message, index) => openaiMessage(message, index > lastQuestion)),
     stream: true,
     stream_options: { include_usage: true },
-    max_tokens: options.maxTokens,
+    // Left out where the request leaves it open: how much a model thinks first is not known, and
+    // servers refuse a limit for which a prompt leaves no room. The answer is cut where it is read.
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { top_p: topP }),
     ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
@@ -42,6 +45,10 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
     ...(tools !== undefined && tools.length > 0 && { tools }),
     ...(topK !== undefined && { top_k: topK }),
     ...(minP !== undefined && { min_p: minP }),
+    // vLLM and llama-server hand it to the chat template of the model.
+    ...(thinking !== undefined && {
+      chat_template_kwargs: { enable_thinking: thinking, thinking },
+    }),
     // vLLM's name, and the one of llama-server and LM Studio.
     ...(repeatPenalty !== undefined && {
       repetition_penalty: repeatPenalty,
@@ -50,9 +57,20 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
   }
 }
 
-function openaiMessage(message: ChatMessage) {
+/**
+ * What the model thought is only sent between calls of functions, where it has to go on with it. Of
+ * earlier turns chat templates drop it, and some servers refuse to be sent it.
+ */
+function openaiMessage(message: ChatMessage, isAfterQuestion: boolean) {
   const { role, content } = message
   if (role === 'tool') return { role, content, tool_call_id: message.toolCallId }
-  if (role !== 'assistant' || message.toolCalls === undefined) return { role, content }
-  return { role, content, tool_calls: message.toolCalls }
+  if (role !== 'assistant') return { role, content }
+  const { reasoning, toolCalls } = message
+  return {
+    role,
+    content,
+    // Its older name, which most servers know, and vLLM's new one.
+    ...(isAfterQuestion && reasoning !== undefined && { reasoning_content: reasoning, reasoning }),
+    ...(toolCalls && { tool_calls: toolCalls }),
+  }
 }

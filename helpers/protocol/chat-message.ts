@@ -31,6 +31,8 @@ export const chatMessageSchema = z.discriminatedUnion('role', [
   z.strictObject({
     role: z.literal('assistant'),
     content: z.string(),
+    /** What the model thought before it answered. Its chat template decides what becomes of it. */
+    reasoning: z.string().optional(),
     /** What the model asked for in this turn. */
     toolCalls: z.array(toolCallSchema).min(1).max(PROTOCOL_LIMITS.tools).optional(),
   }),
@@ -66,19 +68,21 @@ export const toolsSchema = z
     'two tools have the same name',
   )
 
-/** The size of a conversation: all message contents and calls together, in UTF-8. */
+/** The size of a conversation: all contents, thoughts and calls of its messages together, in UTF-8. */
 export function promptBytes(messages: readonly ChatMessage[]): number {
   return messages.reduce(
-    (sum, message) => sum + Buffer.byteLength(message.content) + callBytes(message),
+    (sum, message) => sum + Buffer.byteLength(message.content) + moreBytes(message),
     0,
   )
 }
 
-function callBytes(message: ChatMessage): number {
-  if (message.role !== 'assistant' || message.toolCalls === undefined) return 0
-  return message.toolCalls.reduce(
+/** Of what only an assistant's messages have. */
+function moreBytes(message: ChatMessage): number {
+  if (message.role !== 'assistant') return 0
+  const { reasoning = '', toolCalls = [] } = message
+  return toolCalls.reduce(
     (sum, call) => sum + call.function.name.length + Buffer.byteLength(call.function.arguments),
-    0,
+    Buffer.byteLength(reasoning),
   )
 }
 

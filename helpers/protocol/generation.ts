@@ -20,8 +20,11 @@ export const reproducibilitySchema = z.enum(['exact', 'machine', 'none'])
  * defaults of the model (see helpers/generation/sampling.ts), or of the server that runs it.
  */
 export const generationOptionsSchema = z.strictObject({
-  /** The most tokens the answer may have. */
-  maxTokens: z.number().int().min(1).max(PROTOCOL_LIMITS.answerTokens).default(512),
+  /**
+   * The most tokens that the model may generate, its thought included. Default: see
+   * helpers/generation/answer-limit.ts.
+   */
+  maxTokens: z.number().int().min(1).max(PROTOCOL_LIMITS.answerTokens).optional(),
   /** 0 always takes the likeliest token; higher is more varied. */
   temperature: z.number().min(0).max(2).optional(),
   /** Only the likeliest tokens that together reach this probability are considered. */
@@ -51,6 +54,11 @@ export const generationOptionsSchema = z.strictObject({
   jsonSchema: jsonObjectSchema(PROTOCOL_LIMITS.schemaBytes).optional(),
   /** Functions that the model may ask for instead of answering. */
   tools: toolsSchema.optional(),
+  /**
+   * Whether the model thinks before it answers. Default: as its chat template says, but false if a JSON
+   * schema is given and the template can turn thinking off. NOT_SUPPORTED if the model cannot do it.
+   */
+  thinking: z.boolean().optional(),
 })
 
 /** The tokens of an answer that have been delivered already, from its first one. */
@@ -66,6 +74,8 @@ const logprobSchema = z.strictObject({
 
 /** One token of an answer. */
 export const tokenSchema = z.strictObject({
+  /** `thought`: part of what the model thinks before it answers. Left out: part of the answer. */
+  kind: z.literal('thought').optional(),
   /**
    * The text that this token completes; empty while a character is still incomplete, or while it
    * may be the beginning of a stop string.
@@ -91,8 +101,10 @@ export const generationEndSchema = z.strictObject({
   promptTokens: z.number().int().nonnegative(),
   /** How many of the prompt's tokens did not have to be computed, because they were still known. */
   cachedTokens: z.number().int().nonnegative(),
-  /** Of the whole answer, with what it was resumed from. */
+  /** Of the whole answer with its thought, and with what it was resumed from. */
   completionTokens: z.number().int().nonnegative(),
+  /** How many of them were thought. Left out: none. */
+  thoughtTokens: z.number().int().positive().optional(),
   /** When it ended with `tool_calls`. */
   toolCalls: z.array(toolCallSchema).max(PROTOCOL_LIMITS.tools).optional(),
   timings: z.strictObject({

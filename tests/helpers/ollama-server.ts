@@ -45,11 +45,13 @@ const chatSchema = z.looseObject({
     z.looseObject({
       role: z.enum(['system', 'user', 'assistant', 'tool']),
       content: z.string(),
+      thinking: z.string().optional(),
       tool_calls: toolCallsSchema.optional(),
       tool_name: z.string().optional(),
     }),
   ),
   tools: toolsSchema.optional(),
+  think: z.boolean().optional(),
 })
 const generateSchema = z.looseObject({ ...common, prompt: z.string() })
 const embedSchema = z.looseObject({
@@ -100,7 +102,13 @@ export async function startOllamaServer(
         async (body, engine, exchange) => exchange.json(200, show(body.model, engine)),
       ),
       'POST /api/chat': withModel(chatSchema, async (body, engine, exchange) => {
-        const asMessage = (content: string) => ({ message: { role: 'assistant', content } })
+        if (body.think === true && !engine.info().capabilities.has('thinking')) {
+          return exchange.json(400, { error: `"${body.model}" does not support thinking` })
+        }
+        const asMessage = (text: string, kind?: 'thought') =>
+          kind === undefined
+            ? { message: { role: 'assistant', content: text } }
+            : { message: { role: 'assistant', content: '', thinking: text } }
         await answerAs(asMessage, body, engine, exchange, requestOf(body))
       }),
       'POST /api/generate': withModel(generateSchema, async (body, engine, exchange) => {
@@ -118,7 +126,7 @@ export async function startOllamaServer(
 }
 
 async function answerAs(
-  asContent: (text: string) => object,
+  asContent: (text: string, kind?: 'thought') => object,
   { model, stream, truncate }: Streamed,
   engine: Engine,
   exchange: Exchange,
@@ -129,7 +137,9 @@ async function answerAs(
     await exchange.write(NDJSON, `${JSON.stringify(line(fields))}\n`)
   const answer = async (asked: GenerateRequest) =>
     await exchange.relay(engine.generate(asked, exchange.signal), async (token) => {
-      if (stream && token.text !== '') await write({ ...asContent(token.text), done: false })
+      if (stream && token.text !== '') {
+        await write({ ...asContent(token.text, token.kind), done: false })
+      }
     })
   const { end, text } = await answer(request).catch(async (error) => {
     // Unless it is told otherwise, Ollama drops the beginning of what is too long.
@@ -176,7 +186,7 @@ function shortened(request: GenerateRequest, contextTokens: number): GenerateReq
   return { ...request, messages }
 }
 
-function requestOf({ messages, options, format, tools }: ChatBody): GenerateRequest {
+function requestOf({ messages, options, format, tools, think }: ChatBody): GenerateRequest {
   const { num_predict } = options
   return {
     messages: chatMessages(messages),
@@ -194,6 +204,7 @@ function requestOf({ messages, options, format, tools }: ChatBody): GenerateRequ
       stop: options.stop ?? [],
       ...(format !== undefined && { jsonSchema: format }),
       ...(tools !== undefined && { tools }),
+      ...(think !== undefined && { thinking: think }),
     }),
   }
 }
@@ -201,10 +212,11 @@ function requestOf({ messages, options, format, tools }: ChatBody): GenerateRequ
 /** Ollama knows calls by their functions' names: the latest call of that name is meant. */
 function chatMessages(messages: ChatBody['messages']): ChatMessage[] {
   const ids = new Map<string, string>()
-  return messages.map(({ role, content, tool_calls, tool_name }, position): ChatMessage => {
+  return messages.map((message, position): ChatMessage => {
+    const { role, content, thinking: reasoning, tool_calls, tool_name } = message
     if (role === 'tool') return { role, content, toolCallId: ids.get(tool_name ?? '') ?? 'none' }
-    if (role !== 'assistant' || tool_calls === undefined) return { role, content }
-    const toolCalls = tool_calls.map(({ function: called }, index) => {
+    if (role !== 'assistant') return { role, content }
+    const toolCalls = tool_calls?.map(({ function: called }, index) => {
       const id = `call_${position}_${index}`
       ids.set(called.name, id)
       return {
@@ -213,7 +225,11 @@ function chatMessages(messages: ChatBody['messages']): ChatMessage[] {
         function: { name: called.name, arguments: JSON.stringify(called.arguments) },
       }
     })
-    return { role, content, toolCalls }
+    return {
+      ...{ role, content },
+      ...(reasoning !== undefined && { reasoning }),
+      ...(toolCalls && { toolCalls }),
+    }
   })
 }
 
@@ -250,6 +266,7 @@ function show(name: string, engine: Engine): object {
     capabilities: [
       ...(capabilities.has('chat') ? ['completion'] : []),
       ...(capabilities.has('tools') ? ['tools'] : []),
+      ...(capabilities.has('thinking') ? ['thinking'] : []),
       ...(capabilities.has('embed') ? ['embedding'] : []),
     ],
   }

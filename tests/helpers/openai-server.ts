@@ -11,6 +11,7 @@ import {
   generationOptionsSchema,
   type Token,
 } from '../../helpers/protocol/generation.js'
+import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Scope } from './scope.js'
 import { type Exchange, engineFor, type Route, StandInServer } from './stand-in-server.js'
 
@@ -23,6 +24,7 @@ const chatSchema = z.looseObject({
     z.looseObject({
       role: z.enum(['system', 'user', 'assistant', 'tool']),
       content: z.string().nullable(),
+      reasoning_content: z.string().optional(),
       tool_calls: z.array(toolCallSchema).optional(),
       tool_call_id: z.string().optional(),
     }),
@@ -49,6 +51,7 @@ const chatSchema = z.looseObject({
     })
     .optional(),
   tools: toolsSchema.optional(),
+  chat_template_kwargs: z.looseObject({ enable_thinking: z.boolean().optional() }).optional(),
 })
 const embeddingsSchema = z.looseObject({
   model: z.string(),
@@ -133,7 +136,9 @@ async function chat(body: ChatBody, engine: Engine, exchange: Exchange): Promise
       if (!body.stream) return
       if (token.index === 0) await write([choice({ delta: { role: 'assistant', content: '' } })])
       if (token.text === '' && token.logprob === undefined) return
-      await write([choice({ delta: { content: token.text }, ...logprobsOf(token) })])
+      const delta =
+        token.kind === undefined ? { content: token.text } : { reasoning_content: token.text }
+      await write([choice({ delta, ...logprobsOf(token) })])
     },
   )
   const finish = { finish_reason: end.finishReason }
@@ -153,12 +158,18 @@ function choice(fields: object): object {
   return { index: 0, finish_reason: null, ...fields }
 }
 
-function usageOf({ promptTokens, completionTokens, cachedTokens }: GenerationEnd): object {
+function usageOf({
+  promptTokens,
+  completionTokens,
+  cachedTokens,
+  thoughtTokens = 0,
+}: GenerationEnd): object {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+    completion_tokens_details: { reasoning_tokens: thoughtTokens },
   }
 }
 
@@ -186,10 +197,12 @@ function toolCallDeltas({ toolCalls = [] }: GenerationEnd): object[] {
 }
 
 function requestOf(body: ChatBody): GenerateRequest {
+  const thinking = body.chat_template_kwargs?.enable_thinking
   return {
     messages: body.messages.map(chatMessage),
     options: generationOptionsSchema.parse({
-      maxTokens: body.max_tokens,
+      // As vLLM and llama-server: as long as the context allows.
+      maxTokens: body.max_tokens ?? PROTOCOL_LIMITS.answerTokens,
       temperature: body.temperature ?? 1,
       topP: body.top_p ?? 1,
       topK: body.top_k ?? 0,
@@ -203,16 +216,21 @@ function requestOf(body: ChatBody): GenerateRequest {
       ...(body.logprobs === true && { logprobs: body.top_logprobs ?? 0 }),
       jsonSchema: body.response_format?.json_schema.schema,
       tools: body.tools,
+      ...(thinking !== undefined && { thinking }),
     }),
   }
 }
 
 function chatMessage(message: ChatBody['messages'][number]): ChatMessage {
-  const { role, tool_calls, tool_call_id } = message
+  const { role, tool_calls: toolCalls, tool_call_id, reasoning_content: reasoning } = message
   const content = message.content ?? ''
   if (role === 'tool') return { role, content, toolCallId: tool_call_id ?? 'none' }
-  if (role !== 'assistant' || tool_calls === undefined) return { role, content }
-  return { role, content, toolCalls: tool_calls }
+  if (role !== 'assistant') return { role, content }
+  return {
+    ...{ role, content },
+    ...(reasoning !== undefined && { reasoning }),
+    ...(toolCalls && { toolCalls }),
+  }
 }
 
 function describe([name, engine]: [string, Engine]): object {

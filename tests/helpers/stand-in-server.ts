@@ -153,7 +153,7 @@ export class Exchange {
   /**
    * Hands on each token that has a text, as it is made.
    *
-   * @returns how the answer ended, and all of its text
+   * @returns how the answer ended, and its text without the thought
    */
   async relay(
     generation: AsyncGenerator<Token, GenerationEnd, void>,
@@ -164,7 +164,7 @@ export class Exchange {
       for (;;) {
         const step = await generation.next()
         if (step.done) return { end: step.value, text }
-        text += step.value.text
+        if (step.value.kind === undefined) text += step.value.text
         await onToken(step.value)
       }
     } catch (error) {

@@ -84,7 +84,7 @@ async function answer(
   const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
   const question = { messages: [...first, ...messages], model, ...(options && { options }) }
   const reply = await streamAnswer(tools, question)
-  conversation.messages = [...messages, { role: 'assistant', content: reply }]
+  conversation.messages = [...messages, { role: 'assistant', ...reply }]
 }
 
 function tellFailure(error: unknown, { output }: ClientTools): void {

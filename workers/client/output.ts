@@ -14,6 +14,9 @@ import {
 import { WordWrap } from '../../helpers/terminal/word-wrap.js'
 import { OutputBuffer } from './output-buffer.js'
 
+const DIM = '\u001b[2m'
+const NOT_DIM = '\u001b[22m'
+
 /**
  * Where a command writes its result: as text, or with --json as one object a line. Control characters in
  * the text are escaped. The JSON parses to exactly the values that were received.
@@ -30,6 +33,8 @@ export class Output {
   readonly #wrap: WordWrap
   /** Whether a piece of an answer stands on a line that has not ended. */
   #isMidLine = false
+  /** Whether a thought is being written. */
+  #isThought = false
   #writeAside: (write: () => void) => void = (write) => write()
 
   /**
@@ -63,9 +68,28 @@ export class Output {
    * apply `safeLine` to parts of it that come from a peer.
    */
   line(text: string, fields: Record<string, unknown>): void {
+    this.#endThought()
     const line = this.json ? safeJson(fields) : `${this.#heldBack()}${safeText(text)}`
     this.#isMidLine = false
     this.#result.write(`${line}\n`)
+  }
+
+  /**
+   * A piece of what a model thinks before it answers: on a terminal dimmed, or marked where there are no
+   * colours. Pipes and files do not get it; programs get it as any other piece. Resolves as
+   * {@link piece}.
+   */
+  async thought(
+    text: string,
+    fields: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (this.json) return await this.#write(text, fields, signal)
+    if (!this.#isTerminal || text === '') return
+    const begins = !this.#isThought
+    this.#isThought = true
+    if (begins && this.#isColored) this.#result.write(DIM)
+    await this.#write(begins && !this.#isColored ? `[thought] ${text}` : text, fields, signal)
   }
 
   /**
@@ -73,6 +97,17 @@ export class Output {
    * closed, or the signal is aborted.
    */
   async piece(text: string, fields: Record<string, unknown>, signal?: AbortSignal): Promise<void> {
+    if (this.json || !this.#isThought || text === '') return await this.#write(text, fields, signal)
+    this.#endThought()
+    const apart = `${this.#isMidLine ? '\n' : ''}\n${this.#isColored ? '' : '[answer] '}`
+    await this.#write(`${apart}${text}`, fields, signal)
+  }
+
+  async #write(
+    text: string,
+    fields: Record<string, unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const piece = this.json ? `${safeJson(fields)}\n` : this.#wrap.push(this.#pieces.push(text))
     if (piece === '' || !this.#result.writable) return
     this.#isMidLine = !piece.endsWith('\n')
@@ -99,7 +134,7 @@ export class Output {
     this.#endLine()
     const line = safeLine(text)
     this.#writeAside(() => {
-      this.#result.write(this.#isColored ? `\u001b[2m${line}\u001b[22m\n` : `${line}\n`)
+      this.#result.write(this.#isColored ? `${DIM}${line}${NOT_DIM}\n` : `${line}\n`)
     })
   }
 
@@ -141,9 +176,19 @@ export class Output {
 
   /** Ends the line that an answer broke off on. */
   #endLine(): void {
+    this.#endThought()
     const rest = this.#heldBack()
     if (this.#isMidLine || rest !== '') this.#result.write(`${rest}\n`)
     this.#isMidLine = false
+  }
+
+  /** Ends the dimmed part of an answer. */
+  #endThought(): void {
+    if (!this.#isThought) return
+    this.#isThought = false
+    const rest = this.#heldBack()
+    if (rest !== '') this.#isMidLine = !rest.endsWith('\n')
+    this.#result.write(this.#isColored ? `${rest}${NOT_DIM}` : rest)
   }
 
   /** The end of an answer that was held back. */

@@ -1,17 +1,24 @@
 import type { AnswerEnd, Question } from './ask.js'
 import type { ClientTools } from './run-client.js'
 
+/** What the mesh said. */
+export interface Reply {
+  readonly content: string
+  /** What the model thought before it. Left out: nothing. */
+  readonly reasoning?: string
+}
+
 /**
  * Asks and writes the answer out as it comes, and after it how fast it came.
  *
- * @returns the whole answer
  * @throws StarlingError as the client's ask
  */
 export async function streamAnswer(
   { client, output, signal }: ClientTools,
   question: Question,
-): Promise<string> {
+): Promise<Reply> {
   let content = ''
+  let reasoning = ''
   const tokens = client.ask(question, signal)
   for (;;) {
     const step = await tokens.next()
@@ -19,17 +26,29 @@ export async function streamAnswer(
       const { value: end } = step
       output.line('', { type: 'end', ...end, tokensPerSecond: tokensPerSecond(end) })
       output.detail(describeEnd(end))
-      return content
+      if (content === '' && reasoning !== '') {
+        output.notice('The model only thought: with more tokens it may come to an answer.')
+      }
+      return { content, ...(reasoning !== '' && { reasoning }) }
     }
-    content += step.value.text
-    await output.piece(step.value.text, { type: 'token', ...step.value }, signal)
+    const { kind, text } = step.value
+    const fields = { type: 'token', ...step.value }
+    if (kind === 'thought') {
+      reasoning += text
+      await output.thought(text, fields, signal)
+    } else {
+      content += text
+      await output.piece(text, fields, signal)
+    }
   }
 }
 
 function describeEnd(end: AnswerEnd): string {
   const rate = tokensPerSecond(end)
+  const { thoughtTokens } = end
   return [
     `${end.completionTokens} ${end.completionTokens === 1 ? 'token' : 'tokens'}`,
+    ...(thoughtTokens === undefined ? [] : [`${thoughtTokens} of them thought`]),
     ...(rate === undefined ? [] : [`${rate.toFixed(1)} tokens/s`]),
     end.model,
     ...(end.finishReason === 'length' ? ['cut off at its longest'] : []),

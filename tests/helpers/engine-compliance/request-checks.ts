@@ -35,6 +35,7 @@ const WRONG_OPTIONS: readonly object[] = [
   { logitBias: { '1': 1e9 } },
   { logprobs: 1000 },
   { jsonSchema: 'object' },
+  { thinking: 'yes' },
   { tools: [{ type: 'function', function: { name: 'not a name' } }] },
   { unknown: 1 },
 ]
@@ -108,6 +109,7 @@ export function requestChecks(subject: ComplianceSubject): void {
         logprobs: withOptions({ logprobs: 0 }),
         'json-schema': withOptions({ jsonSchema: { type: 'object' } }),
         tools: withOptions({ tools: [{ type: 'function', function: { name: 'now' } }] }),
+        thinking: withOptions({ thinking: true }),
         tokens: () => engine.tokenize('x').then(() => engine.detokenize([1])),
         template: () => engine.applyTemplate(messages),
         embed: () => engine.embed(['x'], FOREVER),

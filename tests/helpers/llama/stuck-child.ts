@@ -28,7 +28,7 @@ async function answer({ id, messages, options }: GenerateMessage): Promise<void>
   } else {
     const token = { text: content, tokenId: 1, index: 0 }
     await send({ kind: 'tokens', tokens: [{ id, token }] })
-    if (options.maxTokens > 1) return
+    if (options.maxTokens !== 1) return
     const timings = { promptMs: 1, generationMs: 1 }
     const counts = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 }
     await send({ kind: 'end', id, end: { finishReason: 'length', ...counts, timings } })

@@ -168,7 +168,7 @@ test('should refuse results of calls that nobody made', async (t) => {
   }
 })
 
-test('should leave out what the model thinks, and pass on what it counts', async (t) => {
+test('should tell what the model thinks from its answer, and pass on what it counts', async (t) => {
   const [kind] = REMOTE_KINDS
   if (kind === undefined) throw new Error('there is no kind')
   const server = await startOllamaServer(t, { words: new ScriptedEngine() })
@@ -193,13 +193,17 @@ test('should leave out what the model thinks, and pass on what it counts', async
     )
     response.end()
   }
-  const { text, end } = await answer(engine, 'Is it?')
-  t.is(text, 'Yes')
+  const { tokens, end } = await answer(engine, 'Is it?')
+  t.alike(tokens, [
+    { kind: 'thought', text: 'Hm.', tokenId: null, index: 0 },
+    { text: 'Yes', tokenId: null, index: 1 },
+  ])
   t.alike(end, {
     finishReason: 'length',
     promptTokens: 12,
     cachedTokens: 0,
     completionTokens: 5,
+    thoughtTokens: 1,
     timings: { promptMs: 3, generationMs: 40 },
   })
 })

@@ -112,7 +112,6 @@ test('should say what a request asks for, and leave the rest to the server', asy
     messages: question,
     stream: true,
     stream_options: { include_usage: true },
-    max_tokens: 512,
   })
 
   const options = generationOptionsSchema.parse({
@@ -177,14 +176,34 @@ test('should tell from the end of one request what the next one costs', async (t
     )
     response.end()
   }
-  const { text, end } = await answer(engine, 'Is it?')
-  t.is(text, 'Yes')
+  const { tokens, end } = await answer(engine, 'Is it?')
+  t.alike(
+    tokens.map(({ kind: said, text }) => [said, text]),
+    [
+      ['thought', 'Hm.'],
+      [undefined, 'Yes'],
+    ],
+  )
+  t.is(end.thoughtTokens, 1)
   const { finishReason, promptTokens, cachedTokens, completionTokens } = end
   t.alike(
     { finishReason, promptTokens, cachedTokens, completionTokens },
     { finishReason: 'length', promptTokens: 12, cachedTokens: 8, completionTokens: 5 },
   )
   t.ok(end.timings.promptMs > 0)
+})
+
+test('should cut an answer whose length the request leaves open, not counting the thought', async (t) => {
+  const script = ['<think>', ...Array(600).fill(' hm'), '</think>', ...Array(600).fill(' yes')]
+  const words = new ScriptedEngine({ thinks: true, script: () => script })
+  const server = await startOpenaiServer(t, { words })
+  const engine = engineOf(t, server)
+  // The server itself does not limit it.
+  const { tokens, end } = await answer(engine, 'Is it?')
+  t.is(tokens.filter(({ kind }) => kind === undefined).length, 512)
+  t.is(end.finishReason, 'length')
+  t.is(end.thoughtTokens, 600)
+  t.is(end.completionTokens, 1_112)
 })
 
 test('should say that the prompt is too long as LM Studio says it', async (t) => {

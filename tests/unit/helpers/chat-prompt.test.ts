@@ -163,3 +163,39 @@ test('should fail with INVALID_REQUEST when the template changes what was said',
     code: 'INVALID_REQUEST',
   })
 })
+
+const THINKING =
+  '{% for m in messages %}{% if m.reasoning_content is string and not loop.first %}' +
+  '<think>\n{{ m.reasoning_content }}\n</think>{% endif %}{{ m.content }}{% endfor %}' +
+  '{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}'
+
+test('should hand a thought to the template, which decides what becomes of it', (t) => {
+  const prompt = new ChatPrompt(THINKING, VARIABLES)
+  const earlier = { role: 'assistant' as const, content: 'Hi.', reasoning: '\n Hm. </think>\n' }
+  const parts = prompt.parts([earlier, { role: 'user', content: 'x' }, earlier])
+  t.alike(parts, [
+    { text: 'Hi.', from: 'content' },
+    { text: 'x', from: 'content' },
+    { text: '<think>\n', from: 'template' },
+    { text: 'Hm. </think>', from: 'content' },
+    { text: '\n</think>', from: 'template' },
+    { text: 'Hi.', from: 'content' },
+  ])
+})
+
+test('should turn thinking off only where the template can', (t) => {
+  const textOf = (template: string, thinking?: boolean) =>
+    new ChatPrompt(template, VARIABLES)
+      .parts([{ role: 'user', content: 'x' }], [], { thinking })
+      .map(({ text }) => text)
+      .join('')
+  t.is(textOf(THINKING, false), 'x<think></think>')
+  t.is(textOf(THINKING, true), 'x')
+  t.is(textOf(THINKING), 'x', 'left to the template')
+  t.ok(new ChatPrompt(THINKING, VARIABLES).switchesThinking)
+  const byOtherName = "{{ 'on' if thinking else 'off' }}"
+  t.ok(new ChatPrompt(byOtherName, VARIABLES).switchesThinking)
+  t.absent(new ChatPrompt(CHATML, VARIABLES).switchesThinking)
+  const refusing = "{{ raise_exception('no') }}"
+  t.absent(new ChatPrompt(refusing, VARIABLES).switchesThinking)
+})

@@ -10,7 +10,6 @@ test('should take what the request says first, then what is recommended, then wh
   const asked = generationOptionsSchema.parse({ temperature: 0, topK: 0, seed: 0, stop: ['x'] })
   const recommended = { temperature: 0.6, topK: 20, topP: 0.9, repeatPenalty: 1.05 }
   t.alike(effectiveOptions(asked, recommended, never), {
-    maxTokens: 512,
     stop: ['x'],
     logitBias: {},
     temperature: 0,

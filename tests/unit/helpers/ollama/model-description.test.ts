@@ -49,7 +49,7 @@ test('should find what an engine needs in what the server shows', (t) => {
     modelfile: `# FROM llama3.2:latest\n\nFROM /root/.ollama/models/blobs/sha256-${sha256}\nTEMPLATE """x"""`,
     details: { family: 'llama', quantization_level: 'Q4_K_M' },
     model_info: { 'general.architecture': 'llama', 'llama.context_length': 131_072 },
-    capabilities: ['completion', 'tools'],
+    capabilities: ['completion', 'tools', 'thinking'],
     license: 'MIT',
   })
   t.alike(ollamaModelFacts('llama3.2', shown), {
@@ -58,9 +58,10 @@ test('should find what an engine needs in what the server shows', (t) => {
     answers: true,
     embeds: false,
     takesTools: true,
+    thinks: true,
   })
   const nothing = ollamaShowSchema.parse({})
-  const unknown = { contextTokens: null, sha256: null, takesTools: false }
+  const unknown = { contextTokens: null, sha256: null, takesTools: false, thinks: false }
   t.alike(ollamaModelFacts('x', nothing), { ...unknown, answers: true, embeds: false })
   t.alike(ollamaModelFacts('all-minilm:latest', nothing), {
     ...unknown,

@@ -100,3 +100,68 @@ test('should count what it delivered when the server does not count', (t) => {
     timings: TIMINGS,
   })
 })
+
+test('should tell a thought from the answer, whatever the server calls it', (t) => {
+  for (const name of ['reasoning_content', 'reasoning']) {
+    const answer = new OpenaiChatAnswer(1, undefined)
+    const tokens = [
+      ...take(answer, { delta: { role: 'assistant', content: '' } }),
+      ...take(answer, { delta: { [name]: 'Hm.' } }),
+      ...take(answer, { delta: { content: 'Yes' } }),
+      ...take(answer, { delta: {}, finish_reason: 'stop' }),
+    ]
+    t.alike(tokens, [
+      { kind: 'thought', text: 'Hm.', tokenId: null, index: 0 },
+      { text: 'Yes', tokenId: null, index: 1 },
+    ])
+    t.is(answer.end(TIMINGS).thoughtTokens, 1)
+  }
+})
+
+test('should find a thought in the text when the server does not tell it apart', (t) => {
+  const answer = new OpenaiChatAnswer(1, 0)
+  const content = [
+    { token: '<think>', logprob: -1 },
+    { token: 'Hm.</th', logprob: -2 },
+    { token: 'ink>Yes', logprob: -3 },
+  ]
+  const text = content.map(({ token }) => token).join('')
+  const tokens = take(answer, { delta: { content: text }, logprobs: { content } })
+  t.alike(
+    tokens.map(({ kind, text: said, logprob }) => [kind, said, logprob]),
+    [
+      [undefined, '', -1],
+      ['thought', 'Hm.', -2],
+      [undefined, 'Yes', -3],
+    ],
+  )
+  const plain = new OpenaiChatAnswer(1, undefined)
+  t.alike(
+    take(plain, { delta: { content: '<thin ' } }).map((token) => token.text),
+    ['<thin '],
+  )
+  take(plain, { delta: { content: '<' } })
+  t.is(new OpenaiChatAnswer(1, undefined).end(TIMINGS).thoughtTokens, undefined)
+})
+
+test('should bring what it held back when the server ends the answer', (t) => {
+  const answer = new OpenaiChatAnswer(1, undefined)
+  t.alike(take(answer, { delta: { content: '<th' } }), [])
+  const rest = take(answer, { delta: {}, finish_reason: 'stop' })
+  t.alike(rest, [{ text: '<th', tokenId: null, index: 0 }])
+})
+
+test('should count as thought what the server counted', (t) => {
+  const answer = new OpenaiChatAnswer(1, undefined)
+  take(answer, { delta: { content: 'Yes' }, finish_reason: 'stop' })
+  answer.take(
+    openaiChunkSchema.parse({
+      usage: {
+        prompt_tokens: 3,
+        completion_tokens: 40,
+        completion_tokens_details: { reasoning_tokens: 38 },
+      },
+    }),
+  )
+  t.is(answer.end(TIMINGS).thoughtTokens, 38)
+})

@@ -13,6 +13,7 @@ test('should accept a conversation when it is as large as allowed', (t) => {
 })
 
 test('should refuse a conversation when it is empty, blank or too large', (t) => {
+  const half = 'x'.repeat(PROTOCOL_LIMITS.promptBytes / 2)
   const many = Array.from({ length: PROTOCOL_LIMITS.promptMessages + 1 }, () => says('x'))
   const wrong = [
     [],
@@ -20,15 +21,16 @@ test('should refuse a conversation when it is empty, blank or too large', (t) =>
     [says('x'.repeat(PROTOCOL_LIMITS.promptBytes)), says('x')],
     [says('ž'.repeat(PROTOCOL_LIMITS.promptBytes / 2 + 1))],
     many,
+    [says('x'), { role: 'assistant', content: '', reasoning: half + half }],
     [{ role: 'admin', content: 'x' }],
     [{ ...says('x'), name: 'x' }],
   ]
   for (const messages of wrong) t.absent(conversationSchema.safeParse(messages).success)
 })
 
-test('should leave everything about sampling open when no options are given', (t) => {
+test('should leave everything open that depends on the model when no options are given', (t) => {
   const options = generationOptionsSchema.parse({})
-  t.alike(options, { maxTokens: 512, stop: [], logitBias: {} })
+  t.alike(options, { stop: [], logitBias: {} })
   t.alike(generationOptionsSchema.parse(options), options, 'its defaults are within its own bounds')
 })
 

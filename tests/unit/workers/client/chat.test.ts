@@ -76,6 +76,25 @@ test('should answer one prompt a line and keep the conversation when they are pi
   t.is(screen(), '', 'no prompt is shown')
 })
 
+test('should keep what the model thought apart from what it answered', async (t) => {
+  const { type, endInput, ended, asked, client } = await scene(t)
+  client.ask.callsFake(async function* (question) {
+    asked.push(question)
+    yield { kind: 'thought', text: 'Hm', tokenId: 0, index: 0 }
+    yield { kind: 'thought', text: '.', tokenId: 1, index: 1 }
+    yield { text: 'Yes.', tokenId: 2, index: 2 }
+    return { ...END, model: 'any' }
+  })
+  type('one\ntwo\n')
+  endInput()
+  await ended
+  t.alike(asked.at(-1)?.messages, [
+    { role: 'user', content: 'one' },
+    { role: 'assistant', content: 'Yes.', reasoning: 'Hm.' },
+    { role: 'user', content: 'two' },
+  ])
+})
+
 test('should keep nothing that was piped', async (t) => {
   const { type, endInput, ended, folder } = await scene(t)
   type('one\n')

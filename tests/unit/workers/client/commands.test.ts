@@ -63,6 +63,36 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
   t.ok(written().endsWith('yes\n1 token, small\n'), 'no rate where none was measured')
 })
 
+test('should write the answer without its thought, and say so if there was nothing else', async (t) => {
+  const { tools, client, written, notices } = await scene(t)
+  client.ask.callsFake(async function* () {
+    yield { kind: 'thought', text: 'Hm.', tokenId: 1, index: 0 }
+    yield { text: 'Yes.', tokenId: 2, index: 1 }
+    return END
+  })
+  await streamAnswer(tools, QUESTION)
+  t.is(written(), 'Yes.\n')
+  t.is(notices(), '')
+  client.ask.callsFake(async function* () {
+    yield { kind: 'thought', text: 'Hm.', tokenId: 1, index: 0 }
+    return { ...END, finishReason: 'length' }
+  })
+  await streamAnswer(tools, QUESTION)
+  t.is(written(), 'Yes.\n\n')
+  t.is(notices(), 'The model only thought: with more tokens it may come to an answer.\n')
+})
+
+test('should show the thought to somebody who looks, and say how much of it there was', async (t) => {
+  const { tools, client, written } = await scene(t, { isTTY: true })
+  client.ask.callsFake(async function* () {
+    yield { kind: 'thought', text: 'Hm.', tokenId: 1, index: 0 }
+    yield { text: 'Yes.', tokenId: 2, index: 1 }
+    return { ...END, completionTokens: 2, thoughtTokens: 1 }
+  })
+  await streamAnswer(tools, QUESTION)
+  t.is(written(), '[thought] Hm.\n\n[answer] Yes.\n2 tokens, 1 of them thought, small\n')
+})
+
 test('should say whose session it is as the mesh says it', async (t) => {
   const { tools, client, lines } = await scene(t)
   client.whoami.resolves({ email: 'ada@example.com', userId: 'usr_1', expiresInMs: 43_199_000 })

@@ -289,3 +289,67 @@ test('should give programs exactly what came, in JSON that a terminal does not a
   const [token, model, error] = result.text.split('\n', 3).map((line) => JSON.parse(line))
   t.alike([token.text, model.name, error.message], [EVIL, EVIL, EVIL])
 })
+
+/** A terminal, or what is no terminal. */
+function thinkingScene(options: { isTerminal: boolean; isColored: boolean; json?: boolean }) {
+  const result = new Paper()
+  const notices = new Paper()
+  const output = new Output({ json: false, home: resolve('data'), result, notices, ...options })
+  return { result, output }
+}
+
+test('should show a thought dimmed, and the answer apart from it, at a terminal', async (t) => {
+  const { output, result } = thinkingScene({ isTerminal: true, isColored: true })
+  await output.thought('', { index: 0 })
+  await output.thought('Hm,', { index: 1 })
+  await output.thought(' well.', { index: 2 })
+  await output.piece('', { index: 3 })
+  await output.piece('Yes.', { index: 4 })
+  output.line('', { type: 'end' })
+  t.is(result.text, '\u001b[2mHm, well.\u001b[22m\n\nYes.\n')
+})
+
+test('should mark thought and answer at a terminal without colours', async (t) => {
+  const { output, result } = thinkingScene({ isTerminal: true, isColored: false })
+  await output.thought('Hm.\n', { index: 0 })
+  await output.piece('Yes.', { index: 1 })
+  output.line('', { type: 'end' })
+  t.is(result.text, '[thought] Hm.\n\n[answer] Yes.\n')
+})
+
+test('should write no thought into a pipe or a file, and every one for a program', async (t) => {
+  const { output, result } = thinkingScene({ isTerminal: false, isColored: false })
+  await output.thought('Hm.', { index: 0 })
+  await output.piece('Yes.', { index: 1 })
+  output.line('', { type: 'end' })
+  t.is(result.text, 'Yes.\n')
+  const program = thinkingScene({ isTerminal: false, isColored: false, json: true })
+  await program.output.thought('Hm.', { kind: 'thought', text: 'Hm.' })
+  t.is(program.result.text, '{"kind":"thought","text":"Hm."}\n')
+})
+
+test('should leave nothing dimmed when a thought breaks off', async (t) => {
+  const failure = new StarlingError('PEER_LOST', 'lost')
+  const ends = [
+    (output: Output) => output.failure(failure),
+    (output: Output) => output.cancelled(),
+    (output: Output) => output.line('', { type: 'end' }),
+  ]
+  for (const end of ends) {
+    const { output, result } = thinkingScene({ isTerminal: true, isColored: true })
+    await output.thought('Hm', {})
+    end(output)
+    t.ok(result.text.startsWith('\u001b[2mHm\u001b[22m\n'), JSON.stringify(result.text))
+    t.is(result.text.split('\u001b[2m').length, result.text.split('\u001b[22m').length)
+  }
+})
+
+test('should write nothing of a thought that a terminal acts on, and none of it behind its end', async (t) => {
+  const [result, notices] = [new Paper(), new Paper()]
+  const terminal = { isTerminal: true, isColored: true, columns: () => 20 }
+  const output = new Output({ json: false, home: '', result, notices, ...terminal })
+  await output.thought('so \u001b[22mwell', {})
+  await output.piece('Yes.', {})
+  output.line('', {})
+  t.is(result.text, '\u001b[2mso \\x1b[22mwell\u001b[22m\n\nYes.\n')
+})

@@ -256,6 +256,6 @@ test('should keep to the seed of a question, and add nothing that it does not as
     const { chunks } = await readAll(infer({ options: { seed } }))
     t.is(chunks[0]?.seed, seed)
     const { options } = Object(connection.open.lastCall.args[1])
-    t.alike(options, { seed, maxTokens: 512, stop: [], logitBias: {} })
+    t.alike(options, { seed, stop: [], logitBias: {} })
   }
 })
