@@ -185,6 +185,11 @@ const processorSchema = z.strictObject({
   /** How long answers may about stand still while the prompt of another is read. */
   maxStallMs: z.number().int().min(1).max(60_000).default(50),
   /**
+   * Whether an answer may go on once it only repeats itself. Default: it ends early, and says why. A
+   * request can say otherwise.
+   */
+  allowRepetition: z.boolean().default(false),
+  /**
    * The memory of all loaded models of all processors of one home; `auto`: four fifths of what is
    * available when the first of them starts.
    */

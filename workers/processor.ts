@@ -27,7 +27,8 @@ processor.action((flags: EngineFlags) => {
     const budget = await resources.open(await createBudget(config.processor, host))
     const pool = new EnginePool({ ...config.processor, ...host, offers, budget })
     const network = new MeshNetwork({ ...host, settings: config.network })
-    const worker = new ProcessorWorker({ service: network.service, pool })
+    const { service } = network
+    const worker = new ProcessorWorker({ ...config.processor, service, pool })
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))
     await resources.open(worker)
     await resources.open(network)

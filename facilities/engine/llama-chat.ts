@@ -1,6 +1,7 @@
 import type { Llama, LlamaModel } from 'node-llama-cpp'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { mostTokens } from '../../helpers/generation/answer-limit.js'
+import { watchFor } from '../../helpers/generation/repetition-watch.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
 import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
@@ -133,6 +134,7 @@ export class LlamaChat {
         ...this.#parts,
         sampler,
         thoughtSampler,
+        repetition: watchFor({ messages, options }, (tokens) => tokenizer.text(tokens)),
         anyChunk: this.#anyChunk,
         isAlone: () => this.#sequences.taken <= 1,
         throwIfEnded() {

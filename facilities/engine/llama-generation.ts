@@ -1,6 +1,7 @@
 import { AnswerText } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../helpers/generation/answer-limit.js'
+import type { RepetitionWatch } from '../../helpers/generation/repetition-watch.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import type { PrefillPace } from '../../helpers/prefill-pace.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
@@ -24,6 +25,8 @@ export interface GenerationParts {
   readonly anyChunk: boolean
   /** Prompt and answer together. */
   readonly contextTokens: number
+  /** Ends an answer that only repeats itself; null: nothing does. */
+  readonly repetition: RepetitionWatch<number> | null
   /** Whether no other answer is under way. */
   readonly isAlone: () => boolean
   /** Throws when the answer is not to go on. */
@@ -44,6 +47,7 @@ export class LlamaGeneration {
   readonly #parts: GenerationParts
   readonly #task: GenerationTask
   readonly #text: AnswerText
+  readonly #repetition: RepetitionWatch<number> | null
   /** Tokens for which the context has room. */
   readonly #roomTokens: number
   /** How many of the delivered tokens are thought. */
@@ -54,6 +58,7 @@ export class LlamaGeneration {
     const { prompt, options, delivered } = task
     this.#parts = parts
     this.#task = task
+    this.#repetition = parts.repetition
     this.#roomTokens = contextTokens - prompt.length
     const isJson = options.jsonSchema !== undefined
     const asksForTools = !isJson && options.tools !== undefined && options.tools.length > 0
@@ -99,7 +104,7 @@ export class LlamaGeneration {
     let hasStopped = this.#text.isEnded
     let computing: ReturnType<TokenSampler['next']> | null = null
     try {
-      if (!hasStopped && this.#hasRoom()) {
+      if (!hasStopped && this.#mayGoOn()) {
         const input = await this.#prefill(sequence, known)
         computing = handled(this.#next(sequence, input, count))
       }
@@ -113,10 +118,11 @@ export class LlamaGeneration {
           break
         }
         this.#sampler.punish(chosen.tokenId)
+        this.#repetition?.push(chosen.tokenId)
         const ready = this.#text.push(chosen)
         hasStopped = this.#text.isEnded
         // The next token is computed while this one is on its way to the reader.
-        if (!hasStopped && this.#hasRoom()) {
+        if (!hasStopped && this.#mayGoOn()) {
           computing = handled(this.#next(sequence, [chosen.tokenId], this.#text.count))
         }
         for (const token of ready) {
@@ -150,10 +156,15 @@ export class LlamaGeneration {
     }
   }
 
-  #outcome(hasStopped: boolean): Pick<GenerationEnd, 'finishReason' | 'toolCalls'> {
+  #outcome(hasStopped: boolean): Pick<GenerationEnd, 'finishReason' | 'stopReason' | 'toolCalls'> {
     const toolCalls = [...this.#text.toolCalls]
-    if (toolCalls.length === 0) return { finishReason: hasStopped ? 'stop' : 'length' }
-    return { finishReason: hasStopped ? 'tool_calls' : 'length', toolCalls }
+    const hasCalls = toolCalls.length > 0
+    const isRepeating = !hasStopped && this.#repetition?.isRepeating
+    return {
+      finishReason: hasStopped ? (hasCalls ? 'tool_calls' : 'stop') : 'length',
+      ...(isRepeating && { stopReason: 'repetition' as const }),
+      ...(hasCalls && { toolCalls }),
+    }
   }
 
   /** What the next token is chosen by. */
@@ -173,9 +184,10 @@ export class LlamaGeneration {
     return await this.#sampler.next(sequence, tokens, index)
   }
 
-  #hasRoom(): boolean {
+  #mayGoOn(): boolean {
     const { count, thoughtCount } = this.#text
     const { maxTokens } = this.#task.options
+    if (this.#repetition?.isRepeating) return false
     return count < this.#roomTokens && !isLimitReached(maxTokens, count, thoughtCount)
   }
 
@@ -186,6 +198,7 @@ export class LlamaGeneration {
         throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
       }
       this.#sampler.punish(tokenId)
+      this.#repetition?.push(tokenId)
       if (this.#text.isThinking) this.#deliveredThought += 1
       this.#text.push({ tokenId })
     }

@@ -1,6 +1,7 @@
 import type { AnswerPiece } from '../../helpers/answer-text/thought-pieces.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../helpers/generation/answer-limit.js'
+import { watchFor } from '../../helpers/generation/repetition-watch.js'
 import { OllamaChatAnswer, ollamaChatLineSchema } from '../../helpers/ollama/chat-answer.js'
 import { ollamaChatRequest } from '../../helpers/ollama/chat-request.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'
@@ -80,6 +81,7 @@ export class OllamaEngine extends RemoteEngine {
     const body = ollamaChatRequest({ model, contextTokens, canThink, messages, options })
     const call = ollamaCall(this.server, ending, { hasSchema: options.jsonSchema !== undefined })
     const answer = new OllamaChatAnswer(messages.length)
+    const repetition = watchFor<string>({ messages, options }, (pieces) => pieces.join(''))
     let index = 0
     let thoughts = 0
     try {
@@ -94,6 +96,10 @@ export class OllamaEngine extends RemoteEngine {
           ending.throwIfAborted()
           index += 1
           if (piece.kind === 'thought') thoughts += 1
+          if (repetition?.push(piece.text)) {
+            const end = answer.end({ done: true, done_reason: 'length' }, index, thoughts)
+            return { ...end, stopReason: 'repetition' }
+          }
         }
         if (!line.done) continue
         call.finish()

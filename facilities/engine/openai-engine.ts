@@ -1,5 +1,6 @@
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../helpers/generation/answer-limit.js'
+import { watchFor } from '../../helpers/generation/repetition-watch.js'
 import { OpenaiChatAnswer, openaiChunkSchema } from '../../helpers/openai/chat-answer.js'
 import { openaiChatRequest } from '../../helpers/openai/chat-request.js'
 import { openaiEmbeddingsSchema } from '../../helpers/openai/model-description.js'
@@ -103,24 +104,31 @@ export class OpenaiEngine extends RemoteEngine {
       signal: ending,
       hasSchema,
     })
+    const repetition = watchFor<string>({ messages, options }, (pieces) => pieces.join(''))
     let isRead = false
     let thoughts = 0
+    /** The end of an answer that is cut off after so many tokens. */
+    const cutAt = (completionTokens: number): GenerationEnd => ({
+      ...end(),
+      finishReason: 'length',
+      completionTokens,
+      ...(thoughts > 0 && { thoughtTokens: thoughts }),
+    })
     try {
       for await (const data of this.#events(response, hasSchema)) {
         const tokens = answer.take(openaiChunkSchema.parse(JSON.parse(data)))
         for (const token of tokens) {
           // A server that does not hold itself to the limit is held to it.
           if (isLimitReached(options.maxTokens, token.index, thoughts)) {
-            const counts = {
-              completionTokens: token.index,
-              ...(thoughts > 0 && { thoughtTokens: thoughts }),
-            }
-            return { ...end(), finishReason: 'length', ...counts }
+            return cutAt(token.index)
           }
           if (token.kind === 'thought') thoughts += 1
           firstAt ??= clock.monotonic()
           yield token
           ending.throwIfAborted()
+          if (repetition?.push(token.text)) {
+            return { ...cutAt(token.index + 1), stopReason: 'repetition' }
+          }
         }
       }
       if (!answer.hasEnded) throw response.malformed()

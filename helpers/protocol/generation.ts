@@ -39,6 +39,11 @@ export const generationOptionsSchema = z.strictObject({
   presencePenalty: z.number().min(-2).max(2).optional(),
   /** Taken from a token's logit for each time that it stands among the answer's last 64. */
   frequencyPenalty: z.number().min(-2).max(2).optional(),
+  /**
+   * Whether an answer may go on once it only repeats itself. Default: as the processor is configured.
+   * See helpers/generation/repetition-watch.ts.
+   */
+  allowRepetition: z.boolean().optional(),
   /** If left out, the gateway draws one. */
   seed: seedSchema.optional(),
   /** The answer ends where one of these would begin; it is not part of it. */
@@ -94,10 +99,13 @@ export const tokenSchema = z.strictObject({
 /** How an answer ended. */
 export const generationEndSchema = z.strictObject({
   /**
-   * `stop`: the model ended its answer, or a stop string did. `length`: maxTokens or the context was
-   * reached. `tool_calls`: the model asks for functions.
+   * `stop`: the model ended its answer, or a stop string did. `length`: the answer was cut off, because
+   * maxTokens or the context was reached, or for what `stopReason` says. `tool_calls`: the model asks
+   * for functions.
    */
   finishReason: z.enum(['stop', 'length', 'tool_calls']),
+  /** More about `length`. `repetition`: the answer only repeated itself and was ended for that. */
+  stopReason: z.literal('repetition').optional(),
   promptTokens: z.number().int().nonnegative(),
   /** How many of the prompt's tokens did not have to be computed, because they were still known. */
   cachedTokens: z.number().int().nonnegative(),

@@ -51,8 +51,13 @@ function describeEnd(end: AnswerEnd): string {
     ...(thoughtTokens === undefined ? [] : [`${thoughtTokens} of them thought`]),
     ...(rate === undefined ? [] : [`${rate.toFixed(1)} tokens/s`]),
     end.model,
-    ...(end.finishReason === 'length' ? ['cut off at its longest'] : []),
+    ...howItEnded(end),
   ].join(', ')
+}
+
+function howItEnded({ finishReason, stopReason }: AnswerEnd): string[] {
+  if (stopReason === 'repetition') return ['ended because it only repeated itself']
+  return finishReason === 'length' ? ['cut off at its longest'] : []
 }
 
 /** How fast the model wrote, as its processor measured it; undefined when that was too short. */

@@ -19,8 +19,13 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   #loading: Promise<void> | null = null
   #isServing = false
 
-  constructor(options: { service: Service; pool: EnginePool }) {
+  /**
+   * @param options.allowRepetition whether answers may repeat themselves without end, if a question does
+   *   not say. Default false.
+   */
+  constructor(options: { service: Service; pool: EnginePool; allowRepetition?: boolean }) {
     super()
+    const { allowRepetition = false } = options
     this.#pool = options.pool
     const worker = this
     options.service
@@ -30,7 +35,8 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
         worker.#assertAnswers(model)
         const use = await worker.#pool.use(model, signal)
         try {
-          const end = yield* use.engine.generate(request, signal)
+          const asked = { ...request, options: { allowRepetition, ...request.options } }
+          const end = yield* use.engine.generate(asked, signal)
           use.answered()
           return end
         } catch (error) {

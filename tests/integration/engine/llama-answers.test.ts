@@ -74,6 +74,22 @@ test('should repeat itself less when repetition is punished', async (t) => {
   }
 })
 
+test('should end an answer that only repeats itself, also a resumed one', async (t) => {
+  const runtime = await runtimeOfAll()
+  const [sea = 0] = runtime.tokenize(' sea')
+  const options = { maxTokens: 300, repeatPenalty: 1, logitBias: { [sea]: 100 } }
+  const { ids, end } = await ask(runtime, CAPITAL, options)
+  t.alike(ids, Array(256).fill(sea))
+  t.is(end.finishReason, 'length')
+  t.is(end.stopReason, 'repetition')
+  const rest = await ask(runtime, CAPITAL, options, { resumeFrom: ids.slice(0, 250) })
+  t.alike(rest.ids, ids.slice(250))
+  t.is(rest.end.stopReason, 'repetition')
+  const allowed = await ask(runtime, CAPITAL, { ...options, allowRepetition: true })
+  t.is(allowed.ids.length, 300)
+  t.is(allowed.end.stopReason, undefined)
+})
+
 test('should stop before a stop string, also one that tokens and characters are cut by', async (t) => {
   const runtime = await runtimeOfAll()
   const options = { maxTokens: 60 }

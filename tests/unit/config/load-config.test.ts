@@ -48,6 +48,7 @@ test('should hold every default when nothing is set', (t) => {
     gpu: 'auto',
     gpuLayers: 'auto',
     maxStallMs: 50,
+    allowRepetition: false,
     memoryMebibytes: 'auto',
   })
   t.is(config.client.waitMs, 15_000)
@@ -83,6 +84,7 @@ test('should keep the other keys of a section when a later source sets one', asy
     gpu: 'auto',
     gpuLayers: 'auto',
     maxStallMs: 50,
+    allowRepetition: false,
     memoryMebibytes: 'auto',
   })
 })

@@ -41,6 +41,24 @@ for (const kind of REMOTE_KINDS) {
     }
   })
 
+  test(`should end an answer that only repeats itself, and say why (${kind.name})`, async (t) => {
+    const below = new ScriptedEngine({
+      script: () => ['In', ' the', ...Array.from({ length: 900 }, () => ' night')],
+    })
+    const server = await kind.start(t, { words: below })
+    const engine = kind.create(server.url, 'words', new SystemClock())
+    t.teardown(async () => await engine.dispose())
+    const { tokens, end } = await answer(engine, 'Tell me a story', { maxTokens: 900 })
+    t.is(tokens.length, 258)
+    t.is(end.completionTokens, 258)
+    t.is(end.finishReason, 'length')
+    t.is(end.stopReason, 'repetition')
+    await until('the model to stop', () => below.activeGenerations === 0 && server.running === 0)
+    const whole = await answer(engine, 'x', { maxTokens: 900, allowRepetition: true })
+    t.is(whole.tokens.length, 900)
+    t.is(whole.end.stopReason, undefined)
+  })
+
   test(`should stop the model when its reader stops (${kind.name})`, async (t) => {
     const piece = 'word '.repeat(400)
     const below = new ScriptedEngine({
@@ -50,7 +68,7 @@ for (const kind of REMOTE_KINDS) {
     const server = await kind.start(t, { words: below })
     const engine = kind.create(server.url, 'words', new SystemClock())
     t.teardown(async () => await engine.dispose())
-    const slow = generate(engine, 'x', { maxTokens: 30_000 })
+    const slow = generate(engine, 'x', { maxTokens: 30_000, allowRepetition: true })
     await slow.next()
     let produced = 0
     // It has stopped when another answer comes and goes without its getting further.

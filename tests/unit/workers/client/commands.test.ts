@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { logout, whoami } from '../../../../workers/client/account-commands.js'
+import type { AnswerEnd } from '../../../../workers/client/ask.js'
 import { inWords } from '../../../../workers/client/duration-in-words.js'
 import { models } from '../../../../workers/client/models.js'
 import { streamAnswer } from '../../../../workers/client/stream-answer.js'
@@ -50,7 +51,7 @@ test('should write each token and the end when a program asks', async (t) => {
 
 test('should say how fast the answer came when somebody looks at it', async (t) => {
   const { tools, client, written } = await scene(t, { isTTY: true })
-  const answerOf = (end: Partial<typeof END>) =>
+  const answerOf = (end: Partial<AnswerEnd>) =>
     client.ask.callsFake(async function* () {
       yield { text: 'yes', tokenId: 1, index: 0 }
       return { ...END, ...end }
@@ -61,6 +62,12 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
   answerOf({ completionTokens: 1 })
   await streamAnswer(tools, QUESTION)
   t.ok(written().endsWith('yes\n1 token, small\n'), 'no rate where none was measured')
+  answerOf({ finishReason: 'length' })
+  await streamAnswer(tools, QUESTION)
+  t.ok(written().endsWith('yes\n2 tokens, small, cut off at its longest\n'))
+  answerOf({ finishReason: 'length', stopReason: 'repetition' })
+  await streamAnswer(tools, QUESTION)
+  t.ok(written().endsWith('yes\n2 tokens, small, ended because it only repeated itself\n'))
 })
 
 test('should write the answer without its thought, and say so if there was nothing else', async (t) => {

@@ -33,6 +33,7 @@ async function scene(
     slots?: number
     queueLength?: number
     details?: ModelDetails
+    allowRepetition?: boolean
   } = {},
 ) {
   const cleanup = new Cleanup(t)
@@ -41,7 +42,8 @@ async function scene(
   const { slots = 2, queueLength = 2 } = options
   const clock = new VirtualClock()
   const pool = poolOf(engine, { slots, queueLength, details: options.details ?? {}, clock })
-  const worker = new ProcessorWorker({ service, pool })
+  const { allowRepetition = false } = options
+  const worker = new ProcessorWorker({ service, pool, allowRepetition })
   cleanup.add(() => worker.close())
   await worker.ready()
   const generate = (signal = new AbortController().signal, request = QUESTION) =>
@@ -211,4 +213,23 @@ test('should refuse a question for a model that embeds before it loads that', as
   await engine.unload()
   await t.exception(generate().next(), { code: 'NOT_SUPPORTED' })
   t.absent(engine.isLoaded)
+})
+
+test('should let answers repeat themselves only if it is configured to, or the question says so', async (t) => {
+  const asked: (boolean | undefined)[] = []
+  const engine = () =>
+    new ScriptedEngine({
+      script: ({ options }) => {
+        asked.push(options.allowRepetition)
+        return ['yes']
+      },
+    })
+  for (const allowRepetition of [false, true]) {
+    const { worker, generate } = await scene(t, { engine: engine(), allowRepetition })
+    await worker.serving()
+    await readAll(generate())
+    const request = { ...QUESTION, options: { allowRepetition: !allowRepetition } }
+    await readAll(generate(undefined, request))
+  }
+  t.alike(asked, [false, true, true, false])
 })

@@ -1,0 +1,120 @@
+import type { ChatMessage } from '../protocol/chat-message.js'
+import type { GenerationOptions } from '../protocol/generation.js'
+
+/** The longest unit that is recognised, in tokens: a paragraph. */
+const MAX_UNIT_TOKENS = 128
+
+/**
+ * How many of an answer's last tokens must be one unit again and again. What people ask for is shorter as
+ * a rule: a table of zeros with 20 rows, a line of 256 characters, a word written 100 times.
+ */
+const MIN_REPEATED_TOKENS = 256
+
+/** How often a unit must occur, so that a long one is not taken for a loop because it came back twice. */
+const MIN_REPETITIONS = 4
+
+/** By how much more may be repeated if the unit stands in the question: somebody asked for it. */
+const QUOTED_FACTOR = 8
+
+/** What is needed to tell whether a repetition was asked for. */
+export interface RepetitionContext<Token> {
+  /** The text of tokens of the answer. */
+  readonly textOf: (tokens: readonly Token[]) => string
+  /** What the answer answers. */
+  readonly question: string
+}
+
+/**
+ * Notices when an answer has come to nothing but repeating itself: its last {@link MIN_REPEATED_TOKENS}
+ * tokens are a unit of up to {@link MAX_UNIT_TOKENS} tokens, at least {@link MIN_REPETITIONS} times. Lists,
+ * tables and code with differing lines are never one.
+ *
+ * What it says depends on the tokens alone, so that a resumed answer ends at the same place.
+ *
+ * @example
+ * const watch = new RepetitionWatch({ textOf, question: 'Tell me a story' })
+ * const isRepeating = watch.push(token)
+ */
+export class RepetitionWatch<Token extends number | string> {
+  readonly #context: RepetitionContext<Token>
+  readonly #tokens: Token[] = []
+  /** For each length of a unit, how many of the last tokens equal those one unit before them. */
+  readonly #equal = new Uint32Array(MAX_UNIT_TOKENS + 1)
+
+  #isRepeating = false
+  /** Made when it is needed first: a question may be long. */
+  #plainQuestion: string | undefined
+  /** The last repetition that was looked for in the question. */
+  #looked = { start: -1, length: 0, isQuoted: false }
+
+  constructor(context: RepetitionContext<Token>) {
+    this.#context = context
+  }
+
+  /** Whether the answer has come to nothing but repeating itself. */
+  get isRepeating(): boolean {
+    return this.#isRepeating
+  }
+
+  /** Takes the next token of the answer. @returns whether it only repeats itself by now */
+  push(token: Token): boolean {
+    this.#isRepeating ||= this.#repeats(token)
+    return this.#isRepeating
+  }
+
+  #repeats(token: Token): boolean {
+    const index = this.#tokens.push(token) - 1
+    let unit = 0
+    for (let length = 1; length <= Math.min(index, MAX_UNIT_TOKENS); length++) {
+      const equal = this.#tokens[index - length] === token ? (this.#equal[length] ?? 0) + 1 : 0
+      this.#equal[length] = equal
+      if (unit === 0 && equal + length >= neededTokens(length)) unit = length
+    }
+    if (unit === 0) return false
+    const repeated = (this.#equal[unit] ?? 0) + unit
+    if (repeated >= QUOTED_FACTOR * neededTokens(unit)) return true
+    return !this.#isQuoted(this.#tokens.length - repeated, unit)
+  }
+
+  /** Whether the question has the unit that begins at a place of the answer. Looks once for each unit. */
+  #isQuoted(start: number, length: number): boolean {
+    if (this.#looked.start !== start || this.#looked.length !== length) {
+      const unit = plain(this.#context.textOf(this.#tokens.slice(start, start + length)))
+      this.#plainQuestion ??= plain(this.#context.question)
+      const isQuoted = unit !== '' && this.#plainQuestion.includes(unit)
+      this.#looked = { start, length, isQuoted }
+    }
+    return this.#looked.isQuoted
+  }
+}
+
+function neededTokens(unit: number): number {
+  return Math.max(MIN_REPEATED_TOKENS, MIN_REPETITIONS * unit)
+}
+
+/** Words alone: what stands between them, and capitals, may differ from the question. */
+function plain(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()
+}
+
+/**
+ * A watch over the answer to a request; null where an answer may repeat itself: because the request
+ * says so, or because a JSON schema asks for what it asks for.
+ */
+export function watchFor<Token extends number | string>(
+  {
+    messages,
+    options,
+  }: {
+    readonly messages: readonly ChatMessage[]
+    readonly options: Pick<GenerationOptions, 'allowRepetition' | 'jsonSchema'>
+  },
+  textOf: RepetitionContext<Token>['textOf'],
+): RepetitionWatch<Token> | null {
+  if (options.allowRepetition === true || options.jsonSchema !== undefined) return null
+  const question = messages.findLast(({ role }) => role === 'user')?.content ?? ''
+  return new RepetitionWatch({ textOf, question })
+}
