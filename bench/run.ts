@@ -7,6 +7,7 @@ import { inferenceRows } from './rows/inference.js'
 import { restartRows } from './rows/restart.js'
 import { tokenStreamRows } from './rows/token-stream.js'
 import { unaryCallRows } from './rows/unary-call.js'
+import { samplingTable } from './sampling/sampling-table.js'
 
 const ROUNDS = 5
 
@@ -24,9 +25,15 @@ const GROUPS: Readonly<
 
 /** All groups, or those that the command line names: `npm run bench -- engine`. */
 const asked = process.argv.slice(2)
+// About answers, not about speed: it is not compared with anything raw, and runs only when it is named.
+if (asked.length === 1 && asked[0] === 'sampling') {
+  for await (const line of samplingTable()) process.stdout.write(`${line}\n`)
+  process.exit(0)
+}
 const unknown = asked.find((name) => !Object.hasOwn(GROUPS, name))
 if (unknown !== undefined) {
-  process.stderr.write(`There is no group ${unknown}: ${Object.keys(GROUPS).join(', ')}\n`)
+  const groups = Object.keys(GROUPS).join(', ')
+  process.stderr.write(`There is no group ${unknown}: ${groups}; or sampling, alone\n`)
   process.exit(2)
 }
 

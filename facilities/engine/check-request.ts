@@ -48,6 +48,7 @@ function asks({ options, resumeFrom }: GenerateRequest): [EngineCapability, bool
     ['resume', resumeFrom !== undefined && resumeFrom.length > 0],
     ['logit-bias', Object.keys(options.logitBias).length > 0],
     ['logprobs', options.logprobs !== undefined],
+    ['dry', options.dryMultiplier !== undefined && options.dryMultiplier > 0],
     ['json-schema', options.jsonSchema !== undefined],
     ['tools', options.tools !== undefined && options.tools.length > 0],
     ['thinking', options.thinking === true],

@@ -22,6 +22,7 @@ export const ENGINE_CAPABILITIES = [
   'seed',
   'logit-bias',
   'logprobs',
+  'dry',
   'json-schema',
   'tools',
   'thinking',

@@ -71,7 +71,7 @@ export interface LlamaRuntimeOptions {
 /** Of a model that answers. `tools` and `thinking` are added if its template knows of them. */
 const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   ...(['chat', 'tokens', 'template', 'resume', 'seed'] as const),
-  ...(['logit-bias', 'logprobs', 'json-schema'] as const),
+  ...(['logit-bias', 'logprobs', 'dry', 'json-schema'] as const),
 ]
 
 /** What a model is loaded into. */

@@ -3,6 +3,7 @@ import { type ThoughtSyntax, thoughtSyntaxOf } from '../../helpers/answer-text/t
 import { type ToolSyntax, toolSyntaxOf } from '../../helpers/answer-text/tool-syntax.js'
 import { ChatPrompt, type PromptPart } from '../../helpers/chat-prompt.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { DRY_BREAKER } from '../../helpers/generation/dry-penalty.js'
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { TemplatedPrompt } from './engine.js'
@@ -62,6 +63,8 @@ export class LlamaTokenizer {
   readonly #hasSpecial = new Map<string, boolean>()
   /** Whether a token has a letter or digit, as far as it was asked for. */
   readonly #wordy = new Map<number, boolean>()
+  /** Whether a token ends a sequence, as far as it was asked for. */
+  readonly #breaks = new Map<number, boolean>()
 
   /**
    * @param templateTimeoutMs how long the chat template may take with a conversation
@@ -169,6 +172,17 @@ export class LlamaTokenizer {
       this.#wordy.set(token, wordy)
     }
     return wordy
+  }
+
+  /** Whether a sequence of tokens that is repeated ends with this token: see {@link DRY_BREAKER}. */
+  breaksSequence(token: number): boolean {
+    let breaks = this.#breaks.get(token)
+    if (breaks === undefined) {
+      const text = this.text([token])
+      breaks = text === '' || text.includes(DRY_BREAKER)
+      this.#breaks.set(token, breaks)
+    }
+    return breaks
   }
 
   /** @throws StarlingError INVALID_REQUEST when one of the numbers is no token of the model */

@@ -20,6 +20,7 @@ const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   'seed',
   'logit-bias',
   'logprobs',
+  'dry',
   'json-schema',
   'tools',
   'thinking',
@@ -41,7 +42,7 @@ export interface OpenaiEngineOptions extends OpenaiServerOptions {
   /**
    * What the server can do with the model. Default, because servers do not tell: `embed` when the
    * model's name is that of an embedding model, otherwise `chat`, `seed`, `logit-bias`, `logprobs`,
-   * `json-schema`, `tools` and `thinking`.
+   * `dry`, `json-schema`, `tools` and `thinking`.
    */
   readonly capabilities?: Iterable<EngineCapability>
 }

@@ -7,6 +7,7 @@ import {
 } from 'node-llama-cpp'
 import type { ChosenToken } from '../../helpers/answer-text/answer-text.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { dryPenalties } from '../../helpers/generation/dry-penalty.js'
 import type { EffectiveOptions } from '../../helpers/generation/sampling.js'
 import { tokenSeed } from '../../helpers/token-seed.js'
 import type { RequestWatch } from './llama/request-watch.js'
@@ -51,6 +52,8 @@ export class TokenSampler {
   #grammarState: LlamaGrammarEvaluationState | null = null
   /** The answer's last tokens, as far as repeating them is held against a token. */
   readonly #recent: number[] = []
+  /** All of its tokens, as far as repeating a sequence of them is held against a token. */
+  readonly #sequence: number[] = []
   readonly #choice: Choice
   readonly #next: NextToken
   /** Of an answer that chance has no part in: it needs no seeds, and one sampler serves all of it. */
@@ -75,7 +78,7 @@ export class TokenSampler {
           punishTokens: () => nativeTokens(this.#recent),
         },
       }),
-      ...(Object.keys(options.logitBias).length > 0 && { tokenBias: this.#bias() }),
+      ...this.#tokenBias(),
       ...(grammar && { grammarEvaluationState: () => this.#chooseByGrammar() }),
     }
     this.#next = { token: true, options: this.#choice }
@@ -91,6 +94,7 @@ export class TokenSampler {
 
   /** Counts a token of the answer. */
   punish(tokenId: number): void {
+    this.#sequence.push(tokenId)
     // A grammar asks for the same brackets and commas again and again.
     if (this.#grammar !== null && !this.#tokenizer.isWordy(tokenId)) return
     this.#recent.push(tokenId)
@@ -199,8 +203,41 @@ export class TokenSampler {
     return logprobsOf(next, tokenId, count, (token) => this.#tokenizer.text([token]))
   }
 
-  #bias(): TokenBias {
+  /** What changes the logits of single tokens: the bias that the request gives, and penalties. */
+  #tokenBias(): Pick<SequenceEvaluateOptions, 'tokenBias'> {
+    const { logitBias, dryMultiplier, dryBase, dryAllowedLength } = this.#options
+    const bias = Object.keys(logitBias).length > 0 ? this.#bias() : new Map<number, number>()
+    // A grammar leaves no choice about much of what is repeated.
+    const penalises = dryMultiplier > 0 && this.#grammar === null
+    if (!penalises) {
+      return bias.size === 0 ? {} : { tokenBias: this.#nativeBias(bias) }
+    }
+    const settings = {
+      ...{ multiplier: dryMultiplier, base: dryBase, allowedLength: dryAllowedLength },
+    }
+    const breaks = (token: number) => this.#tokenizer.breaksSequence(token)
+    return {
+      tokenBias: () => {
+        const all = new Map(bias)
+        for (const [token, penalty] of dryPenalties(this.#sequence, settings, breaks)) {
+          all.set(token, (all.get(token) ?? 0) - penalty)
+        }
+        return this.#nativeBias(all)
+      },
+    }
+  }
+
+  #nativeBias(bias: ReadonlyMap<number, number>): TokenBias {
     const tokenBias = new TokenBias(this.#model.tokenizer)
+    for (const [token, logit] of bias) {
+      for (const native of nativeTokens([token])) tokenBias.set(native, { logit })
+    }
+    return tokenBias
+  }
+
+  /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for a bias that cannot be given */
+  #bias(): Map<number, number> {
+    const bias = new Map<number, number>()
     const biased = Object.entries(this.#options.logitBias).map(
       ([token, bias]) => [Number(token), bias] as const,
     )
@@ -208,10 +245,10 @@ export class TokenSampler {
       biased.map(([token]) => token),
       'logitBias',
     )
-    if (biased.filter(([, bias]) => bias === BAN).length >= this.#tokenizer.size) {
+    if (biased.filter(([, wanted]) => wanted === BAN).length >= this.#tokenizer.size) {
       throw new StarlingError('INVALID_REQUEST', 'logitBias bans every token')
     }
-    for (const [token, bias] of biased) {
+    for (const [token, wanted] of biased) {
       if (this.#tokenizer.endsAnswer(token)) {
         throw new StarlingError(
           'NOT_SUPPORTED',
@@ -219,9 +256,9 @@ export class TokenSampler {
         )
       }
       // A grammar that allows nothing else has to get its token.
-      const logit = bias === BAN && this.#grammar === null ? Number.NEGATIVE_INFINITY : bias
-      for (const native of nativeTokens([token])) tokenBias.set(native, { logit })
+      const isBan = wanted === BAN && this.#grammar === null
+      bias.set(token, isBan ? Number.NEGATIVE_INFINITY : wanted)
     }
-    return tokenBias
+    return bias
   }
 }

@@ -9,6 +9,9 @@ export interface Sampling {
   readonly repeatPenalty: number
   readonly presencePenalty: number
   readonly frequencyPenalty: number
+  readonly dryMultiplier: number
+  readonly dryBase: number
+  readonly dryAllowedLength: number
 }
 
 /** The sampling that the makers of a model recommend, as far as they do. */
@@ -31,6 +34,9 @@ export const USUAL_SAMPLING: Sampling = {
   repeatPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
 }
 
 /**
@@ -53,6 +59,9 @@ export function effectiveOptions(
     repeatPenalty: asked.repeatPenalty ?? sampling.repeatPenalty,
     presencePenalty: asked.presencePenalty ?? sampling.presencePenalty,
     frequencyPenalty: asked.frequencyPenalty ?? sampling.frequencyPenalty,
+    dryMultiplier: asked.dryMultiplier ?? sampling.dryMultiplier,
+    dryBase: asked.dryBase ?? sampling.dryBase,
+    dryAllowedLength: asked.dryAllowedLength ?? sampling.dryAllowedLength,
     seed,
   }
 }

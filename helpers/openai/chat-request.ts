@@ -19,6 +19,7 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
   const { maxTokens, logprobs, jsonSchema, tools, stop, logitBias, seed, thinking } = options
   const { temperature, topP, topK, minP } = options
   const { repeatPenalty, presencePenalty, frequencyPenalty } = options
+  const { dryMultiplier, dryBase, dryAllowedLength } = options
   const lastQuestion = messages.findLastIndex(({ role }) => role === 'user')
   return {
     model,
@@ -45,6 +46,9 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
     ...(tools !== undefined && tools.length > 0 && { tools }),
     ...(topK !== undefined && { top_k: topK }),
     ...(minP !== undefined && { min_p: minP }),
+    ...(dryMultiplier !== undefined && { dry_multiplier: dryMultiplier }),
+    ...(dryBase !== undefined && { dry_base: dryBase }),
+    ...(dryAllowedLength !== undefined && { dry_allowed_length: dryAllowedLength }),
     // vLLM and llama-server hand it to the chat template of the model.
     ...(thinking !== undefined && {
       chat_template_kwargs: { enable_thinking: thinking, thinking },

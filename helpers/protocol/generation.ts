@@ -40,6 +40,15 @@ export const generationOptionsSchema = z.strictObject({
   /** Taken from a token's logit for each time that it stands among the answer's last 64. */
   frequencyPenalty: z.number().min(-2).max(2).optional(),
   /**
+   * Subtracted from the logit of a token that continues a sequence of the answer as it continued
+   * before. 0: nothing is subtracted. See helpers/generation/dry-penalty.ts.
+   */
+  dryMultiplier: z.number().min(0).max(10).optional(),
+  /** The factor by which it grows with each token of the sequence. */
+  dryBase: z.number().min(1).max(4).optional(),
+  /** Sequences up to this length may be repeated freely. */
+  dryAllowedLength: z.number().int().min(1).max(32).optional(),
+  /**
    * Whether an answer may go on once it only repeats itself. Default: as the processor is configured.
    * See helpers/generation/repetition-watch.ts.
    */

@@ -90,6 +90,29 @@ test('should end an answer that only repeats itself, also a resumed one', async 
   t.is(allowed.end.stopReason, undefined)
 })
 
+test('should not repeat a sequence when that is penalised, also if it is resumed', async (t) => {
+  const runtime = await runtimeOfAll()
+  const question = 'Tell me a long story about a lighthouse keeper.'
+  for (const temperature of [0, 0.8]) {
+    const options = { maxTokens: 160, temperature, repeatPenalty: 1, seed: 3, dryMultiplier: 0.8 }
+    const { ids } = await ask(runtime, question, options)
+    const repeated = (length: number, of: readonly number[]) => {
+      const all = of.slice(length - 1).map((_, start) => of.slice(start, start + length).join())
+      return all.length - new Set(all).size
+    }
+    const { ids: free } = await ask(runtime, question, { ...options, dryMultiplier: 0 })
+    t.unlike(ids, free)
+    if (temperature === 0) {
+      const [penalised, without] = [repeated(12, ids), repeated(12, free)]
+      t.ok(penalised < without / 4, `${penalised} sequences come back, ${without} without it`)
+    }
+    for (const before of [1, 60, 150]) {
+      const rest = await ask(runtime, question, options, { resumeFrom: ids.slice(0, before) })
+      t.alike(rest.ids, ids.slice(before))
+    }
+  }
+})
+
 test('should stop before a stop string, also one that tokens and characters are cut by', async (t) => {
   const runtime = await runtimeOfAll()
   const options = { maxTokens: 60 }

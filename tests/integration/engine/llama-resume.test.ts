@@ -21,9 +21,20 @@ const QUESTIONS = ['Tell me about the sea.', '请介绍一下北京。', 'Write 
 
 const KINDS: Record<string, GenerationOptionsInput> = {
   greedy: { repeatPenalty: 1 },
-  'greedy with penalties': { repeatPenalty: 1.2, presencePenalty: 0.4, frequencyPenalty: 0.2 },
+  'greedy with penalties': {
+    repeatPenalty: 1.2,
+    presencePenalty: 0.4,
+    frequencyPenalty: 0.2,
+    dryMultiplier: 0.8,
+  },
   seeded: { temperature: 0.9, topP: 0.95, topK: 50, minP: 0.02, seed: 12_345 },
-  'seeded with penalties': { temperature: 1.2, repeatPenalty: 1.1, presencePenalty: -0.3, seed: 7 },
+  'seeded with penalties': {
+    temperature: 1.2,
+    repeatPenalty: 1.1,
+    presencePenalty: -0.3,
+    dryMultiplier: 0.8,
+    seed: 7,
+  },
   'with stop strings': { temperature: 0.8, seed: 3, stop: ['\n\n\n', '。。', 'sea of'] },
 }
 

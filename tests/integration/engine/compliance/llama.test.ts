@@ -26,6 +26,7 @@ engineCompliance(
       'seed',
       'logit-bias',
       'logprobs',
+      'dry',
       'json-schema',
     ],
     reproducibility: 'exact',

@@ -12,7 +12,7 @@ import { until } from '../../../helpers/until.js'
 const clock = new SystemClock()
 
 /** The model has no template for functions. */
-const CAPABILITIES = ['chat', 'seed', 'logit-bias', 'logprobs', 'json-schema'] as const
+const CAPABILITIES = ['chat', 'seed', 'logit-bias', 'logprobs', 'dry', 'json-schema'] as const
 
 /** A server with the tiny model, through llama.cpp. */
 const upstream = new SharedUpstream(async (scope) => {

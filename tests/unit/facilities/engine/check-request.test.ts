@@ -21,6 +21,8 @@ test('should refuse what the engine cannot do, and pass it when it can', (t) => 
     ['resume', {}, [1]],
     ['logit-bias', { logitBias: { 3: -100 } }],
     ['logprobs', { logprobs: 0 }],
+    ['dry', { dryMultiplier: 0.8 }],
+    ['thinking', { thinking: true }],
     ['json-schema', { jsonSchema: { type: 'object' } }],
     ['tools', { tools: [tool] }],
   ]

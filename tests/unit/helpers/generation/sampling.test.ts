@@ -19,6 +19,9 @@ test('should take what the request says first, then what is recommended, then wh
     repeatPenalty: 1.05,
     presencePenalty: 0,
     frequencyPenalty: 0,
+    dryMultiplier: 0,
+    dryBase: 1.75,
+    dryAllowedLength: 2,
     seed: 0,
   })
 })

@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SystemRandom } from '../../facilities/clock/random.js'
+import { SystemClock } from '../../facilities/clock/system-clock.js'
+import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
+import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
+import { ModelCache } from '../../facilities/models/model-cache.js'
+import { type RecommendedSampling, USUAL_SAMPLING } from '../../helpers/generation/sampling.js'
+import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
+import { distinctShare, loops } from './answer-repetition.js'
+import { SAMPLING_PROMPTS } from './prompts.js'
+
+const SLOTS = 8
+const MAX_TOKENS = 512
+const NEVER = new AbortController().signal
+
+const GREEDY = { temperature: 0 }
+const DRY = { dryMultiplier: 0.8 }
+const COOL = { temperature: 0.3, topP: 0.9 }
+
+/** What is compared; what a setting leaves out is as llama.cpp's defaults. */
+const SETTINGS: Readonly<Record<string, RecommendedSampling>> = {
+  "llama.cpp's defaults": {},
+  'greedy, repeat penalty 1.1': { ...GREEDY, repeatPenalty: 1.1 },
+  'greedy, DRY 0.8': { ...GREEDY, ...DRY },
+  'greedy, DRY 0.8, repeat penalty 1.1': { ...GREEDY, ...DRY, repeatPenalty: 1.1 },
+  'temperature 0.3, DRY 0.8, repeat penalty 1.1': { ...COOL, ...DRY, repeatPenalty: 1.1 },
+}
+
+/** What the answers to all prompts come to. */
+interface SamplingResult {
+  readonly setting: string
+  readonly looping: number
+  readonly distinct: number
+  readonly meanTokens: number
+  readonly cutOff: number
+}
+
+/**
+ * Has the default model answer 100 prompts with each setting and reports how much the answers repeat
+ * themselves.
+ *
+ * @returns the lines of a table, each when it has been measured
+ */
+export async function* samplingTable(): AsyncGenerator<string, void, void> {
+  const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
+  const cache = new ModelCache({ directory, random: new SystemRandom() })
+  const { path, sha256 } = await cache.prepare(DEFAULT_MODEL_NAME)
+  const runtime = await LlamaRuntime.load({
+    ...{ modelPath: path, modelSha256: sha256, slots: SLOTS, contextTokens: 2048 },
+    ...{ threads: 'auto', gpu: 'auto', sampling: {} },
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    onLog: () => undefined,
+    onProgress: () => undefined,
+  })
+  try {
+    yield '| sampling | answers that loop | distinct 4-grams | mean tokens | cut off at 512 |'
+    yield '|---|---|---|---|---|'
+    for (const [setting, sampling] of Object.entries(SETTINGS)) {
+      yield row(await resultOf(runtime, setting, sampling))
+    }
+  } finally {
+    await runtime.close()
+    await rm(directory, { recursive: true })
+  }
+}
+
+async function resultOf(
+  runtime: LlamaRuntime,
+  setting: string,
+  sampling: RecommendedSampling,
+): Promise<SamplingResult> {
+  const open = SAMPLING_PROMPTS.entries()
+  const answers: number[][] = []
+  const answerAll = async () => {
+    for (const [seed, prompt] of open) answers.push(await answer(runtime, prompt, seed, sampling))
+  }
+  await Promise.all(Array.from({ length: SLOTS }, answerAll))
+  const { length } = answers
+  return {
+    setting,
+    looping: answers.filter(loops).length / length,
+    distinct: mean(answers.map(distinctShare)),
+    meanTokens: mean(answers.map((tokens) => tokens.length)),
+    cutOff: answers.filter((tokens) => tokens.length >= MAX_TOKENS).length / length,
+  }
+}
+
+async function answer(
+  runtime: LlamaRuntime,
+  content: string,
+  seed: number,
+  sampling: RecommendedSampling,
+): Promise<number[]> {
+  const options = generationOptionsSchema.parse({
+    ...USUAL_SAMPLING,
+    ...sampling,
+    ...{ maxTokens: MAX_TOKENS, seed, allowRepetition: true },
+  })
+  const tokens: number[] = []
+  for await (const { tokenId } of runtime.generate(
+    { messages: [{ role: 'user', content }], options },
+    NEVER,
+  )) {
+    if (tokenId !== null) tokens.push(tokenId)
+  }
+  return tokens
+}
+
+function row({ setting, looping, distinct, meanTokens, cutOff }: SamplingResult): string {
+  const percent = (share: number) => `${Math.round(share * 100)} %`
+  return (
+    `| ${setting} | ${percent(looping)} | ${distinct.toFixed(2)} | ` +
+    `${meanTokens.toFixed(0)} | ${percent(cutOff)} |`
+  )
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
