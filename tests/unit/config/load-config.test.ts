@@ -194,6 +194,32 @@ test('should refuse a value that is out of its bounds when one is set', (t) => {
   }
 })
 
+test('should take the address of a server with or without http://', (t) => {
+  for (const url of ['workstation', 'localhost:11434', '[::1]:8000/v1', 'https://example.com/v1']) {
+    const processor = { ollama: { url }, openai: { url } }
+    const config = loadConfig({ ...NOTHING, flags: { processor } })
+    t.is(config.processor.ollama.url, url)
+    t.is(config.processor.openai.url, url)
+  }
+  const why = refusal(t, { ...NOTHING, flags: { processor: { ollama: { url: 'ftp://x' } } } })
+  t.ok(why.endsWith('the address is not http(s); write host:port or http://host:port'), why)
+})
+
+test('should say that a port is too high wherever one is set', (t) => {
+  const server = 'the address has a port above 65535; write host:port or http://host:port'
+  const cases: [flags: object, reason: string][] = [
+    [{ metrics: { port: 65_536 } }, 'a port is at most 65535'],
+    [{ network: { bootstrapPort: 99_999 } }, 'a port is at most 65535'],
+    [{ processor: { hubUrl: 'https://example.com:99999' } }, 'a port is at most 65535'],
+    [{ processor: { ollama: { url: 'localhost:99999' } } }, server],
+    [{ processor: { openai: { url: 'http://localhost:99999/v1' } } }, server],
+  ]
+  for (const [flags, reason] of cases) {
+    const why = refusal(t, { ...NOTHING, flags: { ...flags } })
+    t.ok(why.endsWith(`, set by the command line: ${reason}`), why)
+  }
+})
+
 test('should say why when the file is none', async (t) => {
   const folder = await t.tmp()
   await mkdir(join(folder, 'folder'))

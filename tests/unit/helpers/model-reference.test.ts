@@ -123,6 +123,7 @@ test('should say which forms there are when a reference is not understood', (t) 
     () => parseModelReference('hf:owner'),
     /hf:OWNER\/REPOSITORY\/FILE\.gguf.*npm:PACKAGE@VERSION/,
   )
+  t.exception(() => parseModelReference('https://h:99999/x.gguf'), /its port is above 65535/)
 })
 
 test('should not repeat a password or a signature when an address is refused', (t) => {

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
-import { parseServerAddress } from '../../../helpers/server-address.js'
+import { parseServerAddress, readServerAddress } from '../../../helpers/server-address.js'
 
 test('should read an address as operators write it', (t) => {
   const urlOf = (text: string) => parseServerAddress(text, 'the server', 11434).url
@@ -41,4 +41,19 @@ test('should refuse an address without repeating it', (t) => {
       t.absent(error.message.includes('hunter2'), error.message)
     }
   }
+})
+
+test('should say that a port is too high, and not that there is no URL', (t) => {
+  for (const wrong of [
+    'localhost:65536',
+    'http://localhost:99999/v1',
+    '[::1]:70000',
+    'https://ada:secret@example.com:123456',
+  ]) {
+    t.alike(readServerAddress(wrong), { why: 'has a port above 65535' })
+    t.exception(() => parseServerAddress(wrong, 'the server'), /the server has a port above 65535/)
+  }
+  t.ok('address' in readServerAddress('localhost:65535'))
+  t.ok('address' in readServerAddress('http://localhost/a:99999'), 'a path is no port')
+  t.alike(readServerAddress('local host:1'), { why: 'is no URL' })
 })

@@ -291,11 +291,20 @@ test('should hash a GGUF file in its place when it is given by path', async (t) 
   t.is(progress.at(-1)?.phase, 'ready')
 })
 
-test('should throw MODEL_NOT_FOUND when the path holds no file', async (t) => {
+test('should say what a path is when it holds no file', async (t) => {
   const { cache, directory } = await house(t)
   await mkdir(join(directory, 'folder.gguf'), { recursive: true })
-  for (const path of [join(directory, 'none.gguf'), join(directory, 'folder.gguf'), './none']) {
-    await t.exception(cache.locate(path), { code: 'MODEL_NOT_FOUND' })
+  const cases = [
+    [join(directory, 'none.gguf'), 'does not exist'],
+    [join(directory, 'folder.gguf'), 'is a directory, not a GGUF file'],
+    [`name=${directory}`, 'is a directory, not a GGUF file'],
+    ['./none', 'does not exist'],
+    ['/dev/null', 'is not a regular file'],
+  ] as const
+  for (const [reference, why] of cases) {
+    const message = `The model ${reference.replace('name=', '')} ${why}`
+    await t.exception(cache.locate(reference), { code: 'MODEL_NOT_FOUND', message })
+    await t.exception(cache.prepare(reference), { code: 'MODEL_NOT_FOUND', message })
   }
 })
 
