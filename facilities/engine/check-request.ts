@@ -36,10 +36,11 @@ export function checkRequest(
 
 /** @returns the error of an engine that was asked for what it cannot do */
 export function notSupported(kind: string, capability: EngineCapability): StarlingError {
-  return new StarlingError(
-    'NOT_SUPPORTED',
-    `The engine ${kind} cannot do this with its model: ${capability}`,
-  )
+  const why =
+    capability === 'chat'
+      ? 'The model only embeds texts and cannot answer questions'
+      : `The engine ${kind} cannot do this with its model: ${capability}`
+  return new StarlingError('NOT_SUPPORTED', why)
 }
 
 function asks({ options, resumeFrom }: GenerateRequest): [EngineCapability, boolean][] {

@@ -17,6 +17,9 @@ export const MAX_LISTED_MODELS = 1024
 /** The token of a session. */
 const credentialSchema = z.string().min(1).max(4096)
 
+/** A model as a question names it. */
+const modelNameSchema = z.string().min(1).max(200)
+
 /** A model, and who serves it. Its context is what each of them has room for. */
 const servedModelSchema = modelDetailsSchema.extend({
   name: z.string().max(200),
@@ -62,10 +65,13 @@ export const gatewayProtocol = {
     idempotent: true,
     callers: ['client'],
   }),
-  /** The models that can be asked now, in alphabetical order. */
+  /**
+   * The models that can be asked now, in alphabetical order. If a model is named, the call fails as a
+   * question for it would.
+   */
   models: unary({
     name: 'gateway.models',
-    request: z.strictObject({ credential: credentialSchema }),
+    request: z.strictObject({ credential: credentialSchema, model: modelNameSchema.optional() }),
     response: z.strictObject({ models: z.array(servedModelSchema).max(MAX_LISTED_MODELS) }),
     timeoutMs: 5_000,
     idempotent: true,
@@ -77,7 +83,7 @@ export const gatewayProtocol = {
     request: z.strictObject({
       credential: credentialSchema,
       /** A model's name. If left out, the default model answers: see helpers/routing/default-model.ts. */
-      model: z.string().min(1).max(200).optional(),
+      model: modelNameSchema.optional(),
       messages: conversationSchema,
       options: generationOptionsSchema.prefault({}),
     }),

@@ -12,7 +12,7 @@ import { GatewayWorker } from '../../workers/gateway/gateway-worker.js'
 import type { EnginePool } from '../../workers/processor/engine-pool.js'
 import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
-import { openStream, requestContext } from './call-service.js'
+import { callUnary, openStream, requestContext } from './call-service.js'
 import { Cleanup } from './cleanup.js'
 import { createSession, TEST_MESH } from './factory.js'
 import { poolOf } from './offered-models.js'
@@ -106,6 +106,11 @@ export async function gatewayScene(
       processors.connect(connection)
       await settle()
       return { connection, load }
+    },
+    /** Lists the models, one of which is to be that one. */
+    checkModel: (model: string) => {
+      const request = { credential: session(), model }
+      return callUnary(service, gatewayProtocol.models, request, requestContext('client'))
     },
     infer: (
       changes: Partial<RequestInput<typeof gatewayProtocol.infer>> = {},

@@ -104,17 +104,8 @@ async function chooseModel(
   tools: ClientTools,
   name: string,
 ): Promise<void> {
-  const models = await tools.client.models(tools.signal)
-  const names = models.map((served) => served.name)
-  if (names.includes(name)) {
-    conversation.model = name
-    tools.output.line(`The model is ${safeLine(name)}.`, { type: 'model', model: name })
-    return
-  }
-  // Said now: a question would wait for a processor that serves it.
-  throw new StarlingError(
-    'MODEL_UNAVAILABLE',
-    `No connected processor serves ${name}; ` +
-      (names.length === 0 ? 'none has a model loaded' : `served are: ${names.join(', ')}`),
-  )
+  // Checked now: a question would wait for a processor that serves the model.
+  await tools.client.models(tools.signal, name)
+  conversation.model = name
+  tools.output.line(`The model is ${safeLine(name)}.`, { type: 'model', model: name })
 }

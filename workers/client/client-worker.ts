@@ -42,10 +42,17 @@ export class ClientWorker {
     }))
   }
 
-  /** The models that can be asked now. @throws StarlingError NOT_LOGGED_IN, or as the call */
-  async models(signal: AbortSignal): Promise<ServedModel[]> {
+  /**
+   * The models that can be asked now.
+   *
+   * @param model a model that must be among them
+   * @throws StarlingError NOT_LOGGED_IN; MODEL_NOT_FOUND, MODEL_UNAVAILABLE or NOT_SUPPORTED as a question
+   *   for `model` would; or as the call
+   */
+  async models(signal: AbortSignal, model?: string): Promise<ServedModel[]> {
     return await this.accounts.withSession(signal, async ({ token: credential }) => {
-      const { models } = await this.#gateway.call(gatewayProtocol.models, { credential }, signal)
+      const request = { credential, ...(model !== undefined && { model }) }
+      const { models } = await this.#gateway.call(gatewayProtocol.models, request, signal)
       return models
     })
   }

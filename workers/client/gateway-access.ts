@@ -61,7 +61,8 @@ export class GatewayAccess {
       signal,
       (gateway) => gateway.call(method, body, options),
       (error) =>
-        canSucceedLater(error) ||
+        // Only a question waits for its model.
+        (canSucceedLater(error) && error.code !== 'MODEL_UNAVAILABLE') ||
         // A call is short: if it took too long, the gateway may have been busy for a moment.
         (method.idempotent && isStarlingError(error, 'PEER_LOST', 'DEADLINE_EXCEEDED')),
     )

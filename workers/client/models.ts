@@ -10,7 +10,7 @@ export async function models({ client, output, signal }: ClientTools): Promise<u
   if (served.length > 0) return
   throw new StarlingError(
     'MODEL_UNAVAILABLE',
-    'No processor with a loaded model is connected to the gateway',
+    'No processor with a model that answers questions is connected to the gateway',
   )
 }
 

@@ -67,8 +67,9 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       .unary(gatewayProtocol.whoami, ({ credential }, context) =>
         this.#admission.identify(credential, onBehalfOf(context)),
       )
-      .unary(gatewayProtocol.models, async ({ credential }, context) => {
+      .unary(gatewayProtocol.models, async ({ credential, model }, context) => {
         await this.#admission.identify(credential, onBehalfOf(context))
+        if (model !== undefined) this.#router.assertServed(model)
         return { models: this.#directory.served.slice(0, MAX_LISTED_MODELS) }
       })
       .stream(gatewayProtocol.infer, async function* (request, context) {
@@ -109,7 +110,9 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     if (this.#processors.connections.length === 0) {
       note('MODEL_UNAVAILABLE', 'No processor is connected')
     } else if (this.#directory.models.length === 0) {
-      note('MODEL_UNAVAILABLE', 'No connected processor has a model loaded')
+      const onlyEmbeds = this.#directory.embeddingModels.length > 0
+      const what = onlyEmbeds ? 'serves a model that answers questions' : 'has a model loaded'
+      note('MODEL_UNAVAILABLE', `No connected processor ${what}`)
     }
     return found
   }

@@ -49,11 +49,12 @@ export class ProcessorDirectory extends ReadyResource {
 
   /** The names of all models that answer, in alphabetical order. */
   get models(): string[] {
-    const names = new Set<string>()
-    for (const { load } of this.#known.values()) {
-      for (const offer of load.models) if (answers(offer)) names.add(offer.name)
-    }
-    return [...names].sort()
+    return this.#names(answers)
+  }
+
+  /** The names of all models that only embed texts, in alphabetical order. */
+  get embeddingModels(): string[] {
+    return this.#names((offer) => !answers(offer))
   }
 
   /** For each processor, the first of its models that answers questions. */
@@ -91,6 +92,11 @@ export class ProcessorDirectory extends ReadyResource {
         ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
       }
     })
+  }
+
+  #names(isMeant: (offer: OfferedModel) => boolean): string[] {
+    const offers = [...this.#known.values()].flatMap(({ load }) => load.models)
+    return [...new Set(offers.filter(isMeant).map(({ name }) => name))].sort()
   }
 
   #offers(model: string): Candidate[] {

@@ -39,11 +39,17 @@ export class Router {
     throw model === undefined ? this.#defaultMissing(name) : this.#missing(name)
   }
 
+  /** Checks that a question may name a model. @throws StarlingError as {@link route} */
+  assertServed(model: string): void {
+    if (this.#directory.serving(model).length === 0) throw this.#missing(model)
+  }
+
   #defaultModel(): string {
     const { firstModels } = this.#directory
     const name = this.#configuredDefault ?? chooseDefaultModel(firstModels, this.#lastDefault)
     if (name === undefined) {
-      throw new StarlingError('MODEL_UNAVAILABLE', 'No processor with a loaded model is connected')
+      const why = this.#onlyEmbedding() ?? 'no processor with a loaded model is connected'
+      throw new StarlingError('MODEL_UNAVAILABLE', `No model can answer: ${why}`)
     }
     this.#lastDefault = name
     return name
@@ -51,35 +57,41 @@ export class Router {
 
   #missing(name: string): StarlingError {
     const { models } = this.#directory
-    if (this.#directory.has(name)) {
-      return new StarlingError(
-        'NOT_SUPPORTED',
-        `${name} only embeds texts and cannot answer questions; ${listOf('served', models)}`,
-      )
-    }
+    if (this.#directory.has(name)) return this.#onlyEmbeds(name)
+    const missing = `No connected processor serves ${name}`
     if (models.length > 0) {
       // Not retryable: the mesh is up, and this model is not among those that it serves.
-      return new StarlingError(
-        'MODEL_NOT_FOUND',
-        `No connected processor serves ${name}; ${listOf('served', models)}`,
-      )
+      return new StarlingError('MODEL_NOT_FOUND', `${missing}; ${served(models)}`)
     }
-    return new StarlingError(
-      'MODEL_UNAVAILABLE',
-      `No connected processor serves ${name}: none has a model loaded`,
-    )
+    const why = this.#onlyEmbedding() ?? 'none has a model loaded'
+    return new StarlingError('MODEL_UNAVAILABLE', `${missing}: ${why}`)
   }
 
-  /** Retryable: the question is valid, and a processor with the model may still start. */
   #defaultMissing(name: string): StarlingError {
+    if (this.#directory.has(name)) return this.#onlyEmbeds(name)
+    // Retryable: the question is valid, and a processor with the model may still start.
     return new StarlingError(
       'MODEL_UNAVAILABLE',
       `No connected processor serves ${name}, which gateway.defaultModel names; ` +
-        listOf('served', this.#directory.models),
+        served(this.#directory.models),
     )
+  }
+
+  #onlyEmbeds(name: string): StarlingError {
+    return new StarlingError(
+      'NOT_SUPPORTED',
+      `${name} only embeds texts and cannot answer questions; ${served(this.#directory.models)}`,
+    )
+  }
+
+  /** Says that nothing but models that embed is served, if that is so. */
+  #onlyEmbedding(): string | undefined {
+    const { embeddingModels } = this.#directory
+    if (embeddingModels.length === 0) return undefined
+    return `the models that are served only embed texts: ${embeddingModels.join(', ')}`
   }
 }
 
-function listOf(what: string, models: readonly string[]): string {
-  return models.length === 0 ? `none is ${what}` : `${what} are: ${models.join(', ')}`
+function served(models: readonly string[]): string {
+  return models.length === 0 ? 'no other model is served' : `served are: ${models.join(', ')}`
 }

@@ -73,7 +73,10 @@ export class EnginePool {
 
   /** The purpose of a model; undefined if it is unknown or the model is not offered. */
   purposeOf(model: string): ModelDetails['purpose'] {
-    return this.#models.get(model)?.details.purpose
+    const pooled = this.#models.get(model)
+    if (pooled === undefined) return undefined
+    const known = pooled.isKept ? knownOf(pooled.engine.info()).purpose : undefined
+    return known ?? pooled.details.purpose
   }
 
   /** The engines, whether their models are loaded or not. */
@@ -307,8 +310,12 @@ function othersHaveIt(model: string): StarlingError {
 }
 
 /** What an engine knows of its model after the first load. */
-function knownOf({ contextTokens, reproducibility }: EngineInfo) {
-  return { contextTokens, reproducibility }
+function knownOf({ contextTokens, reproducibility, capabilities }: EngineInfo) {
+  return {
+    contextTokens,
+    reproducibility,
+    ...(!capabilities.has('chat') && { purpose: 'embedding' as const }),
+  }
 }
 
 function mebibytes(bytes: number): number {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { stripVTControlCharacters } from 'node:util'
 import test, { type Test } from 'brittle'
+import sinon from 'sinon'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Question } from '../../../../workers/client/ask.js'
 import { chat } from '../../../../workers/client/chat.js'
@@ -277,7 +278,9 @@ test('should begin every conversation with the system message and ask with the o
 })
 
 test('should ask the model that is chosen, and none that nobody serves', async (t) => {
-  const { type, endInput, ended, asked, written, notices } = await scene(t)
+  const { type, endInput, ended, asked, written, notices, client } = await scene(t)
+  const refusal = new StarlingError('NOT_SUPPORTED', 'other only embeds texts')
+  client.models.withArgs(sinon.match.any, 'other').rejects(refusal)
   type('/model\none\n/model large\n/model\ntwo\n/model other\nthree\n')
   endInput()
   t.is(await ended, 1)
@@ -287,7 +290,7 @@ test('should ask the model that is chosen, and none that nobody serves', async (
   )
   t.ok(written().startsWith('The mesh chooses the model; served are:\n  large  '))
   t.ok(written().includes('The model is large.\nThe model is large; served are:\n  large  '))
-  t.ok(notices().includes('No connected processor serves other; served are: large'))
+  t.ok(notices().includes('other only embeds texts (NOT_SUPPORTED)'), 'as the gateway says it')
 })
 
 test('should ask what begins with a slash when a space stands before it', async (t) => {

@@ -37,8 +37,9 @@ async function scene(t: Test) {
       verify(credential)
       return { userId: createUserId(), expiresInMs: 50_000 }
     })
-    .unary(gatewayProtocol.models, async ({ credential }) => {
+    .unary(gatewayProtocol.models, async ({ credential, model = MODEL.name }) => {
       verify(credential)
+      if (model !== MODEL.name) throw new StarlingError('MODEL_UNAVAILABLE', `no ${model}`)
       return { models: [{ ...MODEL, contextTokens: 4_096 }] }
     })
     .stream(gatewayProtocol.infer, async function* ({ credential, messages }) {
@@ -88,13 +89,14 @@ test('should show the session of this home when it asks, whatever it asks', asyn
     expiresInMs: 50_000,
   })
   t.alike(await client.models(never), [{ ...MODEL, contextTokens: 4_096 }])
+  t.alike(await client.models(never, MODEL.name), [{ ...MODEL, contextTokens: 4_096 }])
   const { chunks, end } = await readAll(client.ask(createQuestion('Why?'), never))
   t.alike(
     chunks.map(({ text }) => text),
     ['Why?'],
   )
   t.is(end.model, MODEL.name)
-  t.alike(credentials, ['session.1', 'session.1', 'session.1'])
+  t.alike(credentials, Array(4).fill('session.1'))
 })
 
 test('should fail with INVALID_CREDENTIAL, and work again after a login, when the session has ended', async (t) => {
@@ -105,4 +107,10 @@ test('should fail with INVALID_CREDENTIAL, and work again after a login, when th
   await t.exception(client.whoami(never), { code: 'INVALID_CREDENTIAL' })
   await client.accounts.login(ADA, never)
   t.is((await client.whoami(never)).email, ADA.email)
+})
+
+test('should say at once that a model is not there, because only a question waits for it', async (t) => {
+  const { client } = await scene(t)
+  await client.accounts.register(ADA, never)
+  await t.exception(client.models(never, 'other'), { code: 'MODEL_UNAVAILABLE' })
 })

@@ -122,7 +122,7 @@ test('should list what is served when nobody serves the model', async (t) => {
   })
   await t.exception(infer().next(), {
     code: 'MODEL_UNAVAILABLE',
-    message: 'No processor with a loaded model is connected',
+    message: 'No model can answer: no processor with a loaded model is connected',
     retryAfterMs: undefined,
   })
   await connectProcessor(new ScriptedEngine({ model: 'small' }))

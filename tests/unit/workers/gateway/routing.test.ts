@@ -75,7 +75,41 @@ test('should refuse a question without a model when only models that embed are s
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
-  await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE' })
+  const message = 'No model can answer: the models that are served only embed texts: vectors'
+  await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE', message })
+})
+
+test('should refuse a default model that only embeds', async (t) => {
+  const { infer, connectAuth, connectReporting } = await scene(t, { defaultModel: 'vectors' })
+  connectAuth()
+  await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
+  await t.exception(infer().next(), {
+    code: 'NOT_SUPPORTED',
+    message: 'vectors only embeds texts and cannot answer questions; no other model is served',
+  })
+})
+
+test('should say the same of a model before a question names it as to the question', async (t) => {
+  const { infer, checkModel, connectAuth, connectReporting } = await scene(t)
+  connectAuth()
+  const refused = async (model: string, code: string) => {
+    const reason = (error: unknown) => String(Object(error).message)
+    const [asked, checked] = await Promise.all([
+      infer({ model }).next().catch(reason),
+      checkModel(model).catch(reason),
+    ])
+    t.is(asked, checked)
+    await t.exception(checkModel(model), { code })
+  }
+  await refused('other', 'MODEL_UNAVAILABLE')
+  await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
+  await refused('other', 'MODEL_UNAVAILABLE')
+  await refused('vectors', 'NOT_SUPPORTED')
+  await connectReporting(offeredModel('small'), offeredModel('cold', COLD))
+  await refused('other', 'MODEL_NOT_FOUND')
+  await refused('vectors', 'NOT_SUPPORTED')
+  t.is((await checkModel('small')).models.length, 2)
+  t.is((await checkModel('cold')).models.length, 2, 'it is loaded when it is asked')
 })
 
 test('should answer by the model that the gateway was told to use by default', async (t) => {

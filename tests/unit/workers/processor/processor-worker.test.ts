@@ -10,6 +10,7 @@ import { ProcessorWorker } from '../../../../workers/processor/processor-worker.
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { busyOf, offeredModel, poolOf } from '../../../helpers/offered-models.js'
+import { ScriptedEmbeddings } from '../../../helpers/scripted-abilities.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
@@ -205,6 +206,16 @@ test('should end its answers with a retryable error when it is closed', async (t
   await settle()
   await worker.close()
   await t.exception(answer, { code: 'DRAINING', retryable: true })
+})
+
+test('should say that a model only embeds when only its engine knows', async (t) => {
+  const { worker, generate } = await scene(t, { engine: new ScriptedEmbeddings() })
+  await worker.serving()
+  t.is(worker.load().models[0]?.purpose, 'embedding')
+  await t.exception(generate().next(), {
+    code: 'NOT_SUPPORTED',
+    message: 'scripted only embeds texts and cannot answer questions',
+  })
 })
 
 test('should refuse a question for a model that embeds before it loads that', async (t) => {
