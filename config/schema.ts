@@ -152,7 +152,8 @@ const serverAddress = z
 
 /** An Ollama server whose models are served. */
 const ollamaSchema = z.strictObject({
-  url: serverAddress.default('http://127.0.0.1:11434'),
+  /** Left out: `OLLAMA_HOST`, or 127.0.0.1:11434. */
+  url: serverAddress.optional(),
   /** Left out: all that the server has when the processor starts. */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
 })
@@ -167,17 +168,22 @@ const openaiSchema = z.strictObject({
 })
 
 const processorSchema = z.strictObject({
-  /** What runs the models: llama.cpp here, or servers that run already. */
+  /**
+   * What runs the models: llama.cpp here, or servers that run already. Left out: llama.cpp, and if no
+   * models are set either, before it an Ollama server that is found on this machine.
+   */
   engines: z
     .array(z.enum(['llama', 'ollama', 'openai']))
     .min(1)
     .max(3)
-    .default(['llama']),
+    .optional(),
   /**
    * The models that llama.cpp runs: names from the catalogue, paths, addresses. The first is loaded
-   * at the start, the others when they are asked for.
+   * at the start, the others when they are asked for. Left out: the default model.
    */
-  models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).default(['minimind2-small']),
+  models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
+  /** Whether to look for an Ollama server on this machine if neither engines nor models are set. */
+  findOllama: z.boolean().default(true),
   /** The hub that `hf:` leads to. */
   hubUrl: hubUrl.default('https://huggingface.co'),
   /** Lets the hub know who asks, for models that are not for everybody. */

@@ -43,6 +43,9 @@ const PROXIES: VariableList = {
   prefixes: [],
 }
 
+/** Where the Ollama server of this machine is. May contain a password. */
+const SERVERS: VariableList = { names: ['OLLAMA_HOST'], prefixes: [] }
+
 /** Describes the terminal. */
 const TERMINAL: VariableList = {
   names: [
@@ -83,7 +86,7 @@ export function engineEnvironment(parent: Environment): Record<string, string> {
  */
 export function workerEnvironment(role: Role, parent: Environment): Record<string, string> {
   const lists = [BASE, LOADERS]
-  if (role === 'processor') lists.push(COMPUTING, PROXIES)
+  if (role === 'processor') lists.push(COMPUTING, PROXIES, SERVERS)
   if (role === 'client') lists.push(TERMINAL)
   return { ...chosen(parent, lists), ...settingsOf(role, parent) }
 }

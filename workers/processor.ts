@@ -5,9 +5,9 @@ import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/process/run-worker.js'
 import { openWorkerHost } from '../facilities/process/worker-host.js'
 import { WorkerWatch } from '../facilities/process/worker-watch.js'
-import { engineOffers } from './processor/engine-offers.js'
 import { EnginePool } from './processor/engine-pool.js'
 import { reportPreparation } from './processor/preparation-report.js'
+import { findModels } from './processor/processor-models.js'
 import { ProcessorWorker } from './processor/processor-worker.js'
 import { createBudget } from './processor/shared-budget.js'
 
@@ -17,23 +17,24 @@ processor.action((flags: EngineFlags) => {
   const config = configOf(processor, { processor: engineSettings(flags) })
   return runWorker('processor', config, async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'processor', single: false })
-    const offers = await engineOffers(config.processor, {
+    const { settings, offers, servers } = await findModels(config.processor, {
       ...host,
+      environment: process.env,
       modelsDirectory: await host.home.folder('models'),
       onLog: (line) => host.log.debug({ line }, 'engine'),
       onProgress: reportPreparation(host.log),
       onCrash: (err) => host.log.error({ err }, 'engine crashed'),
     })
-    const budget = await resources.open(await createBudget(config.processor, host))
-    const pool = new EnginePool({ ...config.processor, ...host, offers, budget })
+    const budget = await resources.open(await createBudget(settings, host))
+    const pool = new EnginePool({ ...settings, ...host, offers, budget })
     const network = new MeshNetwork({ ...host, settings: config.network })
-    const { service } = network
-    const worker = new ProcessorWorker({ ...config.processor, service, pool })
+    const worker = new ProcessorWorker({ ...settings, service: network.service, pool, servers })
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))
     await resources.open(worker)
     await resources.open(network)
+    await resources.open(servers)
     await worker.serving()
-    host.log.info({ version: VERSION, models: offers.map(({ model }) => model) }, 'ready')
+    host.log.info({ version: VERSION, models: pool.offered.map(({ name }) => name) }, 'ready')
   })
 })
 await runCommand(processor)

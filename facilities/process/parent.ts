@@ -11,6 +11,8 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
     activity: z.string().max(200),
     fraction: z.number().min(0).max(1),
   }),
+  /** Something that the user should know. */
+  z.strictObject({ kind: z.literal('notice'), text: z.string().max(2000) }),
   /** The worker cannot start. */
   z.strictObject({ kind: z.literal('failed'), code: z.string(), message: z.string() }),
 ])

@@ -4,15 +4,16 @@ import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
 import type { LlamaEngineOptions } from '../../facilities/engine/llama-engine-options.js'
 import type { EngineProgress } from '../../facilities/engine/llama-messages.js'
 import { OllamaEngine } from '../../facilities/engine/ollama-engine.js'
-import { listOllamaModels } from '../../facilities/engine/ollama-models.js'
+import { listOllamaModels, ollamaServer } from '../../facilities/engine/ollama-models.js'
 import { OpenaiEngine } from '../../facilities/engine/openai-engine.js'
-import { listOpenaiModels } from '../../facilities/engine/openai-models.js'
+import { listOpenaiModels, openaiServer } from '../../facilities/engine/openai-models.js'
 import { fileStamp } from '../../facilities/models/file-stamp.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
 import { readModelFacts } from '../../facilities/models/model-facts.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../helpers/model-reference.js'
 import { MAX_OFFERED_MODELS, type ModelDetails } from '../../helpers/protocol/processor-protocol.js'
+import { type ModelListing, OfferedServer } from './offered-server.js'
 import type { EngineOffer } from './pooled-model.js'
 
 /** Which models a processor offers, and by which engines. Comes from the configuration. */
@@ -49,18 +50,34 @@ export interface EngineHost
   readonly random: Random
 }
 
+/** What a processor offers. */
+export interface EngineOffers {
+  readonly offers: readonly EngineOffer[]
+  /** The servers that run some of the models. One that does not answer yet has none of its models here. */
+  readonly servers: readonly OfferedServer[]
+}
+
 /**
  * The models that a processor is to offer. Nothing is loaded or fetched yet, but it is made sure that
- * each exists as far as that can be known.
+ * each exists as far as that can be known. Servers are asked once.
  *
- * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as a server's list
+ * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as {@link OfferedServer.check}
  */
 export async function engineOffers(
   settings: EngineSettings,
   host: EngineHost,
-): Promise<EngineOffer[]> {
+): Promise<EngineOffers> {
   const offers: EngineOffer[] = []
-  for (const kind of settings.engines) offers.push(...(await OFFERS[kind](settings, host)))
+  const servers: OfferedServer[] = []
+  for (const kind of settings.engines) {
+    if (kind === 'llama') {
+      offers.push(...(await llamaOffers(settings, host)))
+    } else {
+      const server = new OfferedServer(LISTINGS[kind](settings, host))
+      servers.push(server)
+      offers.push(...(await server.check()))
+    }
+  }
   const names = new Set(offers.map(({ model }) => model))
   const twice = offers.find(({ model }) => !names.delete(model))
   if (twice !== undefined) {
@@ -69,10 +86,10 @@ export async function engineOffers(
       `Two models are called ${twice.model}: give one another name, as in other-name=${twice.model}`,
     )
   }
-  return offers.slice(0, MAX_OFFERED_MODELS)
+  return { offers: offers.slice(0, MAX_OFFERED_MODELS), servers }
 }
 
-const OFFERS = { llama: llamaOffers, ollama: ollamaOffers, openai: openaiOffers }
+const LISTINGS = { ollama: ollamaListing, openai: openaiListing }
 
 async function llamaOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
   const { models, slots, hubUrl, hubToken } = settings
@@ -98,26 +115,28 @@ async function llamaOffers(settings: EngineSettings, host: EngineHost): Promise<
   return offers
 }
 
-async function ollamaOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
+function ollamaListing(settings: EngineSettings, { clock }: EngineHost): ModelListing {
   const { url, models } = settings.ollama
   const { slots, contextTokens } = settings
-  const { clock } = host
-  const known = await listOllamaModels({ host: url, clock })
-  // What would send prompts to somebody else's machines is served only to who asked for it.
-  const names = models ?? known.filter(({ isRemote }) => !isRemote).map(({ name }) => name)
-  return names.map((model) => {
-    const found = known.find(({ name }) => name === model)
-    const details: ModelDetails = {
-      engine: 'ollama',
-      ...(found && { sizeBytes: found.sizeBytes, purpose: purposeOf(found.isEmbedding) }),
-      ...(found && found.quantization !== '' && { quantization: found.quantization }),
-    }
-    const engine = new OllamaEngine({ model, host: url, slots, contextTokens, clock })
-    return { model, engine, slots, describe: async () => details }
-  })
+  const list = async () => {
+    const known = await listOllamaModels({ host: url, clock })
+    // What would send prompts to somebody else's machines is served only to who asked for it.
+    const names = models ?? known.filter(({ isRemote }) => !isRemote).map(({ name }) => name)
+    return names.map((model) => {
+      const found = known.find(({ name }) => name === model)
+      const details: ModelDetails = {
+        engine: 'ollama',
+        ...(found && { sizeBytes: found.sizeBytes, purpose: purposeOf(found.isEmbedding) }),
+        ...(found && found.quantization !== '' && { quantization: found.quantization }),
+      }
+      const options = { model, host: url, slots, contextTokens, clock }
+      return { model, details, createEngine: () => new OllamaEngine(options) }
+    })
+  }
+  return { title: 'the Ollama server', url: ollamaServer(url, clock).url, slots, list }
 }
 
-async function openaiOffers(settings: EngineSettings, host: EngineHost): Promise<EngineOffer[]> {
+function openaiListing(settings: EngineSettings, { clock }: EngineHost): ModelListing {
   const { url, apiKey: key, models } = settings.openai
   const { slots } = settings
   if (url === undefined) {
@@ -126,18 +145,21 @@ async function openaiOffers(settings: EngineSettings, host: EngineHost): Promise
       'The engine openai needs the address of its server: --openai-url or processor.openai.url',
     )
   }
-  const server = { baseUrl: url, key, clock: host.clock }
-  const known = await listOpenaiModels(server)
-  const names = models ?? known.map(({ name }) => name)
-  return names.map((model) => {
-    const found = known.find(({ name }) => name === model)
-    const details: ModelDetails = {
-      engine: 'openai',
-      ...(found && { purpose: purposeOf(found.isEmbedding) }),
-    }
-    const engine = new OpenaiEngine({ ...server, model, slots })
-    return { model, engine, slots, describe: async () => details }
-  })
+  const server = { baseUrl: url, key, clock }
+  const list = async () => {
+    const known = await listOpenaiModels(server)
+    const names = models ?? known.map(({ name }) => name)
+    return names.map((model) => {
+      const found = known.find(({ name }) => name === model)
+      const details: ModelDetails = {
+        engine: 'openai',
+        ...(found && { purpose: purposeOf(found.isEmbedding) }),
+      }
+      const options = { ...server, model, slots }
+      return { model, details, createEngine: () => new OpenaiEngine(options) }
+    })
+  }
+  return { title: 'the OpenAI-compatible server', url: openaiServer(server).url, slots, list }
 }
 
 /** What is known of a model that llama.cpp runs: all of it once its file is there. */

@@ -2,7 +2,11 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, EngineInfo, EngineStatus } from '../../facilities/engine/engine.js'
 import { type MemoryUse, memoryUseOf } from '../../helpers/budget-shares.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { ModelDetails, OfferedModel } from '../../helpers/protocol/processor-protocol.js'
+import {
+  MAX_OFFERED_MODELS,
+  type ModelDetails,
+  type OfferedModel,
+} from '../../helpers/protocol/processor-protocol.js'
 import type { ProcessorBudget } from './memory-budget.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
 
@@ -27,6 +31,7 @@ export class EnginePool {
   readonly #models = new Map<string, PooledModel>()
   readonly #budget: ProcessorBudget
   readonly #clock: Clock
+  readonly #queueLength: number
   #uses = 0
   /** Room is made for one model after the other. */
   #reserving: Promise<unknown> = Promise.resolve()
@@ -45,12 +50,34 @@ export class EnginePool {
   }) {
     this.#budget = options.budget
     this.#clock = options.clock
-    for (const offer of options.offers) {
-      const onFreed = () => void this.#inTurn(() => this.#budget.give(this.#use))
-      this.#models.set(offer.model, new PooledModel(offer, { ...options, onFreed }))
-    }
+    this.#queueLength = options.queueLength
+    for (const offer of options.offers) this.#append(offer)
     this.#budget.on('change', () => this.#adapt())
     this.#adapt()
+  }
+
+  /** Whether it has no models. */
+  get isEmpty(): boolean {
+    return this.#models.size === 0
+  }
+
+  /**
+   * Adds models behind those that are there. Of a name that is taken already, the first model stays.
+   *
+   * @returns the names of those that were not added
+   */
+  async add(offers: readonly EngineOffer[]): Promise<string[]> {
+    const refused: string[] = []
+    for (const offer of offers) {
+      if (this.#models.has(offer.model) || this.#models.size >= MAX_OFFERED_MODELS) {
+        refused.push(offer.model)
+        await offer.engine.dispose()
+      } else {
+        await this.#append(offer).describe()
+      }
+    }
+    this.#adapt()
+    return refused
   }
 
   /** The estimated memory use of the loaded models, and the shares of this processor. */
@@ -143,6 +170,14 @@ export class EnginePool {
   /** Frees everything, for good. */
   async close(): Promise<void> {
     await Promise.all(this.engines.map((engine) => engine.dispose()))
+  }
+
+  #append(offer: EngineOffer): PooledModel {
+    const onFreed = () => void this.#inTurn(() => this.#budget.give(this.#use))
+    const options = { clock: this.#clock, queueLength: this.#queueLength, onFreed }
+    const pooled = new PooledModel(offer, options)
+    this.#models.set(offer.model, pooled)
+    return pooled
   }
 
   #find(model: string): PooledModel {

@@ -27,6 +27,11 @@ export interface EngineOffer {
   readonly slots: number
   /** What is known of the model: more once it has been prepared, so asked after each load. */
   readonly describe: () => Promise<ModelDetails>
+  /** The server that runs the model, if another program does. */
+  readonly server?: {
+    /** Why it does not answer at the moment; null if it does. */
+    readonly failure: Error | null
+  }
 }
 
 /** A model of a pool, with what has been measured of it. */
@@ -108,8 +113,9 @@ export class PooledModel {
     return passedMs < this.wholeLoadMs ? this.wholeLoadMs - passedMs : passedMs
   }
 
-  /** Whether it could recently not be loaded or reached. */
+  /** Whether its server does not answer, or it could recently not be loaded or reached. */
   get hasFailed(): boolean {
+    if (this.#offer.server?.failure != null) return true
     return this.#failedAt !== undefined && this.#clock.monotonic() - this.#failedAt < FAILURE_MS
   }
 

@@ -1,14 +1,17 @@
 import ReadyResource from 'ready-resource'
+import safetyCatch from 'safety-catch'
 import type { EngineStatus } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type OfferedModel,
   type ProcessorLoad,
   processorProtocol,
 } from '../../helpers/protocol/processor-protocol.js'
 import type { EnginePool } from './engine-pool.js'
+import type { EngineOffer } from './pooled-model.js'
+import type { ServerWatch } from './server-watch.js'
 
 /**
  * Answers conversations with the engines of the pool that it is given, and owns it. Ready at once,
@@ -16,17 +19,30 @@ import type { EnginePool } from './engine-pool.js'
  */
 export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   readonly #pool: EnginePool
+  readonly #servers: ServerWatch | undefined
+  #adding: Promise<unknown> = Promise.resolve()
   #loading: Promise<void> | null = null
   #isServing = false
 
   /**
+   * @param options.servers the servers that run some of the models; default: none. If the pool is empty, it
+   *   gets the models of the first server that answers
    * @param options.allowRepetition whether answers may repeat themselves without end, if a question does
    *   not say. Default false.
    */
-  constructor(options: { service: Service; pool: EnginePool; allowRepetition?: boolean }) {
+  constructor(options: {
+    service: Service
+    pool: EnginePool
+    servers?: ServerWatch
+    allowRepetition?: boolean
+  }) {
     super()
     const { allowRepetition = false } = options
     this.#pool = options.pool
+    this.#servers = options.servers
+    this.#servers?.on('found', (_, offers: readonly EngineOffer[]) => {
+      this.#adding = this.#adding.then(() => this.#add(offers)).catch(safetyCatch)
+    })
     const worker = this
     options.service
       .unary(processorProtocol.load, async () => this.load())
@@ -54,19 +70,22 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   }
 
   impediments(): readonly Impediment[] {
+    const waiting = this.#servers?.impediments(!this.#canAnswer()) ?? []
     if (!this.#isServing) {
       const message = 'The processor is still preparing its model'
-      return [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }]
+      const preparing = { code: 'MODEL_UNAVAILABLE' as const, message, blocks: true }
+      return this.#pool.isEmpty && waiting.length > 0 ? waiting : [preparing, ...waiting]
     }
     const used = this.#pool.keptStates
     const down = used.filter((state) => state !== 'running')
-    if (down.length === 0) return []
+    if (down.length === 0) return waiting
     const isStarting = down.includes('starting')
     const message = isStarting
       ? 'The engine has crashed and is starting again'
       : 'The engine has crashed; the next request starts it again'
     // With another model to answer with, the worker is still of use.
-    return [{ code: 'ENGINE_CRASHED', message, blocks: isStarting && down.length === used.length }]
+    const blocks = isStarting && down.length === used.length
+    return [{ code: 'ENGINE_CRASHED', message, blocks }, ...waiting]
   }
 
   get figures(): readonly Figure[] {
@@ -131,7 +150,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   }
 
   protected override async _open(): Promise<void> {
-    this.#loading = this.#pool.loadFirst().then(() => {
+    this.#loading = this.#prepare().then(() => {
       this.#isServing = true
     })
     // A failure is told by serving().
@@ -139,7 +158,35 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   }
 
   protected override async _close(): Promise<void> {
+    await this.#adding
     await this.#pool.close()
+  }
+
+  /** Loads the first model. Without models of its own the worker waits for a server that has some. */
+  async #prepare(): Promise<void> {
+    for (;;) {
+      if (!this.#pool.isEmpty || this.#servers === undefined) {
+        try {
+          return await this.#pool.loadFirst()
+        } catch (error) {
+          // A server that has ended since it was asked what it has may come back.
+          if (this.#servers === undefined || !isStarlingError(error, 'ENGINE_UNREACHABLE'))
+            throw error
+        }
+      }
+      await this.#servers.answered()
+      await this.#adding
+    }
+  }
+
+  async #add(offers: readonly EngineOffer[]): Promise<void> {
+    const refused = await this.#pool.add(offers)
+    if (refused.length > 0) this.#servers?.refused(refused)
+  }
+
+  /** Whether there is a model that can be used at the moment. */
+  #canAnswer(): boolean {
+    return this.#pool.offered.some(({ hindrance }) => hindrance !== 'failure')
   }
 
   /** Checked before the model is loaded, because another one may be unloaded for it. */
@@ -157,6 +204,10 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
 
   #assertServing(): void {
     if (this.#isServing) return
-    throw new StarlingError('MODEL_UNAVAILABLE', 'The processor is still preparing its model')
+    const [why] = this.impediments()
+    throw new StarlingError(
+      'MODEL_UNAVAILABLE',
+      why?.message ?? 'The processor is still preparing its model',
+    )
   }
 }

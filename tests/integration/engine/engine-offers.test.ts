@@ -5,6 +5,7 @@ import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
 import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
+import { chooseEngines } from '../../../workers/processor/engine-choice.js'
 import { engineOffers } from '../../../workers/processor/engine-offers.js'
 import { startOllamaServer } from '../../helpers/ollama-server.js'
 import { startOpenaiServer } from '../../helpers/openai-server.js'
@@ -13,16 +14,24 @@ import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
 const never = new AbortController().signal
 
-/** What a processor with these settings offers; nothing of it is loaded. */
-async function offersOf(t: Test, settings: object) {
+/** What a processor with these settings offers, and its servers; nothing of it is loaded. */
+async function modelsOf(t: Test, settings: object, ollamaHost = 'http://127.0.0.1:9') {
   const { processor } = configSchema.parse({ processor: settings })
-  const offers = await engineOffers(processor, {
-    clock: new SystemClock(),
+  const clock = new SystemClock()
+  const notices: string[] = []
+  const onNotice = (text: string) => notices.push(text)
+  const chosen = await chooseEngines(processor, { clock, ollamaHost, onNotice })
+  const found = await engineOffers(chosen, {
+    clock,
     random: new SystemRandom(),
     modelsDirectory: join(await t.tmp(), 'models'),
   })
-  t.teardown(() => Promise.all(offers.map(({ engine }) => engine.dispose())))
-  return offers
+  t.teardown(() => Promise.all(found.offers.map(({ engine }) => engine.dispose())))
+  return { ...found, notices }
+}
+
+async function offersOf(t: Test, settings: object) {
+  return (await modelsOf(t, settings)).offers
 }
 
 const namesOf = (offers: readonly { model: string }[]) => offers.map(({ model }) => model)
@@ -66,8 +75,52 @@ test('should refuse at the start what cannot be offered', async (t) => {
   await t.exception(offersOf(t, { engines: ['openai'] }), { code: 'CONFIG_INVALID' })
   const twice = { models: ['minimind2-small', `minimind2-small=${TINY_MODEL_PATH}`] }
   await t.exception(offersOf(t, twice), { code: 'CONFIG_INVALID' })
-  const ollama = { url: 'http://127.0.0.1:9' }
-  await t.exception(offersOf(t, { engines: ['ollama'], ollama }), { code: 'ENGINE_UNREACHABLE' })
+})
+
+test('should offer the models of an Ollama server that is found, and behind them the default model', async (t) => {
+  const { url } = await startOllamaServer(t, {
+    'llama:1b': new ScriptedEngine({ model: 'llama:1b' }),
+    'nomic-embed-text': new ScriptedEmbeddings(),
+  })
+  const { offers, notices } = await modelsOf(t, {}, url)
+  t.alike(namesOf(offers), ['llama:1b', 'nomic-embed-text', 'minimind2-small'])
+  t.is(notices.length, 1)
+  t.ok(notices[0]?.startsWith(`Found Ollama at ${url} and serves its models: llama:1b. `))
+})
+
+test('should wait for a server that is not up, and offer its models when it is', async (t) => {
+  const away = { engines: ['ollama', 'openai'], openai: { url: '127.0.0.1:9' } }
+  const { offers: none, servers: down } = await modelsOf(t, away)
+  t.is(none.length, 0)
+  for (const { failure, hasListed } of down) {
+    t.is(failure?.code, 'ENGINE_UNREACHABLE')
+    t.ok(failure?.message.startsWith('No server answers at http://127.0.0.1:9'), failure?.message)
+    t.absent(hasListed)
+  }
+  const start = { ollama: startOllamaServer, openai: startOpenaiServer }
+  for (const kind of ['ollama', 'openai'] as const) {
+    const late = await start[kind](t, { late: new ScriptedEngine({ model: 'late' }) })
+    late.misbehaviour = (_, response) => response.writeHead(503).end()
+    const { servers } = await modelsOf(t, { engines: [kind], [kind]: { url: late.url } })
+    t.is(servers[0]?.failure?.code, 'OVERLOADED')
+    late.misbehaviour = null
+    const found = (await servers[0]?.check()) ?? []
+    t.teardown(() => Promise.all(found.map(({ engine }) => engine.dispose())))
+    t.alike(namesOf(found), ['late'])
+    t.is(servers[0]?.failure, null)
+    await late.close()
+    t.alike(await servers[0]?.check(), [])
+    t.is(
+      found[0]?.server?.failure?.message,
+      `No server answers at ${servers[0]?.url} (ECONNREFUSED)`,
+    )
+  }
+})
+
+test('should not wait for a server that refuses the key', async (t) => {
+  const { url } = await startOpenaiServer(t, {}, 'the-key')
+  const openai = { url, apiKey: 'another' }
+  await t.exception(offersOf(t, { engines: ['openai'], openai }), { code: 'CONFIG_INVALID' })
 })
 
 test('should offer what servers have beside models of its own, and answer with each', async (t) => {

@@ -36,10 +36,9 @@ test('should hold every default when nothing is set', (t) => {
   t.is(config.gateway.loadIntervalMs, 500)
   t.alike(config.gateway.rateLimit, { perMinute: 10, maxUsers: 100_000 })
   t.alike(config.processor, {
-    engines: ['llama'],
-    models: ['minimind2-small'],
+    findOllama: true,
     hubUrl: 'https://huggingface.co',
-    ollama: { url: 'http://127.0.0.1:11434' },
+    ollama: {},
     openai: {},
     slots: 4,
     queueLength: 64,
@@ -72,10 +71,10 @@ test('should keep the other keys of a section when a later source sets one', asy
     flags: { processor: { queueLength: 0 } },
   })
   t.alike(processor, {
-    engines: ['llama'],
     models: ['file.gguf'],
+    findOllama: true,
     hubUrl: 'https://huggingface.co',
-    ollama: { url: 'http://127.0.0.1:11434' },
+    ollama: {},
     openai: {},
     slots: 6,
     queueLength: 0,

@@ -1,0 +1,35 @@
+import type { Log } from '../../facilities/log/log.js'
+import { type ChoiceSettings, type ChosenEngines, chooseEngines } from './engine-choice.js'
+import { type EngineHost, engineOffers } from './engine-offers.js'
+import type { EngineOffer } from './pooled-model.js'
+import { noticesOf, reportServers } from './processor-report.js'
+import { ServerWatch } from './server-watch.js'
+
+/** What a processor starts with. */
+export interface ProcessorModels<Settings> {
+  /** The configuration, with what it leaves open decided. */
+  readonly settings: Settings & ChosenEngines
+  readonly offers: readonly EngineOffer[]
+  /** To be opened when the processor can be seen in the mesh. */
+  readonly servers: ServerWatch
+}
+
+/**
+ * Finds the models of a processor, and tells users what they should know about them.
+ *
+ * @param host.environment for the variable `OLLAMA_HOST`
+ * @throws StarlingError as {@link engineOffers}
+ */
+export async function findModels<Settings extends ChoiceSettings>(
+  configured: Settings,
+  host: EngineHost & { readonly log: Log; readonly environment: NodeJS.ProcessEnv },
+): Promise<ProcessorModels<Settings>> {
+  const { clock, log, environment } = host
+  const notify = noticesOf(log)
+  const choice = { clock, ollamaHost: environment.OLLAMA_HOST, onNotice: notify }
+  const settings = await chooseEngines(configured, choice)
+  const { offers, servers: all } = await engineOffers(settings, host)
+  const servers = new ServerWatch({ servers: all, clock })
+  reportServers(servers, notify)
+  return { settings, offers, servers }
+}

@@ -1,0 +1,103 @@
+import ReadyResource from 'ready-resource'
+import type { Clock, Timer } from '../../facilities/clock/clock.js'
+import { repeat } from '../../facilities/clock/repeat.js'
+import type { Impediment } from '../../facilities/process/worker-health.js'
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { OfferedServer } from './offered-server.js'
+import type { EngineOffer } from './pooled-model.js'
+
+/** How often each server is asked whether it is up: one short request to a server that is mostly local. */
+const CHECK_INTERVAL_MS = 5_000
+
+/**
+ * Checks again and again whether the servers of a processor answer.
+ *
+ * Emits `down` (server, error) when one stops answering, or does not answer at the start; `up` (server)
+ * when it answers again; `found` (server, offers) when one answers for the first time with its models; and
+ * `refused` (names), see {@link refused}.
+ */
+export class ServerWatch extends ReadyResource {
+  readonly #servers: readonly OfferedServer[]
+  readonly #clock: Clock
+  readonly #timers: Timer[] = []
+  readonly #down = new Set<OfferedServer>()
+  #fail: (error: unknown) => void = () => undefined
+  /** Rejects when a server that was waited for cannot be used. */
+  readonly #failed: Promise<never>
+
+  /** @param options.servers those that were checked once already */
+  constructor(options: { servers: readonly OfferedServer[]; clock: Clock }) {
+    super()
+    this.#servers = options.servers
+    this.#clock = options.clock
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject
+    })
+    this.#failed.catch(() => {
+      // Told by whoever waits.
+    })
+  }
+
+  /** The servers that do not answer, with what they failed with. */
+  get failures(): { readonly server: OfferedServer; readonly error: StarlingError }[] {
+    return this.#servers.flatMap((server) =>
+      server.failure === null ? [] : { server, error: server.failure },
+    )
+  }
+
+  /** What is wrong with the servers. @param blocks whether the processor can do nothing without them */
+  impediments(blocks: boolean): Impediment[] {
+    return this.failures.map(({ server, error }) => ({
+      code: error.code,
+      message: `${server.hasListed ? 'Without' : 'Waiting for'} ${server.title}: ${error.message}`,
+      blocks,
+    }))
+  }
+
+  /**
+   * Resolves at the next check that a server answers.
+   *
+   * @throws StarlingError if waiting does not help, see {@link OfferedServer.check}
+   */
+  async answered(): Promise<void> {
+    const next = new Promise<void>((resolve) => this.once('answered', () => resolve()))
+    await Promise.race([next, this.#failed])
+  }
+
+  /** Models of a server that are not offered, because others have their names. */
+  refused(names: readonly string[]): void {
+    this.emit('refused', names)
+  }
+
+  protected override async _open(): Promise<void> {
+    for (const server of this.#servers) {
+      this.#note(server, [])
+      this.#timers.push(repeat(this.#clock, CHECK_INTERVAL_MS, () => this.#check(server)))
+    }
+  }
+
+  protected override async _close(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel()
+  }
+
+  async #check(server: OfferedServer): Promise<void> {
+    try {
+      this.#note(server, await server.check())
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #note(server: OfferedServer, offers: readonly EngineOffer[]): void {
+    if (server.failure !== null) {
+      if (this.#down.has(server)) return
+      this.#down.add(server)
+      this.emit('down', server, server.failure)
+      return
+    }
+    const wasDown = this.#down.delete(server)
+    if (offers.length > 0) this.emit('found', server, offers)
+    else if (wasDown) this.emit('up', server)
+    this.emit('answered')
+  }
+}
