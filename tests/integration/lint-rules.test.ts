@@ -94,7 +94,7 @@ test('should refuse an import when it points against the layers', async (t) => {
       "export { memoryStore } from '../../tests/helpers/memory-storage.js'",
     ]),
     'workers/gateway/admission/bad.ts': "export { settings } from '../../../config/settings.js'",
-    'workers/gateway.ts': "export { memoryStore } from '../tests/helpers/memory-storage.js'",
+    'workers/gateway.mts': "export { memoryStore } from '../tests/helpers/memory-storage.js'",
   })
 })
 
@@ -104,6 +104,7 @@ test('should refuse an import when a role reaches for another', async (t) => {
     for (const other of otherRoles(role)) {
       files[`workers/${role}/bad-${other}.ts`] = `export { x } from '../${other}/x.js'`
       files[`workers/${role}/bad-${other}-entry.ts`] = `export { x } from '../${other}.js'`
+      files[`workers/${role}/bad-${other}-wiring.ts`] = `export { x } from '../${other}.mjs'`
       files[`workers/${role}/deep/bad-${other}.ts`] = `export { x } from '../../${other}/x.js'`
       files[`workers/${role}/deep/er/bad-${other}.ts`] =
         `export { x } from '../../../${other}/x.js'`
@@ -113,7 +114,7 @@ test('should refuse an import when a role reaches for another', async (t) => {
     const others = otherRoles(role).map(
       (other) => `export { x as ${other} } from './${other}/x.js'`,
     )
-    files[`workers/${role}.ts`] = others.join('\n')
+    files[`workers/${role}.mts`] = others.join('\n')
   }
   await assertRefused(t, IMPORTS, files)
 })
@@ -151,7 +152,7 @@ test('should refuse real time and chance when it is outside of facilities/clock'
     ...numbered('facilities/store/bad', lines),
     ...numbered('workers/gateway/bad', lines),
     ...numbered('config/bad', lines),
-    'workers/gateway.ts': lines.join('\n'),
+    'workers/gateway.mts': lines.join('\n'),
   })
   const timers = [
     'export const x = setTimeout(() => 1, 5)',
@@ -245,13 +246,13 @@ test('should accept what the layers allow when each is used as meant', async (t)
       "import { Gateway } from '../gateway.js'",
       'export const check = [open, verify, Gateway]',
     ].join('\n'),
-    'workers/gateway.ts': [
+    'workers/gateway.mts': [
       "import { settings } from '../config/settings.js'",
       "import { open } from '../facilities/store/open.js'",
       "import { Gateway } from './gateway/gateway.js'",
       'export const main = [settings, open, Gateway]',
     ].join('\n'),
-    'workers/client.ts': "export const main = () => console.log('hello')",
+    'workers/client.mts': "export const main = () => console.log('hello')",
     'config/settings.ts': [
       "import { readFile } from 'node:fs/promises'",
       "import { limits } from '../helpers/limits.js'",

@@ -16,7 +16,7 @@ export function codeLinesOf(script: string): ReadonlySet<number> {
     .replace(/^export \{\};$/m, '')
   if (emitted.trim() === '') return new Set()
   const { mappings } = JSON.parse(readFileSync(`${script}.map`, 'utf8')) as { mappings: string }
-  const source = readFileSync(script.replace(/\.js$/, '.ts'), 'utf8').split('\n')
+  const source = readFileSync(script.replace(/\.(m?)js$/, '.$1ts'), 'utf8').split('\n')
   const lines = new Set<number>()
   for (const line of mappedLines(mappings)) {
     const text = source[line] ?? ''

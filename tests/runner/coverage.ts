@@ -40,7 +40,7 @@ export class CoverageRecorder {
     const scripts = readCoveredScripts(this.#root, this.#directory)
     const uncovered = await this.#uncoveredLines(scripts)
     const files = sourcesOf(this.#root).map((source) => {
-      const script = source.replace(/\.ts$/, '.js')
+      const script = source.replace(/\.(m?)ts$/, '.$1js')
       const lines = codeLinesOf(script)
       const missing = scripts.loaded.has(script) ? uncovered.get(source) : lines
       const coveredLines = [...lines].filter((line) => !missing?.has(line)).length
@@ -103,7 +103,7 @@ function sourcesOf(root: string): string[] {
     const path = join(root, folder)
     if (!existsSync(path)) return []
     return readdirSync(path, { recursive: true, withFileTypes: true })
-      .filter(({ name }) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+      .filter(({ name }) => /\.m?ts$/.test(name) && !name.endsWith('.d.ts'))
       .map((entry) => join(entry.parentPath, entry.name))
   }).sort()
 }
