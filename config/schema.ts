@@ -2,14 +2,13 @@ import { z } from 'zod'
 import { DEFAULT_HOME } from '../helpers/default-home.js'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
-import { hasExcessivePort, readServerAddress } from '../helpers/server-address.js'
+import { hasExcessivePort, MAX_PORT, readServerAddress } from '../helpers/server-address.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
 const MEBIBYTE = 1024 * 1024
 const GIBIBYTE = 1024 * MEBIBYTE
 
-const MAX_PORT = 65_535
 const PORT_TOO_HIGH = `a port is at most ${MAX_PORT}`
 const port = z.number().int().min(1).max(MAX_PORT, PORT_TOO_HIGH)
 const intervalMs = z.number().int().min(10).max(HOUR_MS)

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isFetchable } from './fetch-address.js'
-import { hasExcessivePort } from './server-address.js'
+import { hasExcessivePort, MAX_PORT } from './server-address.js'
 
 /** Where a model comes from. Two that are written differently and mean the same are equal. */
 export type ModelSource =
@@ -142,7 +142,9 @@ function readUrl(text: string): SourceReading {
   try {
     url = new URL(text)
   } catch {
-    return { why: hasExcessivePort(text) ? 'its port is above 65535' : 'it is no valid address' }
+    return {
+      why: hasExcessivePort(text) ? `its port is above ${MAX_PORT}` : 'it is no valid address',
+    }
   }
   if (url.username !== '' || url.password !== '') return { why: 'it has a user or password in it' }
   if (!isFetchable(url)) return { why: 'http:// is for this machine alone: use https://' }

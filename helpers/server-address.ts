@@ -14,8 +14,8 @@ export type ServerAddressReading = { readonly address: ServerAddress } | { reado
 /** A port, with a name and password, a host and perhaps a protocol before it. */
 const PORT = /^(?:[a-z][a-z\d+.-]*:\/\/)?(?:[^/?#]*@)?(?:\[[^\]/?#]*\]|[^/?#:]*):(\d+)(?=[/?#]|$)/i
 
-/** The highest TCP port. */
-const MAX_PORT = 65_535
+/** The highest port of TCP and UDP. */
+export const MAX_PORT = 65_535
 
 /**
  * Reads the address of a server that an operator configured, like `http://127.0.0.1:11434`,

@@ -35,6 +35,7 @@ export async function spawnMesh(): Promise<SpawnedMesh> {
   process.env.STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE = '0'
   process.env.STARLING_GATEWAY__ANSWERS_PER_USER = '1000'
   process.env.STARLING_PROCESSOR__SLOTS = String(SLOTS)
+  process.env.STARLING_PROCESSOR__FIND_OLLAMA = 'false'
   const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
   const config = loadConfig({ environment: process.env, flags: { home: directory } })
   const resources = new ResourceStack()

@@ -80,6 +80,8 @@ export class WorkerProcesses {
     this.bootstrapPort = bootstrapPort
     this.#environment = {
       ...process.env,
+      // Whatever Ollama server this machine may have is not a part of the test.
+      STARLING_PROCESSOR__FIND_OLLAMA: 'false',
       ...settings,
       STARLING_HOME: home,
       STARLING_NETWORK__BOOTSTRAP_PORT: String(bootstrapPort),

@@ -67,7 +67,9 @@ function describeHealth(info: WorkerInfo | undefined): string {
     .join('')
 }
 
-function describeOffer({ name, isLoaded, running, slots, queued }: OfferedModel): string {
+function describeOffer(offer: OfferedModel): string {
+  const { name, isLoaded, running, slots, queued, hindrance } = offer
+  if (hindrance === 'failure') return `${name}, not available`
   const busy = isLoaded ? `${running}/${slots} busy, ${queued} waiting` : 'loaded when asked for'
   return `${name}, ${busy}`
 }

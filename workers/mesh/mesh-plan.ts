@@ -1,4 +1,6 @@
 import { type Environment, workerEnvironment } from '../../helpers/child-environment.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { MAX_PORT } from '../../helpers/server-address.js'
 import type { WorkerPlan } from './mesh-worker.js'
 
 /** Settings for the workers of a mesh. */
@@ -16,7 +18,11 @@ export interface PlanSettings {
   readonly processorVariables: Readonly<Record<string, string>>
 }
 
-/** A whole mesh: an auth worker, a gateway, and the configured number of processors. */
+/**
+ * A whole mesh: an auth worker, a gateway, and the configured number of processors.
+ *
+ * @throws StarlingError CONFIG_INVALID when there are too few ports above the one for metrics
+ */
 export function planOf(settings: PlanSettings): WorkerPlan[] {
   const { processors, metricsPort, entry, flags, environment, processorVariables } = settings
   const worker = (name: string, role: 'auth' | 'gateway' | 'processor'): WorkerPlan => ({
@@ -36,6 +42,14 @@ export function planOf(settings: PlanSettings): WorkerPlan[] {
     ),
   ]
   if (metricsPort === 0) return plan
+  const lastPort = metricsPort + plan.length - 1
+  if (lastPort > MAX_PORT) {
+    throw new StarlingError(
+      'CONFIG_INVALID',
+      `metrics.port: ${plan.length} workers need the ports ${metricsPort} to ${lastPort}, and a port is ` +
+        `at most ${MAX_PORT}`,
+    )
+  }
   // They cannot share the one that the file or the environment names.
   return plan.map((planned, index) => ({
     ...planned,

@@ -19,7 +19,7 @@ export interface WorkerPlan {
  * The workers of one machine, each a process of its own, kept running. They are started together: each
  * finds the others whenever it is up. Ready as soon as they run; see {@link serving}.
  *
- * Emits `progress` (worker, activity, fraction), `serving` (worker) whenever one serves, and `exit`
+ * Emits `progress` (worker, activity, fraction), `notice` (worker, text), `serving` (worker) whenever one serves, and `exit`
  * (worker, how, restartInMs) when one ended without having been asked to.
  */
 export class MeshWorker extends ReadyResource {
@@ -43,6 +43,7 @@ export class MeshWorker extends ReadyResource {
       worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )
+      worker.on('notice', (text: string) => this.emit('notice', name, text))
       worker.on('serving', () => this.emit('serving', name))
       worker.on('exit', (how: string, restartInMs: number) =>
         this.emit('exit', name, how, restartInMs),

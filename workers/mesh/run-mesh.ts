@@ -126,6 +126,13 @@ async function startWorkers(
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),
   )
+  // Processors that start with the same settings have the same to say.
+  const told = new Set<string>()
+  let isStarting = true
+  mesh.on('notice', (worker: string, text: string) => {
+    if (!told.has(text)) progress.note(`${worker}: ${text}`)
+    if (isStarting) told.add(text)
+  })
   mesh.on('exit', (worker: string, how: string, restartInMs: number) =>
     progress.note(
       `${worker} ended unexpectedly (${how}) and is started again in ${restartInMs} ms; ` +
@@ -135,6 +142,7 @@ async function startWorkers(
   try {
     await resources.open(mesh)
     await mesh.serving()
+    isStarting = false
   } finally {
     // Why a start failed is to be the last that is said.
     progress.end()

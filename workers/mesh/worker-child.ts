@@ -33,7 +33,7 @@ export interface WorkerChildOptions {
  * One worker as a child process. It leaves by itself when this process is gone, because it watches
  * the channel between them. Its log goes to a file. Ready as soon as it runs; see {@link serving}.
  *
- * Emits `progress` (activity, fraction).
+ * Emits `progress` (activity, fraction), and `notice` (text) for the user.
  */
 export class WorkerChild extends ReadyResource {
   /** `processor-2`. */
@@ -112,6 +112,7 @@ export class WorkerChild extends ReadyResource {
         if (message === undefined) return
         if (message.kind === 'ready') resolve()
         if (message.kind === 'progress') this.emit('progress', message.activity, message.fraction)
+        if (message.kind === 'notice') this.emit('notice', message.text)
         if (message.kind === 'failed') {
           const code = isErrorCode(message.code) ? message.code : 'INTERNAL'
           failure = new StarlingError(code, `${this.name}: ${message.message}`)

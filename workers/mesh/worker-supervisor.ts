@@ -15,7 +15,7 @@ const STEADY_MS = 60_000
  * worker that has never served is not started again, because what stopped it is told and is to be
  * mended first. Ready as soon as the first process runs; see {@link serving}.
  *
- * Emits `progress` (activity, fraction), `serving`, and `exit` (how, restartInMs).
+ * Emits `progress` (activity, fraction), `notice` (text), `serving`, and `exit` (how, restartInMs).
  */
 export class WorkerSupervisor extends ReadyResource {
   readonly name: string
@@ -61,6 +61,7 @@ export class WorkerSupervisor extends ReadyResource {
     child.on('progress', (activity: string, fraction: number) =>
       this.emit('progress', activity, fraction),
     )
+    child.on('notice', (text: string) => this.emit('notice', text))
     return child
   }
 

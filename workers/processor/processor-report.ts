@@ -22,7 +22,7 @@ export function noticesOf(log: Log, tell: typeof tellParent = tellParent): (text
 /** Reports when the servers of a processor stop answering, and when they answer again. */
 export function reportServers(servers: ServerWatch, notify: (text: string) => void): void {
   servers.on('down', ({ title, hasListed }: OfferedServer, { message }: StarlingError) =>
-    notify(`${hasListed ? 'Without' : 'Waiting for'} ${title}: ${message}`),
+    notify(`${hasListed ? 'Lost' : 'Waiting for'} ${title}: ${message}`),
   )
   servers.on('up', ({ title, url }: OfferedServer) => notify(`Back: ${title} at ${url}`))
   servers.on('found', ({ title, url }: OfferedServer) => notify(`Found ${title} at ${url}`))

@@ -48,8 +48,9 @@ export class ServerWatch extends ReadyResource {
   /** What is wrong with the servers. @param blocks whether the processor can do nothing without them */
   impediments(blocks: boolean): Impediment[] {
     return this.failures.map(({ server, error }) => ({
-      code: error.code,
-      message: `${server.hasListed ? 'Without' : 'Waiting for'} ${server.title}: ${error.message}`,
+      // It is no engine of this processor that crashed.
+      code: error.code === 'ENGINE_CRASHED' ? 'ENGINE_UNREACHABLE' : error.code,
+      message: `${server.hasListed ? 'Lost' : 'Waiting for'} ${server.title}: ${error.message}`,
       blocks,
     }))
   }

@@ -41,6 +41,7 @@ test('should say who is there and how busy when it is asked for the status', asy
       models: [
         offeredModel('small', { running: 1, queued: 2 }),
         offeredModel('large', { isLoaded: false }),
+        offeredModel('far', { hindrance: 'failure' }),
       ],
     }),
   )
@@ -53,7 +54,7 @@ test('should say who is there and how busy when it is asked for the status', asy
     'auth       auth@here                      1.2.3, up 61 s',
     'gateway    gateway@here                   1.2.3, up 61 s',
     'processor  processor@here                 1.2.3, up 61 s, ' +
-      'small, 1/4 busy, 2 waiting; large, loaded when asked for',
+      'small, 1/4 busy, 2 waiting; large, loaded when asked for; far, not available',
     'processor  processor@here                 1.2.3, up 61 s, model not loaded yet',
   ])
 })

@@ -35,6 +35,14 @@ test('should give each worker a port for metrics of its own', (t) => {
   )
 })
 
+test('should refuse ports for metrics that do not exist', (t) => {
+  t.is(plan(1, 65_533).length, 3)
+  t.exception(
+    () => plan(2, 65_533),
+    /4 workers need the ports 65533 to 65536, and a port is at most 65535/,
+  )
+})
+
 test('should start what does not run, and nothing twice', (t) => {
   t.alike(missing(1), ['auth', 'gateway', 'processor'])
   t.alike(missing(1, 'auth', 'processor'), ['gateway'])

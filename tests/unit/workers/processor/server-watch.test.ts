@@ -131,7 +131,7 @@ test('should show that its server has ended, promise no restart, and show that i
   t.alike(worker.impediments(), [])
   server.failure = DOWN
   await check()
-  const message = `Without the test server: ${DOWN.message}`
+  const message = `Lost the test server: ${DOWN.message}`
   t.alike(worker.impediments(), [blocking('ENGINE_UNREACHABLE', message)])
   t.absent(/start/.test(message))
   t.alike(names(), [['far', 'failure']], 'gateways prefer others')
