@@ -72,6 +72,7 @@ test('should answer with a real model and leave nothing behind when asked on the
   t.is(await mesh.exit, 0)
   t.is(mesh.stdout, 'The capital of France is Paris.\n')
   t.ok(mesh.stderr.includes('converting'), 'the first start shows that the model is prepared')
+  t.ok(mesh.stderr.includes('processor: minimind2-small is a toy'), mesh.stderr)
   t.alike(await processes.processes(), [])
 
   for (const secret of [

@@ -26,6 +26,9 @@ export async function streamAnswer(
       const { value: end } = step
       output.line('', { type: 'end', ...end, tokensPerSecond: tokensPerSecond(end) })
       output.detail(describeEnd(end))
+      if (end.stopReason === 'repetition') {
+        output.notice('The answer was ended early, because it only repeated itself.')
+      }
       if (content === '' && reasoning !== '') {
         output.notice('The model only thought: with more tokens it may come to an answer.')
       }
@@ -51,13 +54,10 @@ function describeEnd(end: AnswerEnd): string {
     ...(thoughtTokens === undefined ? [] : [`${thoughtTokens} of them thought`]),
     ...(rate === undefined ? [] : [`${rate.toFixed(1)} tokens/s`]),
     end.model,
-    ...howItEnded(end),
+    ...(end.finishReason === 'length' && end.stopReason === undefined
+      ? ['cut off at its longest']
+      : []),
   ].join(', ')
-}
-
-function howItEnded({ finishReason, stopReason }: AnswerEnd): string[] {
-  if (stopReason === 'repetition') return ['ended because it only repeated itself']
-  return finishReason === 'length' ? ['cut off at its longest'] : []
 }
 
 /** How fast the model wrote, as its processor measured it; undefined when that was too short. */

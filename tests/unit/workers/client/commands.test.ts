@@ -50,7 +50,7 @@ test('should write each token and the end when a program asks', async (t) => {
 })
 
 test('should say how fast the answer came when somebody looks at it', async (t) => {
-  const { tools, client, written } = await scene(t, { isTTY: true })
+  const { tools, client, written, notices } = await scene(t, { isTTY: true })
   const answerOf = (end: Partial<AnswerEnd>) =>
     client.ask.callsFake(async function* () {
       yield { text: 'yes', tokenId: 1, index: 0 }
@@ -67,7 +67,8 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
   t.ok(written().endsWith('yes\n2 tokens, small, cut off at its longest\n'))
   answerOf({ finishReason: 'length', stopReason: 'repetition' })
   await streamAnswer(tools, QUESTION)
-  t.ok(written().endsWith('yes\n2 tokens, small, ended because it only repeated itself\n'))
+  t.ok(written().endsWith('yes\n2 tokens, small\n'))
+  t.is(notices(), 'The answer was ended early, because it only repeated itself.\n')
 })
 
 test('should write the answer without its thought, and say so if there was nothing else', async (t) => {
