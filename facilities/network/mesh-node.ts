@@ -70,8 +70,10 @@ export class MeshNode extends ReadyResource {
       silentAfterMs: options.limits.heartbeatIntervalMs * SILENT_INTERVALS,
     })
     this.#rpc = new RpcAdapter(options.identity.keyPair)
-    // No firewall: a refused dialler would wait four seconds and would not be told why.
-    this.#server = options.service === null ? null : this.#dht.createServer({})
+    this.#server =
+      options.service === null
+        ? null
+        : this.#dht.createServer({ firewall: (key, _, address) => this.#ignores(key, address) })
   }
 
   /** The addresses under which others reach this node without asking the DHT for them. */
@@ -145,6 +147,17 @@ export class MeshNode extends ReadyResource {
     }
   }
 
+  /**
+   * Whether a handshake is not answered. That costs a tenth of a connection and its hello, but whoever dials
+   * waits four seconds and is not told why: so only sources that no honest process resembles are ignored.
+   */
+  #ignores(publicKey: Uint8Array, address: HyperDHT.Address): boolean {
+    if (!this.#unverified.isCrowded(address, keyOf(publicKey))) return false
+    const message = 'Too many connections of one source are waiting for their hello'
+    this.#events.onRefused?.(new StarlingError('OVERLOADED', message), publicKey)
+    return true
+  }
+
   async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
     this.#track(stream)
     let isRefused = false
@@ -176,7 +189,7 @@ export class MeshNode extends ReadyResource {
           stream.once('close', leave)
         },
         attach: (connection) => {
-          unverified.leave()
+          unverified.verify()
           const accepted = new AcceptedConnection(connection, {
             service,
             clock: this.#clock,
@@ -206,8 +219,16 @@ export class MeshNode extends ReadyResource {
 }
 
 /** Where a connection comes from. */
-function sourceOf({ rawStream }: HyperDHT.SecretStream): Source {
-  return { host: rawStream?.remoteHost ?? '', port: rawStream?.remotePort ?? 0 }
+function sourceOf({ rawStream, remotePublicKey }: HyperDHT.SecretStream): Source {
+  return {
+    host: rawStream?.remoteHost ?? '',
+    port: rawStream?.remotePort ?? 0,
+    key: keyOf(remotePublicKey ?? new Uint8Array()),
+  }
+}
+
+function keyOf(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('hex')
 }
 
 /** Ends a connection: what was written last still leaves, unless the other end does not take it. */

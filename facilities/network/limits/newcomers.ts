@@ -6,19 +6,36 @@ import type { Clock } from '../../clock/clock.js'
  */
 const GRACE_MS = 300
 
-/** Where a connection comes from. */
-export interface Source {
+/**
+ * The unverified connections of one UDP port from which on further ones are not accepted, or of one key that
+ * has proved itself before. A process has one to each worker that it looks for.
+ */
+const MAX_PER_SOURCE = 32
+
+/** Keys that are remembered to have proved themselves. The one that did so longest ago is forgotten. */
+const MAX_PROVED_KEYS = 4096
+
+/** An address from which somebody connects. */
+export interface SourceAddress {
   /** The address of the machine, or of its NAT. */
   readonly host: string
   /** The UDP port. Each process has its own. */
   readonly port: number
 }
 
+/** Where a connection comes from. */
+export interface Source extends SourceAddress {
+  /** The public key of the other end, hexadecimal: it has it, but need not belong to the mesh. */
+  readonly key: string
+}
+
 /** The place of one unverified connection. */
 export interface UnverifiedPlace {
   /** Its hello was refused, and the connection is only kept until the refusal is delivered. */
   refuse(): void
-  /** It is verified or closed. Further calls do nothing. */
+  /** It is verified: its key is remembered. Leaves its place. */
+  verify(): void
+  /** It is closed. Further calls do nothing. */
   leave(): void
 }
 
@@ -33,7 +50,12 @@ interface Busyness {
   readonly port: Count
 }
 
-interface Waiting extends UnverifiedPlace, Busyness {
+/** The same, and the number of connections with its key. */
+interface Counts extends Busyness {
+  readonly key: Count
+}
+
+interface Waiting extends UnverifiedPlace, Counts {
   readonly since: number
   cut(): void
 }
@@ -49,6 +71,8 @@ const NONE: Count = { connections: 0 }
  *
  * Sources are distinguished by host, and within a host (one machine, or one NAT) by port. The public key
  * of an unverified connection does not identify a source: anyone can generate any number of keys.
+ *
+ * A source that is crowded is best not answered at all, which costs least: see {@link isCrowded}.
  */
 export class Newcomers {
   readonly #clock: Clock
@@ -57,6 +81,8 @@ export class Newcomers {
   readonly #waiting = new Set<Waiting>()
   readonly #refused = new Set<Waiting>()
   readonly #counts = new Map<string, Count>()
+  /** In the order in which they last proved themselves. */
+  readonly #provedKeys = new Set<string>()
 
   constructor(options: { clock: Clock; most: number }) {
     this.#clock = options.clock
@@ -68,12 +94,21 @@ export class Newcomers {
   }
 
   /**
+   * Whether {@link MAX_PER_SOURCE} connections of a source are unverified. A key that has proved itself is
+   * counted alone: strangers who pretend to have its address do not keep it out.
+   */
+  isCrowded({ host, port }: SourceAddress, key: string): boolean {
+    const name = this.#provedKeys.has(key) ? key : `${host} ${port}`
+    return (this.#counts.get(name)?.connections ?? 0) >= MAX_PER_SOURCE
+  }
+
+  /**
    * Adds a connection, replacing another one if no place is free.
    *
    * @param cut closes this connection when it is replaced
    * @returns undefined when there is no place for it
    */
-  add({ host, port }: Source, cut: () => void): UnverifiedPlace | undefined {
+  add({ host, port, key }: Source, cut: () => void): UnverifiedPlace | undefined {
     const portName = `${host} ${port}`
     const newcomer = {
       host: this.#counts.get(host) ?? NONE,
@@ -84,15 +119,21 @@ export class Newcomers {
       since: this.#clock.monotonic(),
       host: this.#count(host),
       port: this.#count(portName),
+      key: this.#count(key),
       cut,
       refuse: () => {
         if (this.#waiting.has(waiting)) this.#refused.add(waiting)
+      },
+      verify: () => {
+        this.#remember(key)
+        waiting.leave()
       },
       leave: () => {
         if (!this.#waiting.delete(waiting)) return
         this.#refused.delete(waiting)
         this.#uncount(host, waiting.host)
         this.#uncount(portName, waiting.port)
+        this.#uncount(key, waiting.key)
       },
     }
     this.#waiting.add(waiting)
@@ -116,6 +157,15 @@ export class Newcomers {
       if (found === undefined || isBusier(waiting, found)) found = waiting
     }
     return found
+  }
+
+  #remember(key: string): void {
+    this.#provedKeys.delete(key)
+    this.#provedKeys.add(key)
+    const [oldest] = this.#provedKeys
+    if (this.#provedKeys.size > MAX_PROVED_KEYS && oldest !== undefined) {
+      this.#provedKeys.delete(oldest)
+    }
   }
 
   #count(name: string): Count {

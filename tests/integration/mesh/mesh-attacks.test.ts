@@ -50,6 +50,8 @@ test('should let a proper client in soon when hundreds connect and never say hel
   const flood = Array.from({ length: 300 }, () => connect(t, mesh, gateway, dht))
   await until('the first of the flood', () => flood.some((stream) => Object(stream).connected))
   const elapsedMs = await serves(t, mesh)
+  const { unverified } = gateway.node.connectionCounts
+  t.ok(unverified <= 32, `${unverified} connections of one process were accepted`)
   t.ok(elapsedMs < TEST_LIMITS.helloTimeoutMs + 2_500, `${elapsedMs} ms`)
 })
 

@@ -2,13 +2,15 @@ import test from 'brittle'
 import { Newcomers } from '../../../../../facilities/network/limits/newcomers.js'
 import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
+const FLOODED = { host: '10.0.0.1', port: 1 }
+
 /** Room for four connections. */
-function scene() {
+function scene({ most = 4 } = {}) {
   const clock = new VirtualClock()
-  const connections = new Newcomers({ clock, most: 4 })
+  const connections = new Newcomers({ clock, most })
   const cut: string[] = []
   const add = (name: string, port: number, host = '10.0.0.1') =>
-    connections.add({ host, port }, () => cut.push(name))
+    connections.add({ host, port, key: name }, () => cut.push(name))
   return { clock, connections, cut, add }
 }
 
@@ -81,4 +83,42 @@ test('should have room again when somebody has left, however often they say so',
   t.ok(add('e', 1))
   t.is(add('f', 1), undefined)
   t.alike(cut, [])
+})
+
+test('should call a port crowded while 32 of its connections are unverified', (t) => {
+  const { connections, add } = scene({ most: 100 })
+  const places = Array.from({ length: 31 }, (_, index) => add(`key ${index}`, FLOODED.port))
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+  places.push(add('key 31', FLOODED.port))
+  t.is(connections.isCrowded(FLOODED, 'new'), true)
+  t.is(connections.isCrowded({ ...FLOODED, port: 2 }, 'new'), false, 'another process of its host')
+  places[0]?.leave()
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+})
+
+test('should not call a key crowded that proved itself when strangers have its address', (t) => {
+  const { connections, add } = scene({ most: 100 })
+  add('member', FLOODED.port)?.verify()
+  for (let index = 0; index < 40; index += 1) add(`stranger ${index}`, FLOODED.port)
+  t.is(connections.isCrowded(FLOODED, 'new'), true)
+  t.is(connections.isCrowded(FLOODED, 'member'), false)
+})
+
+test('should call a key that proved itself crowded while 32 of its connections are unverified, whatever their ports', (t) => {
+  const { connections, add } = scene({ most: 100 })
+  add('member', 1)?.verify()
+  for (let port = 1; port <= 32; port += 1) add('member', port)
+  t.is(connections.isCrowded({ ...FLOODED, port: 50 }, 'member'), true)
+  t.is(connections.isCrowded({ ...FLOODED, port: 50 }, 'new'), false)
+})
+
+test('should remember the 4,096 keys that proved themselves last', (t) => {
+  const { connections, add } = scene({ most: 100 })
+  add('first', 2)?.verify()
+  add('second', 2)?.verify()
+  add('first', 2)?.verify()
+  for (let index = 0; index < 4_095; index += 1) add(`key ${index}`, 2)?.verify()
+  for (let index = 0; index < 32; index += 1) add(`stranger ${index}`, FLOODED.port)
+  t.is(connections.isCrowded(FLOODED, 'first'), false)
+  t.is(connections.isCrowded(FLOODED, 'second'), true, 'it proved itself longest ago')
 })
