@@ -74,7 +74,8 @@ export async function measure(comparison: Comparison, rounds: number): Promise<R
   }
 }
 
-function spreadOf(runs: readonly number[]): Spread {
+/** The spread of several runs. */
+export function spreadOf(runs: readonly number[]): Spread {
   const sorted = [...runs].sort((a, b) => a - b)
   return { min: sorted[0] ?? 0, median: quantile(sorted, 0.5), max: sorted.at(-1) ?? 0 }
 }

@@ -1,7 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type AttackResult, attackResults } from './attacks/attack-results.js'
+import { attackTable } from './attacks/attack-table.js'
+import { comparisonTable } from './comparison-table.js'
 import { engineRows } from './engine/engine-rows.js'
-import { type Comparison, measure, type Result, type Spread } from './measure.js'
+import { type Comparison, measure, type Result } from './measure.js'
 import { connectionRows } from './rows/connection.js'
 import { inferenceRows } from './rows/inference.js'
 import { restartRows } from './rows/restart.js'
@@ -10,6 +13,9 @@ import { unaryCallRows } from './rows/unary-call.js'
 import { samplingTable } from './sampling/sampling-table.js'
 
 const ROUNDS = 5
+
+/** The exit code of a command that Ctrl-C has ended. */
+const INTERRUPTED = 130
 
 /** What opens a group of rows that share what they are measured on. */
 const GROUPS: Readonly<
@@ -23,26 +29,53 @@ const GROUPS: Readonly<
   restarts: restartRows,
 }
 
+/** The group that measures itself. */
+const ATTACKS = 'attacks'
+
 /** All groups, or those that the command line names: `npm run bench -- engine`. */
+const names = [...Object.keys(GROUPS), ATTACKS]
 const asked = process.argv.slice(2)
 // About answers, not about speed: it is not compared with anything raw, and runs only when it is named.
 if (asked.length === 1 && asked[0] === 'sampling') {
   for await (const line of samplingTable()) process.stdout.write(`${line}\n`)
   process.exit(0)
 }
-const unknown = asked.find((name) => !Object.hasOwn(GROUPS, name))
+const unknown = asked.find((name) => !names.includes(name))
 if (unknown !== undefined) {
-  const groups = Object.keys(GROUPS).join(', ')
-  process.stderr.write(`There is no group ${unknown}: ${groups}; or sampling, alone\n`)
+  process.stderr.write(`There is no group ${unknown}: ${names.join(', ')}; or sampling, alone\n`)
   process.exit(2)
 }
+const isAsked = (name: string) => asked.length === 0 || asked.includes(name)
+
+const interrupt = new AbortController()
+process.once('SIGINT', () => {
+  process.stderr.write('Ending: what was opened is closed first\n')
+  interrupt.abort(new Error('Interrupted'))
+})
+const { signal } = interrupt
 
 const results: Result[] = []
-for (const [name, open] of Object.entries(GROUPS)) {
-  if (asked.length > 0 && !asked.includes(name)) continue
+let attacks: AttackResult[] = []
+try {
+  for (const [name, open] of Object.entries(GROUPS)) {
+    if (isAsked(name)) await measureGroup(open)
+  }
+  if (isAsked(ATTACKS)) attacks = await attackResults(signal, process.env.BENCH_ATTACK)
+} catch (error) {
+  if (!signal.aborted) throw error
+  process.exit(INTERRUPTED)
+}
+await keep([...results, ...attacks])
+if (results.length > 0) process.stdout.write(comparisonTable(results))
+if (attacks.length > 0) process.stdout.write(attackTable(attacks))
+// Native handles of the engine can keep the process alive after everything was closed.
+process.exit(0)
+
+async function measureGroup(open: (typeof GROUPS)[string]): Promise<void> {
   const group = await open()
   try {
     for (const row of group.rows) {
+      signal.throwIfAborted()
       process.stderr.write(`${row.what} …\n`)
       results.push(await measure(row, ROUNDS))
     }
@@ -50,43 +83,16 @@ for (const [name, open] of Object.entries(GROUPS)) {
     await group.close()
   }
 }
-const path = join(import.meta.dirname, 'results.json')
-// A group that is measured alone takes the place of what it came to before.
-const kept: Result[] = asked.length === 0 ? [] : JSON.parse(await readFile(path, 'utf8')).results
-const again = new Map(results.map((result) => [result.what, result]))
-const merged = [
-  ...kept.map((result) => again.get(result.what) ?? result),
-  ...results.filter(({ what }) => !kept.some((result) => result.what === what)),
-]
-const content = { rounds: ROUNDS, node: process.version, results: merged }
-await writeFile(path, `${JSON.stringify(content, null, 2)}\n`)
-process.stdout.write(table(results))
-// Native handles of the engine can keep the process alive after everything was closed.
-process.exit(0)
 
-function table(rows: readonly Result[]): string {
-  const lines = rows.map((row) => {
-    const sign = row.compare === 'difference' && row.figure.median >= 0 ? '+' : ''
-    const unit = row.compare === 'ratio' ? '' : ` ${row.unit}`
-    const raw = row.against === '' ? '' : `${number(row.raw.median)} ${row.unit}`
-    return (
-      `| ${row.what} | ${row.against} | ${raw} | ` +
-      `${number(row.ours.median)} ${row.unit} | **${sign}${number(row.figure.median)}${unit}** ` +
-      `(${range(row.figure)}) | ${row.goal} |`
-    )
-  })
-  return [
-    '| what | against | raw | Starling | Starling against raw (min to max) | goal |',
-    '|---|---|---|---|---|---|',
-    ...lines,
-    '',
-  ].join('\n')
-}
-
-function range({ min, max }: Spread): string {
-  return `${number(min)} to ${number(max)}`
-}
-
-function number(value: number): string {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+/** Keeps the results. A group that is measured alone takes the place of what it came to before. */
+async function keep(measured: readonly Result[]): Promise<void> {
+  const path = join(import.meta.dirname, 'results.json')
+  const kept: Result[] = asked.length === 0 ? [] : JSON.parse(await readFile(path, 'utf8')).results
+  const again = new Map(measured.map((result) => [result.what, result]))
+  const merged = [
+    ...kept.map((result) => again.get(result.what) ?? result),
+    ...measured.filter(({ what }) => !kept.some((result) => result.what === what)),
+  ]
+  const content = { rounds: ROUNDS, node: process.version, results: merged }
+  await writeFile(path, `${JSON.stringify(content, null, 2)}\n`)
 }

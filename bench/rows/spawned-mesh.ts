@@ -19,71 +19,113 @@ const BOOTSTRAP_PORT = 28_747
 /** Answers that the processor makes side by side. */
 export const SLOTS = 8
 
+/** Environment variables with which one user may ask as fast as it can. */
+const UNLIMITED: Readonly<Record<string, string>> = {
+  STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE: '0',
+  STARLING_GATEWAY__ANSWERS_PER_USER: '1000',
+  STARLING_PROCESSOR__SLOTS: String(SLOTS),
+}
+
+/** How a mesh of processes is started. */
+export interface SpawnedMeshOptions {
+  /** Environment variables of the workers. Left out: one user may ask as fast as it can. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Left out: 1. */
+  readonly processors?: number
+  /** The home, which is kept. Left out: a new one, which is removed when the mesh is closed. */
+  readonly home?: string
+}
+
 /** A mesh of processes with a home of its own, and a client in this process. */
 export interface SpawnedMesh {
   readonly client: ClientWorker
+  readonly home: string
+  readonly bootstrapPort: number
   readonly modelsDirectory: string
+  /** The process id of the first worker of that name: `gateway`. */
+  processId(name: string): number
+  /** The absolute path of a worker's log. */
+  logFile(name: string): string
   /** kill -9 of the processor. Resolves when it was started again and has loaded its model. */
   restartProcessor(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts auth, gateway and one processor as a user does, and logs a client in. */
-export async function spawnMesh(): Promise<SpawnedMesh> {
-  process.env.STARLING_NETWORK__BOOTSTRAP_PORT = String(BOOTSTRAP_PORT)
-  // One user asks as fast as it can.
-  process.env.STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE = '0'
-  process.env.STARLING_GATEWAY__ANSWERS_PER_USER = '1000'
-  process.env.STARLING_PROCESSOR__SLOTS = String(SLOTS)
-  process.env.STARLING_PROCESSOR__FIND_OLLAMA = 'false'
-  const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
-  const config = loadConfig({ environment: process.env, flags: { home: directory } })
+/** Starts auth, gateway and processors as a user does, and logs a client in. */
+export async function spawnMesh(options: SpawnedMeshOptions = {}): Promise<SpawnedMesh> {
+  const { settings = UNLIMITED, processors = 1 } = options
+  const environment = {
+    ...process.env,
+    ...settings,
+    STARLING_NETWORK__BOOTSTRAP_PORT: String(BOOTSTRAP_PORT),
+    STARLING_PROCESSOR__FIND_OLLAMA: 'false',
+  }
+  const directory = options.home ?? (await mkdtemp(join(tmpdir(), 'starling-bench-')))
+  const config = loadConfig({ environment, flags: { home: directory } })
   const resources = new ResourceStack()
+  const logFile = (name: string) => join(directory, `${name}.log`)
+  const worker = (name: string, role: 'auth' | 'gateway' | 'processor') => ({
+    name,
+    script: join(import.meta.dirname, '..', '..', 'workers', `${role}.js`),
+    flags: ['--home', directory],
+    environment: workerEnvironment(role, environment),
+  })
   const mesh = new MeshWorker({
-    plan: (['auth', 'gateway', 'processor'] as const).map((name) => ({
-      name,
-      script: join(import.meta.dirname, '..', '..', 'workers', `${name}.js`),
-      flags: ['--home', directory],
-      environment: workerEnvironment(name, process.env),
-    })),
-    logFileOf: (name) => join(directory, `${name}.log`),
+    plan: [
+      worker('auth', 'auth'),
+      worker('gateway', 'gateway'),
+      ...Array.from({ length: processors }, (_, index) =>
+        worker(index === 0 ? 'processor' : `processor-${index + 1}`, 'processor'),
+      ),
+    ],
+    logFileOf: logFile,
     drainTimeoutMs: config.network.drainTimeoutMs,
     clock: new SystemClock(),
     random: new SystemRandom(),
   })
-  await resources.open(mesh)
-  await mesh.serving()
-  const host = await openClientHost({ ...config, home: directory })
-  const folder = await ClientFolder.open(host.home, new SystemRandom())
-  await folder.ensureLocalAccount()
-  const network = new MeshNetwork({ ...host, settings: config.network })
-  const client = new ClientWorker({
-    ...host,
-    gateways: network.peers('gateway'),
-    folder,
-    lookedFor: 'the gateway of the benchmark',
-    waitMs: 10_000,
-    onWaiting: () => undefined,
-  })
-  await resources.open(network)
-  return {
-    client,
-    modelsDirectory: host.home.path('models'),
-    async restartProcessor() {
-      const serving = new Promise<void>((resolve) => {
-        mesh.on('serving', function onServing(worker: string) {
-          if (worker !== 'processor') return
-          mesh.off('serving', onServing)
-          resolve()
+  const close = async () => {
+    await resources.close()
+    if (options.home === undefined) await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    await resources.open(mesh)
+    await mesh.serving()
+    const host = await openClientHost({ ...config, home: directory })
+    const folder = await ClientFolder.open(host.home, new SystemRandom())
+    await folder.ensureLocalAccount()
+    const network = new MeshNetwork({ ...host, settings: config.network })
+    const client = new ClientWorker({
+      ...host,
+      gateways: network.peers('gateway'),
+      folder,
+      lookedFor: 'the gateway of the benchmark',
+      waitMs: 10_000,
+      onWaiting: () => undefined,
+    })
+    await resources.open(network)
+    return {
+      client,
+      home: directory,
+      bootstrapPort: BOOTSTRAP_PORT,
+      modelsDirectory: host.home.path('models'),
+      processId: (name) => processIdOf(`${name}.js`, directory),
+      logFile,
+      async restartProcessor() {
+        const serving = new Promise<void>((resolve) => {
+          mesh.on('serving', function onServing(name: string) {
+            if (name !== 'processor') return
+            mesh.off('serving', onServing)
+            resolve()
+          })
         })
-      })
-      process.kill(processIdOf('processor.js', directory), 'SIGKILL')
-      await serving
-    },
-    async close() {
-      await resources.close()
-      await rm(directory, { recursive: true })
-    },
+        process.kill(processIdOf('processor.js', directory), 'SIGKILL')
+        await serving
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 

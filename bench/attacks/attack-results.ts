@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Result, spreadOf } from '../measure.js'
+import { spawnMesh } from '../rows/spawned-mesh.js'
+import { type Attack, GOAL, type Stage } from './attack.js'
+import { ATTACKS } from './attacks.js'
+import { type AttackMeasurement, measureAttack, type Side } from './measure-attack.js'
+
+/** What an attack came to. */
+export interface AttackResult extends Result {
+  readonly attack: {
+    /** The median delay of the first honest answer in milliseconds; null if there was none. */
+    readonly firstAnswerMs: { readonly unattacked: number | null; readonly attacked: number | null }
+    /** Honest operations that failed, by error code. */
+    readonly failures: { readonly unattacked: Failures; readonly attacked: Failures }
+    readonly recovered: boolean
+    readonly meetsGoal: boolean
+    readonly notes: readonly string[]
+  }
+}
+
+type Failures = Readonly<Record<string, number>>
+
+/**
+ * Measures all attacks, one after the other, each on a mesh that is started for it in the same home.
+ *
+ * @param only measures the attacks whose names contain this text; left out, all
+ */
+export async function attackResults(signal: AbortSignal, only = ''): Promise<AttackResult[]> {
+  const home = await mkdtemp(join(tmpdir(), 'starling-bench-'))
+  const results: AttackResult[] = []
+  try {
+    for (const attack of ATTACKS.filter(({ name }) => name.includes(only))) {
+      process.stderr.write(`${attack.name} …\n`)
+      results.push(await measureRow(attack, home, signal))
+    }
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
+  return results
+}
+
+async function measureRow(
+  attack: Attack,
+  home: string,
+  signal: AbortSignal,
+): Promise<AttackResult> {
+  signal.throwIfAborted()
+  const { settings = {}, processors = 1 } = (await attack.mesh?.(home)) ?? {}
+  const mesh = await spawnMesh({ settings, processors, home })
+  const closing: (() => Promise<void>)[] = [() => mesh.close()]
+  const stage: Stage = { mesh, signal, cleanup: (close) => closing.push(close) }
+  try {
+    const scene = await attack.prepare(stage)
+    const measured = await measureAttack(scene, signal)
+    return resultOf(attack, measured, scene.notes())
+  } finally {
+    for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close()
+  }
+}
+
+function resultOf(
+  { name, unit }: Attack,
+  { unattacked, attacked, kept, recovered }: AttackMeasurement,
+  notes: readonly string[],
+): AttackResult {
+  return {
+    what: `attack: ${name}`,
+    against: 'the same without the attack',
+    unit,
+    goal: `at least ${GOAL}`,
+    compare: 'ratio',
+    raw: spreadOf(unattacked.rates),
+    ours: spreadOf(attacked.rates),
+    figure: kept,
+    attack: {
+      firstAnswerMs: {
+        unattacked: medianDelay(unattacked),
+        attacked: medianDelay(attacked),
+      },
+      failures: { unattacked: unattacked.failures, attacked: attacked.failures },
+      recovered,
+      meetsGoal: recovered && kept.median >= GOAL,
+      notes,
+    },
+  }
+}
+
+/** Phases without an answer count as the longest delays. */
+function medianDelay({ firstAnswersMs }: Side): number | null {
+  const { median } = spreadOf(firstAnswersMs.map((ms) => ms ?? Number.POSITIVE_INFINITY))
+  return Number.isFinite(median) ? Math.round(median * 10) / 10 : null
+}

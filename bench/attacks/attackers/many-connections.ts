@@ -1,0 +1,43 @@
+import { configSchema } from '../../../config/schema.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { MeshNode } from '../../../facilities/network/mesh-node.js'
+import type { PeerConnection } from '../../../facilities/network/peer-connection.js'
+import type { Target } from '../attacker-messages.js'
+import { meshKeysOf, newIdentity } from '../member.js'
+import { type Attacker, repeated, Tally } from './attacker.js'
+import { findGateway, openDht } from './stranger.js'
+
+const CONNECTIONS = 1_030
+/** UDP ports that they come from. */
+const PORTS = 10
+
+/** One certificate that keeps 1,030 connections, and dials each again a second after it was refused. */
+export async function manyConnections(target: Target): Promise<Attacker> {
+  const identity = newIdentity(await meshKeysOf(target))
+  const clock = new SystemClock()
+  const { network: limits } = configSchema.parse({})
+  const nodes = Array.from({ length: PORTS }, () => {
+    const dht = openDht(target)
+    return { dht, node: new MeshNode({ dht, identity, clock, limits, service: null }) }
+  })
+  const [first] = nodes
+  if (first === undefined) throw new Error('No node')
+  const gateway = await findGateway(first.dht, target)
+  for (const { node } of nodes) await node.ready()
+  const tally = new Tally()
+  const held = new Set<PeerConnection>()
+  const dialling = repeated({
+    atOnce: CONNECTIONS,
+    pauseMs: 1_000,
+    tally,
+    async step(signal, index) {
+      const { node } = nodes[index % nodes.length] ?? first
+      const connection = await node.dial(gateway.publicKey, gateway.addresses, signal)
+      held.add(connection)
+      signal.addEventListener('abort', () => connection.destroy(), { once: true })
+      await connection.closed
+      held.delete(connection)
+    },
+  })
+  return { ...dialling, figures: () => ({ ...tally.counts }) }
+}

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import HyperDHT from 'hyperdht'
+import { type KeyPair, keyPairFromSeed } from '../../../helpers/identity/key-pair.js'
+import { topicOf } from '../../../helpers/identity/topic.js'
+import type { Target } from '../attacker-messages.js'
+import { meshKeysOf } from '../member.js'
+
+const HOST = '127.0.0.1'
+
+/** Where the gateway is, as everybody can find out who knows its topic. */
+export interface Gateway {
+  readonly publicKey: Uint8Array
+  readonly addresses: readonly HyperDHT.Address[]
+}
+
+/** A DHT node of the attackers. It has a UDP port of its own. */
+export function openDht({ bootstrapPort }: Pick<Target, 'bootstrapPort'>): HyperDHT {
+  const bootstrap = [{ host: HOST, port: bootstrapPort }]
+  return new HyperDHT({ bootstrap, host: HOST, firewalled: false })
+}
+
+export function newKeyPair(): KeyPair {
+  return keyPairFromSeed(randomBytes(32))
+}
+
+/** The topic of the mesh's gateways. */
+export async function gatewayTopic(target: Target): Promise<Uint8Array> {
+  return topicOf((await meshKeysOf(target)).secret, 'gateway')
+}
+
+/** Looks the gateway up. @throws Error when it is not announced */
+export async function findGateway(dht: HyperDHT, target: Target): Promise<Gateway> {
+  const seed = await readFile(join(target.home, 'gateway', 'identity.key'), 'utf8')
+  const { publicKey } = keyPairFromSeed(Buffer.from(seed.trim(), 'hex'))
+  for await (const { peers } of dht.lookup(await gatewayTopic(target))) {
+    const found = peers.find((peer) => Buffer.compare(peer.publicKey, publicKey) === 0)
+    if (found !== undefined) return { publicKey, addresses: found.relayAddresses }
+  }
+  throw new Error('The gateway is not announced')
+}
+
+/** Connects to the gateway. Failures show as the end of the stream. */
+export function connect(
+  dht: HyperDHT,
+  gateway: Gateway,
+  keyPair: KeyPair = newKeyPair(),
+): HyperDHT.SecretStream {
+  const stream = dht.connect(gateway.publicKey, {
+    keyPair,
+    relayAddresses: [...gateway.addresses],
+  })
+  stream.on('error', () => undefined)
+  return stream
+}
+
+/** Resolves when the stream has ended, or `signal` is aborted. */
+export function ended(stream: HyperDHT.SecretStream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || signal.aborted) return resolve()
+    stream.once('close', resolve)
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
