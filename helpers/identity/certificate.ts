@@ -9,7 +9,8 @@ const PURPOSE = 'starling/certificate/1'
 /** How far two machines' clocks may differ before an absolute time is taken for wrong. */
 export const CLOCK_ALLOWANCE_MS = 60_000
 
-const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/)
+/** A public key, hexadecimal. */
+export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** What a certificate says of its holder. */
 export const certificateSchema = z.strictObject({
