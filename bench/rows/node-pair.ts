@@ -9,6 +9,7 @@ import type { PeerConnection } from '../../facilities/network/peer-connection.js
 import type { Service } from '../../facilities/network/service.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
 
 const LIMITS: NetworkLimits = configSchema.parse({}).network
@@ -56,12 +57,13 @@ export async function openNodePair(service: Service): Promise<NodePair> {
   const dht = await openDhtPair()
   const root = freshKeyPair()
   const clock = new SystemClock()
-  const gateway = identity(root, 'gateway')
+  const membershipKey = membershipKeyOf(randomBytes(32))
+  const gateway = identity(root, membershipKey, 'gateway')
   const server = new MeshNode({ dht: dht.one, identity: gateway, clock, limits: LIMITS, service })
   await server.ready()
   const client = new MeshNode({
     dht: dht.other,
-    identity: identity(root, 'client'),
+    identity: identity(root, membershipKey, 'client'),
     clock,
     limits: LIMITS,
     service: null,
@@ -85,7 +87,7 @@ export function freshKeyPair(): KeyPair {
   return keyPairFromSeed(randomBytes(32))
 }
 
-function identity(root: KeyPair, role: Role): Identity {
+function identity(root: KeyPair, membershipKey: Uint8Array, role: Role): Identity {
   const keyPair = freshKeyPair()
   const certificate = issueCertificate(root, {
     publicKey: Buffer.from(keyPair.publicKey).toString('hex'),
@@ -97,6 +99,7 @@ function identity(root: KeyPair, role: Role): Identity {
   return {
     mesh: Buffer.from(root.publicKey).toString('hex'),
     keyPair,
+    membershipKey,
     certificate: () => certificate,
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createId } from '../../helpers/id.js'
 import { issueCertificate, type SignedCertificate } from '../../helpers/identity/certificate.js'
 import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
@@ -34,13 +35,14 @@ export async function openWorkerIdentity(
 ): Promise<WorkerIdentity> {
   const { meshKeys, clock, random } = options
   const keyPair = keyPairFromSeed(await loadKey(join(folder, 'identity.key'), random))
-  // It must not identify the machine: peers see it in the hello before they have proved anything.
+  // It does not identify the machine: members of the mesh see it.
   const name = options.name.slice(0, 100)
   let current: { certificate: SignedCertificate; renewAt: number } | undefined
   return {
     mesh: meshKeys.mesh,
     name,
     keyPair,
+    membershipKey: membershipKeyOf(meshKeys.secret),
     certificate() {
       const now = clock.now()
       if (current === undefined || now >= current.renewAt) {

@@ -12,6 +12,7 @@ import {
 } from '../../helpers/identity/certificate.js'
 import { createHelloProof, isHelloProof, type Session } from '../../helpers/identity/hello-proof.js'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
+import { createMembershipMac, isMembershipMac } from '../../helpers/identity/membership-mac.js'
 import {
   agreeOnVersion,
   createHello,
@@ -24,7 +25,7 @@ import { decodeMessage, encodeMessage } from '../../helpers/protocol/json-messag
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Clock, Timer } from '../clock/clock.js'
 
-const PROTOCOL = 'starling/hello'
+const PROTOCOL = 'starling/hello/2'
 
 /** The peer chooses part of the message: at six bytes a character in JSON, it still fits a hello. */
 const REFUSAL_CHARACTERS = 512
@@ -47,6 +48,8 @@ export interface Identity {
   /** The mesh's root public key, hexadecimal. */
   readonly mesh: string
   readonly keyPair: KeyPair
+  /** Proves that this worker knows the mesh secret. See membership-mac.ts. */
+  readonly membershipKey: Uint8Array
   /** The certificate to show now: it is renewed while the worker runs. */
   certificate(): SignedCertificate
 }
@@ -63,20 +66,24 @@ export interface ProvedPeer {
 export interface HelloOptions {
   readonly clock: Clock
   readonly timeoutMs: number
+  /** Called when the MAC of the other end has come, which a stranger cannot make. */
+  readonly onMac?: ((isMember: boolean) => void) | undefined
   /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
   readonly admit?: ((peer: ProvedPeer) => void) | undefined
 }
 
 /**
- * Speaks the hello on a connection that has just opened: each end shows its certificate and a proof
- * bound to both Noise keys, and says `welcome` once it has accepted the other's. Settles when both
- * has happened. On failure the other end is told the reason; the caller destroys the connection.
+ * Speaks the hello on a connection that has just opened. Each end first sends a MAC that proves that it knows
+ * the mesh secret. An end whose MAC is wrong is told nothing: neither who we are nor why the connection is
+ * closed. After the MACs, each end shows its certificate and a proof bound to both Noise keys, and says
+ * `welcome` once it has accepted the other's. Settles when both has happened. On failure a member is told the
+ * reason; the caller destroys the connection.
  *
  * Call it in the same tick in which the multiplexer was made: a channel that the other end opens
  * before ours is there would be rejected.
  *
  * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
- *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end left, took too long or
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end is no member, left, took too long or
  *   refused with a code that a hello does not have; what `admit` threw; or the code that the other end
  *   refused us with
  */
@@ -94,6 +101,7 @@ class HelloExchange {
   readonly #mux: Protomux
   readonly #identity: Identity
   readonly #clock: Clock
+  readonly #onMac: (isMember: boolean) => void
   readonly #admit: (peer: ProvedPeer) => void
   readonly #session: Session
   readonly #resolve: (peer: ProvedPeer) => void
@@ -102,6 +110,7 @@ class HelloExchange {
   readonly #channel: Protomux.Channel | null
   readonly #send: Record<'hello' | 'welcome' | 'refusal', Protomux.Message<Uint8Array>> | null
   #settled = false
+  #isMember = false
   #peer: ProvedPeer | undefined
 
   constructor(
@@ -114,6 +123,7 @@ class HelloExchange {
     this.#mux = mux
     this.#identity = identity
     this.#clock = options.clock
+    this.#onMac = options.onMac ?? (() => undefined)
     this.#admit = options.admit ?? (() => undefined)
     this.#session = sessionOf(mux.stream)
     this.#resolve = resolve
@@ -125,6 +135,8 @@ class HelloExchange {
     })
     this.#channel = mux.createChannel({
       protocol: PROTOCOL,
+      handshake: encodings.raw,
+      onopen: (mac) => this.#onOpen(mac),
       onclose: () =>
         this.#fail(new StarlingError('HELLO_FAILED', 'The other worker left during the hello')),
     })
@@ -143,14 +155,16 @@ class HelloExchange {
       this.#fail(new StarlingError('HELLO_FAILED', 'The connection was closed before the hello'))
       return
     }
-    const proof = createHelloProof(this.#session, this.#side, this.#identity.keyPair.secretKey)
-    const hello = createHello(this.#identity.certificate(), proof)
-    this.#channel.open()
-    this.#send?.hello.send(encodeMessage(hello, PROTOCOL_LIMITS.helloBytes, 'our hello'))
+    const { membershipKey } = this.#identity
+    this.#channel.open(createMembershipMac(membershipKey, this.#session, this.#side))
   }
 
   get #side(): 'initiator' | 'responder' {
     return this.#mux.stream.isInitiator ? 'initiator' : 'responder'
+  }
+
+  get #theirSide(): 'initiator' | 'responder' {
+    return this.#mux.stream.isInitiator ? 'responder' : 'initiator'
   }
 
   #message(
@@ -168,6 +182,29 @@ class HelloExchange {
         }
       },
     })
+  }
+
+  /** The first that arrives: the MAC travels with the opening of the channel. */
+  #onOpen(mac: Uint8Array): void {
+    if (this.#settled) return
+    const { membershipKey } = this.#identity
+    this.#isMember = isMembershipMac(mac, membershipKey, this.#session, this.#theirSide)
+    this.#onMac(this.#isMember)
+    if (!this.#isMember) {
+      this.#fail(new StarlingError('HELLO_FAILED', 'The other end does not belong to this mesh'))
+      return
+    }
+    try {
+      this.#sayHello()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #sayHello(): void {
+    const proof = createHelloProof(this.#session, this.#side, this.#identity.keyPair.secretKey)
+    const hello = createHello(this.#identity.certificate(), proof)
+    this.#send?.hello.send(encodeMessage(hello, PROTOCOL_LIMITS.helloBytes, 'our hello'))
   }
 
   #onHello(bytes: Uint8Array): void {
@@ -191,8 +228,7 @@ class HelloExchange {
       holderPublicKey: publicKey,
       nowMs: this.#clock.now(),
     })
-    const theirSide = this.#side === 'initiator' ? 'responder' : 'initiator'
-    if (!isHelloProof(proof, this.#session, theirSide)) {
+    if (!isHelloProof(proof, this.#session, this.#theirSide)) {
       throw new StarlingError('CERTIFICATE_INVALID', 'The proof does not belong to this session')
     }
     const peer = { publicKey, certificate, version }
@@ -227,7 +263,7 @@ class HelloExchange {
     // First of all: whatever happens below, nobody waits for this hello any more.
     this.#reject(error)
     if (this.#channel === null || this.#channel.closed) return
-    if (tellPeer) {
+    if (tellPeer && this.#isMember) {
       const wire = toPeerError(error)
       const refusal = { ...wire, message: wire.message.slice(0, REFUSAL_CHARACTERS) }
       this.#send?.refusal.send(encodeMessage(refusal, PROTOCOL_LIMITS.helloBytes, 'our refusal'))

@@ -112,12 +112,14 @@ export class MeshNode extends ReadyResource {
    *
    * @param addresses where it was last seen; tried before the DHT is asked
    * @param signal gives the attempt up
+   * @param onMac called when the MAC of the other end has come, which a stranger cannot make
    * @throws StarlingError PEER_UNREACHABLE when nobody answers there; or as the hello
    */
   async dial(
     publicKey: Uint8Array,
     addresses: readonly HyperDHT.Address[],
     signal: AbortSignal,
+    onMac?: (isMember: boolean) => void,
   ): Promise<PeerConnection> {
     const stream = this.#dht.connect(publicKey, {
       keyPair: this.#identity.keyPair,
@@ -134,6 +136,7 @@ export class MeshNode extends ReadyResource {
         clock: this.#clock,
         limits: this.#limits,
         bounds: this.#bounds,
+        onMac,
         attach: ({ mux, peer, meter }) =>
           new PeerConnection(mux, peer, {
             meter,

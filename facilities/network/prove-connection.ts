@@ -30,6 +30,7 @@ export interface ProvedConnection {
  * claims is rejected, and @hyperswarm/rpc then gives the connection up. So they are held until
  * `attach` has claimed ours.
  *
+ * @param onMac called when the MAC of the other end has come, which a stranger cannot make
  * @param admit called when the other end has proved itself, before it is welcomed; refuses it by throwing
  * @param attach claims channels on the proved connection, synchronously
  * @param onStream claims a stream that the other end opens, once the connection is proved
@@ -42,6 +43,7 @@ export async function proveConnection<Attached>(
     clock: Clock
     limits: NetworkLimits
     bounds: PeerBounds
+    onMac?: ((isMember: boolean) => void) | undefined
     admit?: (member: Member, meter: ConnectionMeter) => void
     attach: (connection: ProvedConnection) => Attached
     onStream?: (connection: ProvedConnection, id: Uint8Array | null) => void
@@ -64,10 +66,15 @@ export async function proveConnection<Attached>(
     const connection = open ?? (await proved)
     if (connection !== null) options.onStream?.(connection, id)
   })
+  let isMember = false
   try {
     const peer = await exchangeHello(mux, identity, {
       clock,
       timeoutMs: limits.helloTimeoutMs,
+      onMac: (isTheirsRight) => {
+        isMember = isTheirsRight
+        options.onMac?.(isMember)
+      },
       admit: (proved) => options.admit?.(memberOf(proved), meter),
     })
     const member = memberOf(peer)
@@ -87,7 +94,9 @@ export async function proveConnection<Attached>(
   } catch (error) {
     release(null)
     // The limit for unverified peers applies until the connection is cut.
-    if (!stream.destroyed) {
+    if (!isMember) {
+      stream.destroy()
+    } else if (!stream.destroyed) {
       stream.end()
       const cut = clock.schedule(REFUSAL_LINGER_MS, () => stream.destroy())
       stream.once('close', () => cut.cancel())

@@ -13,6 +13,8 @@ declare module 'sodium-native' {
       publicKey: Uint8Array,
     ): boolean
     crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void
+    /** Whether both are equal, in a time that does not depend on their content. The lengths must be equal. */
+    sodium_memcmp(one: Uint8Array, other: Uint8Array): boolean
     crypto_pwhash_str_async(
       output: Uint8Array,
       password: Uint8Array,

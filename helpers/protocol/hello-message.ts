@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { SignedCertificate } from '../identity/certificate.js'
 
-/** The versions of the wire protocol that this code speaks. */
-export const PROTOCOL_VERSIONS = { lowest: 1, highest: 1 } as const
+/** The versions of the wire protocol that this code speaks. Version 1 had a hello without a MAC. */
+export const PROTOCOL_VERSIONS = { lowest: 2, highest: 2 } as const
 
 const versionSchema = z.number().int().min(1).max(0xffff)
 

@@ -38,7 +38,8 @@ export async function helloScene(t: Test): Promise<HelloScene> {
     timeoutMs: HELLO_TIMEOUT_MS,
   })
   outcome.catch(() => {})
-  const speaker = new HelloSpeaker(piped.initiator)
+  const { membershipKey } = authority
+  const speaker = new HelloSpeaker(piped.initiator, { membershipKey })
   const genuine = authority.certify(speakerKey, ['client'])
   return { clock, authority, piped, speaker, speakerKey, genuine, outcome, identity }
 }

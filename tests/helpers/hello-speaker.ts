@@ -7,6 +7,7 @@ import {
   type Session,
   type SessionSide,
 } from '../../helpers/identity/hello-proof.js'
+import { createMembershipMac } from '../../helpers/identity/membership-mac.js'
 import { createHello } from '../../helpers/protocol/hello-message.js'
 
 type Kind = 'hello' | 'welcome' | 'refusal'
@@ -16,12 +17,36 @@ export class HelloSpeaker {
   readonly mux: Protomux
   /** What the other end said, in order, as JSON. */
   readonly heard: { kind: Kind; value: { code?: string; [field: string]: unknown } }[] = []
+  isClosed = false
   readonly #send: Record<Kind, Protomux.Message<Uint8Array>>
 
-  /** @param mux made in the tick in which the stream was seen to be open */
-  constructor(stream: HyperDHT.SecretStream, mux = new Protomux(stream)) {
-    this.mux = mux
-    const channel = mux.createChannel({ protocol: 'starling/hello' })
+  /** The MAC of the other end, once it has come. */
+  heardMac: Uint8Array | undefined
+
+  /**
+   * @param options.membershipKey of the mesh that it claims to belong to. Default: it sends a wrong MAC
+   * @param options.macOf makes what it sends instead
+   * @param options.mux made in the tick in which the stream was seen to be open
+   */
+  constructor(
+    stream: HyperDHT.SecretStream,
+    options: {
+      membershipKey?: Uint8Array
+      macOf?: (speaker: HelloSpeaker) => Uint8Array
+      mux?: Protomux
+    } = {},
+  ) {
+    this.mux = options.mux ?? new Protomux(stream)
+    const channel = this.mux.createChannel({
+      protocol: 'starling/hello/2',
+      handshake: encodings.raw,
+      onopen: (mac) => {
+        this.heardMac = Buffer.from(mac)
+      },
+      onclose: () => {
+        this.isClosed = true
+      },
+    })
     if (channel === null) throw new Error('The stream is closed')
     const message = (kind: Kind) =>
       channel.addMessage({
@@ -34,7 +59,8 @@ export class HelloSpeaker {
       welcome: message('welcome'),
       refusal: message('refusal'),
     }
-    channel.open()
+    const key = options.membershipKey ?? Buffer.alloc(32)
+    channel.open(options.macOf?.(this) ?? createMembershipMac(key, this.session, this.side))
   }
 
   get session(): Session {

@@ -3,6 +3,7 @@ import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
 import type { Identity } from '../../facilities/network/hello.js'
 import { addStreamMessages, type StreamMessages } from '../../facilities/network/stream-wire.js'
+import { PROTOCOL_VERSIONS } from '../../helpers/protocol/hello-message.js'
 import { HelloSpeaker } from './hello-speaker.js'
 import { until } from './until.js'
 
@@ -32,7 +33,7 @@ export async function proveByHand(
 ): Promise<HostilePeer> {
   stream.on('error', () => {})
   await stream.opened
-  const speaker = new HelloSpeaker(stream)
+  const speaker = new HelloSpeaker(stream, { membershipKey: identity.membershipKey })
   const { mux, session } = speaker
   await beforeHello(mux)
   const rpc = mux.createChannel({ protocol: 'protomux-rpc', id: session.responderPublicKey })
@@ -47,7 +48,7 @@ export async function proveByHand(
   const peer = { mux, rpc, request: keep(requests), respond: keep(responses), requests, responses }
   speaker.say('hello', speaker.honestHello(identity.certificate(), identity.keyPair.secretKey))
   await until('a welcome', () => speaker.heard.some(({ kind }) => kind === 'welcome'))
-  speaker.say('welcome', { version: 1 })
+  speaker.say('welcome', { version: PROTOCOL_VERSIONS.highest })
   rpc.open()
   return peer
 }

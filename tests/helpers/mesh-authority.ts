@@ -7,12 +7,14 @@ import {
   type SignedCertificate,
 } from '../../helpers/identity/certificate.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
 
 /** The root of a mesh that exists for one test: its secret, and certificates for anybody. */
 export class MeshAuthority {
   readonly root: KeyPair = newKeyPair()
   readonly secret: Uint8Array = new SystemRandom().bytes(32)
+  readonly membershipKey: Uint8Array = membershipKeyOf(this.secret)
   readonly #clock: Pick<Clock, 'now'>
 
   /** @param clock tells the time by which certificates of an hour are issued */
@@ -45,7 +47,8 @@ export class MeshAuthority {
   identity(role: Role, changes: Partial<Identity> = {}): Identity {
     const keyPair = changes.keyPair ?? newKeyPair()
     const certificate = this.certify(keyPair, [role])
-    return { mesh: this.mesh, keyPair, certificate: () => certificate, ...changes }
+    const { mesh, membershipKey } = this
+    return { mesh, keyPair, membershipKey, certificate: () => certificate, ...changes }
   }
 }
 

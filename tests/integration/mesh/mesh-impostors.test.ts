@@ -4,6 +4,7 @@ import { Service } from '../../../facilities/network/service.js'
 import type { SignedCertificate } from '../../../helpers/identity/certificate.js'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
+import { PROTOCOL_VERSIONS } from '../../../helpers/protocol/hello-message.js'
 import { HelloSpeaker } from '../../helpers/hello-speaker.js'
 import { LocalMesh } from '../../helpers/local-mesh.js'
 import { MeshAuthority, newKeyPair } from '../../helpers/mesh-authority.js'
@@ -39,9 +40,10 @@ async function impostor(
     t.teardown(() => stream.destroy(), { order: -1 })
     stream.on('data', (bytes: Uint8Array) => chunks.push(Buffer.from(bytes)))
     if (certificate === null) return
-    const speaker = new HelloSpeaker(stream)
+    const { membershipKey } = mesh.authority
+    const speaker = new HelloSpeaker(stream, { membershipKey })
     speaker.say('hello', speaker.honestHello(certificate, keyPair.secretKey))
-    speaker.say('welcome', { version: 1 })
+    speaker.say('welcome', { version: PROTOCOL_VERSIONS.highest })
   })
   await server.listen(keyPair)
   await dht.announce(mesh.topic('gateway'), keyPair, server.relayAddresses).finished()

@@ -3,11 +3,14 @@ import fc from 'fast-check'
 import {
   type HelloMessage,
   helloSchema,
+  PROTOCOL_VERSIONS,
   readHello,
 } from '../../../../helpers/protocol/hello-message.js'
 import { type HelloScene, helloScene } from '../../../helpers/hello-scene.js'
 import { ensure, holds } from '../../../helpers/property.js'
 import { until } from '../../../helpers/until.js'
+
+const OURS = PROTOCOL_VERSIONS.highest
 
 /** What an end that was sent these bytes as a hello says: the code of its refusal, or `welcome`. */
 async function answerTo(scene: HelloScene, hello: Uint8Array): Promise<unknown> {
@@ -77,7 +80,7 @@ test('should welcome a hello when its versions hold ours, and refuse it otherwis
       const scene = await helloScene(t)
       const hello = { ...honest(scene), versions: { lowest, highest } }
       const answer = await answerTo(scene, Buffer.from(JSON.stringify(hello)))
-      const expected = lowest <= 1 && highest >= 1 ? 'welcome' : 'VERSION_UNSUPPORTED'
+      const expected = lowest <= OURS && highest >= OURS ? 'welcome' : 'VERSION_UNSUPPORTED'
       ensure(answer === expected, `${lowest} to ${highest}: ${answer}`)
     }),
     25,

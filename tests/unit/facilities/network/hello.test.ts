@@ -2,12 +2,14 @@ import test, { type Test } from 'brittle'
 import Protomux from 'protomux'
 import { exchangeHello } from '../../../../facilities/network/hello.js'
 import { createHelloProof } from '../../../../helpers/identity/hello-proof.js'
-import { createHello } from '../../../../helpers/protocol/hello-message.js'
+import { createHello, PROTOCOL_VERSIONS } from '../../../../helpers/protocol/hello-message.js'
 import { HELLO_TIMEOUT_MS, type HelloScene, helloScene } from '../../../helpers/hello-scene.js'
 import { MeshAuthority } from '../../../helpers/mesh-authority.js'
 import { pipeOpenStreams } from '../../../helpers/piped-streams.js'
 import { rejectionOf, settle, until } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
+
+const VERSION = PROTOCOL_VERSIONS.highest
 
 /** The end under test refuses with this code, says so, and leaves no timer. */
 async function isRefused(t: Test, { outcome, speaker, clock }: HelloScene, code: string) {
@@ -45,7 +47,7 @@ test('should accept each other when both belong to the mesh', async (t) => {
 test('should accept a hello that was spoken by hand when it is honest', async (t) => {
   const { speaker, genuine, speakerKey, outcome } = await helloScene(t)
   speaker.say('hello', speaker.honestHello(genuine, speakerKey.secretKey))
-  speaker.say('welcome', { version: 1 })
+  speaker.say('welcome', { version: VERSION })
   t.is(Object(await outcome).certificate.name, 'client@test')
 })
 
@@ -105,7 +107,7 @@ test('should refuse when the proof is of another session or another side', async
 
 test('should refuse when the versions have none in common', async (t) => {
   for (const versions of [
-    { lowest: 2, highest: 9 },
+    { lowest: VERSION + 1, highest: 9 },
     { lowest: 5, highest: 1 },
   ]) {
     const on = await helloScene(t)
@@ -119,20 +121,20 @@ test('should speak the highest common version when the other end knows later one
   const { speaker, genuine, speakerKey, outcome } = await helloScene(t)
   const hello = speaker.honestHello(genuine, speakerKey.secretKey)
   speaker.say('hello', { ...hello, versions: { lowest: 1, highest: 7 } })
-  speaker.say('welcome', { version: 1 })
-  t.is(Object(await outcome).version, 1)
+  speaker.say('welcome', { version: VERSION })
+  t.is(Object(await outcome).version, VERSION)
 })
 
 test('should refuse when the welcome names a version that was not agreed', async (t) => {
   const { speaker, genuine, speakerKey, outcome } = await helloScene(t)
   speaker.say('hello', speaker.honestHello(genuine, speakerKey.secretKey))
-  speaker.say('welcome', { version: 2 })
+  speaker.say('welcome', { version: VERSION + 1 })
   t.is(Object(await rejectionOf(outcome)).code, 'PROTOCOL_VIOLATION')
 })
 
 test('should refuse when a welcome comes without a hello', async (t) => {
   const on = await helloScene(t)
-  on.speaker.say('welcome', { version: 1 })
+  on.speaker.say('welcome', { version: VERSION })
   await isRefused(t, on, 'PROTOCOL_VIOLATION')
 })
 
@@ -148,7 +150,7 @@ test('should not care when a hello or a refusal is said after all is done', asyn
   const { speaker, genuine, speakerKey, outcome, piped, clock } = await helloScene(t)
   const hello = speaker.honestHello(genuine, speakerKey.secretKey)
   speaker.say('hello', hello)
-  speaker.say('welcome', { version: 1 })
+  speaker.say('welcome', { version: VERSION })
   speaker.say('hello', hello)
   speaker.say('refusal', { code: 'FORBIDDEN', message: 'no' })
   t.ok(await outcome)

@@ -2,6 +2,7 @@ import test, { type Test } from 'brittle'
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import Protomux from 'protomux'
+import { PROTOCOL_VERSIONS } from '../../../../helpers/protocol/hello-message.js'
 import { HelloSpeaker } from '../../../helpers/hello-speaker.js'
 import {
   type HandStream,
@@ -83,7 +84,8 @@ test('should let nobody call or open streams when they have not proved themselve
   const { stream, keyPair } = connect(t, mesh, gateway)
   await stream.opened
   const mux = new Protomux(stream)
-  const speaker = new HelloSpeaker(stream, mux)
+  const { membershipKey } = mesh.authority
+  const speaker = new HelloSpeaker(stream, { membershipKey, mux })
   const rpc = mux.createChannel({
     protocol: 'protomux-rpc',
     id: gateway.identity.keyPair.publicKey,
@@ -148,7 +150,8 @@ test('should go on counting bytes when the hello was refused and the other end s
   const { mesh, gateway, refused } = await scene(t)
   const { stream, piped } = connect(t, mesh, gateway)
   await stream.opened
-  const speaker = new HelloSpeaker(stream)
+  const { membershipKey } = mesh.authority
+  const speaker = new HelloSpeaker(stream, { membershipKey })
   Object(stream).end = () => {}
   speaker.sayBytes('hello', Buffer.from('nonsense'))
   await until('the refusal', () => refused.length === 1)
@@ -283,9 +286,10 @@ test('should refuse to trust whoever answers in the place of a gateway', async (
     server.on('connection', (stream: HyperDHT.SecretStream) => {
       stream.on('data', (bytes: Uint8Array) => heard.push(Buffer.from(bytes)))
       stream.on('error', () => {})
-      const speaker = new HelloSpeaker(stream)
+      const { membershipKey } = mesh.authority
+      const speaker = new HelloSpeaker(stream, { membershipKey })
       speaker.say('hello', speaker.honestHello(certificate, impostor.secretKey))
-      speaker.say('welcome', { version: 1 })
+      speaker.say('welcome', { version: PROTOCOL_VERSIONS.highest })
     })
     const { signal } = new AbortController()
     const error = await rejectionOf(client.node.dial(impostor.publicKey, [], signal))

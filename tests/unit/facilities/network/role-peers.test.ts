@@ -191,7 +191,7 @@ test('should leave an impostor alone for half a minute when it proved nothing', 
   const keyPair = newKeyPair()
   const certificate = stranger.certify(keyPair, ['gateway'])
   const impostor = await gateway(mesh, {
-    mesh: mesh.authority.mesh,
+    ...mesh.authority.identity('gateway'),
     keyPair,
     certificate: () => certificate,
   })
