@@ -66,7 +66,7 @@ export interface ProvedPeer {
 export interface HelloOptions {
   readonly clock: Clock
   readonly timeoutMs: number
-  /** Called when the MAC of the other end has come, which a stranger cannot make. */
+  /** Called when the MAC of the other end has come, which a stranger cannot make, or its time is over. */
   readonly onMac?: ((isMember: boolean) => void) | undefined
   /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
   readonly admit?: ((peer: ProvedPeer) => void) | undefined
@@ -129,6 +129,7 @@ class HelloExchange {
     this.#resolve = resolve
     this.#reject = reject
     this.#timer = options.clock.schedule(options.timeoutMs, () => {
+      if (!this.#isMember) this.#onMac(false)
       this.#fail(
         new StarlingError('HELLO_FAILED', `No complete hello within ${options.timeoutMs} ms`),
       )

@@ -9,6 +9,7 @@ import { Deadline } from '../clock/deadline.js'
 import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
 import { Announcement } from './announcement.js'
+import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
 import type { Identity } from './hello.js'
 import { LOCAL_HOST, LocalBootstrap } from './local-bootstrap.js'
 import { MeshNode } from './mesh-node.js'
@@ -41,6 +42,8 @@ export interface MeshNetworkOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Keeps the workers that were found for the next start. Left out: none are kept. */
+  readonly peerStore?: PeerStore
   readonly settings: NetworkSettings
 }
 
@@ -51,6 +54,8 @@ export interface MeshNetworkOptions {
 export class MeshNetwork extends ReadyResource {
   /** What this worker answers. To be filled before the network is made ready. */
   readonly service = new Service()
+  /** The workers that are dialled whatever the DHT says. */
+  readonly knownPeers: KnownPeers
   readonly #options: MeshNetworkOptions
   readonly #peers: RolePeers[] = []
   readonly #observers = new NetworkObservers()
@@ -66,6 +71,7 @@ export class MeshNetwork extends ReadyResource {
     this.#options = options
     const { role, secret, identity, clock, log, settings } = options
     const serves = role !== 'client'
+    this.knownPeers = new KnownPeers({ clock, store: options.peerStore ?? null })
     this.#networkLog = new NetworkLog(log, clock)
     this.#observers.add(this.#networkLog)
     this.#bootstrap = serves
@@ -126,6 +132,7 @@ export class MeshNetwork extends ReadyResource {
       topic: topicOf(secret, role),
       dht: this.#dht,
       node: this.#node,
+      known: this.knownPeers,
       clock,
       random,
       intervalMs: settings.lookupIntervalMs,
@@ -161,6 +168,7 @@ export class MeshNetwork extends ReadyResource {
   /** @throws StarlingError BOOTSTRAP_UNAVAILABLE */
   protected override async _open(): Promise<void> {
     try {
+      await this.knownPeers.ready()
       await this.#bootstrap?.ready()
       await this.#node.ready()
       await this.#announcement?.ready()
@@ -178,6 +186,7 @@ export class MeshNetwork extends ReadyResource {
     await this.#drain()
     for (const peers of this.#peers) await peers.close()
     await this.#node.close()
+    await this.knownPeers.close()
     // Its servers are closed above, as far as that could be waited for.
     await this.#dht.destroy({ force: true })
     await this.#bootstrap?.close()

@@ -18,6 +18,7 @@ import {
   type RequestInput,
   type ResponseOf,
 } from '../../helpers/protocol/method.js'
+import type { PeerAddress } from '../../helpers/remembered-peers.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
@@ -56,6 +57,12 @@ export class PeerConnection {
       if (mux.stream.destroyed) resolve()
       else mux.stream.once('close', () => resolve())
     })
+  }
+
+  /** The address that the packets of the peer come from; none if it is not known. */
+  get remoteAddress(): readonly PeerAddress[] {
+    const { remoteHost, remotePort } = this.#mux.stream.rawStream ?? {}
+    return remoteHost && remotePort ? [{ host: remoteHost, port: remotePort }] : []
   }
 
   /** Whether calls can still be made. */

@@ -1,45 +1,32 @@
 import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
+import { HOPELESS_FAILURES, redialDelayMs } from '../../helpers/dial-policy.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { repeat } from '../clock/repeat.js'
+import {
+  type Attempt,
+  type Candidate,
+  Candidates,
+  isKnownWorker,
+  type Route,
+} from './discovery/candidates.js'
+import type { KnownPeers } from './discovery/known-peers.js'
 import type { MeshNode } from './mesh-node.js'
 import type { PeerConnection } from './peer-connection.js'
-import { sameAddresses } from './same-addresses.js'
 
-/** Keys remembered at once. A topic is open to anybody who knows it, so the list has an end. */
-const MAX_CANDIDATES = 256
-/** Dials under way at once: each holds a handshake at both ends. */
-const MAX_DIALS = 16
-/** Before an address that did not answer is dialled again, on average; doubled for each further time. */
-const UNREACHABLE_RETRY_MS = 1_000
-/** The most of that. A worker that was restarted shows another address and is dialled at once. */
-const MOST_UNREACHABLE_RETRY_MS = 15_000
-/** Dials that failed in a row after which even a worker that had proved itself may be forgotten. */
-const HOPELESS_FAILURES = 10
-/** Between two dials of somebody who did not prove to belong here. */
-const REFUSED_RETRY_MS = 30_000
+/**
+ * A dial to an unknown key is given up if no MAC has come by then. To a worker that is there it takes
+ * milliseconds, or some hundred over a slow link.
+ */
+const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
 
-/** Somebody who was seen on the topic, proved or not. */
-interface Candidate {
-  readonly publicKey: Uint8Array
-  addresses: readonly HyperDHT.Address[]
-  /** Not to be dialled before this time, monotonic milliseconds. */
-  retryAt: number
-  /** Gives up the dial that is under way. */
-  dialling: AbortController | null
-  /** It has proved to belong here and to act in the role. */
-  proved: boolean
-  /** What the last dial failed with; null when it did not. */
-  failure: ErrorCode | null
-  /** Dials that failed since the last that did not. */
-  failures: number
-  connection: PeerConnection | null
-}
+/** Before a worker that dropped its connection is dialled again. */
+const LOST_RETRY_MS = 1_000
 
 /** Somebody who is announced as a worker of the role and is not connected. */
 export interface UnreachedPeer {
@@ -49,9 +36,9 @@ export interface UnreachedPeer {
 }
 
 /**
- * The workers of one role, found and kept connected. Looks the role's topic up every few seconds,
- * dials whoever it finds, and dials again whoever was lost: first those that have proved themselves
- * before, at the address where they were last, so that a silent DHT costs a running mesh nothing.
+ * The workers of one role, found and kept connected. Known workers are dialled first, at the addresses that are
+ * remembered, so that neither a silent DHT nor strangers on the topic keep them away. Every few seconds the
+ * topic of the role is looked up, and the keys found there are dialled within bounds: see {@link Candidates}.
  *
  * Emits `connected` and `lost` with the connection.
  */
@@ -59,16 +46,20 @@ export class RolePeers extends ReadyResource {
   readonly role: Role
   readonly #dht: HyperDHT
   readonly #node: MeshNode
+  readonly #known: KnownPeers
   readonly #topic: Uint8Array
   readonly #clock: Clock
   readonly #random: Random
   readonly #intervalMs: number
   readonly #onDialFailed: (error: unknown, publicKey: Uint8Array) => void
-  readonly #candidates = new Map<string, Candidate>()
+  readonly #candidates: Candidates
+  readonly #onKnown = () => {
+    this.#candidates.adopt(this.#known.known(this.role))
+    this.#dialWhoIsDue()
+  }
   #timers: Timer[] = []
   readonly #redials = new Set<Timer>()
   #query: HyperDHT.Query | null = null
-  #dials = 0
   #looks = 0
 
   constructor(options: {
@@ -76,6 +67,7 @@ export class RolePeers extends ReadyResource {
     topic: Uint8Array
     dht: HyperDHT
     node: MeshNode
+    known: KnownPeers
     clock: Clock
     random: Random
     intervalMs: number
@@ -86,16 +78,18 @@ export class RolePeers extends ReadyResource {
     this.#topic = options.topic
     this.#dht = options.dht
     this.#node = options.node
+    this.#known = options.known
     this.#clock = options.clock
     this.#random = options.random
     this.#intervalMs = options.intervalMs
     this.#onDialFailed = options.onDialFailed ?? (() => undefined)
+    this.#candidates = new Candidates(options.random)
   }
 
   /** The open connections to proved workers of the role. */
   get connections(): PeerConnection[] {
     const open: PeerConnection[] = []
-    for (const { connection } of this.#candidates.values()) {
+    for (const { connection } of this.#candidates) {
       if (connection?.isOpen) open.push(connection)
     }
     return open
@@ -103,19 +97,24 @@ export class RolePeers extends ReadyResource {
 
   /** Whoever is announced and not connected: not to be trusted, but to be told of. */
   get unreached(): UnreachedPeer[] {
-    return [...this.#candidates.values()]
-      .filter(({ connection }) => !connection?.isOpen)
+    return [...this.#candidates]
+      .filter(({ connection, isAnnounced }) => isAnnounced && !connection?.isOpen)
       .map(({ publicKey, failure: code }) => ({ publicKey, code }))
   }
 
-  /** Resolves when the topic was looked at once and nobody found there is still being dialled. */
+  /**
+   * Resolves when the topic was looked at once and nobody found there is being dialled. A dial to a worker that
+   * is only remembered is not waited for once it takes longer than one to a worker that is there.
+   */
   async surveyed(): Promise<void> {
-    while (this.#looks === 0 || this.#dials > 0) {
+    while (!this.#isSurveyed()) {
       await new Promise((resolve) => this.once('surveyed', resolve))
     }
   }
 
   protected override async _open(): Promise<void> {
+    this.#known.on('changed', this.#onKnown)
+    this.#onKnown()
     // The first look is not awaited: a worker whose DHT is silent is as ready as it can be.
     void this.#look()
     this.#timers = [
@@ -126,10 +125,11 @@ export class RolePeers extends ReadyResource {
   }
 
   protected override async _close(): Promise<void> {
+    this.#known.off('changed', this.#onKnown)
     for (const timer of [...this.#timers, ...this.#redials]) timer.cancel()
     this.#query?.destroy()
-    for (const { connection, dialling } of this.#candidates.values()) {
-      dialling?.abort()
+    for (const { connection, routes } of this.#candidates) {
+      for (const { attempt } of routes) attempt?.cancel.abort()
       connection?.destroy()
     }
   }
@@ -138,7 +138,9 @@ export class RolePeers extends ReadyResource {
     try {
       this.#query = this.#dht.lookup(this.#topic)
       for await (const reply of this.#query) {
-        for (const peer of reply.peers) this.#note(peer)
+        for (const { publicKey, relayAddresses } of reply.peers) {
+          this.#candidates.hear(publicKey, relayAddresses)
+        }
         this.#dialWhoIsDue()
       }
     } catch (error) {
@@ -149,103 +151,109 @@ export class RolePeers extends ReadyResource {
     this.#noteSurvey()
   }
 
+  #isSurveyed(): boolean {
+    const isWaitedFor = ({ routes, isAnnounced }: Candidate) =>
+      routes.some(({ attempt }) => attempt !== null && (isAnnounced || !attempt.isSlow))
+    return this.#looks > 0 && ![...this.#candidates].some(isWaitedFor)
+  }
+
   #noteSurvey(): void {
-    if (this.#looks > 0 && this.#dials === 0) this.emit('surveyed')
-  }
-
-  #note(peer: HyperDHT.Peer): void {
-    const key = Buffer.from(peer.publicKey).toString('hex')
-    const known = this.#candidates.get(key)
-    if (known === undefined) {
-      if (this.#candidates.size >= MAX_CANDIDATES && !this.#forgetOne()) return
-      this.#candidates.set(key, {
-        publicKey: peer.publicKey,
-        addresses: peer.relayAddresses,
-        retryAt: 0,
-        dialling: null,
-        proved: false,
-        failure: null,
-        failures: 0,
-        connection: null,
-      })
-    } else if (!sameAddresses(known.addresses, peer.relayAddresses)) {
-      // It was restarted: what was known of its old address says nothing of the new one.
-      known.addresses = peer.relayAddresses
-      known.retryAt = 0
-      known.failures = 0
-      known.dialling?.abort()
-    }
-  }
-
-  /** Makes room for a newcomer at the cost of somebody who never proved anything. */
-  #forgetOne(): boolean {
-    for (const [key, candidate] of this.#candidates) {
-      if (candidate.dialling || candidate.connection) continue
-      if (candidate.proved && candidate.failures < HOPELESS_FAILURES) continue
-      this.#candidates.delete(key)
-      return true
-    }
-    return false
+    if (this.#isSurveyed()) this.emit('surveyed')
   }
 
   #dialWhoIsDue(): void {
-    const now = this.#clock.monotonic()
-    const due = [...this.#candidates.values()]
-      .filter(({ connection, dialling, retryAt }) => !connection && !dialling && retryAt <= now)
-      .sort((a, b) => Number(isKnownGood(b)) - Number(isKnownGood(a)) || a.retryAt - b.retryAt)
-    for (const candidate of due) {
-      if (this.#dials >= MAX_DIALS || this.closing) return
-      void this.#dial(candidate)
-    }
+    if (this.closing) return
+    for (const route of this.#candidates.due(this.#clock.monotonic())) void this.#dial(route)
   }
 
-  async #dial(candidate: Candidate): Promise<void> {
-    this.#dials += 1
-    const attempt = new AbortController()
-    candidate.dialling = attempt
-    const { publicKey, addresses } = candidate
+  async #dial(route: Route): Promise<void> {
+    const { candidate, addresses } = route
+    const { publicKey } = candidate
+    const attempt: Attempt = {
+      cancel: new AbortController(),
+      isMember: undefined,
+      isSlow: false,
+      isTimedOut: false,
+    }
+    route.attempt = attempt
+    const slow = this.#clock.schedule(UNKNOWN_DIAL_TIMEOUT_MS, () => {
+      attempt.isSlow = true
+      this.#noteSurvey()
+      const hasTime = route.isKnown && route.failures < HOPELESS_FAILURES
+      if (hasTime || attempt.isMember) return
+      attempt.isTimedOut = true
+      attempt.cancel.abort()
+    })
+    const { signal } = attempt.cancel
     try {
-      const connection = await this.#node.dial(publicKey, addresses, attempt.signal)
-      if (this.closing || !connection.peer.certificate.roles.includes(this.role)) {
-        connection.destroy()
-        candidate.failure = 'FORBIDDEN'
-        candidate.retryAt = this.#clock.monotonic() + REFUSED_RETRY_MS
-        return
-      }
-      candidate.proved = true
-      candidate.failure = null
-      candidate.failures = 0
-      candidate.retryAt = this.#clock.monotonic() + UNREACHABLE_RETRY_MS
-      candidate.connection = connection
-      void connection.closed.then(() => this.#lose(candidate, connection))
-      this.emit('connected', connection)
+      const connection = await this.#node.dial(publicKey, addresses, signal, (isMember) => {
+        attempt.isMember = isMember
+      })
+      this.#connect(route, connection)
     } catch (error) {
-      if (attempt.signal.aborted) return
-      candidate.failure = isStarlingError(error) ? error.code : 'INTERNAL'
-      this.#redialLater(candidate, error)
-      this.#onDialFailed(error, publicKey)
+      // Nobody waits for a dial that was given up for another reason than its time.
+      if (signal.aborted && !attempt.isTimedOut) return
+      this.#fail(route, attempt, error)
     } finally {
-      candidate.dialling = null
-      this.#dials -= 1
+      slow.cancel()
+      route.attempt = null
       this.#dialWhoIsDue()
       this.#noteSurvey()
     }
   }
 
-  /**
-   * Schedules the next dial. The delay is random, so that peers that were cut at the same time do not all
-   * dial again at the same time.
-   */
-  #redialLater(candidate: Candidate, error: unknown): void {
-    const unreachableMs = UNREACHABLE_RETRY_MS * 2 ** candidate.failures
-    candidate.failures += 1
-    const delayMs = isStarlingError(error, 'PEER_UNREACHABLE', 'HELLO_FAILED', 'OVERLOADED')
-      ? Math.max(
-          Math.min(error.retryAfterMs ?? 0, REFUSED_RETRY_MS),
-          Math.min(unreachableMs, MOST_UNREACHABLE_RETRY_MS) * (0.5 + this.#random.fraction()),
-        )
-      : REFUSED_RETRY_MS
-    candidate.retryAt = this.#clock.monotonic() + delayMs
+  #connect(route: Route, connection: PeerConnection): void {
+    const { candidate } = route
+    if (this.closing || candidate.connection !== null) {
+      connection.destroy()
+      return
+    }
+    if (!connection.peer.certificate.roles.includes(this.role)) {
+      connection.destroy()
+      this.#redialLater(route, new StarlingError('FORBIDDEN', 'It has another role'), false)
+      return
+    }
+    const retryAt = this.#clock.monotonic() + LOST_RETRY_MS
+    for (const one of candidate.routes) {
+      one.retryAt = Math.max(one.retryAt, retryAt)
+      if (one !== route) one.attempt?.cancel.abort()
+    }
+    route.failures = 0
+    route.isStranger = false
+    candidate.failure = null
+    candidate.connection = connection
+    const addresses = [...connection.remoteAddress, ...route.addresses]
+    const learn = () => {
+      const { publicKey } = candidate
+      this.#known.learn([{ role: this.role, publicKey, addresses }], 'proved')
+    }
+    learn()
+    void connection.closed.then(() => {
+      candidate.connection = null
+      this.emit('lost', connection)
+      // It was there until now.
+      learn()
+    })
+    this.emit('connected', connection)
+  }
+
+  #fail(route: Route, attempt: Attempt, error: unknown): void {
+    const wasSilent = attempt.isTimedOut && isStarlingError(error, 'HELLO_FAILED')
+    const isStranger = attempt.isMember === false || (attempt.isMember === undefined && wasSilent)
+    this.#redialLater(route, error, isStranger)
+    this.#onDialFailed(error, route.candidate.publicKey)
+  }
+
+  #redialLater(route: Route, error: unknown, isStranger: boolean): void {
+    const { candidate, failures } = route
+    const code = isStarlingError(error) ? error.code : 'INTERNAL'
+    const retryAfterMs = isStarlingError(error) ? error.retryAfterMs : undefined
+    const failure = { code, retryAfterMs, isStranger, failures, isKnown: isKnownWorker(candidate) }
+    const delayMs = redialDelayMs(failure, this.#random.fraction())
+    candidate.failure = code
+    route.isStranger = isStranger
+    route.failures += 1
+    route.retryAt = this.#clock.monotonic() + delayMs
     if (this.closing) return
     const timer = this.#clock.schedule(delayMs, () => {
       this.#redials.delete(timer)
@@ -253,18 +261,4 @@ export class RolePeers extends ReadyResource {
     })
     this.#redials.add(timer)
   }
-
-  #lose(candidate: Candidate, connection: PeerConnection): void {
-    candidate.connection = null
-    this.emit('lost', connection)
-    this.#dialWhoIsDue()
-  }
-}
-
-/**
- * Whoever proved itself goes first; but once a dial has failed it waits its turn as all others do, or
- * a few dead workers would keep every newcomer out.
- */
-function isKnownGood({ proved, failure }: Candidate): boolean {
-  return proved && failure === null
 }

@@ -8,6 +8,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { Home } from '../../facilities/home/home.js'
 import { openMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../facilities/home/worker-identity.js'
+import { KnownPeers } from '../../facilities/network/discovery/known-peers.js'
 import { LocalBootstrap } from '../../facilities/network/local-bootstrap.js'
 import { MeshNode } from '../../facilities/network/mesh-node.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
@@ -216,6 +217,7 @@ export class KilledAuth {
       topic: topicOf(meshKeys.secret, 'auth'),
       dht,
       node,
+      known: new KnownPeers({ clock, store: null }),
       clock,
       random: this.#random,
       intervalMs: 50,

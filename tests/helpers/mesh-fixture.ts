@@ -3,6 +3,7 @@ import type HyperDHT from 'hyperdht'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { type Random, SystemRandom } from '../../facilities/clock/random.js'
 import { Announcement } from '../../facilities/network/announcement.js'
+import { KnownPeers } from '../../facilities/network/discovery/known-peers.js'
 import type { Identity } from '../../facilities/network/hello.js'
 import { MeshNode, type MeshNodeEvents } from '../../facilities/network/mesh-node.js'
 import type { NetworkLimits } from '../../facilities/network/network-limits.js'
@@ -125,8 +126,9 @@ export class MeshFixture {
     from: FixtureNode,
     options: {
       intervalMs?: number
+      known?: KnownPeers
       /** Redials come when they are due on average, unless a test says otherwise. */
-      random?: Pick<Random, 'fraction'>
+      random?: Partial<Random>
       onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
     } = {},
   ): RolePeers {
@@ -135,6 +137,7 @@ export class MeshFixture {
       topic: this.topic(role),
       dht: from.dht,
       node: from.node,
+      known: options.known ?? new KnownPeers({ clock: this.clock, store: null }),
       clock: this.clock,
       random: Object.assign(new SystemRandom(), options.random ?? { fraction: () => 0.5 }),
       intervalMs: options.intervalMs ?? 200,

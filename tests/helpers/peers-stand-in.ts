@@ -1,6 +1,7 @@
 import HyperDHT from 'hyperdht'
 import { createStubInstance, type SinonStubbedInstance } from 'sinon'
 import { SystemRandom } from '../../facilities/clock/random.js'
+import { KnownPeers } from '../../facilities/network/discovery/known-peers.js'
 import { MeshNode } from '../../facilities/network/mesh-node.js'
 import { PeerConnection } from '../../facilities/network/peer-connection.js'
 import type { CallOptions } from '../../facilities/network/request-context.js'
@@ -27,6 +28,7 @@ export class PeersStandIn extends RolePeers {
       topic: new Uint8Array(32),
       dht: createStubInstance(HyperDHT),
       node: createStubInstance(MeshNode),
+      known: createStubInstance(KnownPeers),
       clock: new VirtualClock(),
       random: new SystemRandom(),
       intervalMs: 1_000,
