@@ -17,8 +17,8 @@ const MAX_VERSION_BYTES = 1024
  * The folder that everything of Starling on one machine lives in. It is a trust domain: the workers
  * that share it belong to one user and enrol themselves with the root key in it.
  *
- *     mesh/             root key, mesh secret, a record of which keys belong together, and how far the
- *                       store of auth had come
+ *     mesh/             root key, mesh secret, a record of which keys belong together, how far the
+ *                       store of auth had come, and the workers that were found
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models

@@ -5,6 +5,7 @@ import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
 import { Home } from '../home/home.js'
 import { findMeshKeys, type MeshKeys, openMeshKeys } from '../home/mesh-keys.js'
+import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
@@ -28,6 +29,8 @@ export interface WorkerHost {
   readonly identity: WorkerIdentity
   /** The mesh secret. */
   readonly secret: Uint8Array
+  /** The workers that the processes of the home have found. */
+  readonly peerStore: PeersFile
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
@@ -89,5 +92,7 @@ async function furnish(
     json: options.json,
     output: process.stderr,
   })
-  return { role, home, folder, identity, secret: meshKeys.secret, log, clock, random }
+  const peerStore = new PeersFile({ home, mesh: meshKeys.mesh, clock, random, log })
+  const { secret } = meshKeys
+  return { role, home, folder, identity, secret, peerStore, log, clock, random }
 }

@@ -79,14 +79,19 @@ export class Candidates {
       if (route === undefined) candidate.routes.push(newRoute(candidate, addresses, true))
       else route.isKnown = true
     }
-    for (const candidate of this.#byKey.values()) dropOldRoutes(candidate)
+    for (const [name, candidate] of this.#byKey) {
+      dropOldRoutes(candidate)
+      if (isKnownWorker(candidate) || candidate.isAnnounced || isInUse(candidate)) continue
+      this.#byKey.delete(name)
+    }
+    this.#forgetUnknown(MAX_UNKNOWN)
   }
 
   /** Adds a key that was found on the topic. If there is no room, another unknown key is forgotten. */
   hear(publicKey: Uint8Array, addresses: readonly PeerAddress[]): void {
     const name = nameOf(publicKey)
     const found = this.#byKey.get(name)
-    if (found === undefined && !this.#makeRoom()) return
+    if (found === undefined && !this.#forgetUnknown(MAX_UNKNOWN - 1)) return
     const candidate = found ?? this.#of(publicKey)
     candidate.isAnnounced = true
     if (candidate.routes.some((route) => covers(route.addresses, addresses))) return
@@ -146,18 +151,20 @@ export class Candidates {
     return candidate
   }
 
-  /** Forgets an unknown key if there are too many. @returns false if all of them are in use */
-  #makeRoom(): boolean {
+  /** Forgets unknown keys that are not in use until there are no more than `most`. @returns whether there are */
+  #forgetUnknown(most: number): boolean {
     let unknown = 0
     const idle: string[] = []
-    for (const [name, { routes, connection }] of this.#byKey) {
-      if (routes.some(({ isKnown }) => isKnown)) continue
+    for (const [name, candidate] of this.#byKey) {
+      if (isKnownWorker(candidate)) continue
       unknown += 1
-      if (connection === null && routes.every(({ attempt }) => attempt === null)) idle.push(name)
+      if (!isInUse(candidate)) idle.push(name)
     }
-    if (unknown < MAX_UNKNOWN) return true
-    const name = idle[this.#random.below(Math.max(1, idle.length))]
-    return name !== undefined && this.#byKey.delete(name)
+    for (; unknown > most && idle.length > 0; unknown -= 1) {
+      const [name] = idle.splice(this.#random.below(idle.length), 1)
+      if (name !== undefined) this.#byKey.delete(name)
+    }
+    return unknown <= most
   }
 
   /** Fisher and Yates, 1938. */
@@ -212,6 +219,10 @@ function dropOldRoutes(candidate: Candidate): void {
 /** Whether the candidate is a known worker. It may have moved to where it was found on the topic. */
 export function isKnownWorker({ routes }: Candidate): boolean {
   return routes.some(({ isKnown }) => isKnown)
+}
+
+function isInUse({ connection, routes }: Candidate): boolean {
+  return connection !== null || routes.some(({ attempt }) => attempt !== null)
 }
 
 function nameOf(publicKey: Uint8Array): string {

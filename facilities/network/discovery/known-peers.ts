@@ -73,7 +73,9 @@ export class KnownPeers extends ReadyResource {
   known(role: Role): KnownPeer[] {
     const found = new Map<string, KnownPeer>()
     const add = (peer: KnownPeer) => found.set(nameOf(peer), peer)
-    for (const peer of this.#roster) if (peer.role === role) add(peer)
+    for (const { role: listedRole, publicKey, addresses } of this.#roster) {
+      if (listedRole === role) add({ publicKey, addresses })
+    }
     for (const { publicKey, addresses, role: provedRole } of this.#proved) {
       if (provedRole === role) add({ publicKey: Buffer.from(publicKey, 'hex'), addresses })
     }

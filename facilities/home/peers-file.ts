@@ -1,0 +1,118 @@
+import { rename } from 'node:fs/promises'
+import { z } from 'zod'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import {
+  MAX_REMEMBERED_PER_ROLE,
+  mergeRemembered,
+  type RememberedPeer,
+  rememberedPeerSchema,
+} from '../../helpers/remembered-peers.js'
+import type { Clock } from '../clock/clock.js'
+import type { Random } from '../clock/random.js'
+import type { Log } from '../log/log.js'
+import { FileLock } from './file-lock.js'
+import type { Home } from './home.js'
+import { writePrivateText } from './private-file.js'
+import { readTrustedFile } from './trusted-file.js'
+
+/** As many peers as are remembered of all roles take about 150 KB. */
+const MAX_PEERS_BYTES = 262_144
+
+/** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
+const PEERS_LOCK_TIMEOUT_MS = 2_000
+
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  /** The root public key of the mesh that the peers belong to, hexadecimal. */
+  mesh: z.string(),
+  peers: z.array(rememberedPeerSchema).max(4 * MAX_REMEMBERED_PER_ROLE),
+})
+
+/**
+ * The workers that the processes of a home have found, in `mesh/peers.json`, with the addresses that they had.
+ * It only saves time at the next start, so no failure is fatal: a file that is damaged, of another mesh or not
+ * trusted is renamed to `peers.json.damaged`, and what cannot be read or written is logged.
+ */
+export class PeersFile {
+  readonly #path: string
+  readonly #mesh: string
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+
+  /** @param options.mesh the root public key of the home, hexadecimal */
+  constructor(options: { home: Home; mesh: string; clock: Clock; random: Random; log: Log }) {
+    this.#path = options.home.path('mesh', 'peers.json')
+    this.#mesh = options.mesh
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#log = options.log
+  }
+
+  /** The peers in the file. */
+  async load(): Promise<readonly RememberedPeer[]> {
+    try {
+      const bytes = await readTrustedFile(this.#path, { isSecret: true, maxBytes: MAX_PEERS_BYTES })
+      return bytes === undefined ? [] : this.#parse(bytes)
+    } catch (err) {
+      await this.#setAside(err)
+      return []
+    }
+  }
+
+  /**
+   * Adds peers to those in the file.
+   *
+   * @returns the peers that are then in the file; those that were given if it cannot be written
+   */
+  async merge(peers: readonly RememberedPeer[]): Promise<readonly RememberedPeer[]> {
+    try {
+      const lock = await this.#lock()
+      try {
+        const merged = mergeRemembered(await this.load(), peers)
+        const content = { version: 1, mesh: this.#mesh, peers: merged }
+        await writePrivateText(this.#path, `${JSON.stringify(content)}\n`, this.#random)
+        return merged
+      } finally {
+        await lock.release()
+      }
+    } catch (err) {
+      this.#log.warn({ err, path: this.#path }, 'peers are not remembered')
+      return peers
+    }
+  }
+
+  #parse(bytes: Buffer): readonly RememberedPeer[] {
+    const { mesh, peers } = fileSchema.parse(JSON.parse(bytes.toString('utf8')))
+    if (mesh !== this.#mesh) {
+      throw new StarlingError('HOME_UNUSABLE', `${this.#path} belongs to another mesh`)
+    }
+    // Peers that were proved while the clock was ahead do not displace all later ones.
+    const now = this.#clock.now()
+    return peers.map((peer) => ({ ...peer, provedAt: Math.min(peer.provedAt, now) }))
+  }
+
+  async #setAside(reason: unknown): Promise<void> {
+    const to = `${this.#path}.damaged`
+    try {
+      await rename(this.#path, to)
+      this.#log.warn({ err: reason, path: this.#path, to }, 'remembered peers were set aside')
+    } catch (err) {
+      this.#log.warn({ err: reason, path: this.#path, failure: err }, 'peers cannot be read')
+    }
+  }
+
+  async #lock(): Promise<FileLock> {
+    const giveUp = new AbortController()
+    const timer = this.#clock.schedule(PEERS_LOCK_TIMEOUT_MS, () => {
+      const why = `Another process has held the lock of ${this.#path} for ${PEERS_LOCK_TIMEOUT_MS / 1000} s`
+      giveUp.abort(new StarlingError('OVERLOADED', why))
+    })
+    try {
+      const options = { clock: this.#clock, signal: giveUp.signal, onWait: () => undefined }
+      return await FileLock.take(`${this.#path}.lock`, { ...options, isKept: true })
+    } finally {
+      timer.cancel()
+    }
+  }
+}
