@@ -171,6 +171,7 @@ export class MeshNetwork extends ReadyResource {
       await this.knownPeers.ready()
       await this.#bootstrap?.ready()
       await this.#node.ready()
+      this.#learnItself()
       await this.#announcement?.ready()
       for (const peers of this.#peers) await peers.ready()
     } catch (error) {
@@ -178,6 +179,14 @@ export class MeshNetwork extends ReadyResource {
       await this._close()
       throw error
     }
+  }
+
+  /** Other processes of the home then find this worker without the DHT. */
+  #learnItself(): void {
+    const { role, identity } = this.#options
+    const { publicKey } = identity.keyPair
+    const { addresses } = this.#node
+    if (addresses.length > 0) this.knownPeers.learn([{ role, publicKey, addresses }], 'proved')
   }
 
   protected override async _close(): Promise<void> {

@@ -48,7 +48,7 @@ export interface PeerStore {
  * proved themselves, here or to another process of the home, and those on the roster. They are dialled before
  * all others.
  *
- * Emits `changed` when {@link known} returns something else than before.
+ * Emits `changed` when {@link known} may return something else than before.
  */
 export class KnownPeers extends ReadyResource {
   readonly #clock: Clock

@@ -1,7 +1,10 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { Home } from '../../../facilities/home/home.js'
+import { PeersFile } from '../../../facilities/home/peers-file.js'
 import { createLog } from '../../../facilities/log/log.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -26,17 +29,22 @@ async function scene(t: Test) {
       done()
     },
   })
-  const network = (role: Role) => {
+  const home = await Home.open(await t.tmp())
+  await home.folder('mesh')
+  const network = (role: Role, port = bootstrapPort) => {
+    const log = createLog({ name: role, level: 'debug', json: true, output })
+    const random = new SystemRandom()
     const built = new MeshNetwork({
       role,
       secret: authority.secret,
       identity: authority.identity(role),
       clock,
-      random: new SystemRandom(),
-      log: createLog({ name: role, level: 'debug', json: true, output }),
+      random,
+      log,
+      peerStore: new PeersFile({ home, mesh: authority.mesh, clock, random, log }),
       settings: {
         ...TEST_LIMITS,
-        bootstrapPort,
+        bootstrapPort: port,
         bootstrapWatchIntervalMs: 100,
         announceIntervalMs: 200,
         lookupIntervalMs: 200,
@@ -47,7 +55,7 @@ async function scene(t: Test) {
     cleanup.add(() => built.close())
     return built
   }
-  return { network, lines, clock, bootstrapPort }
+  return { network, lines, clock, bootstrapPort, peersPath: home.path('mesh', 'peers.json') }
 }
 
 test('should find, call and log when a gateway and a client start', async (t) => {
@@ -100,4 +108,15 @@ test('should say whether the bootstrap node answers when a client asks', async (
   t.alike(await client.pingBootstrap(), { address, isReachable: false })
   await network('gateway').ready()
   t.alike(await client.pingBootstrap(), { address, isReachable: true })
+})
+
+test('should find workers of its home without a DHT, also those that nobody was connected to', async (t) => {
+  const { network, peersPath } = await scene(t)
+  await Promise.all([network('gateway').ready(), network('processor').ready()])
+  const isSaved = (role: Role) => existsSync(peersPath) && readFileSync(peersPath).includes(role)
+  await until('both to be saved', () => isSaved('gateway') && isSaved('processor'))
+  const lonely = network('client', await freeUdpPort())
+  for (const role of ['gateway', 'processor'] as const) {
+    t.ok((await firstConnection(await lonely.look(role), 1_500)).isOpen)
+  }
 })
