@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { lstat, rename } from 'node:fs/promises'
 import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
@@ -21,6 +21,9 @@ const MAX_PEERS_BYTES = 262_144
 /** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
 const PEERS_LOCK_TIMEOUT_MS = 2_000
 
+/** The stamp of a file that does not exist, or cannot be looked at. */
+const MISSING = ''
+
 const fileSchema = z.strictObject({
   version: z.literal(1),
   /** The root public key of the mesh that the peers belong to, hexadecimal. */
@@ -39,6 +42,11 @@ export class PeersFile {
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
+  /** What the file contained when it was last read. */
+  #last: { readonly stamp: string; readonly peers: readonly RememberedPeer[] } = {
+    stamp: MISSING,
+    peers: [],
+  }
 
   /** @param options.mesh the root public key of the home, hexadecimal */
   constructor(options: { home: Home; mesh: string; clock: Clock; random: Random; log: Log }) {
@@ -49,8 +57,14 @@ export class PeersFile {
     this.#log = options.log
   }
 
-  /** The peers in the file. */
+  /** The peers in the file: the same array as before if it has not changed. */
   async load(): Promise<readonly RememberedPeer[]> {
+    const stamp = await stampOf(this.#path)
+    if (stamp !== this.#last.stamp) this.#last = { stamp, peers: await this.#read() }
+    return this.#last.peers
+  }
+
+  async #read(): Promise<readonly RememberedPeer[]> {
     try {
       const bytes = await readTrustedFile(this.#path, { isSecret: true, maxBytes: MAX_PEERS_BYTES })
       return bytes === undefined ? [] : this.#parse(bytes)
@@ -114,5 +128,16 @@ export class PeersFile {
     } finally {
       timer.cancel()
     }
+  }
+}
+
+/** Differs after each change of the file, which is replaced as a whole. */
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs, mode } = await lstat(path)
+    return `${ino} ${size} ${mtimeMs} ${mode}`
+  } catch {
+    // There is nothing to read.
+    return MISSING
   }
 }

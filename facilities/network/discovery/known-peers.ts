@@ -8,12 +8,16 @@ import {
   usableAddresses,
 } from '../../../helpers/remembered-peers.js'
 import type { Clock, Timer } from '../../clock/clock.js'
+import { repeat } from '../../clock/repeat.js'
 
 /** Several workers that are found at the same time are saved together. */
 const SAVE_DELAY_MS = 1_000
 
 /** A worker that is at the same addresses is saved again after this time. */
 const SAVE_AGAIN_MS = 10 * 60 * 1000
+
+/** How soon a process knows what another process of the home has found. */
+const RELOAD_INTERVAL_MS = 2_000
 
 /** A worker that was proved or that the roster lists. */
 export interface KnownPeer {
@@ -32,7 +36,11 @@ export type PeerSource = 'proved' | 'roster'
 
 /** Keeps the proved peers of a home. */
 export interface PeerStore {
-  /** Does not fail: what cannot be read is reported elsewhere. */
+  /**
+   * Does not fail: what cannot be read is reported elsewhere.
+   *
+   * @returns the same array as before if nothing has changed
+   */
   load(): Promise<readonly RememberedPeer[]>
   /**
    * Adds peers to those that other processes have saved. Does not fail: what cannot be written is reported
@@ -57,6 +65,7 @@ export class KnownPeers extends ReadyResource {
   #roster: readonly PeerEntry[] = []
   #saved: readonly RememberedPeer[] = []
   #timer: Timer | null = null
+  #reloading: Timer | null = null
   #saving: Promise<void> = Promise.resolve()
 
   /** @param options.store null: nothing is kept */
@@ -104,11 +113,21 @@ export class KnownPeers extends ReadyResource {
     if (this.#store === null) return
     this.#saved = await this.#store.load()
     this.#adopt(this.#saved)
+    this.#reloading = repeat(this.#clock, RELOAD_INTERVAL_MS, () => this.#reload())
   }
 
   protected override async _close(): Promise<void> {
+    this.#reloading?.cancel()
     if (this.#timer !== null) await this.#save()
     await this.#saving
+  }
+
+  async #reload(): Promise<void> {
+    const stored = await this.#store?.load()
+    if (stored === undefined || stored === this.#saved) return
+    this.#saved = stored
+    this.#adopt(stored)
+    this.emit('changed')
   }
 
   #adopt(peers: readonly RememberedPeer[]): void {

@@ -138,3 +138,14 @@ test('should not wait for long when another process holds the lock', async (t) =
   await open(clock).merge([peer()])
   t.ok((await readFile(path, 'utf8')).includes(peer().publicKey))
 })
+
+test('should return the same array as long as the file has not changed', async (t) => {
+  const { open } = await scene(t)
+  const file = open()
+  t.is(await file.load(), await file.load())
+  await file.merge([peer()])
+  const before = await file.load()
+  t.is(await file.load(), before)
+  await open().merge([peer({ role: 'auth' })])
+  t.is((await file.load()).length, 2)
+})

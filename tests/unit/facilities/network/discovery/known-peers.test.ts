@@ -62,7 +62,6 @@ test('should save several workers at once, a second after the first was proved',
   await clock.advance(1_000)
   t.is(store.merges, 1)
   t.is(store.peers.length, 2)
-  t.is(clock.pending, 0)
 })
 
 test('should not save again when a worker is at the same address, until ten minutes have passed', async (t) => {
@@ -148,4 +147,22 @@ test('should ignore workers without a usable address, and those beyond its bound
   known.learn([], 'roster')
   known.learn(many, 'proved')
   t.is(known.known('gateway').length, 128)
+})
+
+test('should know within two seconds what another process has saved', async (t) => {
+  const { clock, store, known } = scene(t)
+  await known.ready()
+  let changes = 0
+  known.on('changed', () => {
+    changes += 1
+  })
+  await clock.advance(10_000)
+  t.is(changes, 0)
+  store.peers = [remembered]
+  await clock.advance(2_000)
+  t.is(known.known('gateway').length, 1)
+  await clock.advance(10_000)
+  t.is(changes, 1)
+  await known.close()
+  t.is(clock.pending, 0)
 })
