@@ -70,6 +70,11 @@ export interface HelloOptions {
   readonly onMac?: ((isMember: boolean) => void) | undefined
   /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
   readonly admit?: ((peer: ProvedPeer) => void) | undefined
+  /**
+   * Called when both ends have accepted each other, while the message that said so is being read. What the
+   * other end sent together with it, such as a channel that it opens and closes at once, is read afterwards.
+   */
+  readonly onProved?: ((peer: ProvedPeer) => void) | undefined
 }
 
 /**
@@ -103,6 +108,7 @@ class HelloExchange {
   readonly #clock: Clock
   readonly #onMac: (isMember: boolean) => void
   readonly #admit: (peer: ProvedPeer) => void
+  readonly #onProved: (peer: ProvedPeer) => void
   readonly #session: Session
   readonly #resolve: (peer: ProvedPeer) => void
   readonly #reject: (error: unknown) => void
@@ -125,6 +131,7 @@ class HelloExchange {
     this.#clock = options.clock
     this.#onMac = options.onMac ?? (() => undefined)
     this.#admit = options.admit ?? (() => undefined)
+    this.#onProved = options.onProved ?? (() => undefined)
     this.#session = sessionOf(mux.stream)
     this.#resolve = resolve
     this.#reject = reject
@@ -243,6 +250,7 @@ class HelloExchange {
     if (this.#peer === undefined || welcome.version !== this.#peer.version) {
       throw new StarlingError('PROTOCOL_VIOLATION', 'The welcome does not fit the hellos')
     }
+    this.#onProved(this.#peer)
     this.#settled = true
     this.#timer.cancel()
     this.#resolve(this.#peer)

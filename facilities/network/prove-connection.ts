@@ -66,17 +66,9 @@ export async function proveConnection<Attached>(
     const connection = open ?? (await proved)
     if (connection !== null) options.onStream?.(connection, id)
   })
-  let isMember = false
-  try {
-    const peer = await exchangeHello(mux, identity, {
-      clock,
-      timeoutMs: limits.helloTimeoutMs,
-      onMac: (isTheirsRight) => {
-        isMember = isTheirsRight
-        options.onMac?.(isMember)
-      },
-      admit: (proved) => options.admit?.(memberOf(proved), meter),
-    })
+  let attached: { readonly to: Attached } | undefined
+  // In the tick in which the peer has proved itself, for the same reason.
+  const attach = (peer: ProvedPeer) => {
     const member = memberOf(peer)
     meter.prove(member)
     const connection = { mux, peer, member, meter }
@@ -87,10 +79,24 @@ export async function proveConnection<Attached>(
       onSilence: () => stream.destroy(),
     })
     stream.once('close', stopHeartbeat)
-    const attached = options.attach(connection)
+    attached = { to: options.attach(connection) }
     open = connection
     release(connection)
-    return attached
+  }
+  let isMember = false
+  try {
+    await exchangeHello(mux, identity, {
+      clock,
+      timeoutMs: limits.helloTimeoutMs,
+      onMac: (isTheirsRight) => {
+        isMember = isTheirsRight
+        options.onMac?.(isMember)
+      },
+      admit: (proved) => options.admit?.(memberOf(proved), meter),
+      onProved: attach,
+    })
+    if (attached === undefined) throw new Error('The hello ended without a peer')
+    return attached.to
   } catch (error) {
     release(null)
     // The limit for unverified peers applies until the connection is cut.

@@ -126,6 +126,29 @@ test('should answer what was opened early when the hello is then accepted', asyn
   t.is(hands[0]?.heard.at(-1)?.kind, 'end')
 })
 
+test('should not go on with an answer when it was opened and cancelled together with the welcome', async (t) => {
+  const { mesh, gateway, log } = await scene(t)
+  const { keyPair, membershipKey, ...identity } = mesh.authority.identity('client')
+  const { publicKey } = gateway.identity.keyPair
+  const stream = mesh.network.dht().connect(publicKey, { keyPair })
+  t.teardown(() => stream.destroy(), { order: -1 })
+  await stream.opened
+  const speaker = new HelloSpeaker(stream, { membershipKey })
+  speaker.say('hello', speaker.honestHello(identity.certificate(), keyPair.secretKey))
+  await until('a welcome', () => speaker.heard.some(({ kind }) => kind === 'welcome'))
+  const rpc = speaker.mux.createChannel({ protocol: 'protomux-rpc', id: publicKey })
+  // All in one packet, as from a caller that cancels at once.
+  speaker.mux.cork()
+  speaker.say('welcome', { version: PROTOCOL_VERSIONS.highest })
+  rpc?.open()
+  const { channel } = streamByHand(speaker.mux, idOf(1), openingOf(count.name, { to: 100_000 }))
+  channel.close()
+  speaker.mux.uncork()
+  await until('the proof', () => gateway.node.connectionCounts.proved === 1)
+  await settle(20)
+  t.is(log.running, 0)
+})
+
 test('should cut the connection when more is sent than a hello can take', async (t) => {
   const { mesh, gateway, refused } = await scene(t)
   const { stream, piped } = connect(t, mesh, gateway)
