@@ -58,7 +58,10 @@ export async function coming(
   const next = inTurn(await honestUsers(stage))
   return async (signal) => {
     const startedAt = performance.now()
-    const place = { bootstrapPort: bootstrapPort(), ...(remembers && { home: stage.mesh.home }) }
+    const place = {
+      bootstrapPort: bootstrapPort(),
+      ...(remembers && { peersHome: stage.mesh.home }),
+    }
     const member = await openMember(place, keys, next())
     try {
       const openedMs = performance.now() - startedAt

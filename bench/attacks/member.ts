@@ -6,6 +6,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
 import { findMeshKeys, type MeshKeys } from '../../facilities/home/mesh-keys.js'
+import { PeersFile } from '../../facilities/home/peers-file.js'
 import { createLog } from '../../facilities/log/log.js'
 import type { Identity } from '../../facilities/network/hello.js'
 import { MeshNetwork } from '../../facilities/network/mesh-network.js'
@@ -13,6 +14,7 @@ import type { RolePeers } from '../../facilities/network/role-peers.js'
 import { createId } from '../../helpers/id.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import type { Target } from './attacker-messages.js'
 
@@ -37,7 +39,7 @@ export async function meshKeysOf({ home }: Pick<Target, 'home'>): Promise<MeshKe
 }
 
 /** A certified client that nobody has seen before. */
-export function newIdentity({ mesh, root }: MeshKeys): Identity {
+export function newIdentity({ mesh, root, secret }: MeshKeys): Identity {
   const keyPair = keyPairFromSeed(randomBytes(32))
   const random = new SystemRandom()
   const certificate = issueCertificate(root, {
@@ -47,7 +49,8 @@ export function newIdentity({ mesh, root }: MeshKeys): Identity {
     serial: createId('crt', Date.now(), () => random.fraction()),
     expiresAt: Date.now() + HOUR_MS,
   })
-  return { mesh, keyPair, certificate: () => certificate }
+  const membershipKey = membershipKeyOf(secret)
+  return { mesh, keyPair, membershipKey, certificate: () => certificate }
 }
 
 /**
@@ -65,10 +68,11 @@ export async function openAccountFolder(
 /**
  * Opens a client as a machine that has just been given its certificate does.
  *
+ * @param options.peersHome the home whose workers it remembers. Default: it remembers none
  * @param waitMs how long it waits for workers
  */
 export async function openMember(
-  { bootstrapPort }: Pick<Target, 'bootstrapPort'> & { readonly home?: string },
+  { bootstrapPort, peersHome }: Pick<Target, 'bootstrapPort'> & { readonly peersHome?: string },
   keys: MeshKeys,
   folder: ClientFolder,
   waitMs = 10_000,
@@ -76,13 +80,18 @@ export async function openMember(
   const clock = new SystemClock()
   const random = new SystemRandom()
   const identity = newIdentity(keys)
+  const { mesh } = keys
+  const log = createLog({ name: 'member', level: 'silent', json: true, output: process.stderr })
+  const home = peersHome && (await Home.open(peersHome))
+  const remembering = home && { home, mesh, clock, random, log }
   const network = new MeshNetwork({
     role: 'client',
     secret: keys.secret,
     identity,
     clock,
     random,
-    log: createLog({ name: 'member', level: 'silent', json: true, output: process.stderr }),
+    log,
+    ...(remembering && { peerStore: new PeersFile(remembering) }),
     settings: { ...configSchema.parse({}).network, bootstrapPort },
   })
   const gateways = network.peers('gateway')

@@ -25,7 +25,7 @@ export async function refusedHellos(target: Target): Promise<Attacker> {
         const speaker = new HelloSpeaker(stream)
         speaker.say('hello', { nonsense: true })
         await ended(stream, signal)
-        if (speaker.refusedWith !== undefined) tally.add('refused')
+        if (speaker.isClosed) tally.add('refused')
       } finally {
         stream.destroy()
       }
