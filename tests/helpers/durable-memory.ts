@@ -1,5 +1,7 @@
 import type Corestore from 'corestore'
+import { z } from 'zod'
 import type { Clock } from '../../facilities/clock/clock.js'
+import { DurableRecords } from '../../facilities/store/durable-records.js'
 import { DurableStore } from '../../facilities/store/durable-store.js'
 import { RollbackGuard } from '../../facilities/store/rollback-guard.js'
 import type { KnownState, StorePlace } from '../../facilities/store/store-damage.js'
@@ -172,4 +174,26 @@ export async function openMemoryStore(
   const store = durableMemoryStore(memory.verified(), clock)
   await store.ready()
   return store
+}
+
+/** Opens the store and stores a record for each of these owners, one after the other. */
+export async function writeCats(memory: DurableMemory, owners: readonly string[]): Promise<void> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
+  await records.close()
+  await store.close()
+}
+
+/** Opens the store. @returns those of these owners that have a record */
+export async function readCats(
+  memory: DurableMemory,
+  owners: readonly string[],
+): Promise<readonly string[]> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  const values = await Promise.all(owners.map((owner) => records.get(owner)))
+  await records.close()
+  await store.close()
+  return owners.filter((_, index) => values[index] !== undefined)
 }

@@ -1,7 +1,7 @@
 import { HelloSpeaker } from '../../../tests/helpers/hello-speaker.js'
 import type { Target } from '../attacker-messages.js'
 import { type Attacker, repeated, Tally } from './attacker.js'
-import { connect, ended, findGateway, openDht } from './stranger.js'
+import { ended, strangersOn } from './stranger.js'
 
 /** Connections that are under way at once. */
 const AT_ONCE = 64
@@ -10,16 +10,13 @@ const PORTS = 8
 
 /** Strangers who say a hello that cannot be accepted, each with a new key: all are refused. */
 export async function refusedHellos(target: Target): Promise<Attacker> {
-  const nodes = Array.from({ length: PORTS }, () => openDht(target))
-  const [first] = nodes
-  if (first === undefined) throw new Error('No node')
-  const gateway = await findGateway(first, target)
+  const connect = await strangersOn(PORTS, target)
   const tally = new Tally()
   return repeated({
     atOnce: AT_ONCE,
     tally,
     async step(signal, index) {
-      const stream = connect(nodes[index % PORTS] ?? first, gateway)
+      const stream = connect(index)
       try {
         if (!(await stream.opened)) throw new Error('Not accepted')
         const speaker = new HelloSpeaker(stream)

@@ -1,6 +1,6 @@
 import type { Target } from '../attacker-messages.js'
 import { type Attacker, repeated, Tally } from './attacker.js'
-import { connect, ended, findGateway, openDht } from './stranger.js'
+import { ended, strangersOn } from './stranger.js'
 
 /** More than the gateway has places for. */
 const CONNECTIONS = 1_500
@@ -9,10 +9,7 @@ const PORTS = 16
 
 /** Strangers who connect, each with a new key, and never say hello. */
 export async function silentConnections(target: Target): Promise<Attacker> {
-  const nodes = Array.from({ length: PORTS }, () => openDht(target))
-  const [first] = nodes
-  if (first === undefined) throw new Error('No node')
-  const gateway = await findGateway(first, target)
+  const connect = await strangersOn(PORTS, target)
   const tally = new Tally()
   return repeated({
     atOnce: CONNECTIONS,
@@ -20,7 +17,7 @@ export async function silentConnections(target: Target): Promise<Attacker> {
     pauseMs: 50,
     tally,
     async step(signal, index) {
-      const stream = connect(nodes[index % PORTS] ?? first, gateway)
+      const stream = connect(index)
       stream.once('open', () => tally.add('accepted'))
       await ended(stream, signal)
       stream.destroy()

@@ -55,6 +55,17 @@ export function connect(
   return stream
 }
 
+/** Strangers on `ports` UDP ports who take turns. @returns connects the one with that number, with a new key */
+export async function strangersOn(
+  ports: number,
+  target: Target,
+): Promise<(index: number) => HyperDHT.SecretStream> {
+  const first = openDht(target)
+  const nodes = [first, ...Array.from({ length: ports - 1 }, () => openDht(target))]
+  const gateway = await findGateway(first, target)
+  return (index) => connect(nodes[index % ports] ?? first, gateway)
+}
+
 /** Resolves when the stream has ended, or `signal` is aborted. */
 export function ended(stream: HyperDHT.SecretStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

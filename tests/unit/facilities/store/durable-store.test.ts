@@ -10,29 +10,15 @@ import {
   durableMemoryStore,
   MEMORY_PLACE,
   openMemoryStore,
+  readCats,
+  writeCats,
 } from '../../../helpers/durable-memory.js'
 import { Memory } from '../../../helpers/memory-storage.js'
 import { rejectionOf, settle, until } from '../../../helpers/until.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora', 'emil']
 
-/** Writes these owners one after the other, and stops. */
-async function write(memory: DurableMemory, owners: readonly string[]): Promise<void> {
-  const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
-  await records.close()
-  await store.close()
-}
-
-async function read(memory: DurableMemory): Promise<string[]> {
-  const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  const values = await Promise.all(OWNERS.map((owner) => records.get(owner)))
-  await records.close()
-  await store.close()
-  return OWNERS.filter((_, index) => values[index] !== undefined)
-}
+const read = (memory: DurableMemory) => readCats(memory, OWNERS)
 
 /** Holds a start for refused: because the store is damaged, and without anything being written. */
 async function refused(t: Test, memory: DurableMemory, says: RegExp): Promise<string> {
@@ -53,16 +39,16 @@ function lengthWitnessed(memory: DurableMemory): number | undefined {
 
 test('should find everything again when it was stopped or its power was cut', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS)
+  await writeCats(memory, OWNERS)
   t.alike(await read(memory), OWNERS)
   t.alike(await read(memory.afterPowerCut()), OWNERS)
 })
 
 test('should refuse when the store is older than its witness, and say what to do', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, memory.witness)
   // One more than the records: Hyperbee begins with a block of its own.
   const message = await refused(t, stale, /held 6 entries .* what is there holds 3 entries/)
@@ -75,9 +61,9 @@ test('should refuse when the store is older than its witness, and say what to do
 
 test('should take the store as it is when its witness was removed', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
 
   const accepted = new DurableMemory(old.store)
   t.alike(await read(accepted), OWNERS.slice(0, 2))
@@ -86,9 +72,9 @@ test('should take the store as it is when its witness was removed', async (t) =>
 
 test('should serve when a crash came between the sync of the store and its witness', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const before = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
   const ahead = new DurableMemory(memory.store.copy(), before.witness)
   t.alike(await read(ahead), OWNERS)
   t.is(lengthWitnessed(ahead), 6)
@@ -96,23 +82,23 @@ test('should serve when a crash came between the sync of the store and its witne
 
 test('should refuse when the content is another at the same length', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, ['ada', 'bob'])
+  await writeCats(memory, ['ada', 'bob'])
   const forked = memory.copy()
   const witnessed = memory.copy()
-  await write(forked, ['cleo', 'dora'])
-  await write(witnessed, ['dora', 'emil'])
+  await writeCats(forked, ['cleo', 'dora'])
+  await writeCats(witnessed, ['dora', 'emil'])
   await refused(t, new DurableMemory(forked.store, witnessed.witness), /5 entries .*5 entries/)
 
   const other = new DurableMemory()
-  await write(other, OWNERS)
+  await writeCats(other, OWNERS)
   await refused(t, new DurableMemory(other.store, witnessed.witness), /it is not there/)
 })
 
 test('should append nothing when a store that was never verified is not what its witness says', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, ['ada'])
+  await writeCats(memory, ['ada'])
   const old = memory.copy()
-  await write(memory, ['bob'])
+  await writeCats(memory, ['bob'])
   for (const store of [old.store, new Memory()]) {
     const stale = new DurableMemory(store, memory.copy().witness)
     const durable = durableMemoryStore(stale)
@@ -127,7 +113,7 @@ test('should append nothing when a store that was never verified is not what its
 
 test('should refuse when a byte of any record was changed', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS)
+  await writeCats(memory, OWNERS)
   const edited = [...memory.store.entries].filter(([, value]) => value.includes('the cat of'))
   t.is(edited.length, OWNERS.length)
   for (const [key, value] of edited) {
@@ -142,7 +128,7 @@ test('should refuse when a byte of any record was changed', async (t) => {
 
 test('should refuse when the witness is damaged, and serve when its last writing was torn', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS)
+  await writeCats(memory, OWNERS)
   const bytes = memory.witness.bytes ?? Buffer.alloc(0)
   const torn = memory.copy()
   const slot = (decodeWitness(bytes)?.sequence ?? 0) % 2

@@ -10,28 +10,15 @@ import {
   MEMORY_PLACE,
   MemoryWitness,
   openMemoryStore,
+  readCats,
+  writeCats,
 } from '../../../helpers/durable-memory.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora']
 
-async function write(memory: DurableMemory, owners: readonly string[]): Promise<void> {
-  const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
-  await records.close()
-  await store.close()
-}
-
-async function read(memory: DurableMemory): Promise<string[]> {
-  const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  const values = await Promise.all(OWNERS.map((owner) => records.get(owner)))
-  await records.close()
-  await store.close()
-  return OWNERS.filter((_, index) => values[index] !== undefined)
-}
+const read = (memory: DurableMemory) => readCats(memory, OWNERS)
 
 /** Holds a start for refused, because of the guard, and without anything being written. */
 async function refused(t: Test, memory: DurableMemory): Promise<string> {
@@ -50,9 +37,9 @@ function lengthGuarded(memory: DurableMemory): number | undefined {
 
 test('should refuse when the store and its witness are both an older copy', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, old.witness, memory.guard)
   const message = await refused(t, stale)
   t.ok(/"cats" held 5 entries .* what is there holds 3 entries/.test(message), message)
@@ -68,33 +55,33 @@ test('should refuse when the store and its witness are both an older copy', asyn
 test('should refuse when the store and its witness are of another store', async (t) => {
   const memory = new DurableMemory()
   const other = new DurableMemory()
-  await write(memory, OWNERS)
-  await write(other, OWNERS)
+  await writeCats(memory, OWNERS)
+  await writeCats(other, OWNERS)
   const message = await refused(t, new DurableMemory(other.store, other.witness, memory.guard))
   t.ok(/another copy: .*"cats" held 5 entries .* it is not there/.test(message), message)
 })
 
 test('should refuse an older copy when the witness alone was removed', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
   await refused(t, new DurableMemory(old.store, new MemoryWitness(), memory.guard))
   t.alike(await read(new DurableMemory(memory.store, new MemoryWitness(), memory.guard)), OWNERS)
 })
 
 test('should name both records when the store is older than its witness', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 2))
+  await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
-  await write(memory, OWNERS.slice(2))
+  await writeCats(memory, OWNERS.slice(2))
   const message = await refused(t, new DurableMemory(old.store, memory.witness, memory.guard))
   t.ok(message.includes(`remove ${MEMORY_PLACE.witness} and ${MEMORY_PLACE.guard}`), message)
 })
 
 test('should refuse when the guard is damaged, and serve when its last writing was torn', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS)
+  await writeCats(memory, OWNERS)
   const torn = memory.copy()
   const slot = (decodeWitness(memory.guard.bytes ?? Buffer.alloc(0))?.sequence ?? 0) % 2
   torn.guard.bytes?.fill(0, slot * 4096 + 100, slot * 4096 + 4096)
@@ -107,9 +94,9 @@ test('should refuse when the guard is damaged, and serve when its last writing w
 
 test('should serve when the store is ahead of its guard by what a kill has cut off', async (t) => {
   const memory = new DurableMemory()
-  await write(memory, OWNERS.slice(0, 1))
+  await writeCats(memory, OWNERS.slice(0, 1))
   const before = memory.copy()
-  await write(memory, OWNERS.slice(1))
+  await writeCats(memory, OWNERS.slice(1))
   t.alike(await read(new DurableMemory(memory.store, memory.witness, before.guard)), OWNERS)
 })
 
