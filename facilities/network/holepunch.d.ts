@@ -124,6 +124,9 @@ declare module 'compact-encoding' {
     /** The rest of the message, as it is. */
     readonly raw: Encoding<Uint8Array>
     readonly uint: Encoding<number>
+    /** A length and as many bytes. */
+    readonly buffer: Encoding<Uint8Array>
+    encode<T>(encoding: Encoding<T>, value: T): Uint8Array
   }
   export default encodings
 }
@@ -238,4 +241,16 @@ declare module '@hyperswarm/rpc' {
   }
 
   export default HyperswarmRPC
+}
+
+/** Not documented: how HyperDHT signs records. Used by tests alone. */
+declare module 'hyperdht/lib/persistent.js' {
+  export default class Persistent {
+    static verifyMutable(
+      signature: Uint8Array,
+      sequence: number,
+      value: Uint8Array,
+      publicKey: Uint8Array,
+    ): boolean
+  }
 }

@@ -1,0 +1,48 @@
+import type { Role } from '../identity/roles.js'
+
+/** Workers in one roster, at most: 37 pages. */
+export const MAX_ROSTER_ENTRIES = 1024
+
+/** A public key and a byte of roles. */
+export const ENTRY_BYTES = 33
+
+const KEY_BYTES = 32
+
+/** One worker of a roster. */
+export interface RosterEntry {
+  /** 32 bytes: the key that the worker listens with. */
+  readonly publicKey: Uint8Array
+  /** At least one of those that serve. */
+  readonly roles: readonly Role[]
+}
+
+/** The bit of each role. Clients serve nothing and are not listed. */
+const ROLE_BITS: Readonly<Partial<Record<Role, number>>> = { auth: 1, gateway: 2, processor: 4 }
+const ALL_BITS = 7
+
+/** Whether a worker with these roles can be listed. */
+export function isListable(roles: readonly Role[]): boolean {
+  return bitsOf(roles) !== 0
+}
+
+/** An entry as bytes: its roles, then its key. Entries are ordered by these bytes. */
+export function encodeEntry({ publicKey, roles }: RosterEntry): Buffer {
+  return Buffer.concat([Buffer.of(bitsOf(roles)), publicKey])
+}
+
+/** The entry in {@link ENTRY_BYTES} bytes; undefined if they are none. */
+export function decodeEntry(bytes: Uint8Array): RosterEntry | undefined {
+  const [bits = 0] = bytes
+  if (bits === 0 || (bits & ~ALL_BITS) !== 0) return undefined
+  const publicKey = Buffer.from(bytes.subarray(1, 1 + KEY_BYTES))
+  return { publicKey, roles: rolesOf(bits) }
+}
+
+function bitsOf(roles: readonly Role[]): number {
+  return roles.reduce((bits, role) => bits | (ROLE_BITS[role] ?? 0), 0)
+}
+
+function rolesOf(bits: number): Role[] {
+  const roles: readonly Role[] = ['auth', 'gateway', 'processor']
+  return roles.filter((role) => (bits & (ROLE_BITS[role] ?? 0)) !== 0)
+}
