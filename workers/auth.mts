@@ -8,6 +8,7 @@ import { openAccountStore } from './auth/account-store.js'
 import { Accounts } from './auth/accounts.js'
 import { AuthWorker } from './auth/auth-worker.js'
 import { PasswordHasher } from './auth/passwords.js'
+import { RosterWriter } from './auth/roster-writer.js'
 
 await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config) =>
   runWorker('auth', config, async (resources) => {
@@ -19,9 +20,11 @@ await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config
       waitingPerAsker: config.auth.maxWaitingHashesPerClient,
     })
     const network = new MeshNetwork({ ...host, settings: config.network })
+    const roster = new RosterWriter({ ...host, keeper: network.roster })
     const worker = new AuthWorker({
       accounts: new Accounts({ ...host, records, passwords }),
       sessionKeys,
+      roster,
       clock: host.clock,
       mesh: host.identity.mesh,
       sessionLifetimeMs: config.auth.sessionLifetimeMs,
@@ -29,6 +32,7 @@ await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config
     worker.service(network.service)
     await resources.open(new WorkerWatch({ ...config, ...host, network, worker, version: VERSION }))
     await resources.open(network)
+    await resources.open(roster)
     host.log.info({ version: VERSION }, 'ready')
   }),
 )

@@ -15,6 +15,7 @@ import { createId } from '../../helpers/id.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
+import { certifyRosterKey, deriveRosterKey } from '../../helpers/roster/roster-key.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import type { Target } from './attacker-messages.js'
 
@@ -93,6 +94,10 @@ export async function openMember(
     log,
     ...(remembering && { peerStore: new PeersFile(remembering) }),
     settings: { ...configSchema.parse({}).network, bootstrapPort },
+    roster: {
+      certificate: certifyRosterKey(keys.root, deriveRosterKey(keys.root).publicKey),
+      store: null,
+    },
   })
   const gateways = network.peers('gateway')
   const as = (folder: ClientFolder) =>

@@ -26,9 +26,17 @@ declare module 'hyperdht' {
       readonly peers: readonly Peer[]
     }
 
-    interface Query extends AsyncIterable<LookupReply> {
+    interface Query<Reply = LookupReply> extends AsyncIterable<Reply> {
       finished(): Promise<void>
       destroy(): void
+    }
+
+    /** A record that was found, its signature verified. */
+    interface MutableRecord {
+      /** May be larger than a safe integer. */
+      readonly seq: number
+      readonly value: Uint8Array
+      readonly signature: Uint8Array
     }
 
     /** What a SecretStream is made on: a UDX stream, or in tests a plain duplex. */
@@ -107,6 +115,23 @@ declare module 'hyperdht' {
       options?: { clear?: boolean },
     ): HyperDHT.Query
     unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair): Promise<void>
+    /** Finds the announcement that a server made on the hash of its own key. */
+    findPeer(publicKey: Uint8Array): HyperDHT.Query<{ readonly peer: HyperDHT.Peer }>
+    /** BLAKE2b, 32 bytes. */
+    static hash(bytes: Uint8Array): Uint8Array
+    mutableGet(
+      publicKey: Uint8Array,
+      /** `seq`: the lowest sequence of interest. */
+      options?: { seq?: number },
+    ): Promise<HyperDHT.MutableRecord | null>
+    mutablePut(
+      keyPair: { readonly publicKey: Uint8Array },
+      value: Uint8Array,
+      options: { seq: number; signMutable: () => Uint8Array },
+    ): Promise<unknown>
+    /** The hash of what is found is verified. */
+    immutableGet(hash: Uint8Array): Promise<{ readonly value: Uint8Array } | null>
+    immutablePut(value: Uint8Array): Promise<unknown>
     ping(address: HyperDHT.Address, options: { retry: boolean }): Promise<unknown>
     destroy(options?: { force?: boolean }): Promise<void>
   }

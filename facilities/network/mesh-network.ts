@@ -1,15 +1,16 @@
 import HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { topicOf } from '../../helpers/identity/topic.js'
+import type { RosterEntry } from '../../helpers/roster/roster-entry.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
-import { Announcement } from './announcement.js'
 import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
+import { Presence } from './discovery/presence.js'
 import type { Identity } from './hello.js'
 import { LOCAL_HOST, LocalBootstrap } from './local-bootstrap.js'
 import { MeshNode } from './mesh-node.js'
@@ -17,6 +18,8 @@ import type { NetworkLimits } from './network-limits.js'
 import { NetworkLog } from './network-log.js'
 import { type NetworkObserver, NetworkObservers } from './network-observer.js'
 import { RolePeers } from './role-peers.js'
+import { MeshRoster, type RosterSettings } from './roster/mesh-roster.js'
+import type { RosterKeeper } from './roster/roster-keeper.js'
 import { Service } from './service.js'
 
 /** How a worker takes part in the mesh. Comes from the configuration. */
@@ -45,6 +48,7 @@ export interface MeshNetworkOptions {
   /** Keeps the workers that were found for the next start. Left out: none are kept. */
   readonly peerStore?: PeerStore
   readonly settings: NetworkSettings
+  readonly roster: RosterSettings
 }
 
 /**
@@ -63,13 +67,14 @@ export class MeshNetwork extends ReadyResource {
   readonly #bootstrap: LocalBootstrap | null
   readonly #dht: HyperDHT
   readonly #node: MeshNode
-  readonly #announcement: Announcement | null
+  readonly #presence: Presence | null
+  readonly #roster: MeshRoster
 
   /** A client only calls: it is not announced, and it does not hold the bootstrap port for its short life. */
   constructor(options: MeshNetworkOptions) {
     super()
     this.#options = options
-    const { role, secret, identity, clock, log, settings } = options
+    const { role, identity, clock, log, settings } = options
     const serves = role !== 'client'
     this.knownPeers = new KnownPeers({ clock, store: options.peerStore ?? null })
     this.#networkLog = new NetworkLog(log, clock)
@@ -79,7 +84,7 @@ export class MeshNetwork extends ReadyResource {
           port: settings.bootstrapPort,
           clock,
           watchIntervalMs: settings.bootstrapWatchIntervalMs,
-          onTaken: () => this.#observers.onBootstrapTaken(settings.bootstrapPort),
+          onTaken: () => this.#onBootstrapTaken(),
         })
       : null
     this.#dht = new HyperDHT({
@@ -95,16 +100,10 @@ export class MeshNetwork extends ReadyResource {
       service: serves ? this.service : null,
       events: this.#observers,
     })
-    this.#announcement = serves
-      ? new Announcement({
-          dht: this.#dht,
-          topic: topicOf(secret, role),
-          keyPair: identity.keyPair,
-          addresses: () => this.#node.addresses,
-          clock,
-          intervalMs: settings.announceIntervalMs,
-        })
-      : null
+    this.#presence = serves ? this.#createPresence() : null
+    this.#roster = this.#createRoster(serves)
+    // Auth lists itself.
+    if (serves && role !== 'auth') this.#roster.enlistAt(this.peers('auth'))
   }
 
   /** From now on tells `observer` of everything that happens here. */
@@ -140,6 +139,7 @@ export class MeshNetwork extends ReadyResource {
     })
     peers.on('connected', ({ peer }) => this.#observers.onPeerConnected(role, peer))
     peers.on('lost', ({ peer }) => this.#observers.onPeerLost(role, peer))
+    this.#roster.watch(peers)
     this.#peers.push(peers)
     return peers
   }
@@ -152,10 +152,20 @@ export class MeshNetwork extends ReadyResource {
     return peers
   }
 
+  /** The roster, as far as it is known here. */
+  get roster(): RosterKeeper {
+    return this.#roster.keeper
+  }
+
+  /** Why others cannot find this worker; null if they can, or if it is not known yet. */
+  get discoveryFailure(): StarlingError | null {
+    return this.#presence?.failure ?? null
+  }
+
   /** Whether the node that workers find each other by answers, within about a second. */
   async pingBootstrap(): Promise<{ readonly address: string; readonly isReachable: boolean }> {
     const port = this.#options.settings.bootstrapPort
-    const address = `${LOCAL_HOST}:${port}`
+    const address = this.#bootstrapAddress
     try {
       await this.#dht.ping({ host: LOCAL_HOST, port }, { retry: false })
       return { address, isReachable: true }
@@ -172,7 +182,8 @@ export class MeshNetwork extends ReadyResource {
       await this.#bootstrap?.ready()
       await this.#node.ready()
       this.#learnItself()
-      await this.#announcement?.ready()
+      await this.#presence?.ready()
+      await this.#roster.ready()
       for (const peers of this.#peers) await peers.ready()
     } catch (error) {
       // What has not opened is not closed by close().
@@ -191,8 +202,9 @@ export class MeshNetwork extends ReadyResource {
 
   protected override async _close(): Promise<void> {
     this.#bootstrap?.retire()
-    await this.#announcement?.close()
+    await this.#presence?.close()
     await this.#drain()
+    await this.#roster.close()
     for (const peers of this.#peers) await peers.close()
     await this.#node.close()
     await this.knownPeers.close()
@@ -200,6 +212,60 @@ export class MeshNetwork extends ReadyResource {
     await this.#dht.destroy({ force: true })
     await this.#bootstrap?.close()
     this.#networkLog.close()
+  }
+
+  get #bootstrapAddress(): string {
+    return `${LOCAL_HOST}:${this.#options.settings.bootstrapPort}`
+  }
+
+  #createPresence(): Presence {
+    const { role, secret, identity, clock, settings } = this.#options
+    return new Presence({
+      dht: this.#dht,
+      topic: topicOf(secret, role),
+      keyPair: identity.keyPair,
+      addresses: () => this.#node.addresses,
+      bootstrap: this.#bootstrapAddress,
+      clock,
+      intervalMs: settings.announceIntervalMs,
+      onChanged: (failure) => this.#observers.onDiscoverable(failure),
+    })
+  }
+
+  /** @throws StarlingError CERTIFICATE_INVALID */
+  #createRoster(serves: boolean): MeshRoster {
+    const { identity, roster: settings } = this.#options
+    const roster = new MeshRoster({
+      ...this.#options,
+      ...settings,
+      mesh: identity.mesh,
+      publicKey: serves ? identity.keyPair.publicKey : null,
+      dht: this.#dht,
+      events: {
+        onRoster: (entries, sequence) => {
+          this.#learn(entries)
+          this.#observers.onRoster(entries, sequence)
+        },
+        onPartOfRoster: (entries) => this.#learn(entries),
+        onRosterFailure: (error) => this.#observers.onRosterFailure(error),
+      },
+    })
+    if (serves) roster.answer(this.service)
+    return roster
+  }
+
+  /** Workers on the roster are found by their keys: it names no addresses. */
+  #learn(entries: readonly RosterEntry[]): void {
+    const known = entries.flatMap(({ publicKey, roles }) =>
+      roles.map((role) => ({ role, publicKey, addresses: [] })),
+    )
+    this.knownPeers.learn(known, 'roster')
+  }
+
+  #onBootstrapTaken(): void {
+    this.#observers.onBootstrapTaken(this.#options.settings.bootstrapPort)
+    // The new node is empty.
+    if (this.opened) void this.#roster.round()
   }
 
   /** Lets what is under way end, within its limit. */

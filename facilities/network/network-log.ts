@@ -1,4 +1,6 @@
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import type { RosterEntry } from '../../helpers/roster/roster-entry.js'
 import type { Clock } from '../clock/clock.js'
 import type { Log } from '../log/log.js'
 import type { ProvedPeer } from './hello.js'
@@ -54,6 +56,19 @@ export class NetworkLog implements NetworkObserver {
 
   onBootstrapTaken(port: number): void {
     this.#log.info({ port }, 'holding the bootstrap port')
+  }
+
+  onDiscoverable(err: StarlingError | null): void {
+    if (err === null) this.#log.info('discoverable again')
+    else this.#log.warn({ err }, 'not discoverable')
+  }
+
+  onRoster(entries: readonly RosterEntry[], sequence: number): void {
+    this.#log.debug({ sequence, workers: entries.length }, 'newer roster')
+  }
+
+  onRosterFailure(err: unknown): void {
+    this.#log.warn({ err }, 'roster refused or not stored')
   }
 
   onDrainTimeout(drainTimeoutMs: number): void {

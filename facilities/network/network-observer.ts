@@ -1,4 +1,6 @@
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import type { RosterEntry } from '../../helpers/roster/roster-entry.js'
 import type { ProvedPeer } from './hello.js'
 import type { MeshNodeEvents } from './mesh-node.js'
 import type { RequestOrigin } from './request-context.js'
@@ -14,6 +16,12 @@ export interface NetworkObserver extends MeshNodeEvents {
   onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
   /** This worker has become the holder of the machine's bootstrap port. */
   onBootstrapTaken?(port: number): void
+  /** Others cannot find this worker; null: they can again. */
+  onDiscoverable?(failure: StarlingError | null): void
+  /** A newer roster was accepted. */
+  onRoster?(entries: readonly RosterEntry[], sequence: number): void
+  /** A roster was not accepted, or could not be stored. */
+  onRosterFailure?(error: unknown): void
   /** The worker left before all its work was done. */
   onDrainTimeout?(timeoutMs: number): void
 }
@@ -56,6 +64,18 @@ export class NetworkObservers implements Required<NetworkObserver> {
 
   onBootstrapTaken(port: number): void {
     for (const observer of this.#observers) observer.onBootstrapTaken?.(port)
+  }
+
+  onDiscoverable(failure: StarlingError | null): void {
+    for (const observer of this.#observers) observer.onDiscoverable?.(failure)
+  }
+
+  onRoster(entries: readonly RosterEntry[], sequence: number): void {
+    for (const observer of this.#observers) observer.onRoster?.(entries, sequence)
+  }
+
+  onRosterFailure(error: unknown): void {
+    for (const observer of this.#observers) observer.onRosterFailure?.(error)
   }
 
   onDrainTimeout(timeoutMs: number): void {

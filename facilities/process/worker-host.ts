@@ -1,5 +1,7 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import { certifyRosterKey, deriveRosterKey } from '../../helpers/roster/roster-key.js'
 import type { Clock } from '../clock/clock.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
@@ -9,6 +11,8 @@ import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
+import type { RosterSettings } from '../network/roster/mesh-roster.js'
+import { RosterFile } from '../network/roster/roster-file.js'
 import type { ResourceStack } from './resource-stack.js'
 
 /** How a worker's place is opened. Comes from the configuration. */
@@ -34,6 +38,9 @@ export interface WorkerHost {
   readonly log: Log
   readonly clock: Clock
   readonly random: Random
+  readonly roster: RosterSettings
+  /** Signs the roster, which only auth does. */
+  readonly rosterKey: KeyPair
 }
 
 /**
@@ -93,6 +100,27 @@ async function furnish(
     output: process.stderr,
   })
   const peerStore = new PeersFile({ home, mesh: meshKeys.mesh, clock, random, log })
-  const { secret } = meshKeys
-  return { role, home, folder, identity, secret, peerStore, log, clock, random }
+  const rosterKey = deriveRosterKey(meshKeys.root)
+  const roster = {
+    certificate: certifyRosterKey(meshKeys.root, rosterKey.publicKey),
+    store: new RosterFile({
+      path: home.path('mesh', 'roster.json'),
+      clock,
+      random,
+      onFailed: (err) => log.warn({ err }, 'the roster of the home cannot be used'),
+    }),
+  }
+  return {
+    role,
+    home,
+    folder,
+    identity,
+    secret: meshKeys.secret,
+    peerStore,
+    log,
+    clock,
+    random,
+    roster,
+    rosterKey,
+  }
 }

@@ -90,7 +90,15 @@ export class WorkerWatch extends ReadyResource {
     // Whoever leaves loses everybody else, and that is no news.
     if (this.#network.closing !== null) return [LEAVING]
     const own = this.#worker.impediments()
-    return this.#network.opened ? own : [NOT_JOINED, ...own]
+    return this.#network.opened ? [...this.#undiscoverable(), ...own] : [NOT_JOINED, ...own]
+  }
+
+  #undiscoverable(): readonly Impediment[] {
+    const { discoveryFailure, connectionCounts } = this.#network
+    if (discoveryFailure === null) return []
+    const { code, message } = discoveryFailure
+    // Those who are connected already can go on.
+    return [{ code, message, blocks: connectionCounts.proved === 0 }]
   }
 
   #stats(counts: RequestCounts) {

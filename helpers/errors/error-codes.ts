@@ -274,6 +274,12 @@ export const ERROR_CODES = {
     retryable: false,
     whatToDo: 'Install the library that the message names; on Debian: apt-get install libatomic1',
   },
+  NOT_DISCOVERABLE: {
+    httpStatus: 503,
+    retryable: true,
+    whatToDo:
+      'Stop what holds the bootstrap port, or set network.bootstrapPort to another one for all.',
+  },
   BOOTSTRAP_UNAVAILABLE: {
     httpStatus: 500,
     retryable: false,

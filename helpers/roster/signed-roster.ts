@@ -1,9 +1,11 @@
 import encodings from 'compact-encoding'
 import sodium from 'sodium-native'
+import { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 import type { KeyPair } from '../identity/key-pair.js'
 import { encodeEntry, MAX_ROSTER_ENTRIES, type RosterEntry } from './roster-entry.js'
 import {
+  MAX_PAGE_BYTES,
   MAX_ROSTER_PAGES,
   openPage,
   pageHash,
@@ -11,6 +13,9 @@ import {
   type RosterSeal,
   sealPages,
 } from './roster-pages.js'
+
+/** Of a page in base64. */
+const MAX_PAGE_CHARACTERS = 4 * Math.ceil(MAX_PAGE_BYTES / 3)
 
 /** MUTABLE_PUT in hyperdht/lib/constants.js. */
 const MUTABLE_PUT = 6
@@ -23,6 +28,29 @@ export interface SignedRoster {
   readonly signature: Uint8Array
   /** At least one; each is sealed. See roster-pages.ts. */
   readonly pages: readonly Uint8Array[]
+}
+
+/**
+ * A roster as JSON. A limit on the sequence is not needed: only the roster key signs one.
+ */
+export const rosterSchema = z.strictObject({
+  sequence: z.number().int().positive(),
+  signature: z.base64().max(128),
+  pages: z.array(z.base64().max(MAX_PAGE_CHARACTERS)).min(1).max(MAX_ROSTER_PAGES),
+})
+
+export type EncodedRoster = z.infer<typeof rosterSchema>
+
+/** A roster as JSON. */
+export function encodeRoster({ sequence, signature, pages }: SignedRoster): EncodedRoster {
+  const encode = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
+  return { sequence, signature: encode(signature), pages: pages.map(encode) }
+}
+
+/** The roster in its JSON. Nothing of it is verified yet. */
+export function decodeRoster({ sequence, signature, pages }: EncodedRoster): SignedRoster {
+  const decode = (text: string) => Buffer.from(text, 'base64')
+  return { sequence, signature: decode(signature), pages: pages.map(decode) }
 }
 
 /** What is needed to read a roster. */

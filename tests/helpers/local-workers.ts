@@ -22,7 +22,7 @@ import { ProcessorWorker } from '../../workers/processor/processor-worker.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { Cleanup } from './cleanup.js'
 import { durableMemoryStore } from './durable-memory.js'
-import { MeshAuthority, newKeyPair } from './mesh-authority.js'
+import { MeshAuthority, newKeyPair, rosterSettings } from './mesh-authority.js'
 import { firstConnection } from './mesh-fixture.js'
 import { poolOf } from './offered-models.js'
 import { OffsetClock } from './offset-clock.js'
@@ -221,6 +221,7 @@ export class LocalWorkers {
       random: this.#random,
       log,
       settings: this.#settings,
+      roster: rosterSettings(this.#authority.root),
     })
     this.#cleanup.add(() => network.close())
     return network

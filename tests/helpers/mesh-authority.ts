@@ -1,6 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import type { Identity } from '../../facilities/network/hello.js'
+import type { RosterSettings } from '../../facilities/network/roster/mesh-roster.js'
 import {
   type Certificate,
   issueCertificate,
@@ -9,6 +10,7 @@ import {
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import { certifyRosterKey, deriveRosterKey } from '../../helpers/roster/roster-key.js'
 
 /** The root of a mesh that exists for one test: its secret, and certificates for anybody. */
 export class MeshAuthority {
@@ -50,6 +52,11 @@ export class MeshAuthority {
     const { mesh, membershipKey } = this
     return { mesh, keyPair, membershipKey, certificate: () => certificate, ...changes }
   }
+}
+
+/** A roster key of this mesh, and no file. */
+export function rosterSettings(root: KeyPair): RosterSettings {
+  return { certificate: certifyRosterKey(root, deriveRosterKey(root).publicKey), store: null }
 }
 
 export function newKeyPair(): KeyPair {

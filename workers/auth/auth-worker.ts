@@ -5,8 +5,10 @@ import type { Figure, Impediment, WatchedWorker } from '../../facilities/process
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isLocalAccountProof } from '../../helpers/identity/local-account-proof.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
+import { rosterProtocol } from '../../helpers/protocol/roster-protocol.js'
 import { signSessionToken } from '../../helpers/session-token.js'
 import type { AccountAsker, Accounts } from './accounts.js'
+import type { RosterWriter } from './roster-writer.js'
 import type { SessionKeys } from './session-keys.js'
 
 const MINUTE_MS = 60_000
@@ -26,6 +28,8 @@ export interface AuthWorkerParts {
   readonly clock: Clock
   /** The mesh's name: its root public key, hexadecimal. */
   readonly mesh: string
+  /** Left out: this worker writes no roster. */
+  readonly roster?: Pick<RosterWriter, 'enlist' | 'impediments'>
   /** How long a session lasts, in milliseconds. `SESSION_LIFETIME.defaultMs` unless told otherwise. */
   readonly sessionLifetimeMs?: number
 }
@@ -37,6 +41,7 @@ export class AuthWorker implements WatchedWorker {
   readonly #clock: Clock
   readonly #mesh: string
   readonly #sessionLifetimeMs: number
+  readonly #roster: AuthWorkerParts['roster']
 
   /** @throws StarlingError CONFIG_INVALID when the lifetime is outside of `SESSION_LIFETIME` */
   constructor(parts: AuthWorkerParts) {
@@ -44,16 +49,24 @@ export class AuthWorker implements WatchedWorker {
     this.#sessionKeys = parts.sessionKeys
     this.#clock = parts.clock
     this.#mesh = parts.mesh
+    this.#roster = parts.roster
     this.#sessionLifetimeMs = parts.sessionLifetimeMs ?? SESSION_LIFETIME.defaultMs
     assertLifetime(this.#sessionLifetimeMs)
   }
 
   /**
-   * The worker's methods: `authProtocol.register`, `login` and `sessionKeys`.
+   * The worker's methods: `authProtocol.register`, `login` and `sessionKeys`, and `rosterProtocol.enlist` if it writes the
+   * roster.
    *
    * @param service takes them; a new one unless told otherwise
    */
   service(service = new Service()): Service {
+    const roster = this.#roster
+    if (roster !== undefined) {
+      service.unary(rosterProtocol.enlist, async (_request, { peer }) => ({
+        sequence: await roster.enlist(peer.certificate),
+      }))
+    }
     return service
       .unary(authProtocol.register, ({ peer, ...credential }, context) =>
         this.#accounts.register(credential, askerOf(peer, context)),
@@ -68,7 +81,7 @@ export class AuthWorker implements WatchedWorker {
   }
 
   impediments(): readonly Impediment[] {
-    return this.#accounts.impediments()
+    return [...this.#accounts.impediments(), ...(this.#roster?.impediments() ?? [])]
   }
 
   get figures(): readonly Figure[] {

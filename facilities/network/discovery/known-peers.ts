@@ -22,7 +22,7 @@ const RELOAD_INTERVAL_MS = 2_000
 /** A worker that was proved or that the roster lists. */
 export interface KnownPeer {
   readonly publicKey: Uint8Array
-  /** At least one. */
+  /** None: the DHT is asked for the key. */
   readonly addresses: readonly PeerAddress[]
 }
 
@@ -92,15 +92,16 @@ export class KnownPeers extends ReadyResource {
   }
 
   /**
-   * Adds workers. Those without a usable address are ignored.
+   * Adds workers.
    *
-   * @param source `proved`: these have just proved their role. They are saved. `roster`: these are all workers
-   *   on the present roster. They replace those of an earlier roster and are not saved here.
+   * @param source `proved`: these have just proved their role. They are saved, apart from those without a usable
+   *   address. `roster`: these are all workers on the present roster. They replace those of an earlier roster and
+   *   are not saved here.
    */
   learn(entries: readonly PeerEntry[], source: PeerSource): void {
     const usable = entries
       .map((entry) => ({ ...entry, addresses: usableAddresses(entry.addresses) }))
-      .filter(({ addresses }) => addresses.length > 0)
+      .filter(({ addresses }) => source === 'roster' || addresses.length > 0)
     if (source === 'roster') this.#roster = firstOfEachRole(usable)
     else this.#adopt(usable.map((entry) => rememberedFrom(entry, this.#clock.now())))
     this.emit('changed')

@@ -10,7 +10,7 @@ import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { Cleanup } from '../../helpers/cleanup.js'
 import { occupyUdpPort } from '../../helpers/local-mesh.js'
-import { MeshAuthority } from '../../helpers/mesh-authority.js'
+import { MeshAuthority, rosterSettings } from '../../helpers/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../../helpers/mesh-fixture.js'
 import { echo, requestOptions } from '../../helpers/sample-service.js'
 import { freeUdpPort } from '../../helpers/udp-port.js'
@@ -50,6 +50,7 @@ async function scene(t: Test) {
         lookupIntervalMs: 200,
         drainTimeoutMs: 0,
       },
+      roster: rosterSettings(authority.root),
     })
     built.service.unary(echo, async ({ text }) => ({ text }))
     cleanup.add(() => built.close())

@@ -4,12 +4,14 @@ import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { requestHeaderSchema } from '../../../../helpers/protocol/envelope.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
+import { rosterProtocol } from '../../../../helpers/protocol/roster-protocol.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 
 const TABLES = {
   auth: authProtocol,
   gateway: gatewayProtocol,
   processor: processorProtocol,
+  roster: rosterProtocol,
   worker: workerProtocol,
 }
 
@@ -33,6 +35,7 @@ test('should keep clients away when a method belongs to the inner workers', (t) 
   for (const method of Object.values(authProtocol)) {
     t.alike(method.callers, ['gateway'])
   }
+  t.alike(rosterProtocol.enlist.callers, ['gateway', 'processor'])
 })
 
 test('should refuse a field that it does not know, whatever the method', (t) => {
@@ -45,6 +48,8 @@ test('should refuse a field that it does not know, whatever the method', (t) => 
       userId: 'usr_1',
     }),
     processorProtocol.load.request.safeParse({ more: 1 }),
+    rosterProtocol.newest.request.safeParse({ newerThan: 0, more: 1 }),
+    rosterProtocol.enlist.request.safeParse({ publicKey: 'ab'.repeat(32) }),
     ...Object.values(workerProtocol).map(({ request }) => request.safeParse({ more: 1 })),
   ]
   for (const result of requests) t.absent(result.success)

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import {
+  decodeRoster,
+  encodeRoster,
+  rosterSchema,
+  type SignedRoster,
+} from '../../../helpers/roster/signed-roster.js'
+import type { Clock } from '../../clock/clock.js'
+import { Deadline } from '../../clock/deadline.js'
+import type { Random } from '../../clock/random.js'
+import { FileLock } from '../../home/file-lock.js'
+import { readPrivateFile, writePrivateFile } from '../../home/private-file.js'
+import type { RosterStore } from './roster-keeper.js'
+
+/** Writing takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
+const LOCK_TIMEOUT_MS = 5_000
+
+const fileSchema = z.strictObject({ version: z.literal(1), ...rosterSchema.shape })
+
+/** The newest roster of a home, in a file that all its processes share. */
+export class RosterFile implements RosterStore {
+  readonly #path: string
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #onFailed: (error: unknown) => void
+
+  /** @param options.path an absolute path in a folder that exists */
+  constructor(options: {
+    path: string
+    clock: Clock
+    random: Random
+    onFailed: (error: unknown) => void
+  }) {
+    this.#path = options.path
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#onFailed = options.onFailed
+  }
+
+  async load(): Promise<SignedRoster | null> {
+    try {
+      const stored = await readPrivateFile(this.#path, fileSchema)
+      return stored === undefined ? null : decodeRoster(stored)
+    } catch (error) {
+      this.#onFailed(error)
+      return null
+    }
+  }
+
+  async save(roster: SignedRoster): Promise<SignedRoster> {
+    const deadline = new Deadline(this.#clock, LOCK_TIMEOUT_MS)
+    try {
+      const lock = await FileLock.take(`${this.#path}.lock`, {
+        clock: this.#clock,
+        signal: deadline.signal,
+        onWait: () => undefined,
+        isKept: true,
+      })
+      try {
+        const stored = await this.load()
+        if (stored !== null && stored.sequence >= roster.sequence) return stored
+        await writePrivateFile(this.#path, { version: 1, ...encodeRoster(roster) }, this.#random)
+      } finally {
+        await lock.release()
+      }
+    } catch (error) {
+      this.#onFailed(error)
+    } finally {
+      deadline.dispose()
+    }
+    return roster
+  }
+}
