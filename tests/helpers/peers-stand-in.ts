@@ -73,7 +73,7 @@ export function connectionTo(
   const connection = createStubInstance(PeerConnection)
   Object.defineProperties(connection, {
     isOpen: { get: () => isOpen },
-    peer: { value: requestContext(peer).peer },
+    peer: { value: requestContext(peer).peer, configurable: true },
   })
   connection.destroy.callsFake(() => {
     isOpen = false

@@ -24,6 +24,7 @@ export class SelfLookup extends ReadyResource {
   readonly #clock: Clock
   readonly #intervalMs: number
   readonly #onChanged: (failure: StarlingError | null) => void
+  #isFound = false
   #misses = 0
   #failure: StarlingError | null = null
   #timer: Timer | null = null
@@ -60,7 +61,7 @@ export class SelfLookup extends ReadyResource {
 
   protected override async _open(): Promise<void> {
     void this.#look()
-    const pauseMs = () => this.#intervalMs * (this.#misses === 0 ? ANNOUNCEMENTS_PER_LOOKUP : 1)
+    const pauseMs = () => this.#intervalMs * (this.#isFound ? ANNOUNCEMENTS_PER_LOOKUP : 1)
     this.#timer = repeat(this.#clock, pauseMs, () => this.#look())
   }
 
@@ -70,8 +71,9 @@ export class SelfLookup extends ReadyResource {
   }
 
   async #look(): Promise<void> {
-    const isFound = await this.#isFound()
+    const isFound = await this.#find()
     if (this.closing) return
+    this.#isFound = isFound
     this.#misses = isFound ? 0 : this.#misses + 1
     if (isFound && this.#failure !== null) this.#report(null)
     if (this.#misses >= MISSES_BEFORE_REPORT && this.#failure === null) {
@@ -89,7 +91,7 @@ export class SelfLookup extends ReadyResource {
     this.#onChanged(failure)
   }
 
-  async #isFound(): Promise<boolean> {
+  async #find(): Promise<boolean> {
     try {
       const found = await this.#onTopic()
       // Among many others it may be missing by chance; nobody else is announced by its key.

@@ -1,0 +1,53 @@
+import HyperDHT from 'hyperdht'
+import { createSandbox, type SinonStubbedInstance } from 'sinon'
+
+/** A DHT in memory that stores records. Who stores them, and who reads them, is of no interest to it. */
+export class RecordDht {
+  /** Everything that was stored, by the hexadecimal address; a test may change it. */
+  readonly mutable = new Map<string, HyperDHT.MutableRecord>()
+  readonly immutable = new Map<string, Uint8Array>()
+  /** Whether it answers at all. */
+  isSilent = false
+  // Of its own: the common one keeps every stub that was ever made.
+  readonly #sandbox = createSandbox()
+
+  /** Loses everything, as the only node of a DHT does when it is restarted. */
+  restart(): void {
+    this.mutable.clear()
+    this.immutable.clear()
+  }
+
+  /** A DHT node of one process. */
+  node(): SinonStubbedInstance<HyperDHT> {
+    const dht = this.#sandbox.createStubInstance(HyperDHT)
+    dht.mutableGet.callsFake(async (publicKey, { seq = 0 } = {}) => {
+      await this.#answer()
+      const record = this.mutable.get(hex(publicKey))
+      return record === undefined || record.seq < seq ? null : record
+    })
+    dht.mutablePut.callsFake(async ({ publicKey }, value, { seq, signMutable }) => {
+      await this.#answer()
+      const stored = this.mutable.get(hex(publicKey))
+      if (stored !== undefined && stored.seq >= seq) return
+      this.mutable.set(hex(publicKey), { seq, value, signature: signMutable() })
+    })
+    dht.immutableGet.callsFake(async (hash) => {
+      await this.#answer()
+      const value = this.immutable.get(hex(hash))
+      return value === undefined ? null : { value }
+    })
+    dht.immutablePut.callsFake(async (value) => {
+      await this.#answer()
+      this.immutable.set(hex(HyperDHT.hash(value)), value)
+    })
+    return dht
+  }
+
+  async #answer(): Promise<void> {
+    if (this.isSilent) await new Promise(() => undefined)
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

@@ -1,0 +1,166 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type Test } from 'brittle'
+import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { createLog } from '../../../../facilities/log/log.js'
+import type { MeshRoster } from '../../../../facilities/network/roster/mesh-roster.js'
+import type { Certificate } from '../../../../helpers/identity/certificate.js'
+import { UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
+import { RosterWriter } from '../../../../workers/auth/roster-writer.js'
+import { createCertificate } from '../../../helpers/factory.js'
+import { newKeyPair } from '../../../helpers/mesh-authority.js'
+import { memoryStore, RosterScene, rosterOf } from '../../../helpers/roster-scene.js'
+import { until } from '../../../helpers/until.js'
+
+const MINUTE_MS = 60_000
+const log = createLog({ name: 'auth', level: 'silent', json: true, output: { write: () => {} } })
+
+async function scene(t: Test) {
+  const roster = new RosterScene(t)
+  const folder = await t.tmp()
+  const { clock, authority } = roster
+  const keyPair = newKeyPair()
+  const certificate = authority.certify(keyPair, ['auth'], { expiresAt: clock.now() + 1e12 })
+  const identity = { ...authority.identity('auth', { keyPair }), certificate: () => certificate }
+  /** An auth worker that starts in that folder. */
+  const start = async (worker: MeshRoster = roster.worker()) => {
+    const writer = new RosterWriter({
+      ...authority,
+      folder,
+      identity,
+      keeper: worker.keeper,
+      clock,
+      random: new SystemRandom(),
+      log,
+    })
+    t.teardown(() => writer.close(), { order: -1 })
+    await writer.ready()
+    return { writer, worker, keeper: worker.keeper }
+  }
+  const published = async (keeper: MeshRoster['keeper'], sequence: number) =>
+    await until(`sequence ${sequence}`, () => keeper.sequence === sequence)
+  return { roster, folder, clock, start, published }
+}
+
+function gateway(): Certificate {
+  const publicKey = Buffer.from(newKeyPair().publicKey).toString('hex')
+  return { ...createCertificate('gateway'), publicKey, expiresAt: Date.UTC(2100, 0, 1) }
+}
+
+test('should list itself and whoever enlists, and find the roster in the DHT', async (t) => {
+  const { roster, clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  t.alike(
+    keeper.entries.map(({ roles }) => roles),
+    [['auth']],
+  )
+  t.is(await writer.enlist(gateway()), 1)
+  await writer.enlist(gateway())
+  await clock.advance(1_000)
+  await published(keeper, 2)
+  t.is(keeper.entries.length, 3, 'both in one roster')
+  await until('the read back', () => roster.dht.mutable.size === 1)
+  t.alike(writer.impediments(), [])
+})
+
+test('should write no other roster when nothing but the times has changed', async (t) => {
+  const { clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  const one = gateway()
+  await writer.enlist(one)
+  await clock.advance(1_000)
+  await published(keeper, 2)
+  await writer.enlist(one)
+  await clock.advance(10 * MINUTE_MS)
+  t.is(keeper.sequence, 2)
+})
+
+test('should go on with a higher sequence and the same workers when it is restarted', async (t) => {
+  const { roster, clock, start, published } = await scene(t)
+  const first = await start()
+  await published(first.keeper, 1)
+  await first.writer.enlist(gateway())
+  await clock.advance(1_000)
+  await published(first.keeper, 2)
+  await first.writer.close()
+  roster.dht.restart()
+  await first.worker.close()
+  const second = await start()
+  await published(second.keeper, 3)
+  t.is(second.keeper.entries.length, 2)
+})
+
+test('should go on above what it has published when its own list was lost', async (t) => {
+  const { roster, folder, start, published } = await scene(t)
+  const first = await start()
+  await published(first.keeper, 1)
+  await first.writer.close()
+  await rm(join(folder, 'roster.json'))
+  const kept = roster.authority.sign(rosterOf(3), 41)
+  const second = await start(roster.worker({ store: memoryStore(kept) }))
+  await published(second.keeper, 42)
+  t.is(second.keeper.entries.length, 4, 'the three that were published, and itself')
+})
+
+test('should use no sequence that is not on disk', async (t) => {
+  const { folder, clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  t.is(JSON.parse(await readFile(join(folder, 'roster.json'), 'utf8')).sequence, 1)
+  // A folder in its place cannot be replaced by a file.
+  await rm(join(folder, 'roster.json'))
+  await mkdir(join(folder, 'roster.json', 'inner'), { recursive: true })
+  await writer.enlist(gateway())
+  await clock.advance(1_000)
+  await clock.advance(MINUTE_MS)
+  t.is(keeper.sequence, 1, 'the disk does not take it')
+})
+
+test('should start without its list when that is damaged', async (t) => {
+  const { folder, start, published } = await scene(t)
+  await writeFile(join(folder, 'roster.json'), 'not JSON', { mode: 0o600 })
+  const { keeper } = await start()
+  await published(keeper, 1)
+  t.pass()
+})
+
+test('should say that the roster is not found when the DHT does not keep it', async (t) => {
+  const { roster, clock, start, published } = await scene(t)
+  const node = roster.dht.node()
+  node.mutablePut.resolves()
+  const { writer, keeper } = await start(roster.worker({ dht: node }))
+  await published(keeper, 1)
+  t.alike(writer.impediments(), [], 'once may be by chance')
+  await clock.advance(MINUTE_MS)
+  await until('the second check', () => writer.impediments().length > 0)
+  const [impediment] = writer.impediments()
+  t.is(impediment?.code, 'NOT_DISCOVERABLE')
+  t.is(impediment?.blocks, false)
+})
+
+test('should put it again when the DHT has lost it', async (t) => {
+  const { roster, clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  await until('the roster', () => roster.dht.mutable.size === 1)
+  roster.dht.restart()
+  await clock.advance(MINUTE_MS)
+  await until('the roster again', () => roster.dht.mutable.size === 1)
+  t.alike(writer.impediments(), [])
+})
+
+test('should drop workers that are gone for a week', async (t) => {
+  const { clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  await writer.enlist(gateway())
+  await clock.advance(1_000)
+  await published(keeper, 2)
+  await writer.close()
+  await clock.advance(UNRENEWED_MS)
+  const again = await start()
+  await published(again.keeper, 3)
+  t.is(again.keeper.entries.length, 1, 'itself')
+})
