@@ -117,6 +117,8 @@ declare module 'hyperdht' {
     unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair): Promise<void>
     /** Finds the announcement that a server made on the hash of its own key. */
     findPeer(publicKey: Uint8Array): HyperDHT.Query<{ readonly peer: HyperDHT.Peer }>
+    /** Not documented: answers a request that another node has sent. */
+    onrequest(request: { readonly command: number; reply(value: null): void }): boolean
     /** BLAKE2b, 32 bytes. */
     static hash(bytes: Uint8Array): Uint8Array
     mutableGet(

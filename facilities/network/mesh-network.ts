@@ -246,7 +246,7 @@ export class MeshNetwork extends ReadyResource {
           this.#learn(entries)
           this.#observers.onRoster(entries, sequence)
         },
-        onPartOfRoster: (entries) => this.#learn(entries),
+        onPartOfRoster: (entries) => this.#learn([...this.roster.entries, ...entries]),
         onRosterFailure: (error) => this.#observers.onRosterFailure(error),
       },
     })
