@@ -29,7 +29,10 @@ export interface Attempt {
 export interface Route {
   readonly candidate: Candidate
   readonly addresses: readonly PeerAddress[]
-  /** The worker was proved there, or the roster names them. Otherwise they were found on the topic. */
+  /**
+   * The worker was proved there, or is on the roster, which names no addresses. Otherwise they were found on the
+   * topic.
+   */
   isKnown: boolean
   /** Not to be dialled before this time, monotonic milliseconds. */
   retryAt: number
@@ -120,7 +123,8 @@ export class Candidates {
         const ofKnown = route.failures === 0 ? fresh : failing
         const group = isKnown ? ofKnown : unknown
         if (route.attempt !== null) group.dials += 1
-        else if (candidate.connection === null && route.retryAt <= now) group.due.push(route)
+        else if (candidate.connection !== null || route.retryAt > now) continue
+        else if (!isAnotherRouteTried(route)) group.due.push(route)
       }
     }
     let room = MAX_DIALS - fresh.dials - failing.dials - unknown.dials
@@ -203,6 +207,18 @@ function newRoute(
     isStranger: false,
     attempt: null,
   }
+}
+
+/**
+ * Whether a route waits for another one. A route without addresses comes from the roster: the DHT is asked for the
+ * key. It is not tried beside addresses of the same worker, which would be two dials at the same time, of which
+ * one is in vain.
+ */
+function isAnotherRouteTried({ candidate, addresses }: Route): boolean {
+  return candidate.routes.some((other) => {
+    if (addresses.length === 0) return other.addresses.length > 0 && other.failures === 0
+    return other.addresses.length === 0 && other.attempt !== null && !other.attempt.isSlow
+  })
 }
 
 /** Of the routes that are not known any more, the last one that was found on the topic is kept. */

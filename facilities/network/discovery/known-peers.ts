@@ -1,12 +1,12 @@
 import ReadyResource from 'ready-resource'
 import type { Role } from '../../../helpers/identity/roles.js'
 import {
-  MAX_REMEMBERED_PER_ROLE,
   mergeRemembered,
   type PeerAddress,
   type RememberedPeer,
   usableAddresses,
 } from '../../../helpers/remembered-peers.js'
+import { MAX_ROSTER_ENTRIES } from '../../../helpers/roster/roster-entry.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 
@@ -102,7 +102,7 @@ export class KnownPeers extends ReadyResource {
     const usable = entries
       .map((entry) => ({ ...entry, addresses: usableAddresses(entry.addresses) }))
       .filter(({ addresses }) => source === 'roster' || addresses.length > 0)
-    if (source === 'roster') this.#roster = firstOfEachRole(usable)
+    if (source === 'roster') this.#roster = usable.slice(0, MAX_ROSTER_ENTRIES)
     else this.#adopt(usable.map((entry) => rememberedFrom(entry, this.#clock.now())))
     this.emit('changed')
     if (this.#timer === null && this.#proved.some((peer) => this.#isWorthSaving(peer))) {
@@ -160,15 +160,6 @@ export class KnownPeers extends ReadyResource {
 function rememberedFrom({ role, publicKey, addresses }: PeerEntry, now: number): RememberedPeer {
   const key = Buffer.from(publicKey).toString('hex')
   return { role, publicKey: key, addresses: [...addresses], provedAt: now }
-}
-
-function firstOfEachRole(entries: readonly PeerEntry[]): PeerEntry[] {
-  const counts = new Map<Role, number>()
-  return entries.filter(({ role }) => {
-    const count = (counts.get(role) ?? 0) + 1
-    counts.set(role, count)
-    return count <= MAX_REMEMBERED_PER_ROLE
-  })
 }
 
 /** Identifies a worker at an address. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { decodeMessage } from '../../../helpers/protocol/json-message.js'
 import {
   decodeRoster,
   encodeRoster,
@@ -9,11 +10,15 @@ import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../home/file-lock.js'
-import { readPrivateFile, writePrivateFile } from '../../home/private-file.js'
+import { writePrivateFile } from '../../home/private-file.js'
+import { readTrustedFile } from '../../home/trusted-file.js'
 import type { RosterStore } from './roster-keeper.js'
 
 /** Writing takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
 const LOCK_TIMEOUT_MS = 5_000
+
+/** As many pages as a roster has take 50 KB in base64. */
+const MAX_ROSTER_FILE_BYTES = 65_536
 
 const fileSchema = z.strictObject({ version: z.literal(1), ...rosterSchema.shape })
 
@@ -39,8 +44,10 @@ export class RosterFile implements RosterStore {
 
   async load(): Promise<SignedRoster | null> {
     try {
-      const stored = await readPrivateFile(this.#path, fileSchema)
-      return stored === undefined ? null : decodeRoster(stored)
+      const limit = { isSecret: true, maxBytes: MAX_ROSTER_FILE_BYTES }
+      const bytes = await readTrustedFile(this.#path, limit)
+      if (bytes === undefined) return null
+      return decodeRoster(decodeMessage(bytes, fileSchema, MAX_ROSTER_FILE_BYTES, this.#path))
     } catch (error) {
       this.#onFailed(error)
       return null

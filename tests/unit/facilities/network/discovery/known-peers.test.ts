@@ -133,17 +133,31 @@ test('should list a worker twice when the roster names another address than the 
   )
 })
 
-test('should ignore workers without a usable address, and those beyond its bound', async (t) => {
+test('should know a worker of the roster by its key alone, and by its address when it is proved', async (t) => {
+  const { known } = scene(t)
+  known.learn([{ ...gateway, addresses: [] }], 'roster')
+  t.alike(
+    known.known('gateway').map(({ addresses }) => addresses),
+    [[]],
+  )
+  known.learn([gateway], 'proved')
+  t.alike(
+    known.known('gateway').map(({ addresses }) => addresses),
+    [[], [HOME]],
+  )
+})
+
+test('should ignore proved workers without a usable address, and those beyond its bound', async (t) => {
   const { known } = scene(t)
   known.learn([{ ...gateway, addresses: [] }], 'proved')
-  known.learn([{ ...gateway, addresses: [{ host: 'x', port: 1 }] }], 'roster')
+  known.learn([{ ...gateway, addresses: [{ host: 'x', port: 1 }] }], 'proved')
   t.alike(known.known('gateway'), [])
-  const many = Array.from({ length: 300 }, () => ({
+  const many = Array.from({ length: 1_100 }, (_, n) => ({
     ...gateway,
-    publicKey: newKeyPair().publicKey,
+    publicKey: Buffer.from(n.toString(16).padStart(64, '0'), 'hex'),
   }))
   known.learn(many, 'roster')
-  t.is(known.known('gateway').length, 128)
+  t.is(known.known('gateway').length, 1_024, 'as many as a roster lists')
   known.learn([], 'roster')
   known.learn(many, 'proved')
   t.is(known.known('gateway').length, 128)

@@ -46,9 +46,18 @@ test('should report a damaged file and replace it', async (t) => {
   const { path, failures, open } = await scene(t)
   await writeFile(path, '{"version":1,"sequence":-1}', { mode: 0o600 })
   t.is(await open().load(), null)
-  t.is(Object(failures[0]).code, 'HOME_UNUSABLE')
+  t.is(Object(failures[0]).code, 'INVALID_REQUEST')
   await open().save(authority.sign([], 1))
   t.ok((await readFile(path, 'utf8')).includes('"sequence":1'))
+})
+
+test('should read no more than a roster can have', async (t) => {
+  const { path, failures, open } = await scene(t)
+  await open().save(authority.sign(rosterOf(1_024), 2))
+  t.is((await open().load())?.pages.length, 37, 'the largest roster fits')
+  await writeFile(path, ' '.repeat(65_537), { mode: 0o600 })
+  t.is(await open().load(), null)
+  t.is(Object(failures[0]).code, 'HOME_UNUSABLE')
 })
 
 test('should report that it cannot be written, and not fail', async (t) => {
