@@ -18,7 +18,7 @@ const MAX_VERSION_BYTES = 1024
  * that share it belong to one user and enrol themselves with the root key in it.
  *
  *     mesh/             root key, mesh secret, a record of which keys belong together, how far the
- *                       store of auth had come, and the workers that were found
+ *                       store of auth had come, the workers that were found, and the roster
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models

@@ -7,14 +7,11 @@ import {
   type RosterEntry,
 } from '../../helpers/roster/roster-entry.js'
 
-const HOUR_MS = 60 * 60 * 1000
-const DAY_MS = 24 * HOUR_MS
-
 /** A worker that was not renewed for so long is removed. Workers renew their entry every ten minutes. */
-export const UNRENEWED_MS = 7 * DAY_MS
+export const UNRENEWED_MS = 7 * 24 * 60 * 60 * 1000
 
 /** If the list is full, a worker that was not renewed for so long can be replaced. */
-const REPLACEABLE_MS = HOUR_MS
+const REPLACEABLE_MS = 60 * 60 * 1000
 
 /** A worker and how long it stays on the list. */
 export const listedWorkerSchema = z.strictObject({

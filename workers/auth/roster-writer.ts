@@ -28,7 +28,7 @@ const CHECK_INTERVAL_MS = 60_000
 /** Between two writes of a list of which only the times have changed. */
 const SAVE_INTERVAL_MS = 60 * 60 * 1000
 /** Checks in a row that did not find it, after which it is reported. */
-const MISSES_BEFORE_REPORT = 2
+const LOST_CHECKS_BEFORE_REPORT = 2
 
 const stateSchema = z.strictObject({
   version: z.literal(1),
@@ -100,7 +100,7 @@ export class RosterWriter extends ReadyResource {
   }
 
   impediments(): readonly Impediment[] {
-    if (this.#misses < MISSES_BEFORE_REPORT) return []
+    if (this.#misses < LOST_CHECKS_BEFORE_REPORT) return []
     const message = 'The roster is not found in the DHT after it was stored there'
     return [{ code: 'NOT_DISCOVERABLE', message, blocks: false }]
   }
@@ -187,7 +187,8 @@ export class RosterWriter extends ReadyResource {
     if (!(await this.#keeper.isInDht(sequence))) await this.#keeper.putAgain().catch(safetyCatch)
     const isFound = await this.#keeper.isInDht(sequence)
     this.#misses = isFound ? 0 : this.#misses + 1
-    if (this.#misses === MISSES_BEFORE_REPORT) this.#log.warn('the roster is not found in the DHT')
+    if (this.#misses === LOST_CHECKS_BEFORE_REPORT)
+      this.#log.warn('the roster is not found in the DHT')
   }
 
   async #load(): Promise<void> {

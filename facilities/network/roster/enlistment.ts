@@ -9,7 +9,7 @@ import { createOrigin } from '../request-context.js'
 import type { RolePeers } from '../role-peers.js'
 
 /** Between two calls, on average. An entry that is not renewed for days is removed. */
-const RENEWAL_MS = 10 * 60 * 1000
+const ENLISTMENT_MS = 10 * 60 * 1000
 /** After a call that failed, on average. */
 const RETRY_MS = 30_000
 
@@ -43,7 +43,7 @@ export class Enlistment extends ReadyResource {
   protected override async _open(): Promise<void> {
     this.#auth.on('connected', this.#onConnected)
     const pauseMs = () => {
-      const averageMs = this.#isListed ? RENEWAL_MS : RETRY_MS
+      const averageMs = this.#isListed ? ENLISTMENT_MS : RETRY_MS
       return averageMs * (0.75 + this.#random.fraction() / 2)
     }
     this.#timer = repeat(this.#clock, pauseMs, () => this.#enlist(this.#auth.connections))

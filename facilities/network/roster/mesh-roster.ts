@@ -15,9 +15,9 @@ import { RosterHandover } from './roster-handover.js'
 import { type RosterEvents, RosterKeeper, type RosterStore } from './roster-keeper.js'
 
 /** Between two rounds, on average: the DHT forgets records when strangers store many. */
-const ROUND_MS = 60_000
+const ROSTER_ROUND_MS = 60_000
 /** The same while no roster is known, or the newest one does not list this worker yet. */
-const EARLY_ROUND_MS = 5_000
+const EARLY_ROSTER_ROUND_MS = 5_000
 
 /** How a worker takes part in the roster of its mesh. */
 export interface RosterSettings {
@@ -130,7 +130,9 @@ export class MeshRoster extends ReadyResource {
     const { sequence } = this.keeper
     const isEarly =
       sequence === 0 || (this.#publicKey !== null && !this.keeper.lists(this.#publicKey))
-    return (isEarly ? EARLY_ROUND_MS : ROUND_MS) * (0.75 + this.#random.fraction() / 2)
+    return (
+      (isEarly ? EARLY_ROSTER_ROUND_MS : ROSTER_ROUND_MS) * (0.75 + this.#random.fraction() / 2)
+    )
   }
 }
 

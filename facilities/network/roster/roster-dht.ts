@@ -9,7 +9,7 @@ import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 
 /** Reading or storing a whole roster. A query at a DHT that does not answer takes 6 s. */
-const TIMEOUT_MS = 15_000
+const ROSTER_DHT_TIMEOUT_MS = 15_000
 
 /** A roster as it was found in the DHT. */
 export interface FoundRoster {
@@ -72,7 +72,7 @@ export class RosterDht {
   }
 
   async #within<T>(work: () => Promise<T>): Promise<T> {
-    const deadline = new Deadline(this.#clock, TIMEOUT_MS)
+    const deadline = new Deadline(this.#clock, ROSTER_DHT_TIMEOUT_MS)
     try {
       return await deadline.race(work())
     } finally {

@@ -15,7 +15,7 @@ import { readTrustedFile } from '../../home/trusted-file.js'
 import type { RosterStore } from './roster-keeper.js'
 
 /** Writing takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
-const LOCK_TIMEOUT_MS = 5_000
+const ROSTER_LOCK_TIMEOUT_MS = 5_000
 
 /** As many pages as a roster has take 50 KB in base64. */
 const MAX_ROSTER_FILE_BYTES = 65_536
@@ -55,7 +55,7 @@ export class RosterFile implements RosterStore {
   }
 
   async save(roster: SignedRoster): Promise<SignedRoster> {
-    const deadline = new Deadline(this.#clock, LOCK_TIMEOUT_MS)
+    const deadline = new Deadline(this.#clock, ROSTER_LOCK_TIMEOUT_MS)
     try {
       const lock = await FileLock.take(`${this.#path}.lock`, {
         clock: this.#clock,

@@ -15,7 +15,7 @@ export const HANDOVERS_PER_MINUTE = 6
 /** Peers that are counted at once: as many as may be connected. */
 const MAX_COUNTED_PEERS = 1024
 /** A peer that handed over a forged roster is not asked again for so long. */
-const DISTRUST_MS = 10 * 60 * 1000
+const ROSTER_DISTRUST_MS = 10 * 60 * 1000
 
 /** Hands the newest roster over on proved connections, and asks for it there. */
 export class RosterHandover {
@@ -85,7 +85,7 @@ export class RosterHandover {
 
   #distrust(key: string, error: unknown, connection: PeerConnection): void {
     forgetFirst(this.#distrusted)
-    this.#distrusted.set(key, this.#clock.monotonic() + DISTRUST_MS)
+    this.#distrusted.set(key, this.#clock.monotonic() + ROSTER_DISTRUST_MS)
     this.#onRefused(error, connection)
   }
 }
