@@ -10,7 +10,7 @@ import { RosterWriter } from '../../../../workers/auth/roster-writer.js'
 import { createCertificate } from '../../../helpers/factory.js'
 import { newKeyPair } from '../../../helpers/mesh-authority.js'
 import { memoryStore, RosterScene, rosterOf } from '../../../helpers/roster-scene.js'
-import { until } from '../../../helpers/until.js'
+import { until, untilItWorks } from '../../../helpers/until.js'
 
 const MINUTE_MS = 60_000
 const log = createLog({ name: 'auth', level: 'silent', json: true, output: { write: () => {} } })
@@ -65,16 +65,35 @@ test('should list itself and whoever enlists, and find the roster in the DHT', a
 })
 
 test('should write no other roster when nothing but the times has changed', async (t) => {
-  const { clock, start, published } = await scene(t)
+  const { folder, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
   const one = gateway()
   await writer.enlist(one)
   await clock.advance(1_000)
   await published(keeper, 2)
+  const before = await readFile(join(folder, 'roster.json'), 'utf8')
   await writer.enlist(one)
   await clock.advance(10 * MINUTE_MS)
+  await writer.close()
   t.is(keeper.sequence, 2)
+  t.is(await readFile(join(folder, 'roster.json'), 'utf8'), before, 'nor a file')
+})
+
+test('should keep the times of the list each hour, and the sequence', async (t) => {
+  const { folder, clock, start, published } = await scene(t)
+  const { keeper } = await start()
+  await published(keeper, 1)
+  const state = async () => JSON.parse(await readFile(join(folder, 'roster.json'), 'utf8'))
+  const before = await state()
+  await clock.advance(61 * MINUTE_MS)
+  const after = await untilItWorks('the file', async () => {
+    const now = await state()
+    if (now.workers[0].renewedAt === before.workers[0].renewedAt) throw new Error('the old one')
+    return now
+  })
+  t.is(after.sequence, 1)
+  t.is(keeper.sequence, 1)
 })
 
 test('should go on with a higher sequence and the same workers when it is restarted', async (t) => {
