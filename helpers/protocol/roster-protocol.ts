@@ -9,10 +9,10 @@ const sequenceSchema = z.number().int().nonnegative()
 export const rosterProtocol = {
   /**
    * The newest roster that a worker has; left out if it has none with a higher sequence. Every worker that
-   * serves answers it. RATE_LIMITED if one caller asks too often.
+   * serves answers it. OVERLOADED if one caller asks too often.
    */
   newest: unary({
-    name: 'roster.newest',
+    name: 'worker.roster',
     request: z.strictObject({ newerThan: sequenceSchema }),
     response: z.strictObject({ roster: rosterSchema.optional() }),
     timeoutMs: 2_000,
@@ -25,7 +25,7 @@ export const rosterProtocol = {
    * roster is full.
    */
   enlist: unary({
-    name: 'roster.enlist',
+    name: 'auth.enlist',
     request: z.strictObject({}),
     /** The sequence of the newest roster, which may not list the caller yet; 0 if there is none. */
     response: z.strictObject({ sequence: sequenceSchema }),

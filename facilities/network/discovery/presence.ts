@@ -6,6 +6,9 @@ import type { Clock } from '../../clock/clock.js'
 import { Announcement } from '../announcement.js'
 import { SelfLookup } from './self-lookup.js'
 
+/** Announcements on the topic for one by the key: that is needed only if strangers crowd the topic. */
+const ANNOUNCEMENTS_PER_KEY_ANNOUNCEMENT = 3
+
 /**
  * Makes one worker discoverable, on the topic of its role and by its key, and checks that it is.
  *
@@ -33,9 +36,14 @@ export class Presence extends ReadyResource {
   }) {
     super()
     const { publicKey } = options.keyPair
-    this.#announcements = [options.topic, HyperDHT.hash(publicKey)].map(
-      (topic) => new Announcement({ ...options, topic }),
-    )
+    this.#announcements = [
+      new Announcement(options),
+      new Announcement({
+        ...options,
+        topic: HyperDHT.hash(publicKey),
+        intervalMs: options.intervalMs * ANNOUNCEMENTS_PER_KEY_ANNOUNCEMENT,
+      }),
+    ]
     this.#selfLookup = new SelfLookup({ ...options, publicKey })
   }
 

@@ -51,7 +51,7 @@ export class RosterHandover {
       const retryAfterMs = this.#given.count(keyOf(peer.publicKey))
       if (retryAfterMs !== null) {
         const message = `The roster is handed over ${HANDOVERS_PER_MINUTE} times a minute`
-        throw new StarlingError('RATE_LIMITED', message, { retryAfterMs })
+        throw new StarlingError('OVERLOADED', message, { retryAfterMs })
       }
       return { roster: encodeRoster(newest) }
     })

@@ -3,6 +3,7 @@ import { ROLES } from '../../../../helpers/identity/roles.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { requestHeaderSchema } from '../../../../helpers/protocol/envelope.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
+import { answererOf } from '../../../../helpers/protocol/method.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
 import { rosterProtocol } from '../../../../helpers/protocol/roster-protocol.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
@@ -11,7 +12,6 @@ const TABLES = {
   auth: authProtocol,
   gateway: gatewayProtocol,
   processor: processorProtocol,
-  roster: rosterProtocol,
   worker: workerProtocol,
 }
 
@@ -21,8 +21,13 @@ test('should name each method by its table and its key when it is called', (t) =
   }
 })
 
+test('should name the answerer of each method of the roster', (t) => {
+  t.is(answererOf(rosterProtocol.newest), 'worker')
+  t.is(answererOf(rosterProtocol.enlist), 'auth')
+})
+
 test('should have a timeout and callers, whatever the method', (t) => {
-  for (const table of Object.values(TABLES)) {
+  for (const table of [...Object.values(TABLES), rosterProtocol]) {
     for (const method of Object.values(table)) {
       t.ok(method.timeoutMs > 0 && method.timeoutMs <= 86_400_000, method.name)
       t.ok(method.callers.length > 0, method.name)

@@ -182,7 +182,7 @@ test('should limit how often a peer is given the roster, and no other peer with 
   worker.keeper.offer(scene.authority.sign(rosterOf(1), 3))
   for (let i = 0; i < 100; i += 1) t.alike(await ask(1, 3), {}, 'nothing newer is not counted')
   for (let i = 0; i < 6; i += 1) t.is((await ask(1)).roster?.sequence, 3)
-  t.is(Object(await rejectionOf(ask(1))).code, 'RATE_LIMITED')
+  t.is(Object(await rejectionOf(ask(1))).code, 'OVERLOADED')
   t.is((await ask(2)).roster?.sequence, 3, 'another peer')
 })
 
