@@ -55,7 +55,7 @@ export class RosterWriter extends ReadyResource {
   /** The highest sequence that is on disk. */
   #sequence = 0
   #savedAt = Number.NEGATIVE_INFINITY
-  #publishing: Promise<void> = Promise.resolve()
+  #writing: Promise<void> = Promise.resolve()
   #delay: Timer | null = null
   #check: Timer | null = null
   #misses = 0
@@ -116,7 +116,8 @@ export class RosterWriter extends ReadyResource {
   protected override async _close(): Promise<void> {
     this.#delay?.cancel()
     this.#check?.cancel()
-    await this.#publishing
+    // Not the DHT, which may not answer.
+    await this.#writing
   }
 
   async #start(): Promise<void> {
@@ -148,20 +149,22 @@ export class RosterWriter extends ReadyResource {
   }
 
   /** Publishes the list if it is not what was published last, and checks that it can be read. */
-  #publish(): Promise<void> {
-    this.#publishing = this.#publishing.then(async () => {
-      try {
-        await this.#write()
-      } catch (err) {
-        // The disk. The next check tries again.
-        this.#log.error({ err }, 'the roster cannot be written')
-      }
-      await this.#readBack()
-    })
-    return this.#publishing
+  async #publish(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#write())
+    await this.#writing
+    await this.#readBack()
   }
 
   async #write(): Promise<void> {
+    try {
+      await this.#writeList()
+    } catch (err) {
+      // The disk, or a full list. The next check tries again.
+      this.#log.error({ err }, 'the roster cannot be written')
+    }
+  }
+
+  async #writeList(): Promise<void> {
     const now = this.#clock.now()
     // Its own store is older than what it has published: it was restored from a backup, or lost.
     if (this.#keeper.sequence > this.#sequence) this.#list.adopt(this.#keeper.entries, now)
@@ -186,6 +189,7 @@ export class RosterWriter extends ReadyResource {
     if (sequence === 0 || this.closing) return
     if (!(await this.#keeper.isInDht(sequence))) await this.#keeper.putAgain().catch(safetyCatch)
     const isFound = await this.#keeper.isInDht(sequence)
+    if (this.closing) return
     this.#misses = isFound ? 0 : this.#misses + 1
     if (this.#misses === LOST_CHECKS_BEFORE_REPORT)
       this.#log.warn('the roster is not found in the DHT')

@@ -159,6 +159,17 @@ test('should say that the roster is not found when the DHT does not keep it', as
   t.is(impediment?.blocks, false)
 })
 
+test('should close at once when the DHT does not answer', async (t) => {
+  const { roster, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  roster.dht.isSilent = true
+  await roster.clock.advance(MINUTE_MS)
+  // Time stands still: it could not wait for a deadline.
+  await writer.close()
+  t.is(roster.dht.mutable.size, 1)
+})
+
 test('should put it again when the DHT has lost it', async (t) => {
   const { roster, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
