@@ -157,6 +157,11 @@ export class MeshNetwork extends ReadyResource {
     return this.#roster.keeper
   }
 
+  /** How many workers of a role the roster lists, wherever they are. */
+  listed(role: Role): number {
+    return this.roster.entries.filter(({ roles }) => roles.includes(role)).length
+  }
+
   /** Why others cannot find this worker; null if they can, or if it is not known yet. */
   get discoveryFailure(): StarlingError | null {
     return this.#presence?.failure ?? null

@@ -44,6 +44,7 @@ export async function clientScene(t: Test, options: { json?: boolean; isTTY?: bo
   }
   const network = createStubInstance(MeshNetwork)
   network.look.callsFake(async (role) => of(role))
+  network.listed.returns(0)
   network.pingBootstrap.resolves({ address: '127.0.0.1:28737', isReachable: true })
   const [result, notices, screen] = [new PassThrough(), new PassThrough(), new PassThrough()]
   const input = Object.assign(new PassThrough(), { isTTY, setRawMode: () => undefined })

@@ -36,7 +36,7 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
       output.line(describeUnreached(worker), { type: 'unreached', ...worker })
     }
     if (workers.length === 0) {
-      const { reason, why } = whyMissing(survey, unreached)
+      const { reason, why } = whyMissing(survey, unreached, network.listed(role))
       const whatToDo = commandIn(homeToName(home), `node workers/${role}.js`)
       output.line(`${role.padEnd(10)} none found: ${why}; start one: ${whatToDo}`, {
         type: 'missing',
@@ -83,7 +83,8 @@ function describeUnreached({ role, key, code }: UnreachedWorker): string {
 function whyMissing(
   { bootstrap }: Survey,
   unreached: readonly UnreachedWorker[],
-): { reason: 'bootstrapUnreachable' | 'notAnnounced' | 'unreachable'; why: string } {
+  listed: number,
+): { reason: 'bootstrapUnreachable' | 'listed' | 'notAnnounced' | 'unreachable'; why: string } {
   if (unreached.length > 0) {
     return { reason: 'unreachable', why: 'whoever is announced could not be reached' }
   }
@@ -92,6 +93,10 @@ function whyMissing(
       reason: 'bootstrapUnreachable',
       why: `no worker of this machine holds ${bootstrap.address}, by which they find each other`,
     }
+  }
+  if (listed > 0) {
+    const why = `the roster lists ${listed}, but the node at ${bootstrap.address} knows none of them`
+    return { reason: 'listed', why }
   }
   return { reason: 'notAnnounced', why: 'nobody is announced with the secret of this home' }
 }

@@ -122,6 +122,19 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
   )
 })
 
+test('should say that workers are on the roster when none of them is announced', async (t) => {
+  const { tools, of, network, lines } = await scene(t)
+  of('gateway').connect(worker('gateway'))
+  network.listed.withArgs('auth').returns(1)
+  await status(tools)
+  const home = tools.host.home.directory
+  t.is(
+    lines()[1],
+    'auth       none found: the roster lists 1, but the node at 127.0.0.1:28737 knows none of them; ' +
+      `start one: node workers/auth.js --home ${home}`,
+  )
+})
+
 test('should fail when there is no gateway', async (t) => {
   const { tools, of, lines } = await scene(t)
   of('auth').connect(worker('auth'))
