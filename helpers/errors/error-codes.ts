@@ -277,8 +277,7 @@ export const ERROR_CODES = {
   NOT_DISCOVERABLE: {
     httpStatus: 503,
     retryable: true,
-    whatToDo:
-      'Stop what holds the bootstrap port, or set network.bootstrapPort to another one for all.',
+    whatToDo: 'Stop what holds the bootstrap port, or set another network.bootstrapPort for all.',
   },
   BOOTSTRAP_UNAVAILABLE: {
     httpStatus: 500,

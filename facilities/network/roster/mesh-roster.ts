@@ -10,8 +10,8 @@ import type { PeerConnection } from '../peer-connection.js'
 import type { RolePeers } from '../role-peers.js'
 import type { Service } from '../service.js'
 import { Enlistment } from './enlistment.js'
+import { RosterHandover } from './handover.js'
 import { RosterDht } from './roster-dht.js'
-import { RosterHandover } from './roster-handover.js'
 import { type RosterEvents, RosterKeeper, type RosterStore } from './roster-keeper.js'
 
 /** Between two rounds, on average: the DHT forgets records when strangers store many. */
