@@ -19,6 +19,12 @@ import { type MayRepeat, RetryPolicy } from './retry-policy.js'
 const PATIENCE_MS = 1_000
 
 /**
+ * The longest wait for a limit that a question takes by itself: other answers of the user are in progress.
+ * Whether to wait longer until the next question is allowed is up to the user.
+ */
+const SHORT_LIMIT_MS = 1_000
+
+/**
  * Calls made on whichever gateway is there. Workers may be started in any order, so what nobody can
  * answer yet is tried again for a while, and the user is told what is being waited for.
  */
@@ -72,7 +78,7 @@ export class GatewayAccess {
    * Calls a stream method. After the first chunk the request is never sent again. Before it, a request
    * that was not processed is sent again for as long as the client waits. If a worker was lost that had
    * the request, it is sent once more only, because it may be what ended the worker. After a crash it is
-   * not sent again.
+   * not sent again. A limit that ends within a second is waited for.
    *
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
@@ -89,7 +95,9 @@ export class GatewayAccess {
         return { chunks, first: await chunks.next() }
       },
       (error, times) =>
-        canSucceedLater(error) || (method.idempotent && error.code === 'PEER_LOST' && times === 1),
+        canSucceedLater(error) ||
+        isShortLimit(error) ||
+        (method.idempotent && error.code === 'PEER_LOST' && times === 1),
     )
     if (first.done) return first.value
     try {
@@ -160,5 +168,9 @@ export class GatewayAccess {
 
 /** Whether the request was not processed and can succeed later. */
 function canSucceedLater(error: StarlingError): boolean {
-  return isUnprocessed(error) && error.retryable
+  return isUnprocessed(error) && error.retryable && error.code !== 'RATE_LIMITED'
+}
+
+function isShortLimit({ code, retryAfterMs }: StarlingError): boolean {
+  return code === 'RATE_LIMITED' && retryAfterMs !== undefined && retryAfterMs <= SHORT_LIMIT_MS
 }

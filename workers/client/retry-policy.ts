@@ -17,6 +17,8 @@ export class RetryPolicy {
   readonly #mayRepeat: MayRepeat
   readonly #times = new Map<ErrorCode, number>()
   #last: StarlingError | undefined
+  /** Why the request was sent again the last time, if it was. */
+  #sentAgainFor: StarlingError | undefined
   #failuresInARow = 0
 
   constructor(mayRepeat: MayRepeat) {
@@ -32,13 +34,14 @@ export class RetryPolicy {
    */
   pauseMs(error: StarlingError, leftMs: number, fraction: number): number {
     const { code, retryAfterMs = 0 } = error
-    // Whether to wait for seconds until the next question is allowed is up to the user. If the limit
-    // was only reached because the request was sent again, the user is told why it was.
-    if (code === 'RATE_LIMITED') throw this.#last ?? error
     const times = (this.#times.get(code) ?? 0) + 1
+    // If a limit was only reached because the request was sent again, the user is told why it was.
+    if (code === 'RATE_LIMITED' && !this.#mayRepeat(error, times)) throw this.#sentAgainFor ?? error
     this.#times.set(code, times)
     this.#failuresInARow = code === this.#last?.code ? this.#failuresInARow + 1 : 1
     this.#last = error
+    // Without a gateway nothing was sent.
+    if (code !== 'GATEWAY_NOT_FOUND' && code !== 'RATE_LIMITED') this.#sentAgainFor = error
     const isPossible = leftMs > 0 && retryAfterMs <= leftMs
     if (!isPossible || !this.#mayRepeat(error, times)) throw error
     const delayMs = retryDelayMs(RETRY_DELAYS, this.#failuresInARow, fraction, error.retryAfterMs)
