@@ -38,9 +38,10 @@ export function generationOptions(flags: GenerationFlags): GenerationOptionsInpu
   const [issue] = result.error.issues
   const key = String(issue?.path[0])
   const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  const reason = typeof options[key] === 'string' ? 'it is not a number' : issue?.message
   throw new StarlingError(
     'BAD_USAGE',
-    `${flag} ${set.find(([name]) => name === key)?.[1]}: ${issue?.message}`,
+    `${flag} ${set.find(([name]) => name === key)?.[1]}: ${reason}`,
   )
 }
 

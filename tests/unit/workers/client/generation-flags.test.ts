@@ -17,12 +17,12 @@ test('should name the flag when its value is none that the protocol allows', asy
   for (const [flags, name] of [
     [{ maxTokens: '0' }, '--max-tokens 0: '],
     [{ maxTokens: '99999999' }, '--max-tokens 99999999: '],
-    [{ maxTokens: 'many' }, '--max-tokens many: '],
+    [{ maxTokens: 'many' }, '--max-tokens many: it is not a number'],
     [{ temperature: '2.1' }, '--temperature 2.1: '],
     [{ temperature: '-1' }, '--temperature -1: '],
     [{ seed: '1.5', maxTokens: '5' }, '--seed 1.5: '],
     [{ seed: '' }, '--seed : '],
-    [{ seed: '0x10' }, '--seed 0x10: '],
+    [{ seed: '0x10' }, '--seed 0x10: it is not a number'],
   ] as const) {
     try {
       generationOptions(flags)
