@@ -33,7 +33,7 @@ export function createCommand(name: string, description: string): Command {
         'trace, debug, info, warn, error or silent (default: info; clients: warn)',
       )
       .option('--json', 'write JSON, one object a line')
-      .showHelpAfterError(`Run with --help to see what is possible.`)
+      .showHelpAfterError(`Run with --help to see the commands and flags.`)
       // A program is told once, by runCommand.
       .configureOutput({
         writeErr: (text) => (wantsJson() ? undefined : process.stderr.write(safeText(text))),
@@ -57,7 +57,7 @@ export function createWorkerCommand(name: string, description: string): Command 
 function refuseExcess(command: Command): void {
   if (command.registeredArguments.at(-1)?.variadic) return
   const excess = command.args[command.registeredArguments.length]
-  if (excess !== undefined) command.error(`error: ${excess} is no command and no argument here`)
+  if (excess !== undefined) command.error(`error: unknown command or argument: ${excess}`)
 }
 
 /** Parses a flag that is a whole number. */

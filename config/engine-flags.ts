@@ -16,10 +16,17 @@ export function withEngineFlags(command: Command): Command {
     .option(
       '--model <name...>',
       'a model to run: a name, the path of a GGUF file, https://…, hf:OWNER/REPOSITORY/FILE or ' +
-        'npm:PACKAGE@VERSION/FILE; the first is loaded at the start (default: minimind2-small)',
+        'npm:PACKAGE@VERSION/FILE; the first is loaded at the start (default: the models of a local ' +
+        'Ollama server if there is one, and minimind2-small)',
     )
-    .option('--engine <kind...>', 'what runs models: llama, ollama or openai (default: llama)')
-    .option('--ollama-host <address>', 'an Ollama server, as host:port (default: 127.0.0.1:11434)')
+    .option(
+      '--engine <kind...>',
+      'what runs models: llama, ollama or openai (default: llama, and ollama if it is found here)',
+    )
+    .option(
+      '--ollama-host <address>',
+      'an Ollama server, as host:port (default: OLLAMA_HOST, or 127.0.0.1:11434)',
+    )
     .option('--openai-url <address>', 'a server with an OpenAI-compatible API, such as vLLM')
 }
 
@@ -28,7 +35,7 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
   const { model, engine, ollamaHost, openaiUrl } = flags
   const engines = new Set([
     ...(engine ?? []),
-    // Models that are named come before all that a server has: the first one answers by default.
+    // Named models come before those of a server: the first one answers by default.
     ...(engine === undefined && model !== undefined ? ['llama'] : []),
     // Whoever names a server wants it used.
     ...(engine === undefined && ollamaHost !== undefined ? ['ollama'] : []),

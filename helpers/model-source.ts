@@ -143,7 +143,7 @@ function readUrl(text: string): SourceReading {
     url = new URL(text)
   } catch {
     return {
-      why: hasExcessivePort(text) ? `its port is above ${MAX_PORT}` : 'it is no valid address',
+      why: hasExcessivePort(text) ? `its port is above ${MAX_PORT}` : 'it is not a valid address',
     }
   }
   if (url.username !== '' || url.password !== '') return { why: 'it has a user or password in it' }

@@ -31,7 +31,7 @@ export function readServerAddress(text: string, defaultPort?: number): ServerAdd
     url = new URL(hasProtocol ? text : `http://${text}`)
   } catch {
     // What is wrong with it is said without the text itself, which may hold a password.
-    return { why: 'is no URL' }
+    return { why: 'is not a URL' }
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return { why: 'is not http(s)' }
   if (url.search !== '' || url.hash !== '') return { why: 'has a query or a fragment' }

@@ -8,7 +8,7 @@ import { GatewayWorker } from './gateway/gateway-worker.js'
 
 await runWorkerCommand(
   'gateway',
-  'The door for clients: verifies users, picks a processor, relays its answer.',
+  'Accepts clients: verifies users, picks a processor, relays its answer.',
   (config) =>
     runWorker('gateway', config, async (resources) => {
       const host = await openWorkerHost(resources, { ...config, role: 'gateway', single: false })

@@ -13,7 +13,7 @@ interface MeshFlags extends engineFlags.EngineFlags {
 const { wholeNumber } = commands
 const mesh = engineFlags
   .withEngineFlags(
-    commands.createCommand('mesh', 'A whole mesh on this machine, and a prompt to type at.'),
+    commands.createCommand('mesh', 'Runs a whole mesh on this machine, with a chat.'),
   )
   .option('--ask <text>', 'answer one question and end; - reads it from standard input')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)

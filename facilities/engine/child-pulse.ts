@@ -76,7 +76,7 @@ export class ChildPulse {
   /** A request has been told to stop. */
   cancelled(id: number): void {
     const timer = this.#clock.schedule(CANCEL_TIMEOUT_MS, () =>
-      this.#onHang(`what was cancelled did not stop within ${CANCEL_TIMEOUT_MS / 1000} s`, []),
+      this.#onHang(`a cancelled answer did not stop within ${CANCEL_TIMEOUT_MS / 1000} s`, []),
     )
     this.#stopping.set(id, timer)
   }

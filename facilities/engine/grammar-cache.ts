@@ -50,7 +50,7 @@ export class GrammarCache {
     } catch (cause) {
       throw new StarlingError(
         'GRAMMAR_INVALID',
-        'The JSON schema cannot be used: llama.cpp does not take its grammar',
+        'The JSON schema cannot be used: llama.cpp rejects its grammar',
         { cause },
       )
     }

@@ -27,7 +27,7 @@ export async function loadOrCreateSecret(
   try {
     return (await readTrusted(path)) ?? (await createSecret(path, random, create()))
   } catch (cause) {
-    throw unusablePath(path, 'can neither be read nor made', cause)
+    throw unusablePath(path, 'can neither be read nor created', cause)
   }
 }
 

@@ -65,7 +65,7 @@ export class WorkerMetrics implements NetworkObserver {
   })
   readonly #refused = new Counter({
     name: 'starling_connections_refused_total',
-    help: 'Connections that were refused, by error code: most did not prove to belong here',
+    help: 'Connections that were refused, by error code',
     labelNames: ['code'],
     registers: this.#registers,
   })

@@ -112,7 +112,7 @@ class TimedFile {
 
   async sizeBytes(): Promise<number> {
     const found = await this.#deadline.race(this.#file.stat())
-    if (!found.isFile()) throw new Error('it is no file')
+    if (!found.isFile()) throw new Error('it is not a regular file')
     return found.size
   }
 

@@ -1,7 +1,7 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessedCore, WitnessState } from '../../helpers/store-witness.js'
 
-/** Where a store and what is kept about it are, as their owner knows them. */
+/** The paths of a store and of the files that describe it. */
 export interface StorePlace {
   /** The folder of the store. */
   readonly store: string
@@ -9,11 +9,11 @@ export interface StorePlace {
   readonly witness: string
   /** The file of the rollback guard. */
   readonly guard?: string
-  /** A file that is made only after the store, so that it proves that there was one. */
+  /** A file that is created after the store: if it exists, the store existed. */
   readonly trace?: string
 }
 
-/** What is known of a store besides itself; null when there is no such record. */
+/** What the witness and the guard record; null if there is no such file. */
 export interface KnownState {
   readonly witnessed: WitnessState | null
   readonly guarded: WitnessState | null
@@ -22,7 +22,7 @@ export interface KnownState {
 /** Where one core stands. */
 export type CoreState = WitnessedCore
 
-/** A store that has less than, or something else than what was acknowledged. */
+/** A store that is shorter than what its witness records, or has other content. */
 export function contradictsWitness(
   place: StorePlace,
   { witnessed, guarded }: KnownState & { readonly witnessed: WitnessState },
@@ -32,13 +32,13 @@ export function contradictsWitness(
   const accepted = listed([place.witness, guarded && place.guard])
   return damaged(
     place,
-    `its witness ${place.witness} says that ${difference(witnessed, name, found)}. ` +
+    `its witness ${place.witness} records that ${difference(witnessed, name, found)}. ` +
       `${restore(witnessed)}; or, if you accept that the store stays as it is and that every ` +
       `account it lacks is lost, remove ${accepted}`,
   )
 }
 
-/** A store that agrees with its witness, or has none, and is older than its guard all the same. */
+/** A store that agrees with its witness, or has none, but is older than its guard records. */
 export function contradictsGuard(
   place: StorePlace,
   { witnessed, guarded }: KnownState & { readonly guarded: WitnessState },
@@ -48,16 +48,16 @@ export function contradictsGuard(
   const what = witnessed === null ? 'it was' : `it and its witness ${place.witness} were`
   return damaged(
     place,
-    `${what} replaced by an older or another copy: ${place.guard} says that ` +
+    `${what} replaced by an older or another copy: ${place.guard} records that ` +
       `${difference(guarded, name, found)}. ${restore(guarded)}; or, if you accept that the store ` +
       `stays as it is and that every account it lacks is lost, remove ${place.guard}`,
   )
 }
 
 /**
- * No store at all, where something says that there was one.
+ * A missing store, although a witness, a guard or a trace exists.
  *
- * @param hasTrace whether the file that is made after the store is there
+ * @param hasTrace whether the file exists that is created after the store
  */
 export function storeIsGone(
   place: StorePlace,
@@ -72,15 +72,15 @@ export function storeIsGone(
   ])
   const recorder =
     witnessed === null
-      ? `its witness is gone, too, and ${place.guard}`
+      ? `its witness is missing, too, and ${place.guard}`
       : `its witness ${place.witness}`
   return damaged(
     place,
     said === null
-      ? `it and its witness are gone, and ${place.trace} is there, which is made after them. Restore ` +
-          `a backup of the store; or, if you accept to begin with no accounts, remove ${accepted}`
-      : `it is gone, and ${recorder} says that it held ${firstCore(said)}. ${restore(said)}; or, if ` +
-          `you accept to begin with no accounts, remove ${accepted}`,
+      ? `it and its witness are missing, but ${place.trace}, which is created after them, exists. Restore ` +
+          `a backup of the store; or, if you accept to start without accounts, remove ${accepted}`
+      : `it is missing, and ${recorder} records that it held ${firstCore(said)}. ${restore(said)}; or, if ` +
+          `you accept to start without accounts, remove ${accepted}`,
   )
 }
 
@@ -101,40 +101,39 @@ export function storeIsUnreadable(
   ])
   return damaged(
     place,
-    `it cannot be read: ${reason}. ${remedy}; or, if you accept to begin with no accounts, move ` +
+    `it cannot be read: ${reason}. ${remedy}; or, if you accept to start without accounts, move ` +
       `${all} elsewhere`,
     cause,
   )
 }
 
 /**
- * A witness, or a rollback guard, that says nothing that can be relied on.
+ * A damaged witness or rollback guard.
  *
  * @param path its file
  */
 export function recordIsUnreadable(place: StorePlace, path: string): StarlingError {
-  const what =
-    path === place.guard ? `the record ${path} of how far it had come` : `its witness ${path}`
+  const what = path === place.guard ? `its rollback guard ${path}` : `its witness ${path}`
   return damaged(
     place,
-    `${what} is damaged, so that nobody can tell whether anything is missing. If the store was ` +
+    `${what} is damaged, so it is unknown whether anything is missing. If the store was ` +
       `neither restored nor repaired since the worker last ran, remove ${path}: the store is then ` +
-      'taken as it is',
+      'used as it is',
   )
 }
 
 function damaged(place: StorePlace, what: string, cause?: unknown): StarlingError {
   return new StarlingError(
     'STORE_DAMAGED',
-    `The store in ${place.store} is not what was acknowledged: ${what}`,
+    `The store in ${place.store} does not have what was acknowledged: ${what}`,
     { cause },
   )
 }
 
-/** `"accounts" held 5 entries (…), and what is there holds 3 entries (…)` */
+/** `"accounts" held 5 entries (…), and it now holds 3 entries (…)` */
 function difference(said: WitnessState, name: string, found: CoreState | undefined): string {
   const expected = describe(said.cores[name])
-  const actual = found === undefined ? 'it is not there' : `what is there holds ${describe(found)}`
+  const actual = found === undefined ? 'it is missing' : `it now holds ${describe(found)}`
   return `"${name}" held ${expected}, and ${actual}`
 }
 

@@ -160,7 +160,7 @@ export class StoreFolder implements StoreDisk {
     } catch (cause) {
       await closeAnyway(store)
       if (LOCKED.test(reasonOf(cause))) {
-        throw new StarlingError('HOME_IN_USE', `The store in ${this.place.store} is open already`, {
+        throw new StarlingError('HOME_IN_USE', `The store in ${this.place.store} is already open`, {
           cause,
         })
       }

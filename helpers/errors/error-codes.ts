@@ -43,7 +43,7 @@ export const ERROR_CODES = {
   METHOD_NOT_ALLOWED: {
     httpStatus: 405,
     retryable: false,
-    whatToDo: 'Use a method that the header allow names.',
+    whatToDo: 'Use a method that the Allow header lists.',
   },
   BAD_USAGE: {
     httpStatus: 400,
@@ -77,14 +77,14 @@ export const ERROR_CODES = {
   CLOCKS_DIFFER: {
     httpStatus: 500,
     retryable: false,
-    whatToDo: 'Set the clocks of the machines right, to within a minute, and log in again.',
+    whatToDo: 'Synchronize the clocks of the machines to within a minute, and log in again.',
   },
 
   // Trust
   FORBIDDEN: {
     httpStatus: 403,
     retryable: false,
-    whatToDo: 'Use a worker whose certificate has the role that this call asks for.',
+    whatToDo: 'Use a worker whose certificate has the role that this call requires.',
   },
   CERTIFICATE_INVALID: {
     httpStatus: 403,
@@ -104,7 +104,7 @@ export const ERROR_CODES = {
   HELLO_FAILED: {
     httpStatus: 502,
     retryable: true,
-    whatToDo: 'Try again; if it stays, look at the log of the other worker.',
+    whatToDo: 'Try again; if it fails again, look at the log of the other worker.',
   },
 
   // Reaching somebody
@@ -129,7 +129,7 @@ export const ERROR_CODES = {
   PEER_UNREACHABLE: {
     httpStatus: 502,
     retryable: true,
-    whatToDo: 'Check that the other worker runs; it is dialled again by itself.',
+    whatToDo: 'Check that the other worker runs; it is dialled again automatically.',
   },
   PEER_LOST: {
     httpStatus: 502,
@@ -139,7 +139,7 @@ export const ERROR_CODES = {
   PROTOCOL_VIOLATION: {
     httpStatus: 502,
     retryable: false,
-    whatToDo: 'Update both workers; if it stays, report it with both logs.',
+    whatToDo: 'Update both workers; if it happens again, report it with both logs.',
   },
 
   // Load and time
@@ -184,7 +184,7 @@ export const ERROR_CODES = {
   MODEL_INVALID: {
     httpStatus: 500,
     retryable: false,
-    whatToDo: 'Install again, or fetch the model file again: it is not what it should be.',
+    whatToDo: 'Run npm install again, or download the model file again: its content is wrong.',
   },
   MODEL_UNSUPPORTED: {
     httpStatus: 500,
@@ -194,7 +194,7 @@ export const ERROR_CODES = {
   MODEL_UNREACHABLE: {
     httpStatus: 502,
     retryable: true,
-    whatToDo: 'Check the address and the connection; what was fetched so far is kept.',
+    whatToDo: 'Check the address and the connection; the downloaded part is kept.',
   },
   MODEL_WRITE_FAILED: {
     httpStatus: 500,

@@ -67,7 +67,7 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   const architecture = keys.requiredText('general.architecture')
   if (!mayBeModel(architecture)) {
     throw unsupportedModel(
-      `is of the architecture ${quoted(architecture)}, which does not run by itself`,
+      `is of the architecture ${quoted(architecture)}, which cannot run on its own`,
     )
   }
   checkSingleFile(header)

@@ -92,7 +92,7 @@ export function checkVocabulary(keys: GgufKeys): Vocabulary {
   const kind = keys.requiredText('tokenizer.ggml.model')
   if (NO_TOKENIZER.has(kind)) {
     throw unsupportedModel(
-      `has a tokenizer of the kind ${quoted(kind)}: texts cannot be read by it`,
+      `has a tokenizer of the kind ${quoted(kind)}: llama.cpp cannot read texts with it`,
     )
   }
   const tokenizer = TOKENIZERS.get(kind) ?? { merges: false }

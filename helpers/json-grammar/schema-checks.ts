@@ -18,10 +18,11 @@ export function boundsOf(schema: Schema, least: string, most: string, at: string
   const min = schema[least] ?? 0
   const max = schema[most]
   for (const bound of [min, max ?? 0]) {
-    if (!Number.isInteger(bound) || Number(bound) < 0) throw invalid(at, 'a bound is no count')
+    if (!Number.isInteger(bound) || Number(bound) < 0)
+      throw invalid(at, 'a bound is not a whole number from 0')
     if (Number(bound) > MAX_REPETITIONS) throw invalid(at, `a bound is over ${MAX_REPETITIONS}`)
   }
-  if (max !== undefined && Number(max) < Number(min)) throw invalid(at, 'no value is valid to it')
+  if (max !== undefined && Number(max) < Number(min)) throw invalid(at, 'no value can match it')
   return { min: Number(min), ...(max !== undefined && { max: Number(max) }) }
 }
 

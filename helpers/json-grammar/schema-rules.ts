@@ -56,7 +56,7 @@ export class SchemaRules {
     this.#schemas += 1
     if (this.#schemas > MAX_SCHEMAS) throw invalid('#', `it has more than ${MAX_SCHEMAS} schemas`)
     if (schema === true) return this.values.value
-    if (!isSchema(schema)) throw invalid(at, 'no value is valid to it')
+    if (!isSchema(schema)) throw invalid(at, 'no value can match it')
     const refused = refuseKeywords(schema)
     if (refused !== null) throw invalid(at, refused)
     const { $ref, anyOf, oneOf, allOf } = schema
@@ -67,7 +67,7 @@ export class SchemaRules {
     if (combined === undefined) return this.#typed(schema, at)
     if (!Array.isArray(combined) || combined.length === 0) throw invalid(at, 'a list is empty')
     if (allOf !== undefined && combined.length > 1) {
-      throw invalid(at, 'allOf of several cannot be enforced')
+      throw invalid(at, 'allOf with several schemas cannot be enforced')
     }
     return this.#either(
       combined.map((one, index) => this.#symbol(one, `${at}/${index}`)),
@@ -86,7 +86,7 @@ export class SchemaRules {
     const known = this.#references.get(name)
     if (known !== undefined) return known.symbol ?? this.symbols.call(known.rule)
     const target = this.#resolve(name)
-    if (target === undefined) throw invalid(at, `${name} is not there`)
+    if (target === undefined) throw invalid(at, `${name} does not exist`)
     const rule = this.symbols.openRule(name)
     this.#references.set(name, { rule, symbol: null })
     const symbol = this.#symbol(target, name)
@@ -164,13 +164,13 @@ export class SchemaRules {
   #object(schema: Schema, at: string): GrammarSymbol {
     const { additionalProperties = true } = schema
     const properties = schema.properties ?? {}
-    if (!isSchema(properties)) throw invalid(at, 'its properties are no object')
+    if (!isSchema(properties)) throw invalid(at, 'its properties are not an object')
     const required = new Set(Array.isArray(schema.required) ? schema.required.map(String) : [])
     const names = new Set([...required, ...Object.keys(properties)])
     if (names.size === 0) return this.#map(schema, at)
     const { min, max = names.size } = boundsOf(schema, 'minProperties', 'maxProperties', at)
     if (min > required.size || max < names.size) {
-      throw invalid(at, 'how many properties it has cannot be enforced')
+      throw invalid(at, 'the number of its properties cannot be enforced')
     }
     const members = [...names].map((name): Member => {
       const inner = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
@@ -216,9 +216,9 @@ export class SchemaRules {
     const { additionalProperties = true } = schema
     const { min, max = null } = boundsOf(schema, 'minProperties', 'maxProperties', at)
     // A grammar cannot prevent that a name occurs twice.
-    if (min > 1) throw invalid(at, 'how many properties it has cannot be enforced')
+    if (min > 1) throw invalid(at, 'the number of its properties cannot be enforced')
     if (additionalProperties === false) {
-      if (min > 0) throw invalid(at, 'no value is valid to it')
+      if (min > 0) throw invalid(at, 'no value can match it')
       return this.#list('{', null, '}', { min: 0, max: 0 }, at)
     }
     const value = this.#symbol(additionalProperties, `${at}/additionalProperties`)
@@ -228,7 +228,7 @@ export class SchemaRules {
 
   #array(schema: Schema, at: string): GrammarSymbol {
     const prefix = schema.prefixItems ?? []
-    if (!Array.isArray(prefix)) throw invalid(at, 'prefixItems is no list')
+    if (!Array.isArray(prefix)) throw invalid(at, 'prefixItems is not an array')
     const { min, max } = boundsOf(schema, 'minItems', 'maxItems', at)
     const first = prefix.map((item, index) => this.#symbol(item, `${at}/prefixItems/${index}`))
     const least = Math.max(min - first.length, 0)
@@ -237,7 +237,7 @@ export class SchemaRules {
     const { items = true } = schema
     const isWhole =
       most === 0 || items === false || (first.length > 0 && least === 0 && items === true)
-    if (isWhole && least > 0) throw invalid(at, 'no value is valid to it')
+    if (isWhole && least > 0) throw invalid(at, 'no value can match it')
     const item = isWhole ? null : this.#symbol(items, `${at}/items`)
     if (first.length === 0) return this.#list('[', item, ']', { min: least, max: most }, at)
     const given = first.flatMap((one) => [this.values.comma, one]).slice(1)

@@ -152,7 +152,7 @@ test('should use the workers that run already, start those that miss, and leave 
   t.is(await neither.exit, 0)
   t.ok(neither.stderr.includes('flags for processors have no effect'), neither.stderr)
   for (const { stderr } of [asked, piped, neither]) {
-    t.ok(stderr.includes(`The mesh of ${processes.home} runs already`), stderr)
+    t.ok(stderr.includes(`The mesh of ${processes.home} is already running`), stderr)
     t.is(stderr.trimEnd().split('\n').length, 1, 'in one line')
   }
   t.alike(await processes.processes(), workers, 'they run on')

@@ -47,7 +47,7 @@ test('should refuse when the store and its witness are gone, until each trace of
   await rm(join(folder, 'store'), { recursive: true })
   await rm(join(folder, 'store.witness'))
   const both = await refusal()
-  t.ok(/it is gone, its witness|it is gone, and its witness is gone, too/.test(both), both)
+  t.ok(/it is missing, its witness|it is missing, and its witness is missing, too/.test(both), both)
   t.ok(/held 3 entries .* in "texts".*Restore a backup of the store taken after/.test(both), both)
   t.ok(both.includes(`to begin with no accounts, remove ${guard} and ${trace}`), both)
   await rm(guard)

@@ -29,7 +29,7 @@ export async function openAccountStore(
     clock,
     guard: home.path('mesh', 'auth-store.guard'),
     trace: keyFile,
-    onUnwitnessed: () => log.warn('the store has no witness: it is taken as it is'),
+    onUnwitnessed: () => log.warn('the store has no witness and is used as it is'),
   })
   await resources.open(store)
   store.on('failed', (err: StarlingError) => log.error({ err }, 'the store cannot be written'))

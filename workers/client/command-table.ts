@@ -53,7 +53,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
 
   online(withGenerationFlags(client.option(...MODEL)), chat)
   online(
-    add('register', 'Makes an account and logs in.')
+    add('register', 'Creates an account and logs in.')
       .requiredOption(...EMAIL)
       .option(...PASSWORD),
     register,
@@ -64,11 +64,14 @@ export function addClientCommands(client: Command, source: CommandSource): void 
       .option(...PASSWORD),
     login,
   )
-  online(add('whoami', 'Says whose session this home has, verified by the mesh.'), whoami)
-  offline(add('logout', 'Forgets the session of this home.'), logout)
+  online(add('whoami', 'Shows the user that is logged in, verified by the mesh.'), whoami)
+  offline(add('logout', 'Removes the session of this home.'), logout)
   const ask = withGenerationFlags(
     add('ask', 'Asks one question and streams the answer.')
-      .argument('[text...]', 'the question; - is standard input, and so is what is piped')
+      .argument(
+        '[text...]',
+        'the question; - reads it from standard input; piped input is appended',
+      )
       .option(...MODEL),
   )
   ask.action(() =>
@@ -79,5 +82,5 @@ export function addClientCommands(client: Command, source: CommandSource): void 
     ),
   )
   online(add('models', 'Lists the models that can be asked.'), models)
-  online(add('status', 'Says which workers are there, and why one is missing.'), status)
+  online(add('status', 'Shows which workers run, and why one does not.'), status)
 }

@@ -82,7 +82,7 @@ export type ClientAction<Tools, Flags> = (
 ) => Promise<number | undefined>
 
 /** The reader of the output may close the pipe: `client.js ask … | head -1`. */
-const READER_LEFT = new StarlingError('CANCELLED', 'Nobody reads the output any more')
+const READER_LEFT = new StarlingError('CANCELLED', 'The output is no longer read')
 
 /**
  * Runs one client command and ends the process with its exit code: 0 done, 1 failed, 2 bad usage.

@@ -62,7 +62,7 @@ function describeWorker({ role, name, info, load, error }: FoundWorker): string 
 function describeHealth(info: WorkerInfo | undefined): string {
   return (info?.impediments ?? [])
     .map(({ code, message, blocks }) => {
-      return `; ${blocks ? 'not ready' : 'not all is well'}: ${message} (${code})`
+      return `; ${blocks ? 'not ready' : 'degraded'}: ${message} (${code})`
     })
     .join('')
 }
@@ -86,7 +86,7 @@ function whyMissing(
   listed: number,
 ): { reason: 'bootstrapUnreachable' | 'listed' | 'notAnnounced' | 'unreachable'; why: string } {
   if (unreached.length > 0) {
-    return { reason: 'unreachable', why: 'whoever is announced could not be reached' }
+    return { reason: 'unreachable', why: 'the announced workers could not be reached' }
   }
   if (!bootstrap.isReachable) {
     return {

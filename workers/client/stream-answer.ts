@@ -27,10 +27,10 @@ export async function streamAnswer(
       output.line('', { type: 'end', ...end, tokensPerSecond: tokensPerSecond(end) })
       output.detail(describeEnd(end))
       if (end.stopReason === 'repetition') {
-        output.notice('The answer was ended early, because it only repeated itself.')
+        output.notice('The answer was ended early because it only repeated itself.')
       }
       if (content === '' && reasoning !== '') {
-        output.notice('The model only thought: with more tokens it may come to an answer.')
+        output.notice('The model produced thoughts but no answer. More tokens may help.')
       }
       return { content, ...(reasoning !== '' && { reasoning }) }
     }
@@ -51,11 +51,11 @@ function describeEnd(end: AnswerEnd): string {
   const { thoughtTokens } = end
   return [
     `${end.completionTokens} ${end.completionTokens === 1 ? 'token' : 'tokens'}`,
-    ...(thoughtTokens === undefined ? [] : [`${thoughtTokens} of them thought`]),
+    ...(thoughtTokens === undefined ? [] : [`${thoughtTokens} of them thinking`]),
     ...(rate === undefined ? [] : [`${rate.toFixed(1)} tokens/s`]),
     end.model,
     ...(end.finishReason === 'length' && end.stopReason === undefined
-      ? ['cut off at its longest']
+      ? ['cut off at the length limit']
       : []),
   ].join(', ')
 }

@@ -94,7 +94,7 @@ export async function runMesh(
   } else if (mesh === null) {
     life.end(EXIT_CODES.done)
   } else {
-    progress.note(`The mesh serves from ${home.directory}; a signal ends it.`)
+    progress.note(`The mesh serves from ${home.directory}; a signal stops it.`)
     void pipe.settled.then((state) => (state === 'something' ? openClient(true) : null))
   }
 }
@@ -173,11 +173,11 @@ function joining(
   if (missing.length > 0) {
     const names = (workers: readonly WorkerPlan[]) => workers.map(({ name }) => name).join(', ')
     const running = plan.filter((worker) => !missing.includes(worker))
-    return `Running already in ${home.directory}: ${names(running)}; starting: ${names(missing)}.`
+    return `Already running in ${home.directory}: ${names(running)}; starting: ${names(missing)}.`
   }
   const isUnused = Object.keys(processorVariables).length > 0
   const unused = isUnused ? ' The flags for processors have no effect.' : ''
-  return `The mesh of ${home.directory} runs already and is used; it keeps running afterwards.${unused}`
+  return `The mesh of ${home.directory} is already running; it is used and keeps running afterwards.${unused}`
 }
 
 /** The absolute path of a worker's entry. */

@@ -60,13 +60,13 @@ export async function chooseEngines<Settings extends ChoiceSettings>(
     const shown = names.slice(0, SHOWN_MODELS).join(', ')
     const rest = names.length > SHOWN_MODELS ? ` and ${names.length - SHOWN_MODELS} more` : ''
     options.onNotice(
-      `Found Ollama at ${ollamaServer(url, options.clock).url} and serves its models: ${shown}${rest}. ` +
+      `Serving the models of Ollama at ${ollamaServer(url, options.clock).url}: ${shown}${rest}. ` +
         'To leave them out, name a model with --model.',
     )
     return { ...chosen, engines: ['ollama', 'llama'] }
   }
   options.onNotice(
-    `${DEFAULT_MODEL_NAME} is a toy that shows the plumbing: most of its answers are wrong. ` +
+    `${DEFAULT_MODEL_NAME} is a toy: most of its answers are wrong. ` +
       `For a useful model: ${USEFUL_MODEL}.`,
   )
   return { ...chosen, engines: ['llama'] }

@@ -73,7 +73,7 @@ export class OverdueWork {
     if (stuck.length > 0) {
       // Those behind them have not begun.
       const requests = stuck.slice(0, NATIVE_THREADS).map(({ request }) => request)
-      return { reason: `choosing a token by it took longer than ${this.#seconds(1)} s`, requests }
+      return { reason: `choosing a token with it took longer than ${this.#seconds(1)} s`, requests }
     }
     // Nothing is computed while a token is chosen: all answers that are computed together wait for it.
     if (choosing.length > 0 || !this.#isOverdue(this.#idleReports, tokens)) return null

@@ -20,7 +20,7 @@ export class SchemaRefusals {
     if (schema === undefined || this.#hashes.size === 0 || !this.#hashes.has(hashOf(schema))) return
     throw new StarlingError(
       'GRAMMAR_INVALID',
-      'The JSON schema cannot be used: an answer by it did not come to an end before',
+      'The JSON schema cannot be used: an earlier answer with it did not finish',
     )
   }
 }

@@ -77,9 +77,9 @@ function blamed({ step, reason }: Blame): StarlingError {
     case 'prompt':
       return new StarlingError(
         'INVALID_REQUEST',
-        `The model cannot read this conversation by its chat template and vocabulary: ${reason}`,
+        `The chat template or the tokenizer of the model cannot process this conversation: ${reason}`,
       )
     case 'tokens':
-      return new StarlingError('INVALID_REQUEST', `The text cannot become tokens: ${reason}`)
+      return new StarlingError('INVALID_REQUEST', `The text cannot be tokenized: ${reason}`)
   }
 }

@@ -3,7 +3,7 @@ import { createContext, Script } from 'node:vm'
 /** Something that was ended because it took too long. */
 export class TimeLimitPassed extends Error {
   constructor(timeoutMs: number) {
-    super(`it did not come to an end within ${timeoutMs} ms`)
+    super(`it did not finish within ${timeoutMs} ms`)
   }
 }
 

@@ -18,7 +18,7 @@ test('should refuse a model with MODEL_INVALID when its chat template does not c
   const modelPath = await modelWith(t, ENDLESS)
   await t.exception(loadRuntime(t, { modelPath, templateTimeoutMs: 200 }), {
     code: 'MODEL_INVALID',
-    message: /chat template cannot be used: with 1 messages it did not come to an end/,
+    message: /chat template cannot be used: with 1 messages it did not finish/,
   })
 })
 
@@ -30,7 +30,7 @@ test('should refuse one conversation with INVALID_REQUEST, and go on, when the t
     Array.from({ length: count }, () => ({ role: 'user' as const, content: 'ab' }))
   await t.exception(ask(runtime, said(7), { maxTokens: 1 }), {
     code: 'INVALID_REQUEST',
-    message: /did not come to an end within 200 ms/,
+    message: /did not finish within 200 ms/,
   })
   t.is((await ask(runtime, said(6), { maxTokens: 2 })).end.completionTokens, 2)
 })

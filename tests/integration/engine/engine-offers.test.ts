@@ -85,7 +85,7 @@ test('should offer the models of an Ollama server that is found, and behind them
   const { offers, notices } = await modelsOf(t, {}, url)
   t.alike(namesOf(offers), ['llama:1b', 'nomic-embed-text', 'minimind2-small'])
   t.is(notices.length, 1)
-  t.ok(notices[0]?.startsWith(`Found Ollama at ${url} and serves its models: llama:1b. `))
+  t.ok(notices[0]?.startsWith(`Serving the models of Ollama at ${url}: llama:1b. `))
 })
 
 test('should wait for a server that is not up, and offer its models when it is', async (t) => {

@@ -43,7 +43,7 @@ test('should end an answer whose token never comes with GRAMMAR_INVALID, and ref
   const jsonSchema = { type: 'array' }
   const stuck = t.exception(collect(generate(engine, STUCK, { jsonSchema })), {
     code: 'GRAMMAR_INVALID',
-    message: 'The JSON schema cannot be used: choosing a token by it took longer than 10 s',
+    message: 'The JSON schema cannot be used: choosing a token with it took longer than 10 s',
   })
   const others = t.exception(collect(other), { code: 'ENGINE_CRASHED' })
   await askUntil([stuck, others])

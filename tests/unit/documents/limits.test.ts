@@ -58,7 +58,7 @@ test('should list constants with the values that their files give them', async (
   }
 })
 
-test('should say of each limit why it is there and what happens when it is met', async (t) => {
+test('should say of each limit why it is there and what happens when it is reached', async (t) => {
   const rows = tableRows(await readProjectFile('LIMITS.md'))
   for (const [name, ...cells] of rows) {
     t.is(cells.length, 4, name)

@@ -55,5 +55,5 @@ test('should say that a port is too high, and not that there is no URL', (t) => 
   }
   t.ok('address' in readServerAddress('localhost:65535'))
   t.ok('address' in readServerAddress('http://localhost/a:99999'), 'a path is no port')
-  t.alike(readServerAddress('local host:1'), { why: 'is no URL' })
+  t.alike(readServerAddress('local host:1'), { why: 'is not a URL' })
 })

@@ -63,7 +63,7 @@ test('should say that the child hangs when what was cancelled does not stop', as
     await clock.advance(PULSE_INTERVAL_MS)
     pulse.answered()
   }
-  t.alike(hangs, ['what was cancelled did not stop within 60 s'])
+  t.alike(hangs, ['a cancelled answer did not stop within 60 s'])
   pulse.end()
 })
 
@@ -99,7 +99,7 @@ test('should blame the request whose token is chosen for 10 s while the child an
     await clock.advance(PULSE_INTERVAL_MS)
     pulse.answered(work)
   }
-  t.alike(hangs, ['choosing a token by it took longer than 10 s'])
+  t.alike(hangs, ['choosing a token with it took longer than 10 s'])
   t.alike(blamed, [[4]])
   pulse.end()
 })

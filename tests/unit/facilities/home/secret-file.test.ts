@@ -64,7 +64,7 @@ test('should say so when the secret can be neither read nor made', async (t) => 
   for (const path of [inTheWay, join(folder, 'missing', 'root.key')]) {
     await t.exception(loadOrCreateSecret(path, random, newSecret), {
       code: 'HOME_UNUSABLE',
-      message: `${path} can neither be read nor made`,
+      message: `${path} can neither be read nor created`,
     })
   }
   const there = loadOrCreateSecret(join(folder, 'folder'), random, newSecret)

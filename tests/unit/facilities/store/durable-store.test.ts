@@ -51,7 +51,7 @@ test('should refuse when the store is older than its witness, and say what to do
   await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, memory.witness)
   // One more than the records: Hyperbee begins with a block of its own.
-  const message = await refused(t, stale, /held 6 entries .* what is there holds 3 entries/)
+  const message = await refused(t, stale, /held 6 entries .* it now holds 3 entries/)
   t.ok(message.includes('taken after 2026-11-03T12:30:00.000Z'))
   t.ok(message.includes(`remove ${MEMORY_PLACE.witness}`))
   await refused(t, stale, /held 6 entries/)
@@ -91,7 +91,7 @@ test('should refuse when the content is another at the same length', async (t) =
 
   const other = new DurableMemory()
   await writeCats(other, OWNERS)
-  await refused(t, new DurableMemory(other.store, witnessed.witness), /it is not there/)
+  await refused(t, new DurableMemory(other.store, witnessed.witness), /it is missing/)
 })
 
 test('should append nothing when a store that was never verified is not what its witness says', async (t) => {

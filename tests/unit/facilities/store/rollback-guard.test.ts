@@ -42,7 +42,7 @@ test('should refuse when the store and its witness are both an older copy', asyn
   await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, old.witness, memory.guard)
   const message = await refused(t, stale)
-  t.ok(/"cats" held 5 entries .* what is there holds 3 entries/.test(message), message)
+  t.ok(/"cats" held 5 entries .* it now holds 3 entries/.test(message), message)
   t.ok(message.includes('Restore a backup of the store taken after 2026-11-03T12:30:00.000Z'))
   t.ok(message.includes(`remove ${MEMORY_PLACE.guard}`))
 
@@ -58,7 +58,7 @@ test('should refuse when the store and its witness are of another store', async 
   await writeCats(memory, OWNERS)
   await writeCats(other, OWNERS)
   const message = await refused(t, new DurableMemory(other.store, other.witness, memory.guard))
-  t.ok(/another copy: .*"cats" held 5 entries .* it is not there/.test(message), message)
+  t.ok(/another copy: .*"cats" held 5 entries .* it is missing/.test(message), message)
 })
 
 test('should refuse an older copy when the witness alone was removed', async (t) => {

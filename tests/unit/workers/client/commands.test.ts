@@ -64,11 +64,11 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
   t.ok(written().endsWith('yes\n1 token, small\n'), 'no rate where none was measured')
   answerOf({ finishReason: 'length' })
   await streamAnswer(tools, QUESTION)
-  t.ok(written().endsWith('yes\n2 tokens, small, cut off at its longest\n'))
+  t.ok(written().endsWith('yes\n2 tokens, small, cut off at the length limit\n'))
   answerOf({ finishReason: 'length', stopReason: 'repetition' })
   await streamAnswer(tools, QUESTION)
   t.ok(written().endsWith('yes\n2 tokens, small\n'))
-  t.is(notices(), 'The answer was ended early, because it only repeated itself.\n')
+  t.is(notices(), 'The answer was ended early because it only repeated itself.\n')
 })
 
 test('should write the answer without its thought, and say so if there was nothing else', async (t) => {
@@ -87,7 +87,7 @@ test('should write the answer without its thought, and say so if there was nothi
   })
   await streamAnswer(tools, QUESTION)
   t.is(written(), 'Yes.\n\n')
-  t.is(notices(), 'The model only thought: with more tokens it may come to an answer.\n')
+  t.is(notices(), 'The model produced thoughts but no answer. More tokens may help.\n')
 })
 
 test('should show the thought to somebody who looks, and say how much of it there was', async (t) => {
@@ -98,7 +98,7 @@ test('should show the thought to somebody who looks, and say how much of it ther
     return { ...END, completionTokens: 2, thoughtTokens: 1 }
   })
   await streamAnswer(tools, QUESTION)
-  t.is(written(), '[thought] Hm.\n\n[answer] Yes.\n2 tokens, 1 of them thought, small\n')
+  t.is(written(), '[thought] Hm.\n\n[answer] Yes.\n2 tokens, 1 of them thinking, small\n')
 })
 
 test('should say whose session it is as the mesh says it', async (t) => {

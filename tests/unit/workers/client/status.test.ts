@@ -108,7 +108,7 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
     'gateway    gateway@here                   1.2.3, up 61 s',
     'processor  key abababababab               is announced and could not be reached: PEER_UNREACHABLE',
     'processor  key abababababab               is announced and does not answer',
-    'processor  none found: whoever is announced could not be reached; ' +
+    'processor  none found: the announced workers could not be reached; ' +
       `start one: node workers/processor.js --home ${home}`,
   ])
 
@@ -195,7 +195,7 @@ test('should say what keeps a worker from its work', async (t) => {
     'auth       auth@here                      1.2.3, up 61 s; ' +
       'not ready: The disk of the worker is full (DISK_FULL)',
     'gateway    gateway@here                   1.2.3, up 61 s; ' +
-      'not all is well: No auth worker is connected (AUTH_UNAVAILABLE)',
+      'degraded: No auth worker is connected (AUTH_UNAVAILABLE)',
   ])
 })
 

@@ -44,7 +44,7 @@ test('should put the models of Ollama before the default model when neither mode
   t.alike(chosen.models, ['minimind2-small'])
   t.alike(asked, ['127.0.0.1:11434'])
   t.alike(notices, [
-    'Found Ollama at http://127.0.0.1:11434 and serves its models: qwen3:0.6b, llama3.2, gemma3 and 1 more. ' +
+    'Serving the models of Ollama at http://127.0.0.1:11434: qwen3:0.6b, llama3.2, gemma3 and 1 more. ' +
       'To leave them out, name a model with --model.',
   ])
 })

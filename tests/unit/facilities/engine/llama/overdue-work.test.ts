@@ -24,7 +24,7 @@ test('should find a token overdue that is chosen for 10 s, whatever else begins 
   }))
   t.alike(overdue, {
     count: 6,
-    reason: 'choosing a token by it took longer than 10 s',
+    reason: 'choosing a token with it took longer than 10 s',
     requests: [2],
   })
 })
@@ -42,7 +42,7 @@ test('should allow 20 times what a token takes on a slow machine', (t) => {
   work.measured(2_000)
   const overdue = reportsUntilOverdue(work, () => ({ done: 0, tokens: 1, choosing: [choice(1)] }))
   t.is(overdue?.count, 21)
-  t.is(overdue?.reason, 'choosing a token by it took longer than 40 s')
+  t.is(overdue?.reason, 'choosing a token with it took longer than 40 s')
 })
 
 test('should blame only the four that began first: the others wait for their threads', (t) => {
