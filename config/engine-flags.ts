@@ -37,7 +37,7 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
     ...(engine ?? []),
     // Named models come before those of a server: the first one answers by default.
     ...(engine === undefined && model !== undefined ? ['llama'] : []),
-    // Whoever names a server wants it used.
+    // A named server is used.
     ...(engine === undefined && ollamaHost !== undefined ? ['ollama'] : []),
     ...(engine === undefined && openaiUrl !== undefined ? ['openai'] : []),
   ])

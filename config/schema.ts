@@ -36,7 +36,7 @@ const networkSchema = z.strictObject({
     .min(0)
     .max(HOUR_MS)
     .default(10 * SECOND_MS),
-  /** The hello takes milliseconds; whoever needs seconds is not there or means no good. */
+  /** A hello takes milliseconds. A peer that needs seconds is unreachable or hostile. */
   helloTimeoutMs: intervalMs.default(3 * SECOND_MS),
   /**
    * An unverified connection costs about 25 KB. Within the 300 ms in which none is cut, one core accepts

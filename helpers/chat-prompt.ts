@@ -52,7 +52,7 @@ export class ChatPrompt {
   /**
    * @param template Jinja source; null for a model without one, whose prompt is the contents of the
    *   messages joined by newlines
-   * @param run templates are programs, and may not come to an end. Default: as long as it takes
+   * @param run runs the template, which is a program and may never end. Default: without a limit
    * @throws StarlingError MODEL_INVALID when the template cannot be parsed
    */
   constructor(

@@ -17,17 +17,17 @@ const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PULSE_INTERVAL_MS
 const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
 
 /**
- * How long what was cancelled may take to stop. Cancelling waits for one evaluation, which a large
- * model on a slow machine takes seconds for; nothing takes this long but one that never ends.
+ * How long a cancelled answer may take to stop. Cancelling waits for one evaluation, which takes seconds
+ * with a large model on a slow machine; only one that never ends takes this long.
  */
 const CANCEL_TIMEOUT_MS = 60_000
 
-/** What is to be done when a child hangs. @param requests those that are to blame, if that is known */
+/** Called when a child hangs. @param requests those that caused it, if that is known */
 export type OnHang = (reason: string, requests: readonly number[]) => void
 
 /**
- * Notices that a child hangs: it does not answer, what it was told to stop does not stop, or what it
- * computes does not come to an end.
+ * Detects that a child hangs: it does not answer, a cancelled answer does not stop, or a computation does
+ * not finish.
  */
 export class ChildPulse {
   readonly #clock: Clock
@@ -38,8 +38,8 @@ export class ChildPulse {
   #unanswered = 0
 
   /**
-   * @param options.ping asks the child; its answer is to be told by {@link answered}
-   * @param options.blocking the request that the child answers nobody for; null when there is none
+   * @param options.ping sends a ping to the child; call {@link answered} when it is answered
+   * @param options.blocking the request that blocks the child; null if none does
    */
   constructor(options: {
     clock: Clock
@@ -61,7 +61,7 @@ export class ChildPulse {
     })
   }
 
-  /** @param tokenMs what a token takes on this machine */
+  /** @param tokenMs the time of a token on this machine */
   measured(tokenMs: number): void {
     this.#work.measured(tokenMs)
   }

@@ -44,7 +44,7 @@ export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
 /** A model that answers: its sequences, each of which computes one answer at a time. */
 export class LlamaChat {
   readonly reproducibility: Reproducibility
-  /** What a token takes, in milliseconds, as measured when the answers were tried. */
+  /** The time of a token, in milliseconds, as measured when the answers were tested. */
   readonly tokenMs: number
   readonly #parts: LlamaChatParts
   readonly #anyChunk: boolean
@@ -97,7 +97,7 @@ export class LlamaChat {
   /**
    * Answers a conversation, each token computed when it is asked for.
    *
-   * @param watch is told what is done for it
+   * @param watch records its steps
    * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, GRAMMAR_INVALID, NOT_SUPPORTED,
    *   OVERLOADED, DRAINING; the signal's reason when it is aborted
    */
@@ -124,7 +124,7 @@ export class LlamaChat {
         ? null
         : await step('grammar', () => this.#grammars.grammarOf(jsonSchema))
     const sampler = new TokenSampler({ model, tokenizer, options, grammar, watch })
-    // What is thought before a JSON answer is no JSON.
+    // The thought before a JSON answer is not JSON.
     const thoughtSampler =
       grammar !== null && thought === 'open'
         ? new TokenSampler({ model, tokenizer, options, grammar: null, watch })

@@ -24,7 +24,7 @@ const PROGRESS_STEP = 0.05
 /** Remembers how models are computed fastest on this machine. */
 const TUNING_FILE = 'tuning.json'
 
-/** Before the model is loaded nothing is done for anybody. */
+/** No requests are handled before the model is loaded. */
 const NO_WORK = { done: 0, tokens: 0, choosing: [] }
 
 /** The child's end of the conversation with its LlamaEngine, from the load to the end. */
@@ -151,8 +151,8 @@ export class LlamaChildSession {
   }
 
   /**
-   * The model's file, made first if it is one that has to be, when there is room for it. What its header
-   * says is enough to refuse it: to hash a large file takes minutes.
+   * Prepares the model's file if necessary, and checks whether it can be loaded. The header is checked before
+   * the file is hashed, because hashing a large file takes minutes.
    */
   async #prepare(message: LoadMessage): Promise<{ model: PreparedModel; judged: JudgedModel }> {
     const { model: reference, modelsDirectory, hubUrl, hubToken } = message
@@ -174,9 +174,9 @@ export class LlamaChildSession {
   }
 
   /**
-   * Resolves when the parent lets the memory be taken that a model needs.
+   * Resolves when the parent has granted the memory that the model needs.
    *
-   * @param isKept whether a damaged file is made again; then there is nothing to judge yet: null
+   * @param isKept whether a damaged file will be prepared again, in which case null is returned
    */
   async #admitted(path: string, load: LoadMessage, isKept: boolean): Promise<JudgedModel | null> {
     try {

@@ -6,12 +6,12 @@ import type { RequestWatch } from './llama/request-watch.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
 import type { NativeWork } from './native-work.js'
 
-/** Tokens of the first text, by which is measured what a token takes. */
+/** Tokens of the first text, which is used to measure the time of a token. */
 const MEASURED_TOKENS = 32
 
 /** Computes what texts mean, one after the other. */
 export class LlamaEmbedder {
-  /** What a token takes, in milliseconds. */
+  /** The time of a token, in milliseconds. */
   readonly tokenMs: number
   readonly #context: LlamaEmbeddingContext
   readonly #tokenizer: LlamaTokenizer

@@ -156,7 +156,7 @@ export class LlamaEngine implements Engine {
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    // Whether it is a request at all is looked at later.
+    // Whether it is a valid request is checked later.
     this.#refusedSchemas.check(Object(request.options).jsonSchema)
     const process = await this.#running(signal)
     const { id, inbox } = process.open(request, TOKENS_AHEAD)

@@ -17,7 +17,7 @@ const FIXED_CHUNK_TOKENS = 32
 export interface GenerationParts {
   readonly tokenizer: LlamaTokenizer
   readonly sampler: TokenSampler
-  /** Chooses the tokens of a thought, if its rules are others than those of the answer after it. */
+  /** Chooses the tokens of a thought, if other rules apply than to the answer after it. */
   readonly thoughtSampler: TokenSampler | null
   readonly pace: PrefillPace
   readonly clock: Clock
@@ -25,7 +25,7 @@ export interface GenerationParts {
   readonly anyChunk: boolean
   /** Prompt and answer together. */
   readonly contextTokens: number
-  /** Ends an answer that only repeats itself; null: nothing does. */
+  /** Ends an answer that only repeats itself; null: it is not ended. */
   readonly repetition: RepetitionWatch<number> | null
   /** Whether no other answer is under way. */
   readonly isAlone: () => boolean
@@ -50,7 +50,7 @@ export class LlamaGeneration {
   readonly #repetition: RepetitionWatch<number> | null
   /** Tokens for which the context has room. */
   readonly #roomTokens: number
-  /** How many of the delivered tokens are thought. */
+  /** The number of delivered tokens that belong to the thought. */
   #deliveredThought = 0
 
   constructor(parts: GenerationParts, task: GenerationTask) {
@@ -167,19 +167,19 @@ export class LlamaGeneration {
     }
   }
 
-  /** What the next token is chosen by. */
+  /** The sampler of the next token. */
   get #sampler(): TokenSampler {
     const { sampler, thoughtSampler } = this.#parts
     return this.#text.isThinking ? (thoughtSampler ?? sampler) : sampler
   }
 
-  /** Evaluates tokens and chooses the one after them. */
+  /** Evaluates tokens and chooses the next one. */
   async #next(
     sequence: LlamaSequence,
     tokens: readonly number[],
     index: number,
   ): ReturnType<TokenSampler['next']> {
-    // It may still be in the middle of an evaluation that goes on in its own way.
+    // An evaluation may still be running.
     if (!this.#text.isThinking) await this.#parts.thoughtSampler?.end()
     return await this.#sampler.next(sequence, tokens, index)
   }
@@ -204,7 +204,7 @@ export class LlamaGeneration {
     }
   }
 
-  /** The delivered tokens that a grammar does not have to see being chosen. */
+  /** The delivered tokens that were not chosen with the grammar. */
   #read(): readonly number[] {
     const { delivered, options } = this.#task
     return options.jsonSchema === undefined ? delivered : delivered.slice(0, this.#deliveredThought)

@@ -147,7 +147,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
     contextTokens: z.number().int().positive(),
     slots: z.number().int().positive(),
     memoryBytes: z.number().nonnegative(),
-    /** What a token takes, in milliseconds, as measured with this model on this machine. */
+    /** The time of a token, in milliseconds, as measured with this model on this machine. */
     tokenMs: z.number().nonnegative(),
   }),
   /** The model cannot be loaded; the child leaves. */

@@ -72,7 +72,7 @@ export class LlamaProcess {
   /** Why nothing more can be asked of it. */
   #gone: StarlingError | null = null
   #closing = false
-  /** Whether the file of the model has been judged, so that what follows is the work of llama.cpp. */
+  /** Whether the model's file has been checked, so that later failures are those of llama.cpp. */
   #isJudged = false
   /** Why the child was killed. */
   #hang: string | null = null
@@ -271,7 +271,7 @@ export class LlamaProcess {
     }
   }
 
-  /** The child is done with a request. */
+  /** The child has finished a request. */
   #forget(id: number): void {
     this.#inboxes.delete(id)
     this.#suspects.ended(id)

@@ -34,10 +34,10 @@ export class LlamaRequests {
   readonly #send: (message: FromChild) => void
   readonly #steps: Pick<StepRecorder, 'write'>
   readonly #outbox: TokenOutbox
-  /** What grammars choose right now, in the order in which it began. */
+  /** Tokens that are being chosen with grammars, in the order in which that began. */
   readonly #choosing = new Map<number, Choice>()
 
-  /** @param steps is told what the process blocks for */
+  /** @param steps records what blocks the process */
   constructor(
     runtime: RequestRuntime,
     send: (message: FromChild) => void,
@@ -49,7 +49,7 @@ export class LlamaRequests {
     this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
   }
 
-  /** What is being done for all of them. */
+  /** The work in progress for all of them. */
   get work(): WorkReport {
     return { ...this.#runtime.progress, choosing: [...this.#choosing.values()] }
   }

@@ -26,10 +26,10 @@ import { type ModelTuning, measureEmbeddingTuning, measureTuning } from './model
 import { NativeWork } from './native-work.js'
 import { TuningFile } from './tuning-file.js'
 
-/** How long answers may stand still for a chunk of another's prompt, unless told otherwise. */
+/** How long answers may pause for a chunk of another prompt, by default. */
 const DEFAULT_STALL_MS = 50
 
-/** What llama.cpp logs of a whole model of a kind that this version of it does not run. */
+/** Logged by llama.cpp for complete models that this version of it does not support. */
 const UNKNOWN_TO_LLAMA =
   /un(known|supported) model architecture|unknown (pre-)?tokenizer|cannot be used as main model/
 
@@ -38,7 +38,7 @@ const moduleVersion = await getModuleVersion()
 /** How a model is loaded. */
 export interface LlamaRuntimeOptions {
   readonly modelPath: string
-  /** What its header says, where that was read before. */
+  /** The facts in its header, if it was read before. */
   readonly facts?: GgufModelFacts
   /** SHA-256 of the file, hexadecimal. Left out: its size and time tell it from others. */
   readonly modelSha256?: string | undefined
@@ -99,7 +99,7 @@ export class LlamaRuntime {
   readonly capabilities: ReadonlySet<EngineCapability>
   /** With which the model is computed. */
   readonly threads: number
-  /** What a token takes, in milliseconds, as measured when the model was loaded. */
+  /** The time of a token, in milliseconds, as measured when the model was loaded. */
   readonly tokenMs: number
   /** Tokens of a prompt that are evaluated at once, at most. */
   readonly promptChunkTokens: number
@@ -197,7 +197,7 @@ export class LlamaRuntime {
     this.#parts.llama.maxThreads = threads
   }
 
-  /** How much has been computed, and how many tokens are being computed. */
+  /** The number of finished computations, and of tokens that are being computed. */
   get progress(): { readonly done: number; readonly tokens: number } {
     return this.#parts.work.progress
   }
@@ -231,7 +231,7 @@ export class LlamaRuntime {
   /**
    * Answers a conversation, each token computed when it is asked for, at most one ahead.
    *
-   * @param watch is told what is done for it
+   * @param watch records its steps
    * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED, OVERLOADED,
    *   DRAINING once closed; the signal's reason when it is aborted
    */

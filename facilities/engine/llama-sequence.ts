@@ -68,7 +68,7 @@ export class LlamaSequence {
     )
   }
 
-  /** Evaluates tokens and chooses the one after them. */
+  /** Evaluates tokens and chooses the next one. */
   async next(
     tokens: readonly number[],
     generateNext: NextToken,

@@ -19,7 +19,7 @@ const TEMPLATE_TIMEOUT_MS = 2000
 /** Pieces of the template of which is remembered whether they hold special tokens. */
 const MAX_REMEMBERED = 256
 
-/** What a prompt is made of. */
+/** The parts of a prompt. */
 export interface PromptRequest {
   readonly messages: readonly ChatMessage[]
   readonly tools?: readonly Tool[] | undefined
@@ -27,7 +27,7 @@ export interface PromptRequest {
   readonly contextTokens: number
   /** Whether the model is to think before it answers. Left out: as its template says. */
   readonly thinking?: boolean | undefined
-  /** Whether the answer is held to a JSON schema. */
+  /** Whether the answer must match a JSON schema. */
   readonly isJson?: boolean | undefined
 }
 
@@ -63,7 +63,7 @@ export class LlamaTokenizer {
   readonly #hasSpecial = new Map<string, boolean>()
   /** Whether a token has a letter or digit, as far as it was asked for. */
   readonly #wordy = new Map<number, boolean>()
-  /** Whether a token ends a sequence, as far as it was asked for. */
+  /** Whether a token ends a sequence, cached. */
   readonly #breaks = new Map<number, boolean>()
 
   /**
@@ -104,7 +104,7 @@ export class LlamaTokenizer {
    *
    * @throws StarlingError CONTEXT_TOO_LONG when it leaves no room for one token of an answer,
    *   INVALID_REQUEST when the template refuses the conversation, NOT_SUPPORTED for tools of a model
-   *   that has none, or when the model thinks and cannot be kept from it
+   *   that has none, or if thinking is to be off and the model always thinks
    */
   prompt(request: PromptRequest): ChatTokens {
     const { contextTokens, tools = [] } = request
@@ -213,7 +213,7 @@ export class LlamaTokenizer {
   } {
     const syntax = this.thoughtSyntax
     if (syntax === null) return { parts: this.#chatPrompt.parts(messages, tools), thought: 'none' }
-    // A thought takes up the answer's time and tokens, and JSON is as a rule asked for by a program.
+    // A thought costs time and tokens, and JSON is usually requested by programs.
     const wanted = thinking ?? (isJson && this.#chatPrompt.switchesThinking ? false : undefined)
     const parts = this.#chatPrompt.parts(messages, tools, { thinking: wanted })
     const thought = thoughtAfter(parts, syntax)
@@ -223,7 +223,7 @@ export class LlamaTokenizer {
         'The model always thinks before it answers: its chat template cannot turn that off',
       )
     }
-    // A grammar begins with the answer, so it has to be known where the thought ends.
+    // A grammar starts with the answer, so the end of the thought must be recognisable.
     if (wanted !== true || thought !== 'possible' || !isJson) return { parts, thought }
     const opening: PromptPart = { text: `${syntax.opening}\n`, from: 'template' }
     return { parts: [...parts, opening], thought: 'open' }
@@ -275,7 +275,7 @@ export function nativeTokens(tokens: readonly number[]): NativeToken[] {
   return tokens as NativeToken[]
 }
 
-/** What the end of a prompt says about the thought: what users say cannot count. */
+/** The state of the thought at the end of a prompt. The text of users is not considered. */
 function thoughtAfter(parts: readonly PromptPart[], syntax: ThoughtSyntax): ThoughtState {
   const last = parts.at(-1)
   const end = last?.from === 'template' ? last.text.trimEnd() : ''

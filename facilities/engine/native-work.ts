@@ -24,7 +24,7 @@ export class NativeWork {
   /**
    * Runs something in native code.
    *
-   * @param tokens that are computed; none unless told otherwise
+   * @param tokens that are computed; default: none
    * @throws StarlingError as `throwIfClosed`
    */
   async run<Result>(work: () => Promise<Result>, tokens = 0): Promise<Result> {

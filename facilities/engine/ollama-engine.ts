@@ -140,7 +140,7 @@ export class OllamaEngine extends RemoteEngine {
   }
 }
 
-/** Pieces of which none is too long. */
+/** The text in pieces, none of which is too long. */
 function piecesOf(pieces: readonly AnswerPiece[]): AnswerPiece[] {
   return pieces.flatMap((piece) =>
     textPieces(piece.text, MAX_PIECE_CHARACTERS).map((text) => ({ ...piece, text })),

@@ -14,7 +14,7 @@ import { ModelServer } from './model-server.js'
 import { ollamaCall } from './ollama-client.js'
 import { modelNotFound, parsed, withinMetadataTime } from './server-metadata.js'
 
-/** The port that Ollama listens on unless it is told otherwise. */
+/** Ollama's default port. */
 const OLLAMA_PORT = 11434
 
 /**

@@ -28,7 +28,7 @@ export interface ScriptedEngineOptions {
   readonly contextTokens?: number
   /** The tokens of the answer. Default: the words of the last message. */
   readonly script?: (request: GenerateRequest) => readonly string[]
-  /** Whether it thinks first: what its script says between `<think>` and `</think>`. Default false. */
+  /** Whether it thinks first: the text between `<think>` and `</think>` in its script. Default: false. */
   readonly thinks?: boolean
   /** Runs before each token; the token waits for it, and cancelling ends the wait. */
   readonly beforeToken?: (index: number, signal: AbortSignal) => Promise<void> | void

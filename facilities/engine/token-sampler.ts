@@ -31,7 +31,7 @@ export interface TokenSamplerParts {
   readonly options: EffectiveOptions
   /** What the answer is held to; null for nothing. */
   readonly grammar: LlamaGrammar | null
-  /** Is told while the grammar chooses. */
+  /** Records when the grammar chooses. */
   readonly watch: RequestWatch
 }
 
@@ -48,11 +48,11 @@ export class TokenSampler {
   readonly #tokenizer: LlamaTokenizer
   readonly #grammar: LlamaGrammar | null
   readonly #watch: RequestWatch
-  /** What the grammar allows next. Takes memory: made when the answer begins. */
+  /** What the grammar allows next. It takes memory, so it is created when the answer begins. */
   #grammarState: LlamaGrammarEvaluationState | null = null
   /** The answer's last tokens, as far as repeating them is held against a token. */
   readonly #recent: number[] = []
-  /** All of its tokens, as far as repeating a sequence of them is held against a token. */
+  /** All of its tokens, if repeated sequences are penalised. */
   readonly #sequence: number[] = []
   readonly #choice: Choice
   readonly #next: NextToken
@@ -84,7 +84,7 @@ export class TokenSampler {
     this.#next = { token: true, options: this.#choice }
   }
 
-  /** To be called before the first choice, when the answer's turn has come. */
+  /** Called before the first choice, when the answer's turn has come. */
   begin(): void {
     const grammar = this.#grammar
     if (grammar !== null) {
@@ -126,7 +126,7 @@ export class TokenSampler {
     tokens: readonly number[],
     tokenId: number,
   ): Promise<boolean> {
-    if (this.#grammar === null) throw new Error('only a grammar has to be told')
+    if (this.#grammar === null) throw new Error('only a grammar accepts tokens')
     const tokenBias = new TokenBias(this.#model.tokenizer)
     for (const native of nativeTokens([tokenId])) {
       tokenBias.set(native, { logit: Number.POSITIVE_INFINITY })
@@ -176,7 +176,7 @@ export class TokenSampler {
     }
   }
 
-  /** Called by node-llama-cpp when what the choice is made from has been computed. */
+  /** Called by node-llama-cpp when the logits have been computed. */
   #chooseByGrammar(): LlamaGrammarEvaluationState {
     if (this.#grammarState === null) throw new Error('the answer has not begun')
     this.#watch.choosing()
@@ -203,11 +203,11 @@ export class TokenSampler {
     return logprobsOf(next, tokenId, count, (token) => this.#tokenizer.text([token]))
   }
 
-  /** What changes the logits of single tokens: the bias that the request gives, and penalties. */
+  /** The changes of the logits of single tokens: the bias of the request, and penalties. */
   #tokenBias(): Pick<SequenceEvaluateOptions, 'tokenBias'> {
     const { logitBias, dryMultiplier, dryBase, dryAllowedLength } = this.#options
     const bias = Object.keys(logitBias).length > 0 ? this.#bias() : new Map<number, number>()
-    // A grammar leaves no choice about much of what is repeated.
+    // Much of what is repeated is prescribed by a grammar.
     const penalises = dryMultiplier > 0 && this.#grammar === null
     if (!penalises) {
       return bias.size === 0 ? {} : { tokenBias: this.#nativeBias(bias) }

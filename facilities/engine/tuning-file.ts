@@ -77,7 +77,7 @@ export class TuningFile {
       const options = { clock, signal: giveUp.signal, onWait: () => undefined }
       return await FileLock.take(`${this.#path}.lock`, options)
     } catch {
-      // Held for too long, or not to be created: then the measurement is less exact.
+      // Held for too long, or it cannot be created: the measurement is less exact then.
       return undefined
     } finally {
       timer.cancel()

@@ -6,12 +6,12 @@ import {
   type StarlingErrorOptions,
 } from '../../helpers/errors/starling-error.js'
 
-/** How the operating system says that there is no room, and how RocksDB words it. */
+/** A full disk: the error codes of the operating system, and the messages of RocksDB. */
 const FULL = { codes: ['ENOSPC', 'EDQUOT'], text: /no space left|quota exceeded/i }
-/** How it says that a disk cannot be written at all. */
+/** The same for a disk that cannot be written at all. */
 const FAILED = { codes: ['EROFS', 'EIO'], text: /read-only file system|input\/output error/i }
 
-/** More causes below one another than this are not looked at. */
+/** The depth up to which nested causes are checked. */
 const MAX_CAUSES = 8
 
 /**
@@ -19,7 +19,7 @@ const MAX_CAUSES = 8
  * free there, or DISK_FAILED when the disk is read-only or broken.
  *
  * @param path what could not be written
- * @param cause the failure; its own causes are looked at, too
+ * @param cause the failure; its own causes are checked, too
  * @returns undefined when the disk is not the reason
  */
 export function diskFailure(
@@ -36,7 +36,7 @@ export function diskFailure(
   )
 }
 
-/** Whether something failed because a disk, or the part of it that its user may take, is full. */
+/** Whether something failed because a disk, or the quota of its user, is full. */
 export function isDiskFull(error: unknown): boolean {
   return isCausedBy(error, FULL)
 }

@@ -13,7 +13,7 @@ export async function fileStamp(path: string): Promise<FileStamp | undefined> {
   }
 }
 
-/** Why {@link fileStamp} finds no file at a path: the rest of a sentence that begins with the path. */
+/** Why {@link fileStamp} finds no file at a path. Completes a sentence that begins with the path. */
 export async function whyNoFile(path: string): Promise<string> {
   try {
     const found = await stat(path)

@@ -48,7 +48,7 @@ export async function inspectGguf(
     try {
       return await inspectOpenFile(new TimedFile(file, deadline, onProgress))
     } finally {
-      // A disk that does not answer does not close it either.
+      // If the disk does not answer, closing would not end either.
       await deadline.race(file.close())
     }
   } catch (cause) {
@@ -72,7 +72,7 @@ async function opened(path: string, deadline: Deadline): Promise<FileHandle> {
   try {
     return await deadline.race(opening)
   } catch (error) {
-    // It may still be opened when nobody waits for it any more.
+    // It may be opened after the caller has stopped waiting.
     opening
       .then(
         (file) => file.close(),
@@ -98,7 +98,7 @@ async function inspectOpenFile(file: TimedFile): Promise<InspectedModel> {
   }
 }
 
-/** A file of which nothing is waited for after a deadline. */
+/** A file whose reads end at a deadline. */
 class TimedFile {
   readonly #file: FileHandle
   readonly #deadline: Deadline

@@ -26,7 +26,7 @@ import { MANIFEST, type ModelManifest, readRecord } from './model-records.js'
 import { installedPackageFile, installedPackageFolder } from './package-files.js'
 import type { Fetch } from './remote-file.js'
 
-/** Where `hf:` leads unless it is told otherwise. */
+/** The default hub of `hf:`. */
 export const DEFAULT_HUB_URL = 'https://huggingface.co'
 
 /** What a {@link ModelCache} is built from. */
@@ -62,7 +62,7 @@ export interface ModelLocation {
   readonly sha256?: string
   /** Whether the file must be made or fetched first. */
   readonly needsPreparing: boolean
-  /** Whether the file is kept in the cache, where it is made again when it is damaged. */
+  /** Whether the file is in the cache. It is prepared again if it is damaged. */
   readonly isKept: boolean
   /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
   readonly source: string

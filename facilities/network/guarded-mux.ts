@@ -14,10 +14,9 @@ export const MAX_BATCH_BYTES = 256 * 1024
 const MAX_CHANNEL_IDS = 65_536
 
 /**
- * The multiplexer, with what it lacks against a hostile peer. It follows batches within batches without
- * an end, so one frame of 16 KB, sent before anybody has proved anything, would exhaust the stack; and
- * it takes that for a mistake of ours and ends the process. It never nests batches itself, so whoever
- * does is cut off.
+ * The multiplexer, with protection against a hostile peer. Protomux reads nested batches recursively, without
+ * a limit: one frame of 16 KB, sent before the hello, would exhaust the stack, and Protomux would end the
+ * process. It never writes nested batches itself, so a peer that sends them is cut off.
  */
 export class GuardedMux extends Protomux {
   #inBatch = false

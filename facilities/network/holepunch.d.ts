@@ -39,7 +39,7 @@ declare module 'hyperdht' {
       readonly signature: Uint8Array
     }
 
-    /** What a SecretStream is made on: a UDX stream, or in tests a plain duplex. */
+    /** The transport of a SecretStream: a UDX stream, or a duplex in tests. */
     interface RawStream extends EventEmitter {
       readonly bytesReceived?: number
       readonly remoteHost?: string | null
@@ -205,7 +205,7 @@ declare module 'protomux' {
     protected _onbatch(state: object): void
     /** Not documented: reads the opening of a channel that arrived. */
     protected _onopensession(state: object): Promise<void> | null
-    /** Not documented: what is kept of each channel that the peer ever had open at once. */
+    /** Not documented: an entry for each channel number that the peer has used. */
     protected readonly _remote: readonly object[]
     /** Not documented: gathers a message while the multiplexer is corked. */
     protected _pushBatch(localId: number, message: Uint8Array): void

@@ -151,8 +151,8 @@ export class MeshNode extends ReadyResource {
   }
 
   /**
-   * Whether a handshake is not answered. That costs a tenth of a connection and its hello, but whoever dials
-   * waits four seconds and is not told why: so only sources that no honest process resembles are ignored.
+   * Whether a handshake is not answered. That costs a tenth of a connection and its hello, but the caller
+   * waits four seconds and gets no reason. So only sources that no honest process resembles are ignored.
    */
   #ignores(publicKey: Uint8Array, address: HyperDHT.Address): boolean {
     if (!this.#unverified.isCrowded(address, keyOf(publicKey))) return false
@@ -216,7 +216,7 @@ export class MeshNode extends ReadyResource {
   #track(stream: HyperDHT.SecretStream): void {
     this.#streams.add(stream)
     stream.once('close', () => this.#streams.delete(stream))
-    // Whoever uses the stream learns of its end by its close; an unheard error ends the process.
+    // Users of the stream listen for `close`. An error without a listener would end the process.
     stream.on('error', safetyCatch)
   }
 }

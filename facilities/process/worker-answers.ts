@@ -6,8 +6,8 @@ import type { Service } from '../network/service.js'
 import type { Impediment } from './worker-health.js'
 
 /**
- * Answers what every worker answers, whatever its role: that it is there, who it is, what keeps it from
- * its work, and what it has done since now.
+ * Answers the calls that all roles answer: ping, info (with the impediments of the worker) and stats, counted
+ * from now on.
  *
  * @param options.impediments asked for each time
  * @param options.stats all of the statistics but the time that the worker is up
@@ -38,7 +38,7 @@ export function answerAboutWorker(
     .unary(workerProtocol.stats, async () => ({ uptimeMs: uptimeMs(), ...stats() }))
 }
 
-/** Nothing when there are none. */
+/** Empty if there are none. */
 function publicly(impediments: readonly Impediment[]): { impediments?: Impediment[] } {
   if (impediments.length === 0) return {}
   return {

@@ -87,7 +87,7 @@ export class WorkerWatch extends ReadyResource {
   }
 
   #impediments(): readonly Impediment[] {
-    // Whoever leaves loses everybody else, and that is no news.
+    // A worker that stops loses all its peers, which need not be reported.
     if (this.#network.closing !== null) return [LEAVING]
     const own = this.#worker.impediments()
     return this.#network.opened ? [...this.#undiscoverable(), ...own] : [NOT_JOINED, ...own]

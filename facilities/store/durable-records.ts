@@ -27,8 +27,8 @@ interface WaitingInsert {
  *
  * Open one of these a name: the check for a free key and its writing are atomic within it, not
  * between two of them. It closes its own core, never the store. Getting it ready fails with
- * STORE_DAMAGED when the store's witness knows its core otherwise. While the store cannot write, records
- * are read and none is inserted; while it is opened anew, both wait.
+ * STORE_DAMAGED if its core differs from the store's witness. While the store cannot write, records can be
+ * read but not inserted; while it is being reopened, both wait.
  *
  * @example
  * const accounts = new DurableRecords(store, 'accounts', accountRecordSchema)
@@ -130,8 +130,8 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
    * The value of a key, or undefined. A value whose insert is still on its way to the disk may be
    * seen already.
    *
-   * @throws StarlingError INTERNAL when the stored value is not what the schema asks for; DISK_FULL,
-   *   DISK_FAILED or STORE_DAMAGED when the store could not be opened anew
+   * @throws StarlingError INTERNAL if the stored value does not match the schema; DISK_FULL, DISK_FAILED
+   *   or STORE_DAMAGED if the store could not be reopened
    */
   async get(key: string): Promise<Value | undefined> {
     const entry = await this.#read((bee) => bee.get(key))

@@ -13,26 +13,26 @@ import type { StoreDisk } from './store-disk.js'
 import { closeAnyway } from './verify-store.js'
 import type { Witness } from './witness.js'
 
-/** How often a store that cannot write tries whether it can again. */
+/** How often a store that cannot write checks whether it can again. */
 export const STORE_WATCH_INTERVAL_MS = 2_000
 
-/** Keeps cores of a store open, as long as the store is. */
+/** Keeps cores of a store open while the store is open. */
 export interface StoreUser {
-  /** Closes its cores, after what is under way. What comes in meanwhile waits. */
+  /** Closes its cores after the operations in progress. New operations wait. */
   detach(): Promise<void>
   /** Opens its cores again. */
   attach(): Promise<void>
-  /** The store could not be opened again: what waits fails with this. */
+  /** The store could not be opened again: waiting operations fail with this error. */
   abandon(failure: StarlingError): void
 }
 
 /**
- * A Corestore whose cores are held against a witness when they are opened, and of which the witness
- * is told with every commit. What was committed is on disk, and is missed when it is gone.
+ * A Corestore whose cores are compared with a witness when they are opened. Each commit updates the witness,
+ * so that the loss of committed data is detected.
  *
- * After a write that has failed nothing more is written, since what is on the disk is unknown then,
- * and it is read as before. Once the disk takes data again, the store is closed, held against its
- * witness like at a start, and opened anew.
+ * After a failed write nothing more is written, because the content of the disk is unknown; reads still
+ * work. Once the disk accepts data again, the store is closed, compared with its witness as at a start, and
+ * opened again.
  *
  * Emits `failed` (error) when it can no longer write, also when the reason becomes another one, and
  * `recovered` (the last of these errors).
@@ -108,14 +108,14 @@ export class DurableStore extends ReadyResource {
   }
 
   /**
-   * Resolves when the store is not being opened anew. It may have failed then.
+   * Resolves when the store is not being reopened. Reopening may have failed.
    */
   async settled(): Promise<void> {
     await this.ready()
     await this.#reopening
   }
 
-  /** From now on closes and opens its cores with the store. To be called once they are open. */
+  /** From now on the user closes and opens its cores with the store. Called once they are open. */
   join(user: StoreUser): void {
     this.#users.add(user)
   }
@@ -126,11 +126,11 @@ export class DurableStore extends ReadyResource {
   }
 
   /**
-   * Takes a core that is ready into every commit from now on, the first of which is done here.
+   * Includes a core, which must be ready, in all commits from now on, and makes the first one.
    *
-   * @param name under which the witness knows it
-   * @throws StarlingError STORE_DAMAGED when it is not what the witness says: nothing must be
-   *   appended to it; DISK_FULL, DISK_FAILED
+   * @param name its name in the witness
+   * @throws StarlingError STORE_DAMAGED if it differs from the witness: nothing must be appended to it
+   *   then; DISK_FULL, DISK_FAILED
    */
   async track(name: string, core: Hypercore): Promise<void> {
     await this.ready()
@@ -159,8 +159,8 @@ export class DurableStore extends ReadyResource {
    * Resolves when everything that was appended to the tracked cores before this call is on disk and
    * witnessed. Calls that come while the disk is busy share one sync of each.
    *
-   * @throws StarlingError DISK_FULL or DISK_FAILED when the disk fails: what is on it is then unknown,
-   *   and nothing is committed until the store has been opened anew
+   * @throws StarlingError DISK_FULL or DISK_FAILED when the disk fails: its content is then unknown,
+   *   and nothing is committed until the store has been reopened
    */
   commit(): Promise<void> {
     this.#next ??= this.#commitNext(this.#running)
@@ -168,9 +168,9 @@ export class DurableStore extends ReadyResource {
   }
 
   /**
-   * Writing has failed: nothing more is written until the store has been opened anew.
+   * A write has failed: nothing more is written until the store has been reopened.
    *
-   * @returns the error to answer with
+   * @returns the error for the caller
    */
   fail(cause: unknown): StarlingError {
     const failure = this.#failureOf(cause)

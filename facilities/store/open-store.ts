@@ -11,27 +11,27 @@ export interface OpenStoreOptions {
   readonly clock: Clock
   /** The file of the rollback guard, outside of the folder around the store; none when left out. */
   readonly guard?: string
-  /** A file that is made only after the store, so that it proves that there was one. */
+  /** A file that is created after the store: if it exists, the store existed. */
   readonly trace?: string
-  /** Called when there is a store but no witness, so that it is taken as it is. */
+  /** Called if there is a store but no witness, so that it is used as it is. */
   readonly onUnwitnessed?: () => void
 }
 
 /**
- * Opens the store of one worker. It is locked until it is closed, or its process is gone; the folder
- * is made when it is missing, for its owner alone. The caller closes the store.
+ * Opens the store of one worker. It is locked until it is closed or its process ends. The folder is
+ * created, for its owner alone, if it is missing. The caller closes the store.
  *
- * First it is read, without writing anything, and held against its witness, the file beside the
- * folder that is named like it, with `.witness` at its end, and against its rollback guard. A store
- * without a witness is one that is new, was made before there were witnesses, or whose owner accepts
- * it as it is by removing the witness: it gets one. A folder that was copied, back from a backup for
- * instance, is as good as the first; two copies must not be in use at once.
+ * First the store is read, without writing anything, and compared with its witness, the file with the
+ * name of the folder and `.witness`, and with its rollback guard. A store without a witness gets one: it
+ * is new, was created by a version without witnesses, or its owner has removed the witness to accept the
+ * store as it is. A copy of the folder, for example from a backup, can be opened like the original; two
+ * copies must not be in use at the same time.
  *
  * @param directory an absolute path
- * @throws StarlingError STORE_DAMAGED when it has less than, or something else than was acknowledged
- *   before, cannot be read to its end, or is gone: nothing was changed then; HOME_IN_USE when another
- *   worker, or this one, has it open already; LIBRARY_MISSING; DISK_FULL, DISK_FAILED; HOME_UNUSABLE
- *   when the folder cannot be made, read or written
+ * @throws StarlingError STORE_DAMAGED if acknowledged data is missing or different, or the store cannot
+ *   be read to its end or is missing: nothing was changed then; HOME_IN_USE if another worker, or this
+ *   one, has it open; LIBRARY_MISSING; DISK_FULL, DISK_FAILED; HOME_UNUSABLE if the folder cannot be
+ *   created, read or written
  */
 export async function openStore(
   directory: string,

@@ -2,13 +2,13 @@ import type { WitnessState } from '../../helpers/store-witness.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import type { Witness } from './witness.js'
 
-/** The least time between two writings: a store may lose as much, together with its witness, unnoticed. */
+/** The minimum time between two writes. A rollback of store and witness by less is not detected. */
 export const GUARD_INTERVAL_MS = 1_000
 
 /**
- * A second record of how far a store had come, kept elsewhere than the store and its witness, which a
- * backup or a mistaken hand replaces together. It follows the witness by {@link GUARD_INTERVAL_MS} at
- * the most, so that no commit waits for it, and names the same cores, so that it belongs to one store.
+ * A second record of the length and the hash of a store, in another folder than the store and its witness,
+ * which are usually restored together. It is written at most {@link GUARD_INTERVAL_MS} after the witness,
+ * so that no commit waits for it, and names the same cores, so that it belongs to one store.
  */
 export class RollbackGuard {
   readonly #record: Witness
@@ -26,12 +26,12 @@ export class RollbackGuard {
     this.#clock = parts.clock
   }
 
-  /** What it says; null when there was none, or it was not loaded yet. */
+  /** Its content; null if there was none, or it is not loaded yet. */
   get state(): WitnessState | null {
     return this.#record.state
   }
 
-  /** Why it was not written the last time; null when it was. It is tried again. */
+  /** Why the last write failed; null if it did not. Failed writes are repeated. */
   get failure(): unknown {
     return this.#failure
   }
@@ -50,7 +50,7 @@ export class RollbackGuard {
     else this.#writeIn(dueInMs)
   }
 
-  /** What was noted before is written first, if it can be. */
+  /** Writes what was noted before, if possible. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()

@@ -1,12 +1,12 @@
 import type Corestore from 'corestore'
 import type { KnownState, StorePlace } from './store-damage.js'
 
-/** Where a store is kept: what {@link DurableStore} needs of a folder on a disk. */
+/** The disk operations that {@link DurableStore} needs for a store in a folder. */
 export interface StoreDisk {
   readonly place: StorePlace
 
   /**
-   * Holds the store against what is known of it, without writing anything, and opens it for writing.
+   * Compares the store with its witness and guard, without writing anything, and opens it for writing.
    * The caller closes it.
    *
    * @throws StarlingError STORE_DAMAGED, HOME_IN_USE, HOME_UNUSABLE, DISK_FULL, DISK_FAILED
@@ -20,16 +20,16 @@ export interface StoreDisk {
    */
   sync(): Promise<void>
 
-  /** Lets go of what `sync` has opened. To be called when the store was closed. */
+  /** Closes the files that `sync` has opened. Called after the store was closed. */
   release(): Promise<void>
 
   /**
-   * Tries whether there is room for a store to be opened and written again.
+   * Checks whether there is enough room to open and write the store again.
    *
-   * @throws why there is not
+   * @throws the reason if there is not
    */
   probe(): Promise<void>
 
-  /** Whether the store's own log has grown so large that the store is to be opened anew. */
+  /** Whether the store's own log is so large that the store has to be reopened. */
   isLogFull(): Promise<boolean>
 }

@@ -26,7 +26,7 @@ export class Witness {
   readonly #clock: Pick<Clock, 'now'>
   #state: WitnessState | null = null
 
-  /** @param parts.path of its file, for people; the witness of the place unless told otherwise */
+  /** @param parts.path of its file, for messages; default: the witness of the place */
   constructor(parts: {
     readonly storage: WitnessStorage
     readonly place: StorePlace

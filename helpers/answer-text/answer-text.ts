@@ -57,9 +57,8 @@ interface WaitingToken {
 
 /**
  * From the tokens of an answer to what is delivered of it: text that never splits a character, stops
- * before a stop string or after the JSON value, and has none of the syntax of function calls. Thoughts
- * come out as tokens of a kind of their own; stop strings, JSON and calls are looked for in the answer
- * only.
+ * before a stop string or after the JSON value, and has none of the syntax of function calls. The tokens of
+ * thoughts have the kind `thought`; stop strings, JSON and calls are searched for in the answer only.
  *
  * Every delivered token keeps its id and its own text. A token waits as long as a stop string may have
  * begun before it or a character is incomplete; one that lies wholly within a stop string is never

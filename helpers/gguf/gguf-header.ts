@@ -45,7 +45,7 @@ export interface GgufHeader {
   readonly dataOffset: number
 }
 
-/** What came of the bytes at hand: a header, or how many are needed at least to go on. */
+/** The header, or how many bytes are needed at least to continue. */
 export type GgufHeaderResult =
   | { readonly header: GgufHeader; readonly needsBytes?: never }
   | { readonly needsBytes: number; readonly header?: never }

@@ -18,9 +18,8 @@ export interface OllamaChatRequest {
 }
 
 /**
- * The body of a request to `/api/chat`. Of the options only those are said that the request sets: for
- * the others the server does as its model's own file says. How long the answer and the context may be is
- * not the model's to decide.
+ * The body of a request to `/api/chat`. Only options that the request sets are sent: for the others the
+ * server uses the defaults in its Modelfile. The maximum length of answer and context is always sent.
  *
  * @see https://docs.ollama.com/api/chat
  * @throws StarlingError INVALID_REQUEST when the arguments of a call in the conversation are no JSON
@@ -35,7 +34,7 @@ export function ollamaChatRequest(request: OllamaChatRequest) {
     ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
     ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
   }
-  // Ollama has the answer begin with the JSON, so that a model that is to think first cannot.
+  // With a schema, Ollama starts the answer with the JSON, so the model cannot think first.
   const think = options.thinking ?? (options.jsonSchema === undefined ? undefined : false)
   return {
     model,
@@ -43,7 +42,7 @@ export function ollamaChatRequest(request: OllamaChatRequest) {
     stream: true as const,
     // Left out, Ollama drops the beginning of a prompt that is too long, and says nothing.
     truncate: false,
-    // A model that does not think refuses to be told.
+    // Ollama refuses this field for models that do not think.
     ...(canThink && think !== undefined && { think }),
     ...(options.jsonSchema !== undefined && { format: options.jsonSchema }),
     ...(options.tools !== undefined &&

@@ -1,4 +1,4 @@
-/** Where Ollama listens unless it is told otherwise. */
+/** Ollama's default address. */
 const DEFAULT_ADDRESS = '127.0.0.1:11434'
 
 /** Addresses that a server listens on and that nobody can connect to, as they stand in a URL. */

@@ -9,9 +9,9 @@ export interface OpenaiChatRequest {
 }
 
 /**
- * The body of a request to `/v1/chat/completions`. Of the options only those are said that the request
- * sets: for the others the server does as is best for its model. What the OpenAI API itself does not know
- * is refused by OpenAI; vLLM, llama-server and LM Studio understand it.
+ * The body of a request to `/v1/chat/completions`. Only options that the request sets are sent: for the others
+ * the server uses its own defaults. OpenAI itself refuses options that are not part of its API; vLLM,
+ * llama-server and LM Studio accept them.
  *
  * @see https://platform.openai.com/docs/api-reference/chat/create
  */
@@ -26,8 +26,8 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
     messages: messages.map((message, index) => openaiMessage(message, index > lastQuestion)),
     stream: true,
     stream_options: { include_usage: true },
-    // Left out where the request leaves it open: how much a model thinks first is not known, and
-    // servers refuse a limit for which a prompt leaves no room. The answer is cut where it is read.
+    // Left out if the request does not set it: the length of a thought is unknown, and servers refuse a
+    // limit that does not fit beside the prompt. The answer is cut off when it is read.
     ...(maxTokens !== undefined && { max_tokens: maxTokens }),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { top_p: topP }),
@@ -62,8 +62,8 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
 }
 
 /**
- * What the model thought is only sent between calls of functions, where it has to go on with it. Of
- * earlier turns chat templates drop it, and some servers refuse to be sent it.
+ * Thoughts are only sent between function calls of the current turn, because the model continues them.
+ * Chat templates drop those of earlier turns, and some servers refuse them.
  */
 function openaiMessage(message: ChatMessage, isAfterQuestion: boolean) {
   const { role, content } = message

@@ -7,7 +7,7 @@ const countSchema = z.number().int().nonnegative()
 const impedimentSchema = z.strictObject({
   /** An error code: what a request fails with because of it. */
   code: z.string().max(64),
-  /** For people, and with nothing internal in it. */
+  /** For people. Contains nothing internal. */
   message: z.string().max(2048),
   /** Whether no work may be sent to the worker because of it. */
   blocks: z.boolean(),
@@ -18,7 +18,7 @@ const workerInfoSchema = z.strictObject({
   name: z.string().max(100),
   version: z.string().max(50),
   uptimeMs: z.number().nonnegative(),
-  /** What keeps the worker from its work, or from some of it; left out when nothing does. */
+  /** What prevents the worker from doing all or some of its work; left out if nothing does. */
   impediments: z.array(impedimentSchema).min(1).max(32).optional(),
 })
 

@@ -34,7 +34,7 @@ export type RateDecision =
  *
  * @param count from 1
  * @param burst from 1
- * @param periodMs a minute unless told otherwise
+ * @param periodMs default: a minute
  */
 export function createRateLimit(count: number, burst: number, periodMs = MINUTE_MS): RateLimit {
   const intervalUs = Math.ceil((periodMs * 1000) / count)

@@ -33,7 +33,7 @@ export async function openAccountStore(
   })
   await resources.open(store)
   store.on('failed', (err: StarlingError) => log.error({ err }, 'the store cannot be written'))
-  // The first line may be missing: the log is often on the same disk.
+  // The first line may be missing, because the log is often on the same disk.
   store.on('recovered', (err: StarlingError) => log.info({ err }, 'the store can be written again'))
   const records = await resources.open(new DurableRecords(store, 'accounts', accountRecordSchema))
   return { records, sessionKeys: await loadOrCreateSessionKeys(keyFile, random) }

@@ -23,13 +23,13 @@ export const accountRecordSchema = z.strictObject({
 
 export type AccountRecord = z.infer<typeof accountRecordSchema>
 
-/** Who asks for something to be done with an account. */
+/** The caller of an operation on an account. */
 export interface AccountAsker {
-  /** The public key of the gateway that asks, hexadecimal. */
+  /** The public key of the calling gateway, hexadecimal. */
   readonly gateway: string
-  /** On whose behalf: see `peer` in the auth protocol. */
+  /** The client that the gateway calls for: see `peer` in the auth protocol. */
   readonly peer: string
-  /** Gives up while it waits for its turn to be hashed. */
+  /** Aborts the wait for its turn to be hashed. */
   readonly signal?: AbortSignal
 }
 
@@ -128,7 +128,7 @@ export class Accounts {
     const record = await this.#records.get(email)
     const isRight = await this.#passwords.verify(password, record?.passwordHash, {
       ...turnOf(asker),
-      // Others of the same pair may have failed while this one waited.
+      // Other logins of the same pair may have failed while this one waited.
       onTurn: assertNoDelay,
       onVerified: (matches) =>
         matches

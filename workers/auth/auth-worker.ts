@@ -21,7 +21,7 @@ export const SESSION_LIFETIME = {
   maxMs: 30 * 24 * HOUR_MS,
 } as const
 
-/** What an auth worker is made of. Whoever made the parts closes them. */
+/** The parts of an auth worker. Their creator closes them. */
 export interface AuthWorkerParts {
   readonly accounts: Accounts
   readonly sessionKeys: SessionKeys
@@ -30,7 +30,7 @@ export interface AuthWorkerParts {
   readonly mesh: string
   /** Left out: this worker writes no roster. */
   readonly roster?: Pick<RosterWriter, 'enlist' | 'impediments'>
-  /** How long a session lasts, in milliseconds. `SESSION_LIFETIME.defaultMs` unless told otherwise. */
+  /** How long a session lasts, in milliseconds. Default: `SESSION_LIFETIME.defaultMs`. */
   readonly sessionLifetimeMs?: number
 }
 
@@ -58,7 +58,7 @@ export class AuthWorker implements WatchedWorker {
    * The worker's methods: `authProtocol.register`, `login` and `sessionKeys`, and `rosterProtocol.enlist` if it writes the
    * roster.
    *
-   * @param service takes them; a new one unless told otherwise
+   * @param service takes them; default: a new one
    */
   service(service = new Service()): Service {
     const roster = this.#roster

@@ -3,7 +3,7 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** Failed logins before the first delay. */
 export const FREE_LOGIN_FAILURES = 3
-/** After the first failure that has one; doubled with each further one. */
+/** The first delay; doubled with each further failure. */
 export const FIRST_LOGIN_DELAY_MS = 1_000
 export const MAX_LOGIN_DELAY_MS = 900_000
 /** A pair without a failure for this long begins anew. Longer than any delay. */
@@ -13,7 +13,7 @@ export const MAX_FAILING_PEERS = 2_048
 /** Accounts that are counted separately for one peer; all further ones are counted as one. */
 export const MAX_ACCOUNTS_PER_PEER = 64
 
-/** What stands for all accounts beyond {@link MAX_ACCOUNTS_PER_PEER}: it is no e-mail address. */
+/** Stands for all accounts beyond {@link MAX_ACCOUNTS_PER_PEER}. It is not an e-mail address. */
 const OTHER_ACCOUNTS = ''
 
 interface Failures {
@@ -61,7 +61,7 @@ export class LoginDelays {
     const nowMs = this.#clock.monotonic()
     const known = this.#find(peer, account)
     const accounts = this.#peers.get(peer) ?? new Map<string, Failures>()
-    // Set anew, to stand last.
+    // Inserted again, to be the last one.
     this.#peers.delete(peer)
     this.#peers.set(peer, accounts)
     if (known !== undefined) {
@@ -73,7 +73,7 @@ export class LoginDelays {
     this.#forgetPeers(nowMs)
   }
 
-  /** A login of the pair was right: its failures are forgotten. */
+  /** A login of the pair succeeded: its failures are forgotten. */
   succeeded(peer: string, account: string): void {
     const accounts = this.#peers.get(peer)
     if (accounts?.delete(account) && accounts.size === 0) this.#peers.delete(peer)

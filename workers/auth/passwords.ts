@@ -3,18 +3,18 @@ import { type Turn, WaitingLine } from './waiting-line.js'
 
 /** What hashing a password costs and how much of it may happen; all optional. */
 export interface PasswordHasherOptions {
-  /** Hashes at once: each holds `memoryBytes` and a thread. 2 unless told otherwise. */
+  /** Hashes at once: each holds `memoryBytes` and a thread. Default: 2. */
   readonly concurrent?: number
   /**
-   * Logins that may wait for their turn, and as many registrations. 64 unless told otherwise: under a
+   * Logins that may wait for their turn, and as many registrations. Default: 64, which is under a
    * second of hashing each.
    */
   readonly waiting?: number
-  /** How many of them may be of one asker. 8 unless told otherwise. */
+  /** How many of them may belong to one client. Default: 8. */
   readonly waitingPerAsker?: number
-  /** Argon2id passes. 2 unless told otherwise. */
+  /** Argon2id passes. Default: 2. */
   readonly passes?: number
-  /** Argon2id memory. 19 MiB unless told otherwise. */
+  /** Argon2id memory. Default: 19 MiB. */
   readonly memoryBytes?: number
 }
 
@@ -33,10 +33,10 @@ const DEFAULTS: Required<PasswordHasherOptions> = {
 /** About how long one hash takes. */
 const TYPICAL_HASH_MS = 25
 
-/** Who asks for a hash; what it is for is known by the method. */
+/** The caller that waits for a hash. Its kind follows from the method. */
 export type HashTurn = Omit<Turn, 'kind'>
 
-/** Who asks for a verification, and what happens within its turn. */
+/** The caller that waits for a verification, and what to call in its turn. */
 export interface VerificationTurn extends HashTurn {
   readonly onTurn?: () => void
   readonly onVerified?: (isRight: boolean) => void
@@ -90,11 +90,11 @@ export class PasswordHasher {
   }
 
   /**
-   * Whether a hash is one of the password. Without a hash, because nobody has the name that was
-   * given, it takes as long and answers false: time does not tell who has an account. Waits in the
-   * turns of logins.
+   * Whether a hash belongs to the password. Without a hash, because there is no such account, it takes as
+   * long and returns false, so that the time does not reveal which accounts exist. Waits in the queue of
+   * logins.
    *
-   * @param turn.onTurn called when its turn has come, before anything is computed; what it throws is
+   * @param turn.onTurn called when its turn has come, before anything is computed; its errors are
    *   thrown
    * @param turn.onVerified called with the answer before the next caller has its turn
    * @throws StarlingError OVERLOADED; or the signal's reason when it is aborted before the turn

@@ -4,19 +4,19 @@ import { FairQueue, type OwnerPath } from '../../helpers/fair-queue.js'
 /** Logins that may start one after the other while a registration waits. */
 export const LOGINS_PER_REGISTRATION = 8
 
-/** What an action is for. Logins come first. */
+/** The kind of an action. Logins come first. */
 export type TurnKind = 'login' | 'registration'
 
-/** Who waits for a turn, and for what. */
+/** A caller that waits for a turn. */
 export interface Turn {
   readonly kind: TurnKind
-  /** Whose turn it is: the gateway that asks and the client that it asks for. */
+  /** The owner of the turn: the calling gateway and the client that it calls for. */
   readonly asker: OwnerPath
   /** Leaves the line when aborted, with its reason; an action that runs is not stopped. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How a {@link WaitingLine} is bounded. */
+/** The limits of a {@link WaitingLine}. */
 export interface WaitingLineOptions {
   /** Actions that run at once. */
   readonly concurrent: number
@@ -24,7 +24,7 @@ export interface WaitingLineOptions {
   readonly places: number
   /** Callers that may wait of one asker, of each kind. */
   readonly placesPerAsker: number
-  /** How long an action takes, for telling when to come back. */
+  /** How long an action takes, for computing `retryAfterMs`. */
   readonly typicalMs: number
 }
 
@@ -35,8 +35,8 @@ interface Waiter {
 }
 
 /**
- * Runs at most so many actions at once and lets a bounded number wait. Askers take turns: gateways
- * among each other, and the clients of each. Logins go before registrations: registrations leave one
+ * Runs a limited number of actions at once and lets a limited number wait. Askers take turns: gateways
+ * among each other, and the clients of each. Logins come before registrations: registrations leave one
  * of the places to run free for logins where there are several, and start while logins wait only once
  * for every {@link LOGINS_PER_REGISTRATION} of them. A full line drops the newest caller of the asker
  * with the most.

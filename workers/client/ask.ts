@@ -8,7 +8,7 @@ import type { GatewayAccess } from './gateway-access.js'
 /** How an answer of the mesh ended. */
 export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
 
-/** A token of an answer; the first one with what it takes to repeat the answer. */
+/** A token of an answer. The first one has what is needed to repeat the answer. */
 export type AnswerToken = ChunkOf<typeof gatewayProtocol.infer>
 
 /** A question to the mesh. */

@@ -52,7 +52,7 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
           ...lines,
           'Ctrl-C ends an answer; at the prompt it clears what is typed, and a second one leaves.',
           'Ctrl-D leaves. Ctrl-Z stops the chat, and fg brings it back.',
-          'A line that ends with \\ goes on in the next one; lines between """ are one prompt, and',
+          'A line that ends with \\ continues on the next one. Lines between """ are one prompt, and',
           'so is what is pasted.',
           'A line that begins with a space is asked as it is, and not kept in the history.',
         ].join('\n'),

@@ -29,7 +29,7 @@ export class ChatInput {
     this.#source = this.#typed ?? new PipedPrompts(input)
   }
 
-  /** Ends the chat once what was typed already is through. */
+  /** Ends the chat after the prompts that were already typed. */
   close(): void {
     this.#source.close()
   }

@@ -23,7 +23,7 @@ export async function chat(
   const conversation: Conversation = { model, system, options, messages: [], isOver: false }
   let underWay: AbortController | null = null
   let hasFailed = false
-  /** How many waiting prompts were discarded with the last answer. */
+  /** The number of waiting prompts that were discarded with the last answer. */
   let dropped = 0
   const input = new ChatInput({
     terminal: tools.terminal,

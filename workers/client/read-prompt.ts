@@ -3,7 +3,7 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import { inputChunks } from './input/input-chunks.js'
 
-/** Given instead of a prompt to read it from standard input. */
+/** Stands for a prompt that is read from standard input. */
 export const STANDARD_INPUT = '-'
 
 /** After this time the user is told that the command waits for standard input. */

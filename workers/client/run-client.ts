@@ -53,7 +53,7 @@ export interface TerminalHooks {
   readonly marksPastes?: boolean
 }
 
-/** What a command works with before the home is opened. */
+/** What a command can use before the home is opened. */
 export interface InputTools {
   readonly host: Pick<WorkerHost, 'clock'>
   readonly output: Output
@@ -62,7 +62,7 @@ export interface InputTools {
   readonly signal: AbortSignal
 }
 
-/** What a command that needs no mesh works with. */
+/** What a command can use that needs no mesh. */
 export interface OfflineTools extends InputTools {
   readonly host: WorkerHost
   readonly folder: ClientFolder
@@ -210,7 +210,7 @@ function endOfProcess(): AbortSignal {
     controller.abort(why === 'EPIPE' ? READER_LEFT : reason)
   })
   process.stderr.on('error', () => {
-    // Notices that nobody reads are dropped.
+    // Notices are dropped if standard error is closed.
   })
   process.on('SIGINT', end)
   process.on('SIGTERM', end)

@@ -58,7 +58,7 @@ function describeWorker({ role, name, info, load, error }: FoundWorker): string 
   return safeLine(`${role.padEnd(10)} ${name.padEnd(30)} ${state}`)
 }
 
-/** What keeps a worker from its work, or from some of it; nothing when all is well. */
+/** The impediments of a worker; empty if there are none. */
 function describeHealth(info: WorkerInfo | undefined): string {
   return (info?.impediments ?? [])
     .map(({ code, message, blocks }) => {

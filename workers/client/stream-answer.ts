@@ -1,10 +1,10 @@
 import type { AnswerEnd, Question } from './ask.js'
 import type { ClientTools } from './run-client.js'
 
-/** What the mesh said. */
+/** The answer. */
 export interface Reply {
   readonly content: string
-  /** What the model thought before it. Left out: nothing. */
+  /** The thought before it. Left out: none. */
   readonly reasoning?: string
 }
 

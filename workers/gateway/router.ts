@@ -84,7 +84,7 @@ export class Router {
     )
   }
 
-  /** Says that nothing but models that embed is served, if that is so. */
+  /** Why no model can answer, if all served models only embed texts. */
   #onlyEmbedding(): string | undefined {
     const { embeddingModels } = this.#directory
     if (embeddingModels.length === 0) return undefined

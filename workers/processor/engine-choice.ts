@@ -12,7 +12,7 @@ const FIND_TIMEOUT_MS = 1_000
 /** Models that are named in a notice. */
 const SHOWN_MODELS = 3
 
-/** How to get a model that is of use. */
+/** How to get a useful model. */
 const USEFUL_MODEL =
   '--model hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf (about 640 MB, downloaded once), ' +
   'or start Ollama with a model, which is then found'
@@ -26,7 +26,7 @@ export type ChoiceSettings = Omit<EngineSettings, 'engines' | 'models' | 'ollama
   readonly ollama: Omit<EngineSettings['ollama'], 'url'> & { readonly url?: string | undefined }
 }
 
-/** What was decided. */
+/** The result. */
 export type ChosenEngines = Pick<EngineSettings, 'engines' | 'models' | 'ollama'>
 
 /** What {@link chooseEngines} needs besides the configuration. */
@@ -85,7 +85,7 @@ async function ollamaModelsAt(
     )
   } catch (error) {
     if (!isStarlingError(error)) throw error
-    // Nobody has asked for this server: whatever is wrong with it, it is not used.
+    // This server was not configured. If it fails in any way, it is not used.
     return []
   } finally {
     deadline.dispose()

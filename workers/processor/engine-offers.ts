@@ -120,7 +120,7 @@ function ollamaListing(settings: EngineSettings, { clock }: EngineHost): ModelLi
   const { slots, contextTokens } = settings
   const list = async () => {
     const known = await listOllamaModels({ host: url, clock })
-    // What would send prompts to somebody else's machines is served only to who asked for it.
+    // Models that send prompts to other people's machines are served only if configured.
     const names = models ?? known.filter(({ isRemote }) => !isRemote).map(({ name }) => name)
     return names.map((model) => {
       const found = known.find(({ name }) => name === model)

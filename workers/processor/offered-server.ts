@@ -87,7 +87,7 @@ export class OfferedServer {
   }
 }
 
-/** Whether a server that fails like this may just not be up yet, or get a model later. */
+/** Whether a server that fails like this may start, or get a model, later. */
 function isWorthWaiting(error: StarlingError): boolean {
   const codes = ['ENGINE_UNREACHABLE', 'ENGINE_CRASHED', 'OVERLOADED', 'MODEL_NOT_FOUND'] as const
   return isStarlingError(error, ...codes)

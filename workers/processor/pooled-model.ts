@@ -126,7 +126,7 @@ export class PooledModel {
   /**
    * Loads it; does nothing when it is loaded.
    *
-   * @param options.signal ends the wait; the load goes on for whoever else waits for it, or comes next
+   * @param options.signal ends the wait; the load continues for other and later callers
    * @throws StarlingError as the engine; CANCELLED
    */
   async load({ signal, reserve }: LoadOptions): Promise<void> {
@@ -135,7 +135,7 @@ export class PooledModel {
     this.#loading ??= this.#load(reserve).finally(() => {
       this.#loading = null
     })
-    // There may be nobody left who waits for it when it fails.
+    // It may fail when nothing waits for it any more.
     this.#loading.catch(() => undefined)
     await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
   }

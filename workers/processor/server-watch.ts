@@ -25,7 +25,7 @@ export class ServerWatch extends ReadyResource {
   /** Rejects when a server that was waited for cannot be used. */
   readonly #failed: Promise<never>
 
-  /** @param options.servers those that were checked once already */
+  /** @param options.servers must have been checked once */
   constructor(options: { servers: readonly OfferedServer[]; clock: Clock }) {
     super()
     this.#servers = options.servers
@@ -34,7 +34,7 @@ export class ServerWatch extends ReadyResource {
       this.#fail = reject
     })
     this.#failed.catch(() => {
-      // Told by whoever waits.
+      // Reported by the code that waits for it.
     })
   }
 
@@ -45,10 +45,10 @@ export class ServerWatch extends ReadyResource {
     )
   }
 
-  /** What is wrong with the servers. @param blocks whether the processor can do nothing without them */
+  /** The impediments by servers. @param blocks whether the processor needs them */
   impediments(blocks: boolean): Impediment[] {
     return this.failures.map(({ server, error }) => ({
-      // It is no engine of this processor that crashed.
+      // The engine that crashed does not belong to this processor.
       code: error.code === 'ENGINE_CRASHED' ? 'ENGINE_UNREACHABLE' : error.code,
       message: `${server.hasListed ? 'Lost' : 'Waiting for'} ${server.title}: ${error.message}`,
       blocks,

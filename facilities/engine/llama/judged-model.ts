@@ -5,17 +5,17 @@ import { inspectGguf } from '../../models/gguf-inspection.js'
 import type { ModelProgress } from '../../models/model-progress.js'
 import type { FileStamp } from '../../models/model-records.js'
 
-/** A model file of which the header has been judged. */
+/** A model file whose header has been checked. */
 export interface JudgedModel {
   readonly facts: GgufModelFacts
-  /** What it takes when it is loaded, by estimate. */
+  /** The estimated memory when it is loaded. */
   readonly memoryBytes: number
-  /** Of the file as it was before; undefined when it was not there. */
+  /** The stamp of the file before the check; undefined if it was missing. */
   readonly stamp: FileStamp | undefined
 }
 
 /**
- * Judges a model file by its header: whether llama.cpp should load it, and what memory that takes.
+ * Checks the header of a model file: whether llama.cpp should load it, and how much memory that takes.
  *
  * @throws StarlingError as {@link inspectGguf}
  */

@@ -4,10 +4,10 @@
  */
 export const STEP_TIMEOUT_MS = 10_000
 
-/** Or so many times what a token takes on this machine, for each token that is computed, if that is more. */
+/** Multiplied by the time of a token on this machine, for each token that is computed: the limit if that is more. */
 const TOKEN_FACTOR = 20
 
-/** Native work of which libuv does so much at once; the rest waits behind it. */
+/** The size of libuv's thread pool: further native work waits. */
 const NATIVE_THREADS = 4
 
 /** A token that is being chosen by a grammar. */
@@ -17,7 +17,7 @@ export interface Choice {
   readonly index: number
 }
 
-/** What an engine's process is doing, as it says itself. */
+/** What an engine's process is doing, as reported by itself. */
 export interface WorkReport {
   /** Computations that have ended since the start. */
   readonly done: number
@@ -30,13 +30,13 @@ export interface WorkReport {
 /** What has taken too long. */
 export interface Overdue {
   readonly reason: string
-  /** The requests that are to blame; none when it cannot be told. */
+  /** The requests that caused it; empty if they are unknown. */
   readonly requests: readonly number[]
 }
 
 /**
- * Notices native work that does not come to an end, from reports at even intervals. Counts reports instead
- * of looking at a clock, because a laptop may sleep in between.
+ * Detects native work that does not finish, from reports at regular intervals. It counts reports instead
+ * of using a clock, because a laptop may be suspended in between.
  */
 export class OverdueWork {
   readonly #intervalMs: number
@@ -52,7 +52,7 @@ export class OverdueWork {
     this.#intervalMs = intervalMs
   }
 
-  /** @param tokenMs what a token takes, as measured when the model was loaded */
+  /** @param tokenMs the time of a token, as measured when the model was loaded */
   measured(tokenMs: number): void {
     this.#tokenMs = tokenMs
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { JsonSchema } from './request-suspects.js'
 
-/** Schemas that are remembered; the one that was refused first makes room. */
+/** Schemas that are remembered. If there are more, the one that was refused first is forgotten. */
 const MAX_REFUSED_SCHEMAS = 256
 
 /** Remembers, by their hashes, the JSON schemas that an engine's process hung or ended with. */

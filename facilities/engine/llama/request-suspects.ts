@@ -2,10 +2,10 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { BlockingStep } from './request-watch.js'
 import type { RecordedStep } from './step-record.js'
 
-/** A JSON schema that an answer is held to. */
+/** A JSON schema that an answer must match. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** Signals with which a process ends that met something it could not go on with. */
+/** Signals that end a process after a fatal error. */
 export const FATAL_SIGNALS: readonly (string | null)[] = ['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGFPE']
 
 /** Why a request made the engine's process hang or end. */
@@ -16,12 +16,12 @@ interface Blame {
 }
 
 /**
- * Keeps what is needed to tell which request an engine's process hung or ended with: that one gets an
- * error of its own, which is not to be tried again.
+ * Keeps track of requests to find out which one made an engine's process hang or end. That request gets
+ * an error that is not retryable.
  */
 export class RequestSuspects {
   readonly #schemas = new Map<number, JsonSchema>()
-  /** What the process does while it answers nobody, or did when it ended. */
+  /** The step that blocks the process, or that blocked it when it ended. */
   readonly #recorded: () => RecordedStep | null
   #blame: Blame | null = null
 
@@ -34,19 +34,19 @@ export class RequestSuspects {
     if (schema !== undefined) this.#schemas.set(request, schema)
   }
 
-  /** The process is done with a request. */
+  /** The process has finished a request. */
   ended(request: number): void {
     this.#schemas.delete(request)
   }
 
-  /** The process is about to be killed because of some requests. The first time counts. */
+  /** The process is about to be killed because of some requests. Only the first call counts. */
   overdue(requests: readonly number[], reason: string): void {
     const recorded = this.#recorded()
     const isRecorded = recorded !== null && requests.includes(recorded.request)
     this.#blame ??= { requests, reason, step: isRecorded ? recorded.step : 'choosing' }
   }
 
-  /** The errors of the requests that are to blame for the end of the process. */
+  /** The errors of the requests that caused the end of the process. */
   errors(signal: string | null): ReadonlyMap<number, StarlingError> {
     const recorded = this.#recorded()
     if (recorded !== null && FATAL_SIGNALS.includes(signal)) {

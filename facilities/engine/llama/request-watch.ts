@@ -1,5 +1,5 @@
 /**
- * What the process of an engine does for one request without answering anybody in the meantime.
+ * The steps of a request during which an engine's process does not answer messages.
  *
  * `prompt`: a conversation becomes tokens, by the model's chat template and its vocabulary. `grammar`: a
  * JSON schema becomes a grammar. `tokens`: texts become tokens, or tokens a text.
@@ -9,19 +9,19 @@ export const BLOCKING_STEPS = ['prompt', 'grammar', 'tokens'] as const
 export type BlockingStep = (typeof BLOCKING_STEPS)[number]
 
 /**
- * Is told what is done for a request, so that whoever looks after the process from outside knows which
- * request is to blame when it hangs.
+ * Records the steps of a request, so that the parent process knows which request caused it when the
+ * process hangs.
  */
 export interface RequestWatch {
-  /** Does what may block the process, until the work returns; a promise is waited for. */
+  /** Runs work that may block the process. If it returns a promise, the step lasts until that settles. */
   during<Result>(step: BlockingStep, work: () => Result | Promise<Result>): Promise<Result>
-  /** A token is being chosen by a grammar from now on. */
+  /** The grammar starts to choose a token. */
   choosing(): void
-  /** It has been. To be called also when there was nothing to be chosen. */
+  /** The token is chosen. Also called if none was to be chosen. */
   chosen(): void
 }
 
-/** Nobody looks after the request. */
+/** Records nothing. */
 export const UNWATCHED: RequestWatch = {
   during: async (_step, work) => await work(),
   choosing: () => undefined,

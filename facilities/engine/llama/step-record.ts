@@ -3,33 +3,33 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BLOCKING_STEPS, type BlockingStep } from './request-watch.js'
 
-/** Where the child finds the file among its open ones: behind the standard ones and the channel. */
+/** The file descriptor in the child: after standard input, output and error, and the IPC channel. */
 const STEP_RECORD_FD = 4
 
 /** The number of the request, 48 bits, and of the step, from 1; 0 is none. */
 const RECORD_BYTES = 7
 const STEP_AT = 6
 
-/** What a process does for a request without answering anybody in the meantime. */
+/** A step of a request during which the process does not answer messages. */
 export interface RecordedStep {
   readonly request: number
   readonly step: BlockingStep
 }
 
 /**
- * What a child process blocks for, in a file without a name that it shares with its parent: a process
- * that blocks or has ended says nothing any more. Takes some microseconds; a message would take a tenth
- * of a millisecond of both processes.
+ * The step that blocks a child process, in an unlinked file that it shares with its parent, because a process
+ * that is blocked or has ended sends no messages. Writing takes some microseconds; a message would take a
+ * tenth of a millisecond in both processes.
  */
 export class StepRecord {
-  /** Null where no file can be made: then it is not known what the child blocks for. */
+  /** Null if no file could be created: the blocking step is then unknown. */
   readonly fd: number | null
 
   constructor() {
     this.fd = openNamelessFile()
   }
 
-  /** What the child does right now, or did when it ended. */
+  /** The step that blocks the child now, or that blocked it when it ended. */
   read(): RecordedStep | null {
     if (this.fd === null) return null
     const bytes = Buffer.alloc(RECORD_BYTES)

@@ -47,8 +47,8 @@ const TOOL_TRIALS: readonly Trial[] = [
 ]
 
 /**
- * Tries a model's chat template with several kinds of conversation. That it refuses some of them is its
- * right; that it does not come to an end is not.
+ * Tests a model's chat template with several kinds of conversation. A template may refuse some of them, but
+ * it must finish.
  *
  * @param render makes the prompt of a conversation, within a time limit
  * @throws StarlingError MODEL_INVALID

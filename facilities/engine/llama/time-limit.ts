@@ -1,6 +1,6 @@
 import { createContext, Script } from 'node:vm'
 
-/** Something that was ended because it took too long. */
+/** An operation was ended because it took too long. */
 export class TimeLimitPassed extends Error {
   constructor(timeoutMs: number) {
     super(`it did not finish within ${timeoutMs} ms`)
@@ -12,8 +12,8 @@ const context = createContext(sandbox)
 const script = new Script('run()')
 
 /**
- * Runs something synchronous, and ends it where it stands when it takes too long: Node stops whatever is
- * called from a script that has a timeout. Takes about 0.1 ms more. Not to be used within itself.
+ * Runs a synchronous function and interrupts it if it takes too long: Node.js interrupts everything that is
+ * called from a script with a timeout. It adds about 0.1 ms. Calls cannot be nested.
  *
  * @throws TimeLimitPassed; what the work throws
  */
@@ -30,5 +30,5 @@ export function withinTime<Result>(timeoutMs: number, work: () => Result): Resul
     sandbox.run = () => undefined
   }
   for (const result of results) return result
-  throw new Error('nothing was run')
+  throw new Error('the function was not run')
 }

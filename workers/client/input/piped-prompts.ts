@@ -1,19 +1,19 @@
 import { createInterface, type Interface } from 'node:readline/promises'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 
-/** More than any mesh takes: a pipe that brings no line end is not to fill the memory. */
+/** More than any mesh accepts. A pipe without a line end must not fill the memory. */
 const MAX_PIPED_LINE_BYTES = 16 * 1024 * 1024
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The prompts that a pipe or a file brings, one a line. */
+/** The prompts of a pipe or a file, one a line. */
 export class PipedPrompts {
   readonly #lines: Interface
   #failure: StarlingError | undefined
 
   constructor(input: NodeJS.ReadableStream) {
-    // readline would put replacement characters for what is no UTF-8. Like this it hands every byte
-    // over as a character.
+    // readline would replace invalid UTF-8 by replacement characters. With this encoding each byte becomes
+    // one character.
     input.setEncoding('latin1')
     this.#lines = createInterface({ input, terminal: false })
     this.#limitLines(input)
@@ -25,7 +25,7 @@ export class PipedPrompts {
   }
 
   /**
-   * The prompts in their order. In the place of a line that is no UTF-8 stands the error that says so.
+   * The prompts in their order. A line that is not valid UTF-8 is yielded as an error.
    *
    * @throws StarlingError PAYLOAD_TOO_LARGE when a line does not end
    */
@@ -54,7 +54,7 @@ export class PipedPrompts {
   }
 }
 
-/** A line that was handed over a byte a character. */
+/** A line that was read with one character per byte. */
 function decodedLine(line: string, number: number): string | StarlingError {
   try {
     return decoder.decode(Buffer.from(line, 'latin1'))

@@ -73,12 +73,12 @@ export class TypedPrompts {
     if (this.#session !== undefined) this.#lines.on('SIGTSTP', () => this.#session?.stopJob())
   }
 
-  /** Ends the chat once what was typed already is through. */
+  /** Ends the chat after the prompts that were already typed. */
   close(): void {
     this.#lines.close()
   }
 
-  /** The prompts in their order, each asked for when the one before it is dealt with. */
+  /** The prompts in their order, each shown after the previous one was handled. */
   async *prompts(): AsyncGenerator<string, void, void> {
     for (;;) {
       const next = this.#waiting.shift()
