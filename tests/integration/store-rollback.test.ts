@@ -52,7 +52,7 @@ test('should refuse when the store and its witness are gone, until each trace of
   t.ok(both.includes(`to begin with no accounts, remove ${guard} and ${trace}`), both)
   await rm(guard)
   const keysAlone = await refusal()
-  t.ok(keysAlone.includes(`${trace} is there, which is made after them`), keysAlone)
+  t.ok(keysAlone.includes(`${trace}, which is created after them, exists`), keysAlone)
   t.ok(keysAlone.includes(`remove ${trace}`), keysAlone)
   await rm(trace)
   await write(['c'])
