@@ -71,9 +71,7 @@ export function storeIsGone(
     hasTrace ? place.trace : null,
   ])
   const recorder =
-    witnessed === null
-      ? `its witness is missing, too, and ${place.guard}`
-      : `its witness ${place.witness}`
+    witnessed === null ? `so is its witness. ${place.guard}` : `its witness ${place.witness}`
   return damaged(
     place,
     said === null
