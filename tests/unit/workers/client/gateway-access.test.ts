@@ -246,16 +246,6 @@ test('should tell at once when the user has asked too often', async (t) => {
   t.is(clock.pending, 0)
 })
 
-test('should tell that the user has asked too often when it had to wait for a gateway first', async (t) => {
-  const { gateways, access, clock } = scene()
-  const connection = gateway()
-  connection.open.returns(answer([], failure('RATE_LIMITED')))
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  await settle()
-  gateways.connect(connection)
-  t.is((await clock.advanceUntil(asked)).code, 'RATE_LIMITED')
-})
-
 test('should wait for its turn when other answers of the user are in progress', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
@@ -265,17 +255,6 @@ test('should wait for its turn when other answers of the user are in progress', 
   gateways.connect(connection)
   const reading = readAll(access.open(infer, QUESTION, never))
   t.is((await clock.advanceUntil(reading)).chunks.length, 1)
-})
-
-test('should tell the limit when the other answers of the user do not end', async (t) => {
-  const { gateways, access, clock } = scene()
-  const connection = gateway()
-  const full = new StarlingError('RATE_LIMITED', 'You have 3 answers', { retryAfterMs: 1_000 })
-  connection.open.callsFake(() => answer([], full))
-  gateways.connect(connection)
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  t.is((await clock.advanceUntil(asked)).message, 'You have 3 answers')
-  t.ok(connection.open.callCount > 2, `${connection.open.callCount}`)
 })
 
 test('should try nothing again when the first token was there', async (t) => {
@@ -353,16 +332,6 @@ test('should ask again once, and not twice, when whoever had the question was lo
   const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
   t.is((await clock.advanceUntil(asked)).code, 'PEER_LOST')
   t.is(connection.open.callCount, 2)
-})
-
-test('should tell why it asked again when that was once too often for the limit', async (t) => {
-  const { gateways, access, clock } = scene()
-  const connection = gateway()
-  connection.open.onFirstCall().returns(answer([], failure('PEER_LOST')))
-  connection.open.onSecondCall().returns(answer([], failure('RATE_LIMITED')))
-  gateways.connect(connection)
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  t.is((await clock.advanceUntil(asked)).code, 'PEER_LOST')
 })
 
 test('should wait at least as long as the error says before it asks again', async (t) => {
