@@ -50,7 +50,7 @@ export class PipedNetwork {
       ...(responder && { responder }),
     })
     this.connections.push(piped)
-    if (server === undefined || server.refuses(keyPair)) {
+    if (server === undefined || server.refuses(keyPair, fromPort)) {
       piped.initiator.destroy(new Error('PEER_NOT_FOUND'))
     } else {
       void piped.responder.opened.then((isOpen) => {
@@ -78,9 +78,9 @@ class PipedServer extends EventEmitter implements HyperDHT.Server {
     return this.keyPair?.publicKey ?? null
   }
 
-  refuses(keyPair: KeyPair | undefined): boolean {
+  refuses(keyPair: KeyPair | undefined, port: number): boolean {
     const publicKey = keyPair?.publicKey ?? new Uint8Array(32)
-    return this.#options.firewall?.(publicKey, null, { host: '127.0.0.1', port: 1 }) ?? false
+    return this.#options.firewall?.(publicKey, null, { host: '127.0.0.1', port }) ?? false
   }
 
   async listen(keyPair: KeyPair): Promise<void> {

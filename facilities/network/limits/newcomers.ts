@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock/clock.js'
+import { RecentRefusals } from './recent-refusals.js'
 
 /**
  * No connection is cut before this age. A hello takes milliseconds, but can take a hundred times as long
@@ -8,7 +9,9 @@ const GRACE_MS = 300
 
 /**
  * The unverified connections of one UDP port from which on further ones are not accepted, or of one key that
- * has proved itself before. A process has one to each worker that it looks for.
+ * has proved itself before. A process has one to each worker that it looks for. Also the number of hellos of
+ * one UDP port that are refused in 10 s: a process that cannot be accepted, because its clock is wrong or its
+ * version differs, dials a few times in that time and is told the reason each time.
  */
 const MAX_PER_SOURCE = 32
 
@@ -31,7 +34,10 @@ export interface Source extends SourceAddress {
 
 /** The place of one unverified connection. */
 export interface UnverifiedPlace {
-  /** Its hello was refused, and the connection is only kept until the refusal is delivered. */
+  /**
+   * Its hello was refused or never came. If the connection is still open, it is only kept until the refusal
+   * is delivered. Further calls do nothing.
+   */
   refuse(): void
   /** It is verified: its key is remembered. Leaves its place. */
   verify(): void
@@ -57,6 +63,8 @@ interface Counts extends Busyness {
 
 interface Waiting extends UnverifiedPlace, Counts {
   readonly since: number
+  /** Whether its hello has ended, or will not be waited for. */
+  isDecided: boolean
   cut(): void
 }
 
@@ -81,12 +89,14 @@ export class Newcomers {
   readonly #waiting = new Set<Waiting>()
   readonly #refused = new Set<Waiting>()
   readonly #counts = new Map<string, Count>()
+  readonly #recentRefusals: RecentRefusals
   /** In the order in which they last proved themselves. */
   readonly #provedKeys = new Set<string>()
 
   constructor(options: { clock: Clock; most: number }) {
     this.#clock = options.clock
     this.#most = options.most
+    this.#recentRefusals = new RecentRefusals(options.clock)
   }
 
   get size(): number {
@@ -94,12 +104,19 @@ export class Newcomers {
   }
 
   /**
-   * Whether {@link MAX_PER_SOURCE} connections of a source are unverified. A key that has proved itself is
-   * counted alone: strangers who pretend to have its address do not keep it out.
+   * Whether {@link MAX_PER_SOURCE} connections of a source are unverified, or as many of its hellos were
+   * refused recently. A key that has proved itself is counted alone, and only by its unverified connections:
+   * strangers who pretend to have its address do not keep it out.
    */
   isCrowded({ host, port }: SourceAddress, key: string): boolean {
-    const name = this.#provedKeys.has(key) ? key : `${host} ${port}`
-    return (this.#counts.get(name)?.connections ?? 0) >= MAX_PER_SOURCE
+    if (this.#provedKeys.has(key)) return this.#connectionsOf(key) >= MAX_PER_SOURCE
+    const name = `${host} ${port}`
+    const most = Math.max(this.#connectionsOf(name), this.#recentRefusals.count(name))
+    return most >= MAX_PER_SOURCE
+  }
+
+  #connectionsOf(name: string): number {
+    return this.#counts.get(name)?.connections ?? 0
   }
 
   /**
@@ -120,11 +137,16 @@ export class Newcomers {
       host: this.#count(host),
       port: this.#count(portName),
       key: this.#count(key),
+      isDecided: false,
       cut,
       refuse: () => {
+        if (waiting.isDecided) return
+        waiting.isDecided = true
+        this.#recentRefusals.add(portName)
         if (this.#waiting.has(waiting)) this.#refused.add(waiting)
       },
       verify: () => {
+        waiting.isDecided = true
         this.#remember(key)
         waiting.leave()
       },
@@ -144,6 +166,8 @@ export class Newcomers {
     const [refused] = this.#refused
     const found = refused ?? this.#oldestOfBusiest()
     if (found === undefined || (found !== refused && isBusier(newcomer, found))) return false
+    // That its place is needed is not its fault.
+    found.isDecided = true
     found.leave()
     found.cut()
     return true

@@ -1,4 +1,5 @@
 import test, { type Test } from 'brittle'
+import { HelloSpeaker } from '../../../helpers/hello-speaker.js'
 import { proveByHand } from '../../../helpers/hostile-peer.js'
 import type { FixtureNode } from '../../../helpers/mesh-fixture.js'
 import { PipedMesh } from '../../../helpers/piped-mesh.js'
@@ -61,4 +62,27 @@ test('should cut nobody within 300 ms when more connect at once than there is ro
   t.is(members.filter(({ piped }) => !piped.responder.destroying).length, ROOM)
   await Promise.all(members.map(({ prove }) => prove()))
   await until('all members', () => gateway.node.connectionCounts.proved === ROOM)
+})
+
+test('should answer no further stranger of a process whose hellos were refused, but a member that proved itself', async (t) => {
+  const mesh = new PipedMesh(t)
+  const gateway = await mesh.node('gateway', { service: sampleService() })
+  const process = mesh.network.dht()
+  const member = await mesh.node('client', { dht: process })
+  ;(await mesh.dial(member, gateway)).destroy()
+  const stranger = async (from = process) => {
+    const { stream, piped } = connect(t, mesh, gateway, from)
+    const isOpen = await stream.opened
+    if (isOpen) new HelloSpeaker(stream).say('hello', { nonsense: true })
+    await until('the end', () => piped.responder.destroying || !isOpen)
+    stream.destroy()
+    return isOpen
+  }
+  const answered: boolean[] = []
+  for (let dialled = 0; dialled < 33; dialled += 1) answered.push(await stranger())
+  t.alike(answered, [...Array(32).fill(true), false])
+  t.is(await stranger(mesh.network.dht()), true, 'another process')
+  t.ok((await mesh.dial(member, gateway)).isOpen, 'the key that proved itself')
+  await mesh.time.advance(10_000)
+  t.is(await stranger(), true, 'when the refusals are 10 s old')
 })

@@ -122,3 +122,77 @@ test('should remember the 4,096 keys that proved themselves last', (t) => {
   t.is(connections.isCrowded(FLOODED, 'first'), false)
   t.is(connections.isCrowded(FLOODED, 'second'), true, 'it proved itself longest ago')
 })
+
+/** Connections of one port whose hellos are refused, each of a new key. */
+function refuse({ add }: ReturnType<typeof scene>, times: number, port = FLOODED.port) {
+  for (let index = 0; index < times; index += 1) {
+    const place = add(`refused ${index}`, port)
+    place?.refuse()
+    place?.leave()
+  }
+}
+
+test('should call a port crowded for 10 s when 32 of its hellos were refused', async (t) => {
+  const it = scene()
+  const { clock, connections, add } = it
+  add('member', FLOODED.port)?.verify()
+  refuse(it, 31)
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+  await clock.advance(5_000)
+  refuse(it, 1)
+  t.is(connections.isCrowded(FLOODED, 'new'), true)
+  t.is(connections.isCrowded({ ...FLOODED, port: 2 }, 'new'), false, 'another process of its host')
+  t.is(connections.isCrowded(FLOODED, 'member'), false, 'a key that proved itself')
+  await clock.advance(4_999)
+  t.is(connections.isCrowded(FLOODED, 'new'), true)
+  await clock.advance(1)
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+  refuse(it, 31)
+  t.is(connections.isCrowded(FLOODED, 'new'), true, 'one refusal of before is younger than 10 s')
+})
+
+test('should not call a port crowded when its hello is refused again and again with a pause between', async (t) => {
+  const it = scene()
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    refuse(it, 1)
+    t.is(it.connections.isCrowded(FLOODED, 'new'), false)
+    await it.clock.advance(500)
+  }
+})
+
+test('should count one refusal when a connection is refused and closed in any order', (t) => {
+  const { connections, add } = scene()
+  for (let index = 0; index < 31; index += 1) {
+    const place = add(`refused ${index}`, FLOODED.port)
+    if (index % 2 === 0) place?.leave()
+    place?.refuse()
+    place?.refuse()
+    place?.leave()
+  }
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+  const last = add('last', FLOODED.port)
+  last?.leave()
+  last?.refuse()
+  t.is(connections.isCrowded(FLOODED, 'new'), true, 'that it left before its refusal helps nobody')
+})
+
+test('should not count a connection as refused that was closed to make room', async (t) => {
+  const { clock, connections, add } = scene({ most: 1 })
+  for (let index = 0; index < 40; index += 1) {
+    const place = add(`slow ${index}`, FLOODED.port)
+    await clock.advance(300)
+    add(`next ${index}`, FLOODED.port)?.leave()
+    place?.refuse()
+  }
+  t.is(connections.isCrowded(FLOODED, 'new'), false)
+})
+
+test('should remember the last 16,384 refusals', (t) => {
+  const it = scene()
+  refuse(it, 32, 1)
+  for (let port = 2; port <= 512; port += 1) refuse(it, 32, port)
+  t.is(it.connections.isCrowded({ ...FLOODED, port: 1 }, 'new'), true)
+  refuse(it, 1, 513)
+  t.is(it.connections.isCrowded({ ...FLOODED, port: 1 }, 'new'), false, 'the oldest is forgotten')
+  t.is(it.connections.isCrowded({ ...FLOODED, port: 2 }, 'new'), true)
+})
