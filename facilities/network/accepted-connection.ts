@@ -5,6 +5,7 @@ import { answerCall } from './answer-calls.js'
 import { MAX_BATCH_BYTES } from './guarded-mux.js'
 import type { ProvedPeer } from './hello.js'
 import { IncomingStream } from './incoming-stream.js'
+import type { Refusal } from './limits/held-refusals.js'
 import type { PeerBounds } from './limits/peer-bounds.js'
 import type { PeerQuota } from './limits/peer-quota.js'
 import type { NetworkLimits } from './network-limits.js'
@@ -21,6 +22,7 @@ export class AcceptedConnection {
   readonly #bounds: PeerBounds
   readonly #observer: RequestObserver
   readonly #lost = new AbortController()
+  #isPaused = false
 
   constructor(
     connection: ProvedConnection,
@@ -57,6 +59,7 @@ export class AcceptedConnection {
       signal: this.#lost.signal,
       observer: this.#observer,
       admit: (request) => this.#admit(this.#bounds.calls, request),
+      holdRefusal: (refusal) => this.#holdRefusal(refusal),
     })
   }
 
@@ -69,8 +72,31 @@ export class AcceptedConnection {
       limits: this.#limits,
       observer: this.#observer,
       admit: (opening) => this.#admit(this.#bounds.streams, opening),
+      holdRefusal: (refusal) => this.#holdRefusal(refusal),
     })
     stream.open()
+  }
+
+  async #holdRefusal(refusal: Refusal): Promise<void> {
+    await this.#bounds.refusals.hold(this.#connection.member, refusal, (ms) => this.#pause(ms))
+  }
+
+  /** Stops reading for a while, but not so long that the connection counts as silent. */
+  #pause(delayMs: number): void {
+    if (this.#isPaused) return
+    const { stream } = this.#connection.mux
+    const { heartbeatIntervalMs, heartbeatMissedLimit } = this.#limits
+    const pauseMs = Math.min(delayMs, (heartbeatIntervalMs * heartbeatMissedLimit) / 2)
+    const resume = () => {
+      timer.cancel()
+      this.#lost.signal.removeEventListener('abort', resume)
+      this.#isPaused = false
+      if (!stream.destroyed) stream.resume()
+    }
+    const timer = this.#clock.schedule(pauseMs, resume)
+    this.#lost.signal.addEventListener('abort', resume, { once: true })
+    this.#isPaused = true
+    stream.pause()
   }
 
   /** Takes a place and memory for a request. @throws StarlingError OVERLOADED */

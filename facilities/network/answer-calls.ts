@@ -5,6 +5,7 @@ import { PROTOCOL_LIMITS } from '../../helpers/protocol/limits.js'
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
+import type { Refusal } from './limits/held-refusals.js'
 import type { RequestContext } from './request-context.js'
 import { ObservedRequest, type RequestObserver } from './request-observer.js'
 import type { BoundUnary } from './service.js'
@@ -24,6 +25,8 @@ export interface CallHost {
    * @throws StarlingError OVERLOADED when the peer, or all peers, have as much under way as they may
    */
   admit(bytes: Uint8Array): () => void
+  /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
+  holdRefusal(refusal: Refusal): Promise<void>
 }
 
 /**
@@ -67,6 +70,9 @@ export async function answerCall(
     return encodeMessage({ body }, PROTOCOL_LIMITS.unaryBytes, `the ${bound.method.name} response`)
   } catch (error) {
     observed.fail(error)
+    // The deadline begins when the request has its place.
+    const remainingMs = deadline?.remainingMs()
+    await host.holdRefusal({ error, signal: host.signal, remainingMs })
     return encodeMessage(
       { error: toPeerError(error, observed.origin?.requestId) },
       PROTOCOL_LIMITS.unaryBytes,

@@ -68,6 +68,9 @@ declare module 'hyperdht' {
       readonly _len: number
       /** A buffer for a message that is about to be written. */
       alloc(sizeBytes: number): Uint8Array
+      /** Emits no further data until `resume`; the sender is slowed down when the buffers are full. */
+      pause(): void
+      resume(): void
       end(): void
       destroy(error?: Error): void
     }

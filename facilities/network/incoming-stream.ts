@@ -10,6 +10,7 @@ import { ReaderPatience } from '../../helpers/stream/reader-patience.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { ProvedPeer } from './hello.js'
+import type { Refusal } from './limits/held-refusals.js'
 import type { NetworkLimits } from './network-limits.js'
 import { ObservedRequest, type RequestObserver } from './request-observer.js'
 import type { BoundStream, Service } from './service.js'
@@ -31,6 +32,8 @@ export interface StreamHost {
    * @throws StarlingError OVERLOADED when the peer, or all peers, have as many open as they may
    */
   admit(bytes: Uint8Array): () => void
+  /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
+  holdRefusal(refusal: Refusal): Promise<void>
 }
 
 /** The answering end of one stream: runs its handler, spends credit, notices a cancel. */
@@ -112,6 +115,10 @@ export class IncomingStream {
       // error has to name the caller, not this worker.
       const failure = isStarlingError(error, 'READER_STALLED') ? this.#stalled() : error
       observed.fail(failure)
+      // The deadline begins when the request has its place.
+      const remainingMs = deadline?.remainingMs()
+      const { signal } = this.#cancelled
+      await this.#host.holdRefusal({ error: failure, signal, remainingMs })
       this.#fail(failure, observed.origin?.requestId)
     } finally {
       deadline?.dispose()

@@ -64,7 +64,7 @@ export class MeshNode extends ReadyResource {
       clock: options.clock,
       most: options.limits.maxUnverifiedConnections,
     })
-    this.#bounds = new PeerBounds(options.limits)
+    this.#bounds = new PeerBounds(options.limits, options.clock)
     this.#places = new ConnectionPlaces({
       quota: this.#bounds.connections,
       silentAfterMs: options.limits.heartbeatIntervalMs * SILENT_INTERVALS,

@@ -1,25 +1,42 @@
-import type { StarlingError } from '../../helpers/errors/starling-error.js'
+import type { ErrorCode } from '../../helpers/errors/error-codes.js'
+import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { RosterEntry } from '../../helpers/roster/roster-entry.js'
 import type { Clock } from '../clock/clock.js'
 import type { Log } from '../log/log.js'
 import type { ProvedPeer } from './hello.js'
+import { LimitedLines } from './limited-lines.js'
 import type { NetworkObserver } from './network-observer.js'
-import { RefusalLog } from './refusal-log.js'
 import type { RequestOrigin } from './request-context.js'
 import type { EndedRequest } from './request-observer.js'
+
+/** With these a request is refused for a limit. That costs a peer nothing, so it can repeat it without end. */
+const LIMIT_CODES: readonly (ErrorCode | 'OK')[] = ['RATE_LIMITED', 'OVERLOADED']
+
+/** Strangers have no name that they could not change. */
+const STRANGERS = 'strangers'
+
+const UNLISTED = 'refused more, not listed'
 
 /**
  * Writes down what happens in a worker's network. One line for each request, when it has ended, with
  * its id; for what other workers ask every moment only where debugging is on, or the log would fill.
+ * Of the connections of strangers that are refused, and of the requests of each peer that are refused for a
+ * limit, only the first few in a minute get a line of their own.
  */
 export class NetworkLog implements NetworkObserver {
   readonly #log: Log
-  readonly #refusals: RefusalLog
+  readonly #refusedStrangers: LimitedLines
+  readonly #refusedRequests: LimitedLines
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
-    this.#refusals = new RefusalLog(log, clock)
+    this.#refusedStrangers = new LimitedLines(clock, ({ count, codes }) =>
+      log.warn({ count, codes }, UNLISTED),
+    )
+    this.#refusedRequests = new LimitedLines(clock, ({ source, count, codes }) =>
+      log.info({ peer: source, count, codes }, UNLISTED),
+    )
   }
 
   onRequestEnded(request: EndedRequest): void {
@@ -27,6 +44,7 @@ export class NetworkLog implements NetworkObserver {
     // A poll that is not written is not to cost anything either.
     if (!this.#log.isLevelEnabled(level)) return
     const { method, requestId, code, reason, peer, durationMs, chunks, firstChunkMs } = request
+    if (LIMIT_CODES.includes(code) && !this.#refusedRequests.admits(peer, code)) return
     const stream = request.kind === 'stream' ? { chunks, firstChunkMs: tenths(firstChunkMs) } : {}
     this.#log[level](
       { method, requestId, code, reason, durationMs: tenths(durationMs), peer, ...stream },
@@ -51,7 +69,9 @@ export class NetworkLog implements NetworkObserver {
   }
 
   onRefused(err: unknown, publicKey: Uint8Array | null): void {
-    this.#refusals.note(err, publicKey === null ? undefined : keyName(publicKey))
+    const code = isStarlingError(err) ? err.code : 'INTERNAL'
+    if (!this.#refusedStrangers.admits(STRANGERS, code)) return
+    this.#log.warn({ err, from: publicKey === null ? undefined : keyName(publicKey) }, 'refused')
   }
 
   onBootstrapTaken(port: number): void {
@@ -77,7 +97,8 @@ export class NetworkLog implements NetworkObserver {
 
   /** Writes the number of refusals that have not been logged yet. */
   close(): void {
-    this.#refusals.close()
+    this.#refusedStrangers.close()
+    this.#refusedRequests.close()
   }
 }
 

@@ -1,5 +1,7 @@
+import type { Clock } from '../../clock/clock.js'
 import type { NetworkLimits } from '../network-limits.js'
 import { ByteBudget } from './byte-budget.js'
+import { HeldRefusals } from './held-refusals.js'
 import { PeerQuota, type Quota } from './peer-quota.js'
 
 /** When a peer that was refused a connection should dial again. */
@@ -19,8 +21,10 @@ export class PeerBounds {
   readonly unsentBytes: ByteBudget
   /** Bytes of partly received frames, and of chunks of streams that are not read yet. */
   readonly unreadBytes: ByteBudget
+  /** Answers to calls and streams that are refused for a limit. */
+  readonly refusals: HeldRefusals
 
-  constructor(limits: NetworkLimits) {
+  constructor(limits: NetworkLimits, clock: Clock) {
     const quota = (most: number, mostPerClient: number): Quota => ({
       most,
       mostOfClients: Math.max(1, Math.floor(most * (1 - limits.workerShare))),
@@ -41,5 +45,6 @@ export class PeerBounds {
     )
     this.unsentBytes = new ByteBudget(quota(limits.maxUnsentBytes, limits.maxUnsentBytesPerKey))
     this.unreadBytes = new ByteBudget(quota(limits.maxUnreadBytes, limits.maxUnreadBytesPerKey))
+    this.refusals = new HeldRefusals(clock, limits)
   }
 }

@@ -226,14 +226,16 @@ test('should refuse all above the limit and serve the rest when streams are open
   for (let i = 0; i < 500; i += 1) {
     hands.push(streamByHand(mux, idOf(i), openingOf(count.name, { to: 1_000 })))
   }
-  await until('the refusals', () => hands.filter(({ state }) => state.closed).length === 496)
+  // The gateway pauses while it reads them.
+  const isRefused = () => hands.filter(({ state }) => state.closed).length === 496
+  await mesh.time.advanceUntil(until('the refusals', isRefused))
   t.is(log.started, 4)
   const refused = hands.filter(({ heard }) => Object(heard[0]?.value).code === 'OVERLOADED')
   t.is(refused.length, 496)
   for (const { channel } of hands) channel.close()
-  await until('the handlers to end', () => log.running === 0)
+  await mesh.time.advanceUntil(until('the handlers to end', () => log.running === 0))
   const last = streamByHand(mux, idOf(9_999), openingOf(count.name, { to: 1 }))
-  await until('an answer', () => last.state.closed)
+  await mesh.time.advanceUntil(until('an answer', () => last.state.closed))
   t.is(last.heard.at(-1)?.kind, 'end')
   t.is(mesh.time.pending, timers)
   t.absent(piped.responder.destroying)

@@ -141,6 +141,53 @@ test('should say how many refusals it left out when the worker leaves', async (t
   t.is(quiet.lines.length, 1, 'nothing is said of none')
 })
 
+test('should write a few refused calls of a peer a minute and the number of the others when it floods', async (t) => {
+  const { network, lines, clock } = heard('info')
+  const refusal = { ...REQUEST, code: 'RATE_LIMITED' as const }
+  for (let second = 0; second < 120; second += 1) {
+    for (let count = 0; count < 10; count += 1) network.onRequestEnded(refusal)
+    network.onRequestEnded({ ...refusal, code: 'OVERLOADED', kind: 'stream' })
+    network.onRequestEnded(REQUEST)
+    if (second === 0) network.onRequestEnded({ ...refusal, peer: 'other@here' })
+    await clock.advance(1_000)
+  }
+  const written = (code: string, peer: string) =>
+    lines.filter((line) => line.msg === 'answered' && line.code === code && line.peer === peer)
+  t.is(written('RATE_LIMITED', 'client@here').length, 10, 'in two minutes')
+  t.is(written('RATE_LIMITED', 'other@here').length, 1, 'another peer')
+  t.is(written('OK', 'client@here').length, 120, 'calls that are answered')
+  t.alike(
+    lines.filter(({ msg }) => msg !== 'answered'),
+    Array(2).fill({
+      level: 30,
+      peer: 'client@here',
+      count: 655,
+      codes: { RATE_LIMITED: 595, OVERLOADED: 60 },
+      msg: 'refused more, not listed',
+    }),
+  )
+})
+
+test('should write a bounded number of lines when calls of very many peers are refused', async (t) => {
+  const { network, lines, clock } = heard('info')
+  for (let index = 0; index < 3_000; index += 1) {
+    const refusal = { ...REQUEST, code: 'OVERLOADED' as const, peer: `client-${index % 300}@here` }
+    network.onRequestEnded(refusal)
+  }
+  t.is(lines.length, 256 * 5 + 5)
+  network.close()
+  t.is(clock.pending, 0)
+  const sums = lines.slice(256 * 5 + 5)
+  t.is(sums.length, 257)
+  t.alike(sums.at(-1), {
+    level: 30,
+    peer: 'others',
+    count: 44 * 10 - 5,
+    codes: { OVERLOADED: 44 * 10 - 5 },
+    msg: 'refused more, not listed',
+  })
+})
+
 test('should hand everything to everybody who observes', (t) => {
   const observers = new NetworkObservers()
   const heardOf: unknown[][] = [[], []]

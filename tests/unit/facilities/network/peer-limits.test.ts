@@ -2,6 +2,7 @@ import test, { type Test } from 'brittle'
 import type { Identity } from '../../../../facilities/network/hello.js'
 import type { NetworkLimits } from '../../../../facilities/network/network-limits.js'
 import { Service } from '../../../../facilities/network/service.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 import { TEST_LIMITS } from '../../../helpers/mesh-fixture.js'
 import { PipedMesh } from '../../../helpers/piped-mesh.js'
@@ -170,6 +171,119 @@ test('should refuse a request when those of its key under way are large together
   await settle(10)
   t.alike((await open().next()).value, { n: 0 })
   t.is(log.started, 3)
+})
+
+/** A service that refuses everything for a limit. */
+function refusingService(): Service {
+  const refuse = () => new StarlingError('RATE_LIMITED', 'too often')
+  return (
+    new Service()
+      .unary(echo, async () => {
+        throw refuse()
+      })
+      // biome-ignore lint/correctness/useYield: it refuses before its first chunk.
+      .stream(count, async function* () {
+        throw refuse()
+      })
+  )
+}
+
+for (const kind of ['calls', 'streams'] as const) {
+  test(`should hold the answers to ${kind} of a client that are refused again and again, and their places`, async (t) => {
+    const { mesh, member } = await scene(t, {}, { service: refusingService() })
+    const greedy = await (await member('client')).dial()
+    const codes: string[] = []
+    const ask = async (connection = greedy) => {
+      const asked =
+        kind === 'calls'
+          ? connection.call(echo, { text: '' }, mesh.call())
+          : connection.open(count, { to: 1 }, mesh.call()).next()
+      const { code } = await refusalOf(asked)
+      codes.push(code)
+    }
+    for (let asked = 0; asked < 10; asked += 1) await ask()
+    t.alike(codes.splice(0), Array(10).fill('RATE_LIMITED'), 'the first ones at once')
+    const held = Array.from({ length: 8 }, () => ask())
+    await settle(20)
+    t.alike(codes, [], 'the next ones are held')
+    await ask()
+    t.alike(codes.splice(0), ['OVERLOADED'], 'they take all places of the key')
+    await ask(await (await member('client')).dial())
+    t.alike(codes.splice(0), ['RATE_LIMITED'], 'another client')
+    await mesh.time.advance(1_000)
+    await Promise.all(held)
+    t.alike(codes, Array(8).fill('RATE_LIMITED'))
+  })
+}
+
+test('should not read from a client for a while when it is refused again and again and has no place left', async (t) => {
+  const { mesh, gateway, member } = await scene(t, {}, { service: refusingService() })
+  const greedy = await (await member('client')).dial()
+  const other = await (await member('client')).dial()
+  let overloaded = 0
+  const ask = async (connection = greedy) => {
+    const { code } = await refusalOf(connection.call(echo, { text: '' }, mesh.call()))
+    if (code === 'OVERLOADED') overloaded += 1
+  }
+  for (let asked = 0; asked < 10; asked += 1) await ask()
+  const asked = Array.from({ length: 8 }, () => ask())
+  await settle(20)
+  const flood = async () => {
+    for (let times = 0; times < 20; times += 1) {
+      asked.push(ask())
+      await settle(5)
+    }
+  }
+  await flood()
+  t.is(overloaded, 1, 'the others are not read')
+  await ask(other)
+  await mesh.time.advance(249)
+  t.is(overloaded, 1)
+  await mesh.time.advance(1)
+  await flood()
+  t.ok(overloaded > 1, 'read again')
+  await mesh.time.advance(10_000)
+  await Promise.all(asked)
+  await mesh.time.advanceUntil(ask())
+  t.alike([greedy.isOpen, gateway.node.connectionCounts.proved], [true, 2], 'nobody is cut')
+})
+
+test('should not wait for held answers when it drains or is closed', async (t) => {
+  const service = refusingService()
+  const { mesh, gateway, member } = await scene(t, {}, { service })
+  const client = await (await member('client')).dial()
+  const ask = () => refusalOf(client.call(echo, { text: '' }, mesh.call()))
+  for (let asked = 0; asked < 10; asked += 1) await ask()
+  let isAnswered = false
+  const held = ask().finally(() => {
+    isAnswered = true
+  })
+  await settle(20)
+  await service.drain()
+  t.absent(isAnswered)
+  await gateway.node.close()
+  t.is((await held).code, 'PEER_LOST')
+  await settle()
+  t.is(mesh.time.pending, 0)
+})
+
+test('should keep no held answer and no timer when its caller is lost', async (t) => {
+  const { mesh, gateway, member } = await scene(t, {}, { service: refusingService() })
+  const client = await (await member('client')).dial()
+  const ask = () => refusalOf(client.call(echo, { text: '' }, mesh.call()))
+  for (let asked = 0; asked < 10; asked += 1) await ask()
+  const timers = mesh.time.pending
+  const held = [ask(), refusalOf(client.open(count, { to: 1 }, mesh.call()).next())]
+  await settle(20)
+  t.ok(mesh.time.pending > timers, 'both are held')
+  client.destroy()
+  t.alike(
+    (await Promise.all(held)).map(({ code }) => code),
+    ['PEER_LOST', 'PEER_LOST'],
+  )
+  await until('the end', () => gateway.node.connectionCounts.proved === 0)
+  await settle()
+  t.is(mesh.time.pending, 0)
 })
 
 test('should cut the connection when all that its key has not read is too much together', async (t) => {
