@@ -4,6 +4,7 @@ import type { CallOptions } from '../../facilities/network/request-context.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
 import { AnswerPlaces, type AnswersPerUser } from './answer-places.js'
+import { CrashDelays } from './crash-delays.js'
 import { createQuestionLimiter, type RateLimitSettings } from './question-limit.js'
 import type { RateLimiter } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
@@ -29,6 +30,10 @@ export interface AdmittedQuestion {
    * @throws StarlingError RATE_LIMITED when the user has too many answers in progress
    */
   begin(model: string, slots: number): void
+  /** Its engine crashed. */
+  crashed(): void
+  /** Its answer came to its end. */
+  answered(): void
   /** Its answer has ended, or was never begun. Further calls do nothing. */
   end(): void
 }
@@ -38,6 +43,7 @@ export class Admission {
   readonly #sessions: SessionVerifier
   readonly #rates: RateLimiter
   readonly #answers: AnswerPlaces
+  readonly #crashes: CrashDelays
   readonly #settings: AdmissionSettings
   readonly #clock: Clock
 
@@ -52,6 +58,7 @@ export class Admission {
     this.#sessions = new SessionVerifier(options)
     this.#rates = createQuestionLimiter(options)
     this.#answers = new AnswerPlaces(options)
+    this.#crashes = new CrashDelays(options.clock)
     this.#settings = options
     this.#clock = options.clock
   }
@@ -81,7 +88,7 @@ export class Admission {
   }
 
   /**
-   * Admits a question and counts it. Questions of the owner's account are not counted.
+   * Admits a question and counts it. Questions of the owner's account are neither counted nor delayed.
    *
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
    */
@@ -92,6 +99,7 @@ export class Admission {
     const { userId, isLocal } = await this.#sessions.verify(request.credential, options)
     // Before it is counted: a question that is too large can never be answered.
     this.#assertSize(request.messages)
+    if (isLocal !== true) this.#crashes.assertOver(userId)
     const uncount = isLocal === true ? () => undefined : this.#rates.admit(userId)
     let leave: (() => void) | undefined
     return {
@@ -100,6 +108,8 @@ export class Admission {
         leave?.()
         leave = this.#answers.take(userId, model, slots)
       },
+      crashed: () => this.#crashes.crashed(userId),
+      answered: () => this.#crashes.answered(userId),
       end: () => leave?.(),
     }
   }

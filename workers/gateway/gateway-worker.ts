@@ -11,6 +11,7 @@ import type { RolePeers } from '../../facilities/network/role-peers.js'
 import type { Service } from '../../facilities/network/service.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
@@ -84,13 +85,17 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
             })
           try {
             const { model } = head
-            if (first.done) return { ...first.value, model }
-            yield { ...first.value, ...head }
-            return { ...(yield* answer), model }
+            if (!first.done) yield { ...first.value, ...head }
+            const last = first.done ? first.value : yield* answer
+            admitted.answered()
+            return { ...last, model }
           } finally {
             end()
             await answer.return(undefined as never)
           }
+        } catch (error) {
+          if (isStarlingError(error, 'ENGINE_CRASHED')) admitted.crashed()
+          throw error
         } finally {
           admitted.end()
         }

@@ -70,7 +70,12 @@ export async function strangersOn(
 export function ended(stream: HyperDHT.SecretStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || signal.aborted) return resolve()
-    stream.once('close', resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    const settle = () => {
+      stream.off('close', settle)
+      signal.removeEventListener('abort', settle)
+      resolve()
+    }
+    stream.once('close', settle)
+    signal.addEventListener('abort', settle)
   })
 }

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
 import { readAll } from '../../../helpers/call-service.js'
 import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
 
@@ -52,7 +53,7 @@ test('should not count a question when nobody could take it', async (t) => {
 })
 
 test('should count a question when a processor took it, however it ended', async (t) => {
-  const { infer, connectAuth, connectProcessor } = await scene(t, {
+  const { infer, connectAuth, connectProcessor, clock } = await scene(t, {
     rateLimit: { ...TEN_A_MINUTE, burst: 3 },
   })
   connectAuth()
@@ -65,6 +66,7 @@ test('should count a question when a processor took it, however it ended', async
   }
   endAfter(0, 'ENGINE_CRASHED')
   await t.exception(infer().next(), { code: 'ENGINE_CRASHED' })
+  await clock.advance(FIRST_CRASH_DELAY_MS)
   endAfter(1, 'DRAINING')
   await t.exception(readAll(infer()), { code: 'DRAINING' })
   for await (const _token of infer()) break

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
 import { readAll } from '../../../helpers/call-service.js'
 import { gatewayScene } from '../../../helpers/gateway-scene.js'
 
@@ -79,7 +80,7 @@ test('should count the answers of all models when the limit is a number', async 
 })
 
 test('should give the place back however an answer ends', async (t) => {
-  const { begin, infer, connection } = await scene(t, { answersPerUser: 1 })
+  const { begin, infer, connection, clock } = await scene(t, { answersPerUser: 1 })
   const ends: Record<string, () => Promise<unknown>> = {
     'its end': async () => readAll(infer()),
     'an error': async () => {
@@ -88,6 +89,7 @@ test('should give the place back however an answer ends', async (t) => {
         throw new StarlingError('ENGINE_CRASHED', 'crashed')
       })
       await t.exception(readAll(infer()), { code: 'ENGINE_CRASHED' })
+      await clock.advance(FIRST_CRASH_DELAY_MS)
     },
     'a refusal': async () => {
       connection.open
