@@ -31,6 +31,8 @@ export interface Stage {
 export interface Scene {
   /** How many honest operations are under way at once. Left out: 1. */
   readonly atOnce?: number
+  /** How long honest operations are counted in each phase, in milliseconds. Left out: 2,000. */
+  readonly phaseMs?: number
   /**
    * One honest operation.
    *

@@ -94,10 +94,12 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: 'a question that crashes its engine, again and again, over 2 processors',
+    name: 'a question that crashes its engine, again and again for 8 s, over 2 processors',
     unit: 'answers/s',
     mesh: () => ({ processors: 2, settings: { NODE_OPTIONS: `--import ${CRASHING}` } }),
-    prepare: async (stage) => await sceneWith('crash', stage, await asking(stage)),
+    // The delays of a user whose questions crash engines grow: 2 s show only the first crashes.
+    prepare: async (stage) =>
+      await sceneWith('crash', stage, await asking(stage), { phaseMs: 8_000 }),
   },
   {
     name: 'a model whose chat template never ends, asked for 4 times at once',

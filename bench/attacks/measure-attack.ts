@@ -5,7 +5,7 @@ import type { Scene } from './attack.js'
 
 const ROUNDS = 3
 /** For how long honest operations are counted, without and with the attack in each round. */
-const PHASE_MS = 2_000
+const DEFAULT_PHASE_MS = 2_000
 /** How long the first honest operation of a phase may take. */
 const FIRST_LIMIT_MS = 5_000
 /** How long the mesh may take to serve again after an attack, before the row is given up. */
@@ -64,7 +64,8 @@ export async function measureAttack(scene: Scene, signal: AbortSignal): Promise<
 /** The first operation on its own, then the rate of all that follow. */
 async function measurePhase(scene: Scene, side: Side, signal: AbortSignal): Promise<void> {
   side.firstAnswersMs.push(await firstAnswer(scene, side, signal))
-  const over = within(PHASE_MS, signal)
+  const { phaseMs = DEFAULT_PHASE_MS } = scene
+  const over = within(phaseMs, signal)
   let done = 0
   const member = async () => {
     while (!over.aborted) {
@@ -80,7 +81,7 @@ async function measurePhase(scene: Scene, side: Side, signal: AbortSignal): Prom
   }
   await Promise.all(Array.from({ length: scene.atOnce ?? 1 }, member))
   signal.throwIfAborted()
-  side.rates.push((done / PHASE_MS) * 1000)
+  side.rates.push((done / phaseMs) * 1000)
 }
 
 /** How long the first answer takes to come, failed operations included. */

@@ -7,7 +7,7 @@ export async function sceneWith(
   attacker: AttackerName,
   stage: Stage,
   honest: Scene['honest'],
-  more: Pick<Scene, 'atOnce' | 'onPhase'> & { notes?: Scene['notes'] } = {},
+  more: Pick<Scene, 'atOnce' | 'phaseMs' | 'onPhase'> & { notes?: Scene['notes'] } = {},
 ): Promise<Scene> {
   const { home, bootstrapPort } = stage.mesh
   const process = await AttackerProcess.open(attacker, { home, bootstrapPort })
