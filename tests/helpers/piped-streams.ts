@@ -14,6 +14,7 @@ export class PipeEnd extends Duplex {
   remotePort = 1
   #other: PipeEnd | null = null
   #stalled = false
+  #held: Buffer[] | null = null
   #onRead: (() => void) | null = null
 
   static pair(): [PipeEnd, PipeEnd] {
@@ -28,6 +29,17 @@ export class PipeEnd extends Duplex {
     this.#stalled = true
   }
 
+  /** From now on keeps what is written here. */
+  hold(): void {
+    this.#held = []
+  }
+
+  /** Lets what was kept arrive at once, as packets do at a process that was busy. */
+  release(): void {
+    for (const packet of this.#held ?? []) this.#other?.push(packet)
+    this.#held = null
+  }
+
   protected override _write(chunk: Uint8Array, done: (error: Error | null) => void): void {
     const other = this.#other
     if (this.#stalled || other === null || other.destroying) {
@@ -35,6 +47,11 @@ export class PipeEnd extends Duplex {
       return
     }
     other.bytesReceived += chunk.byteLength
+    if (this.#held !== null) {
+      this.#held.push(Buffer.from(chunk))
+      done(null)
+      return
+    }
     let hasRoom = true
     for (let start = 0; start < chunk.byteLength; start += PACKET_BYTES) {
       // A copy: the secret stream decrypts in place.

@@ -11,14 +11,15 @@ const READING_BODY = 1
 /**
  * Measures what one connection makes this worker keep in memory. The secret stream accepts frames of up
  * to 16 MiB and allocates them when their header arrives, so the connection is cut as soon as a header
- * announces a frame longer than the largest message. Before the hello is accepted, it is cut when it sends
- * more than a hello takes. After that, its unread and unsent bytes count for the peer's key.
+ * announces a frame longer than the largest message. Before the hello is accepted, it is cut if it has sent
+ * more than a hello takes when all that arrived was processed. After that, its unread and unsent bytes count for the peer's key.
  */
 export class ConnectionMeter {
   readonly #stream: HyperDHT.SecretStream
   readonly #clock: Clock
   readonly #bounds: PeerBounds
   #receivedBytes = 0
+  #isCheckDue = false
   #heardAt: number
   #unread: ByteAccount | null = null
   #unreadChunkBytes = 0
@@ -68,15 +69,24 @@ export class ConnectionMeter {
 
   #onPacket(packet: Uint8Array): void {
     this.#heardAt = this.#clock.monotonic()
-    if (this.#unread === null) {
-      this.#receivedBytes += packet.byteLength
-      const bytes = Math.max(this.#receivedBytes, this.#partialFrameBytes)
-      if (bytes > PROTOCOL_LIMITS.unverifiedBytes) this.#stream.destroy()
-    } else if (this.#partialFrameBytes > PROTOCOL_LIMITS.frameBytes) {
-      this.#stream.destroy()
-    } else {
-      this.#unread.set(this.#partialFrameBytes + this.#unreadChunkBytes)
-    }
+    if (this.#unread === null) this.#receivedBytes += packet.byteLength
+    if (this.#partialFrameBytes > PROTOCOL_LIMITS.frameBytes) this.#stream.destroy()
+    else if (this.#unread === null) this.#checkUnverified()
+    else this.#unread.set(this.#partialFrameBytes + this.#unreadChunkBytes)
+  }
+
+  #checkUnverified(): void {
+    const bytes = Math.max(this.#receivedBytes, this.#partialFrameBytes)
+    if (bytes <= PROTOCOL_LIMITS.unverifiedBytes || this.#isCheckDue) return
+    this.#isCheckDue = true
+    // The last message of the hello and a long request may arrive in the same tick. Packets
+    // are counted before the messages in them are processed, so the hello may have ended by then.
+    // Called from a microtask, nextTick runs when the whole microtask queue is empty.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        if (this.#unread === null) this.#stream.destroy()
+      }),
+    )
   }
 
   /** The size of the buffer for a frame that has arrived in part. */

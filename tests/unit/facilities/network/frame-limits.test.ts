@@ -2,7 +2,9 @@ import test, { type Test } from 'brittle'
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import { Service } from '../../../../facilities/network/service.js'
+import { PROTOCOL_VERSIONS } from '../../../../helpers/protocol/hello-message.js'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
+import { HelloSpeaker } from '../../../helpers/hello-speaker.js'
 import { idOf, openingOf, proveByHand, streamByHand } from '../../../helpers/hostile-peer.js'
 import type { FixtureNode } from '../../../helpers/mesh-fixture.js'
 import { PipedMesh } from '../../../helpers/piped-mesh.js'
@@ -82,6 +84,30 @@ test('should cut who has proved nothing when a frame is announced that is longer
   await settle(5)
   piped?.initiatorEnd.write(headerOf(PROTOCOL_LIMITS.unverifiedBytes + 1))
   t.ok(await until('the end of the connection', () => piped?.responder.destroyed))
+})
+
+test('should take a long message that arrives together with the end of the hello', async (t) => {
+  const mesh = new PipedMesh(t)
+  const gateway = await mesh.node('gateway', { service: sampleService() })
+  const identity = mesh.authority.identity('client')
+  const { publicKey } = gateway.identity.keyPair
+  const stream = mesh.network.dht().connect(publicKey, { keyPair: identity.keyPair })
+  t.teardown(() => stream.destroy(), { order: -1 })
+  const piped = mesh.network.connections.at(-1)
+  if (piped === undefined) throw new Error('Nothing was dialled')
+  await stream.opened
+  const { membershipKey } = identity
+  const speaker = new HelloSpeaker(stream, { membershipKey })
+  speaker.say('hello', speaker.honestHello(identity.certificate(), identity.keyPair.secretKey))
+  await until('a welcome', () => speaker.heard.some(({ kind }) => kind === 'welcome'))
+  piped.initiatorEnd.hold()
+  speaker.say('welcome', { version: PROTOCOL_VERSIONS.highest })
+  await settle(5)
+  piped.initiatorEnd.write(headerOf(MEBIBYTE))
+  await settle(5)
+  piped.initiatorEnd.release()
+  await settle(10)
+  t.absent(piped.responder.destroying)
 })
 
 test('should bound what all have half sent, and cut those who hold most', async (t) => {
