@@ -2,7 +2,7 @@
  * Loaded into processors before their entry. An engine that is asked {@link CRASH_PROMPT} has its process
  * killed as soon as it answers, as a bug in native code would.
  */
-import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import { CRASH_PROMPT } from './crash-prompt.js'
 
 const { generate } = LlamaEngine.prototype

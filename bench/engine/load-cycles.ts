@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
-import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
-import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
+import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
+import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import { answerOptions } from '../answer-options.js'
 
 const MEBIBYTE = 2 ** 20

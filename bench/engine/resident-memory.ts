@@ -2,7 +2,7 @@ import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import { answerOptions } from '../answer-options.js'
 import { DirectLlama } from './direct-llama.js'
 

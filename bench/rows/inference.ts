@@ -1,6 +1,6 @@
 import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
-import { LlamaRuntime } from '../../facilities/engine/llama-runtime.js'
+import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
 import type { Token } from '../../helpers/protocol/generation.js'

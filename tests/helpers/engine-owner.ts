@@ -1,5 +1,5 @@
 import { SystemClock } from '../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 
 // A process that has an engine and does not close it, to be killed by a test: it sends the id of the

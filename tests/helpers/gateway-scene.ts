@@ -1,6 +1,6 @@
 import type { Test } from 'brittle'
 import { SystemRandom } from '../../facilities/clock/random.js'
-import { ScriptedEngine } from '../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../facilities/engine/scripted/scripted-engine.js'
 import type { PeerConnection } from '../../facilities/network/peer-connection.js'
 import { Service } from '../../facilities/network/service.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'

@@ -1,7 +1,10 @@
 import type { Test } from 'brittle'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
-import { LlamaRuntime, type LlamaRuntimeOptions } from '../../facilities/engine/llama-runtime.js'
+import {
+  LlamaRuntime,
+  type LlamaRuntimeOptions,
+} from '../../facilities/engine/llama/child/llama-runtime.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
 import { ModelCache } from '../../facilities/models/model-cache.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'

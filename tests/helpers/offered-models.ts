@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
-import { ScriptedEngine } from '../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../facilities/engine/scripted/scripted-engine.js'
 import type {
   ModelDetails,
   OfferedModel,

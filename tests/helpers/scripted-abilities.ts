@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { EngineInfo, GenerateRequest } from '../../facilities/engine/engine.js'
-import { ScriptedEngine } from '../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ToolCall } from '../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../helpers/protocol/generation.js'

@@ -1,4 +1,4 @@
-import type { EngineProgress } from '../../facilities/engine/llama-messages.js'
+import type { EngineProgress } from '../../facilities/engine/llama/llama-messages.js'
 import type { Log } from '../../facilities/log/log.js'
 import type { ModelProgress } from '../../facilities/models/model-progress.js'
 import { tellParent } from '../../facilities/process/parent.js'

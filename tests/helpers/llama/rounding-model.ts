@@ -9,9 +9,9 @@ import {
   type LlamaModel,
 } from 'node-llama-cpp'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaChat } from '../../../facilities/engine/llama-chat.js'
-import { LlamaTokenizer } from '../../../facilities/engine/llama-tokenizer.js'
-import { NativeWork } from '../../../facilities/engine/native-work.js'
+import { LlamaChat } from '../../../facilities/engine/llama/child/generation/llama-chat.js'
+import { LlamaTokenizer } from '../../../facilities/engine/llama/child/llama-tokenizer.js'
+import { NativeWork } from '../../../facilities/engine/llama/child/native-work.js'
 import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../helpers/prefill-pace.js'
 import { TINY_MODEL_PATH } from '../tiny-llama.js'
 

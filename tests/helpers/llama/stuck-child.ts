@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs'
-import { StepRecorder } from '../../../facilities/engine/llama/step-record.js'
 import {
   type FromChild,
   type GenerateMessage,
   toChildSchema,
-} from '../../../facilities/engine/llama-messages.js'
+} from '../../../facilities/engine/llama/llama-messages.js'
+import { StepRecorder } from '../../../facilities/engine/llama/step-record.js'
 
 // Takes the place of the process with llama.cpp, and gets stuck as llama.cpp might: by what it is asked.
 // Each line that it writes says that a message is on its way.

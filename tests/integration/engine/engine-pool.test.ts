@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import { EnginePool } from '../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../workers/processor/memory-budget.js'
 import { isRunning } from '../../helpers/process-gone.js'

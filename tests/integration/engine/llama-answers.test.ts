@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { z } from 'zod'
-import type { LlamaRuntime } from '../../../facilities/engine/llama-runtime.js'
+import type { LlamaRuntime } from '../../../facilities/engine/llama/child/llama-runtime.js'
 import { USUAL_SAMPLING } from '../../../helpers/generation/sampling.js'
 import {
   type GenerationOptionsInput,

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import fc from 'fast-check'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { AnswersAlone, interleave, requestSteps } from '../../helpers/interleaved-requests.js'

@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events'
 import test from 'brittle'
 import sinon from 'sinon'
-import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
-import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
-import { LlamaProcess } from '../../../facilities/engine/llama-process.js'
+import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
+import { LlamaProcess } from '../../../facilities/engine/llama/llama-process.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { isRunning } from '../../helpers/process-gone.js'
 import {

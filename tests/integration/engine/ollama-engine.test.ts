@@ -1,8 +1,8 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { OllamaEngine } from '../../../facilities/engine/ollama-engine.js'
-import { listOllamaModels } from '../../../facilities/engine/ollama-models.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { OllamaEngine } from '../../../facilities/engine/remote/ollama-engine.js'
+import { listOllamaModels } from '../../../facilities/engine/remote/ollama-models.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,

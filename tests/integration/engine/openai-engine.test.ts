@@ -1,8 +1,11 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { OpenaiEngine, type OpenaiEngineOptions } from '../../../facilities/engine/openai-engine.js'
-import { listOpenaiModels } from '../../../facilities/engine/openai-models.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import {
+  OpenaiEngine,
+  type OpenaiEngineOptions,
+} from '../../../facilities/engine/remote/openai-engine.js'
+import { listOpenaiModels } from '../../../facilities/engine/remote/openai-models.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { toWireError } from '../../../helpers/errors/wire-error.js'
 import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
 import { startOpenaiServer } from '../../helpers/openai-server.js'

@@ -1,8 +1,11 @@
 import test, { type Test } from 'brittle'
-import { BatchStrategy } from '../../../facilities/engine/batch-strategy.js'
-import { LlamaSequence, type NextToken } from '../../../facilities/engine/llama-sequence.js'
-import { NativeWork } from '../../../facilities/engine/native-work.js'
-import { probeReproducibility } from '../../../facilities/engine/reproducibility-probe.js'
+import {
+  LlamaSequence,
+  type NextToken,
+} from '../../../facilities/engine/llama/child/generation/llama-sequence.js'
+import { NativeWork } from '../../../facilities/engine/llama/child/native-work.js'
+import { BatchStrategy } from '../../../facilities/engine/llama/child/tuning/batch-strategy.js'
+import { probeReproducibility } from '../../../facilities/engine/llama/child/tuning/reproducibility-probe.js'
 import { loadNative, type Rounding, roundingModel } from '../../helpers/llama/rounding-model.js'
 import { defaultModelPath } from '../../helpers/loaded-runtime.js'
 import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'

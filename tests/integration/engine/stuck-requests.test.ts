@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test, { type Test } from 'brittle'
-import { PULSE_INTERVAL_MS } from '../../../facilities/engine/child-pulse.js'
-import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import { answer, collect, generate, SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 import { VirtualClock } from '../../helpers/virtual-clock.js'
 

@@ -1,5 +1,5 @@
 import test, { type Test } from 'brittle'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
 import { readAll } from '../../helpers/call-service.js'
 import { createAccount, createQuestion } from '../../helpers/factory.js'

@@ -1,5 +1,5 @@
 import test, { type Test } from 'brittle'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { readAll } from '../../helpers/call-service.js'

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { spy } from 'sinon'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
 import { readAll } from '../../helpers/call-service.js'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import test from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import {
   CHECK_INTERVAL_MS,
   createHttpApp,

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { processorProtocol } from '../../../helpers/protocol/processor-protocol.js'
 import { workerProtocol } from '../../../helpers/protocol/worker-protocol.js'

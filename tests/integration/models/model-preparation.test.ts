@@ -11,7 +11,7 @@ import {
 } from 'node-llama-cpp'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama-engine.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import {
   catalogSampling,
   DEFAULT_MODEL_NAME,

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import test, { type Test } from 'brittle'
 import sinon from 'sinon'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { toPeerError } from '../../../../helpers/errors/peer-error.js'
 import type { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import {

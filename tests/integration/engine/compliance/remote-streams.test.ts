@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import {
   beginAnswer,
   failureOf,

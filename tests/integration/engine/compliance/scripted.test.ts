@@ -1,4 +1,4 @@
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { ECHO_PROMPTS } from '../../../helpers/engine-compliance/prompts.js'
 import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
 

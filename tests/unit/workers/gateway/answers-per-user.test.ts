@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
 import { readAll } from '../../../helpers/call-service.js'

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayScene } from '../../../helpers/gateway-scene.js'
 import { settle } from '../../../helpers/until.js'

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'

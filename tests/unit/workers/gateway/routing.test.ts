@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
 import { readAll } from '../../../helpers/call-service.js'

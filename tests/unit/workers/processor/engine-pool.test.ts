@@ -2,7 +2,7 @@ import test, { type Test } from 'brittle'
 import {
   ScriptedEngine,
   type ScriptedEngineOptions,
-} from '../../../../facilities/engine/scripted-engine.js'
+} from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { ModelDetails } from '../../../../helpers/protocol/processor-protocol.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'

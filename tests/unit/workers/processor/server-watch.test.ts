@@ -1,5 +1,5 @@
 import test, { type Test } from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { Service } from '../../../../facilities/network/service.js'
 import type { ErrorCode } from '../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'

@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import test, { type Test } from 'brittle'
-import { ScriptedEngine } from '../../../../facilities/engine/scripted-engine.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { createLog } from '../../../../facilities/log/log.js'
 import { memoryUseOf } from '../../../../helpers/budget-shares.js'

@@ -1,0 +1,155 @@
+import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { toWireError } from '../../../../helpers/errors/wire-error.js'
+import type { GenerateRequest } from '../../engine.js'
+import type { EngineCall, FromChild, GenerateMessage } from '../llama-messages.js'
+import type { Choice, WorkReport } from '../overdue-work.js'
+import type { BlockingStep, RequestWatch } from '../request-watch.js'
+import type { StepRecorder } from '../step-record.js'
+import { CreditWindow } from './credit-window.js'
+import { answerCall } from './llama-calls.js'
+import type { LlamaRuntime } from './llama-runtime.js'
+import { TokenOutbox } from './token-outbox.js'
+
+/** What requests are made of. */
+export type RequestRuntime = Pick<
+  LlamaRuntime,
+  'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
+>
+
+/** A request that runs. */
+interface RunningRequest {
+  readonly cancel: AbortController
+  readonly ended: Promise<void>
+  /** Of an answer. */
+  readonly credit?: CreditWindow
+}
+
+/**
+ * The child's side of the requests: runs each, sends its tokens as far as its credit goes, and
+ * stops it when it is cancelled.
+ */
+export class LlamaRequests {
+  readonly #running = new Map<number, RunningRequest>()
+  readonly #runtime: RequestRuntime
+  readonly #send: (message: FromChild) => void
+  readonly #steps: Pick<StepRecorder, 'write'>
+  readonly #outbox: TokenOutbox
+  /** Tokens that are being chosen with grammars, in the order in which that began. */
+  readonly #choosing = new Map<number, Choice>()
+
+  /** @param steps records what blocks the process */
+  constructor(
+    runtime: RequestRuntime,
+    send: (message: FromChild) => void,
+    steps: Pick<StepRecorder, 'write'>,
+  ) {
+    this.#runtime = runtime
+    this.#send = send
+    this.#steps = steps
+    this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
+  }
+
+  /** The work in progress for all of them. */
+  get work(): WorkReport {
+    return { ...this.#runtime.progress, choosing: [...this.#choosing.values()] }
+  }
+
+  /** Begins an answer. */
+  start(message: GenerateMessage): void {
+    const credit = new CreditWindow(message.credit)
+    const run = (signal: AbortSignal) => this.#generate(message, credit, signal)
+    this.#begin(message.id, run, credit)
+  }
+
+  /** Begins what comes in one piece. */
+  call(id: number, call: EngineCall): void {
+    this.#begin(id, async (signal) => {
+      const result = await answerCall(this.#runtime, call, signal, this.#watch(id))
+      if (!signal.aborted) this.#send({ kind: 'result', id, result })
+    })
+  }
+
+  /** Lets a request send more. One that has ended by now is no error: the messages crossed. */
+  grant(id: number, tokens: number): void {
+    this.#running.get(id)?.credit?.grant(tokens)
+  }
+
+  /** Stops a request; when it has stopped it says so, and nothing else. */
+  cancel(id: number): void {
+    const request = this.#running.get(id)
+    if (request === undefined) this.#send({ kind: 'cancelled', id })
+    else request.cancel.abort()
+  }
+
+  /** Stops all requests and waits until they have. */
+  async cancelAll(): Promise<void> {
+    const running = [...this.#running.values()]
+    for (const { cancel } of running) cancel.abort()
+    await Promise.all(running.map(({ ended }) => ended))
+  }
+
+  #begin(id: number, run: (signal: AbortSignal) => Promise<void>, credit?: CreditWindow): void {
+    const cancel = new AbortController()
+    const ended = this.#settle(id, run(cancel.signal), cancel.signal)
+    this.#running.set(id, { cancel, ended, ...(credit && { credit }) })
+  }
+
+  async #settle(id: number, work: Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.#outbox.flush()
+      if (!signal.aborted) this.#send({ kind: 'failed', id, error: toWireError(typed(error)) })
+    }
+    this.#running.delete(id)
+    if (signal.aborted) this.#send({ kind: 'cancelled', id })
+  }
+
+  #watch(id: number): RequestWatch {
+    let index = 0
+    return {
+      during: async <Result>(step: BlockingStep, work: () => Result | Promise<Result>) => {
+        let result: Result | Promise<Result>
+        this.#steps.write({ request: id, step })
+        try {
+          result = work()
+        } finally {
+          this.#steps.write(null)
+        }
+        return await result
+      },
+      choosing: () => this.#choosing.set(id, { request: id, index }),
+      chosen: () => {
+        this.#choosing.delete(id)
+        index += 1
+      },
+    }
+  }
+
+  async #generate(
+    { id, messages, options, resumeFrom }: GenerateMessage,
+    credit: CreditWindow,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const request: GenerateRequest = { messages, options, resumeFrom }
+    const generation = this.#runtime.generate(request, signal, this.#watch(id))
+    for (;;) {
+      await credit.spend(signal)
+      // Cancelled, the generation frees its slot and throws.
+      const step = await generation.next()
+      if (step.done) {
+        this.#outbox.flush()
+        if (!signal.aborted) this.#send({ kind: 'end', id, end: step.value })
+        return
+      }
+      if (!signal.aborted) this.#outbox.put(id, step.value)
+    }
+  }
+}
+
+/** What fails below without a code of ours is the engine's own failure; another try may do. */
+function typed(error: unknown): StarlingError {
+  if (isStarlingError(error)) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StarlingError('ENGINE_CRASHED', `The engine failed: ${reason}`, { cause: error })
+}

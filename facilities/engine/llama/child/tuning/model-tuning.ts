@@ -1,0 +1,223 @@
+import type { LlamaModel } from 'node-llama-cpp'
+import { MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS } from '../../../../../helpers/prefill-pace.js'
+import { threadCounts } from '../../../../../helpers/thread-counts.js'
+import type { Clock } from '../../../../clock/clock.js'
+import { nativeTokens } from '../llama-tokenizer.js'
+
+/** How a model is best computed on this machine. */
+export interface ModelTuning {
+  readonly threads: number
+  /** Tokens of a prompt that are evaluated at once, at most. */
+  readonly promptChunkTokens: number
+}
+
+/** No measurement begins after this; one that has begun is finished. */
+const BUDGET_MS = 400
+
+/** How often each candidate is measured after it has been warmed up. */
+const ROUNDS = 3
+
+/** Within this much of the fastest, fewer threads and smaller chunks are better. */
+const AS_GOOD = 1.05
+
+/** A candidate this much slower than another at its first try is out. */
+const HOPELESS = 2
+
+/** A sentence or two. */
+const EMBEDDED_TOKENS = 32
+
+const CHUNKS = [MIN_CHUNK_TOKENS, 32, MAX_CHUNK_TOKENS]
+
+/** Smaller contexts are not measured truthfully: attention costs next to nothing in them. */
+const CONTEXT_TOKENS = 256
+
+/** Work as the model will do it, with some number of threads. */
+interface Workload {
+  read(tokens: number): Promise<void>
+  dispose(): Promise<void>
+}
+
+/**
+ * Measures with how many threads a model decodes fastest, and in chunks of how many tokens it reads
+ * prompts fastest. A small model is done in half a second; of a large one only a few tokens are
+ * computed.
+ *
+ * @param maxThreads how many threads the machine can run at once
+ */
+export async function measureTuning(
+  model: LlamaModel,
+  maxThreads: number,
+  clock: Clock,
+): Promise<ModelTuning> {
+  const deadlineMs = clock.monotonic() + BUDGET_MS
+  const workloads = (threads: number) => decoding(model, threads)
+  const counts = threadCounts(model.size, maxThreads)
+  const best = await fastestThreads(workloads, counts, clock, deadlineMs)
+  try {
+    const promptChunkTokens = await fastestChunk(best, clock, deadlineMs)
+    return { threads: best.threads, promptChunkTokens }
+  } finally {
+    await best.dispose()
+  }
+}
+
+/** As {@link measureTuning}, of a model that embeds: it reads a text as a whole. */
+export async function measureEmbeddingTuning(
+  model: LlamaModel,
+  maxThreads: number,
+  clock: Clock,
+): Promise<ModelTuning> {
+  const deadlineMs = clock.monotonic() + BUDGET_MS
+  const workloads = (threads: number) => embedding(model, threads)
+  const counts = threadCounts(model.size, maxThreads)
+  const best = await fastestThreads(workloads, counts, clock, deadlineMs)
+  await best.dispose()
+  return { threads: best.threads, promptChunkTokens: MAX_CHUNK_TOKENS }
+}
+
+async function decoding(model: LlamaModel, threads: number): Promise<Workload> {
+  const context = await model.createContext({
+    ...{ sequences: 1, contextSize: CONTEXT_TOKENS, batchSize: MAX_CHUNK_TOKENS, threads },
+  })
+  const sequence = context.getSequence()
+  return {
+    async read(tokens) {
+      if (sequence.nextTokenIndex + tokens >= CONTEXT_TOKENS) await sequence.clearHistory()
+      await sequence.evaluateWithoutGeneratingNewTokens(someTokens(tokens))
+    },
+    dispose: async () => await context.dispose(),
+  }
+}
+
+async function embedding(model: LlamaModel, threads: number): Promise<Workload> {
+  const context = await model.createEmbeddingContext({ contextSize: CONTEXT_TOKENS, threads })
+  return {
+    async read() {
+      await context.getEmbeddingFor(someTokens(EMBEDDED_TOKENS))
+    },
+    dispose: async () => await context.dispose(),
+  }
+}
+
+function someTokens(count: number) {
+  return nativeTokens(Array.from({ length: count }, (_, index) => index + 1))
+}
+
+/** A number of threads that is being tried. */
+class Candidate {
+  readonly threads: number
+  readonly #workload: Workload
+  readonly #clock: Clock
+  readonly #timesMs: number[] = []
+
+  constructor(threads: number, workload: Workload, clock: Clock) {
+    this.threads = threads
+    this.#workload = workload
+    this.#clock = clock
+  }
+
+  /** What the least of the work takes on average: threads that now and then wait long count whole. */
+  get stepMs(): number {
+    return this.#timesMs.reduce((sum, timeMs) => sum + timeMs, 0) / this.#timesMs.length
+  }
+
+  /** Does the least of the work; the first time warms up. */
+  async measure(): Promise<void> {
+    this.#timesMs.push(await this.time(1))
+  }
+
+  /** Forgets the first measurement unless it is the only one. */
+  warmedUp(): void {
+    if (this.#timesMs.length > 1) this.#timesMs.shift()
+  }
+
+  /** How long it takes to read tokens, in milliseconds. */
+  async time(tokens: number): Promise<number> {
+    const startedAtMs = this.#clock.monotonic()
+    await this.#workload.read(tokens)
+    return this.#clock.monotonic() - startedAtMs
+  }
+
+  async dispose(): Promise<void> {
+    await this.#workload.dispose()
+  }
+}
+
+async function fastestThreads(
+  workloads: (threads: number) => Promise<Workload>,
+  threadCounts: readonly number[],
+  clock: Clock,
+  deadlineMs: number,
+): Promise<Candidate> {
+  let best: Candidate | null = null
+  for (const threads of threadCounts) {
+    if (best !== null && clock.monotonic() > deadlineMs) break
+    const candidate: Candidate = new Candidate(threads, await workloads(threads), clock)
+    const slower = await slowerOf(best, candidate, clock, deadlineMs)
+    if (slower === null) {
+      best = candidate
+      continue
+    }
+    await slower.dispose()
+    // With more threads, or fewer, than the fastest it does not get better again.
+    if (slower === candidate) break
+    best = candidate
+  }
+  if (best === null) throw new Error('there is nothing to measure')
+  return best
+}
+
+/** Measures two in turns, so that a busy moment of the machine is held against neither. */
+async function slowerOf(
+  best: Candidate | null,
+  candidate: Candidate,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<Candidate | null> {
+  await candidate.measure()
+  if (best === null) {
+    // Warms up; what it takes is measured beside the next one.
+    await candidate.measure()
+    candidate.warmedUp()
+    return null
+  }
+  if (candidate.stepMs > HOPELESS * best.stepMs) {
+    // Once more: the first token also brings the model's weights into memory.
+    await candidate.measure()
+    candidate.warmedUp()
+    if (candidate.stepMs > HOPELESS * best.stepMs) return candidate
+  }
+  for (let round = 0; round < ROUNDS && clock.monotonic() < deadlineMs; round++) {
+    await best.measure()
+    await candidate.measure()
+  }
+  candidate.warmedUp()
+  const [fewer, more] = best.threads < candidate.threads ? [best, candidate] : [candidate, best]
+  return fewer.stepMs <= more.stepMs * AS_GOOD ? more : fewer
+}
+
+async function fastestChunk(
+  candidate: Candidate,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<number> {
+  const times = new Map<number, number[]>(CHUNKS.map((tokens) => [tokens, []]))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [tokens, timesMs] of times) {
+      if (clock.monotonic() > deadlineMs) break
+      timesMs.push((await candidate.time(tokens)) / tokens)
+    }
+  }
+  const measured = [...times].filter(([, timesMs]) => timesMs.length > 0)
+  // A model that is too large to be measured gains most from large chunks: they read it less often.
+  if (measured.length < CHUNKS.length) return MAX_CHUNK_TOKENS
+  const fastest = Math.min(...measured.map(([, timesMs]) => median(timesMs)))
+  const [chosen = MAX_CHUNK_TOKENS] =
+    measured.find(([, timesMs]) => median(timesMs) <= fastest * AS_GOOD) ?? []
+  return chosen
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.POSITIVE_INFINITY
+}

@@ -1,0 +1,121 @@
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import type { Clock } from '../../../../clock/clock.js'
+import { FileLock } from '../../../../home/file-lock.js'
+import { makeFolder } from '../../../../home/make-folder.js'
+import { readTrustedFile } from '../../../../home/trusted-file.js'
+import type { ModelTuning } from './model-tuning.js'
+
+/** Models that are remembered; the oldest entry makes room. */
+const MAX_TUNED_MODELS = 64
+
+/** A file that is larger holds something else. */
+const MAX_FILE_BYTES = 64 * 1024
+
+const tuningSchema = z.strictObject({
+  threads: z.number().int().min(1).max(1024),
+  promptChunkTokens: z.number().int().min(1).max(63),
+})
+
+/** A measurement takes half a second, or a few seconds for a large model. */
+const MEASURE_WAIT_MS = 20_000
+
+/** Raised when models are measured in another way: what was found before does not stay. */
+const VERSION = 2
+
+const fileSchema = z.strictObject({
+  version: z.literal(VERSION),
+  entries: z.array(z.tuple([z.string(), tuningSchema])).max(MAX_TUNED_MODELS),
+})
+
+/** What a measurement is valid for. */
+export interface TuningSubject {
+  /** The model: its SHA-256, or the size and time of its file. */
+  readonly model: string
+  readonly processors: number
+  readonly backend: string
+  /** Of the library that computes. */
+  readonly version: string
+}
+
+/**
+ * Remembers what was measured of models, in a JSON file. One that is missing, damaged or cannot be
+ * written is no failure: then it is measured again.
+ */
+export class TuningFile {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** What was measured; null when nothing was. */
+  async find(subject: TuningSubject): Promise<ModelTuning | null> {
+    const entries = await this.#read()
+    return entries.find(([key]) => key === keyOf(subject))?.[1] ?? null
+  }
+
+  /**
+   * Runs a measurement while no other process that uses this file runs one, because two at a time
+   * would slow each other down. After {@link MEASURE_WAIT_MS} it is run anyway.
+   */
+  async alone<Result>(clock: Clock, work: () => Promise<Result>): Promise<Result> {
+    const lock = await this.#lock(clock)
+    try {
+      return await work()
+    } finally {
+      await lock?.release()
+    }
+  }
+
+  async #lock(clock: Clock): Promise<FileLock | undefined> {
+    const giveUp = new AbortController()
+    const timer = clock.schedule(MEASURE_WAIT_MS, () => giveUp.abort())
+    try {
+      await makeFolder(dirname(this.#path))
+      const options = { clock, signal: giveUp.signal, onWait: () => undefined }
+      return await FileLock.take(`${this.#path}.lock`, options)
+    } catch {
+      // Held for too long, or it cannot be created: the measurement is less exact then.
+      return undefined
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Remembers what was measured. @returns whether it could be written */
+  async remember(subject: TuningSubject, tuning: ModelTuning): Promise<boolean> {
+    const key = keyOf(subject)
+    const others = (await this.#read()).filter(([other]) => other !== key)
+    const entries = [...others, [key, tuning] as const].slice(-MAX_TUNED_MODELS)
+    // Two processes may do this at once: the last one stays, and the other measures again.
+    const temporary = `${this.#path}.${process.pid}.partial`
+    try {
+      await makeFolder(dirname(this.#path))
+      // Left by a crashed process of the same id, or a link to another file.
+      await rm(temporary, { force: true })
+      const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+      await rename(temporary, this.#path)
+      return true
+    } catch {
+      // A full or read-only disk: the measurement is repeated at the next start.
+      return false
+    }
+  }
+
+  async #read(): Promise<readonly (readonly [string, ModelTuning])[]> {
+    try {
+      const bytes = await readTrustedFile(this.#path, { maxBytes: MAX_FILE_BYTES })
+      return bytes === undefined ? [] : fileSchema.parse(JSON.parse(bytes.toString())).entries
+    } catch {
+      // Damaged or not trusted: nothing is remembered.
+      return []
+    }
+  }
+}
+
+function keyOf({ model, processors, backend, version }: TuningSubject): string {
+  return [model, `${processors} processors`, backend, version].join(', ')
+}

@@ -1,0 +1,312 @@
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { parseModelReference } from '../../../helpers/model-reference.js'
+import type { ChatMessage, Tool } from '../../../helpers/protocol/chat-message.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
+import { decodeVector } from '../../../helpers/vector-bytes.js'
+import { type Random, SystemRandom } from '../../clock/random.js'
+import type {
+  Engine,
+  EngineInfo,
+  EngineStatus,
+  GenerateRequest,
+  LoadOptions,
+  TemplatedPrompt,
+} from '../engine.js'
+import { cancelledError, unlessCancelled } from '../engine-cancelled.js'
+import { resultOf } from './child/llama-calls.js'
+import type { LlamaEngineOptions } from './llama-engine-options.js'
+import {
+  type EngineCall,
+  type EngineCallResult,
+  type LoadMessage,
+  MAX_TEXT_BYTES,
+} from './llama-messages.js'
+import { LlamaProcess, type LoadedModel } from './llama-process.js'
+import { SchemaRefusals } from './refusals.js'
+
+/**
+ * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages
+ * travel, few enough that a reader who stops stops it soon.
+ */
+export const TOKENS_AHEAD = 16
+
+/** How many are taken before more are allowed: half of the window, so that it never runs empty. */
+const GRANT_TOKENS = TOKENS_AHEAD / 2
+
+/** Before each restart in a row, except the first one. */
+const RESTART_DELAYS = { firstMs: 250, mostMs: 10_000 }
+
+/**
+ * llama.cpp, in a process of its own: a model file that aborts the process it is loaded in, or a
+ * crash while computing, costs the answers that ran and nothing else. The next request starts the
+ * process again.
+ *
+ * @example
+ * const engine = new LlamaEngine({ model: '/models/tiny.gguf', modelsDirectory, clock })
+ * for await (const token of engine.generate({ messages, options }, signal)) write(token.text)
+ */
+export class LlamaEngine implements Engine {
+  readonly #options: LlamaEngineOptions
+  readonly #random: Random
+  /** Aborted by {@link dispose}. */
+  readonly #disposing = new AbortController()
+  /** The process that is starting or runs; null before the first, after a crash, and unloaded. */
+  #process: LlamaProcess | null = null
+  #starting: Promise<LlamaProcess> | null = null
+  /** The end of the process before, whose memory the next one may need. */
+  #leaving: Promise<void> = Promise.resolve()
+  readonly #refusedSchemas = new SchemaRefusals()
+  #reserve: LoadOptions['reserve']
+  #loaded: LoadedModel | null = null
+  /** Crashes and failed starts since the last answer that no crash ended. */
+  #failures = 0
+  #isRunning = false
+  #unloads = 0
+  /** Starts that followed a crash. */
+  #restarts = 0
+  #hasCrashed = false
+  #maxThreads: number | null = null
+
+  constructor(options: LlamaEngineOptions) {
+    this.#options = options
+    this.#random = options.random ?? new SystemRandom()
+  }
+
+  /** The id of the engine's process; null while there is none. */
+  get processId(): number | null {
+    return this.#process?.pid ?? null
+  }
+
+  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
+    if (reserve !== undefined) this.#reserve = reserve
+    await this.#running(signal)
+  }
+
+  async unload(): Promise<void> {
+    const process = this.#process
+    this.#unloads += 1
+    this.#process = null
+    this.#starting = null
+    this.#isRunning = false
+    if (process !== null) this.#leaving = process.close()
+    await this.#leaving
+  }
+
+  info(): EngineInfo {
+    if (this.#loaded === null) {
+      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+    }
+    const { name, sha256, capabilities, tokenMs: _, ...rest } = this.#loaded
+    return {
+      kind: 'llama.cpp',
+      model: this.#options.name ?? name,
+      modelSha256: sha256,
+      capabilities: new Set(capabilities),
+      ...rest,
+    }
+  }
+
+  limitThreads(threads: number): void {
+    this.#maxThreads = threads
+    this.#process?.limitThreads(threads)
+  }
+
+  status(): EngineStatus {
+    const restarts = this.#restarts
+    if (this.#isRunning) return { state: 'running', restarts }
+    return { state: this.#starting === null ? 'stopped' : 'starting', restarts }
+  }
+
+  async tokenize(text: string): Promise<readonly number[]> {
+    const sizeBytes = Buffer.byteLength(text)
+    if (sizeBytes > MAX_TEXT_BYTES) {
+      throw new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `The text has ${sizeBytes} bytes; at most ${MAX_TEXT_BYTES} are tokenized at once`,
+      )
+    }
+    return resultOf('tokenize', await this.#call({ method: 'tokenize', text })).tokens
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    const result = await this.#call({ method: 'detokenize', tokens: [...tokens] })
+    return resultOf('detokenize', result).text
+  }
+
+  async applyTemplate(
+    messages: readonly ChatMessage[],
+    tools?: readonly Tool[],
+  ): Promise<TemplatedPrompt> {
+    const result = await this.#call({
+      method: 'applyTemplate',
+      messages: [...messages],
+      ...(tools && { tools: [...tools] }),
+    })
+    const { text, tokens } = resultOf('applyTemplate', result)
+    return { text, tokens }
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    const result = await this.#call({ method: 'embed', texts: [...texts] }, signal)
+    return resultOf('embed', result).vectors.map(decodeVector)
+  }
+
+  async *generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    // Whether it is a valid request is checked later.
+    this.#refusedSchemas.check(Object(request.options).jsonSchema)
+    const process = await this.#running(signal)
+    const { id, inbox } = process.open(request, TOKENS_AHEAD)
+    const onAbort = () => {
+      inbox.fail(cancelledError(signal.reason))
+      process.cancel(id)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    let taken = 0
+    try {
+      for (;;) {
+        const item = await inbox.take()
+        taken += 1
+        if ('end' in item) return item.end
+        if (taken % GRANT_TOKENS === 0) process.grant(id, GRANT_TOKENS)
+        yield item
+      }
+    } finally {
+      // A process that answered and lives on is sound, also when nobody read to the end.
+      if (taken > 0 && this.#process === process) this.#failures = 0
+      signal.removeEventListener('abort', onAbort)
+      process.cancel(id)
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposing.abort()
+    await this.unload()
+  }
+
+  async #call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
+    const process = await this.#running(signal)
+    try {
+      return await process.call(call, signal)
+    } catch (error) {
+      throw signal?.aborted ? cancelledError(signal.reason) : error
+    }
+  }
+
+  /** The process with its model loaded; started when there is none, by whoever asks first. */
+  async #running(signal?: AbortSignal): Promise<LlamaProcess> {
+    this.#assertUsable()
+    if (signal?.aborted) throw cancelledError(signal.reason)
+    this.#starting ??= this.#start()
+    return await (signal === undefined ? this.#starting : unlessCancelled(this.#starting, signal))
+  }
+
+  async #start(): Promise<LlamaProcess> {
+    const unloads = this.#unloads
+    let process: LlamaProcess | null = null
+    try {
+      await this.#leaving
+      await this.#restartDelay()
+      this.#assertUsable()
+      if (unloads !== this.#unloads) throw unloadedError()
+      process = this.#createProcess()
+      this.#process = process
+      const loaded = await process.load(this.#loadMessage())
+      this.#loaded = loaded
+      this.#isRunning = true
+      return process
+    } catch (error) {
+      await process?.close()
+      // Unloaded meanwhile, it has been forgotten already, and did not fail.
+      if (unloads === this.#unloads) this.#forget()
+      throw error
+    }
+  }
+
+  #createProcess(): LlamaProcess {
+    if (this.#hasCrashed) this.#restarts += 1
+    const process = new LlamaProcess({
+      childPath: this.#options.childPath,
+      clock: this.#options.clock,
+      onLog: (line) => this.#options.onLog?.(line),
+      onProgress: (progress) => this.#options.onProgress?.(progress),
+      reserve: (memoryBytes) => this.#reserveMemory(memoryBytes),
+      onStuckSchema: (schema) => this.#refusedSchemas.add(schema),
+      onCrash: (error) => {
+        this.#hasCrashed = true
+        // While it starts, the start itself fails.
+        if (this.#isRunning && this.#process === process) this.#forget()
+        this.#options.onCrash?.(error)
+      },
+    })
+    return process
+  }
+
+  /** @throws StarlingError MEMORY_INSUFFICIENT; what whoever loads the model throws */
+  async #reserveMemory(memoryBytes: number): Promise<void> {
+    await this.#reserve?.(memoryBytes)
+    if ((this.#options.gpu ?? 'auto') !== false) return
+    const available = this.#options.availableMemoryBytes?.() ?? process.availableMemory()
+    if (memoryBytes <= available) return
+    throw new StarlingError(
+      'MEMORY_INSUFFICIENT',
+      `The model needs about ${mebibytes(memoryBytes)} MiB of memory with these slots and this ` +
+        `context; ${mebibytes(available)} MiB are available`,
+    )
+  }
+
+  #forget(): void {
+    this.#failures += 1
+    this.#isRunning = false
+    this.#process = null
+    this.#starting = null
+  }
+
+  #assertUsable(): void {
+    if (!this.#disposing.signal.aborted) return
+    throw new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
+  }
+
+  /** The first restart is immediate; the pause before each further one in a row is longer. */
+  async #restartDelay(): Promise<void> {
+    if (this.#failures < 2) return
+    const delayMs = retryDelayMs(RESTART_DELAYS, this.#failures - 1, this.#random.fraction())
+    try {
+      await this.#options.clock.sleep(delayMs, this.#disposing.signal)
+    } catch {
+      // Disposed of meanwhile, which the caller looks at next.
+    }
+  }
+
+  #loadMessage(): LoadMessage {
+    const { model, modelsDirectory, hubUrl, hubToken } = this.#options
+    const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
+    // The process that parses a model file has the token only if it needs it to fetch that file.
+    const isFromHub = parseModelReference(model).source.kind === 'hub'
+    return {
+      kind: 'load',
+      model,
+      modelsDirectory,
+      slots: slots ?? 4,
+      contextTokens: contextTokens ?? 2048,
+      threads: threads ?? 'auto',
+      ...(this.#maxThreads !== null && { maxThreads: this.#maxThreads }),
+      gpu: gpu ?? 'auto',
+      gpuLayers: gpuLayers ?? 'auto',
+      maxStallMs: maxStallMs ?? 50,
+      ...(hubUrl !== undefined && { hubUrl }),
+      ...(hubToken !== undefined && isFromHub && { hubToken }),
+    }
+  }
+}
+
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20)
+}
+
+function unloadedError(): StarlingError {
+  return new StarlingError('DRAINING', 'The model was unloaded while it was being loaded')
+}

@@ -1,0 +1,175 @@
+import { z } from 'zod'
+import { wireErrorSchema } from '../../../helpers/errors/wire-error.js'
+import { chatMessageSchema, toolsSchema } from '../../../helpers/protocol/chat-message.js'
+import {
+  generationEndSchema,
+  generationOptionsSchema,
+  reproducibilitySchema,
+  resumeFromSchema,
+  tokenSchema,
+} from '../../../helpers/protocol/generation.js'
+import { ENGINE_CAPABILITIES } from '../engine.js'
+
+/**
+ * What a LlamaEngine and its child process say to each other. A request's id is chosen by the
+ * parent and never used twice in the life of a child.
+ */
+const id = z.number().int().nonnegative()
+
+/** The most that is tokenized, or embedded, at once, in UTF-8. */
+export const MAX_TEXT_BYTES = 1024 * 1024
+/** Texts that one call embeds. */
+export const MAX_EMBED_TEXTS = 256
+
+const textSchema = z
+  .string()
+  .refine(
+    (text) => Buffer.byteLength(text) <= MAX_TEXT_BYTES,
+    `longer than ${MAX_TEXT_BYTES} bytes`,
+  )
+
+/** Where computations run: `auto` takes the best that works, false the processor alone. */
+export const gpuSchema = z.union([z.enum(['auto', 'cuda', 'vulkan', 'metal']), z.literal(false)])
+
+/** How far an engine is with getting ready. */
+export const engineProgressSchema = z.strictObject({
+  /** What is being done: with the model's file at first, at last `loading` it into memory. */
+  phase: z.string().min(1).max(32),
+  /** Of this phase, 0 to 1. */
+  fraction: z.number(),
+  /** Something that the user should know. */
+  note: z.string().optional(),
+  /** While the model's file is fetched. */
+  bytesPerSecond: z.number().nonnegative().optional(),
+})
+
+/** Comes first, once: which model to load and how. */
+export const loadMessageSchema = z.strictObject({
+  kind: z.literal('load'),
+  /** A model reference: a name that the model cache knows, the path of a GGUF file, an address. */
+  model: z.string().min(1),
+  modelsDirectory: z.string().min(1),
+  slots: z.number().int().min(1).max(256),
+  contextTokens: z.number().int().min(2),
+  threads: z.union([z.number().int().min(1), z.literal('auto')]),
+  /** The most threads to compute with while other processes share the machine. */
+  maxThreads: z.number().int().min(1).optional(),
+  gpu: gpuSchema,
+  gpuLayers: z.union([z.number().int().min(0), z.literal('auto')]),
+  maxStallMs: z.number().int().min(1),
+  hubUrl: z.string().optional(),
+  hubToken: z.string().optional(),
+})
+
+/** Asks for an answer. */
+export const generateMessageSchema = z.strictObject({
+  kind: z.literal('generate'),
+  id,
+  messages: z.array(chatMessageSchema),
+  options: generationOptionsSchema,
+  resumeFrom: resumeFromSchema.optional(),
+  /** How many tokens may be sent before more credit arrives. */
+  credit: z.number().int().positive(),
+})
+
+/** Asks for something that comes in one piece. */
+export const callSchema = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('tokenize'), text: textSchema }),
+  z.strictObject({
+    method: z.literal('detokenize'),
+    tokens: z.array(z.number().int().nonnegative()).max(MAX_TEXT_BYTES),
+  }),
+  z.strictObject({
+    method: z.literal('applyTemplate'),
+    messages: z.array(chatMessageSchema),
+    tools: toolsSchema.optional(),
+  }),
+  z.strictObject({
+    method: z.literal('embed'),
+    texts: z.array(textSchema).min(1).max(MAX_EMBED_TEXTS),
+  }),
+])
+
+/** What a call gave. */
+export const callResultSchema = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('tokenize'), tokens: z.array(z.number()) }),
+  z.strictObject({ method: z.literal('detokenize'), text: z.string() }),
+  z.strictObject({
+    method: z.literal('applyTemplate'),
+    text: z.string(),
+    tokens: z.array(z.number()),
+  }),
+  /** Each vector as its 32-bit floats, little-endian, in base 64: a fourth of their digits. */
+  z.strictObject({ method: z.literal('embed'), vectors: z.array(z.base64()) }),
+])
+
+/** From the parent to the child. */
+export const toChildSchema = z.discriminatedUnion('kind', [
+  loadMessageSchema,
+  /** The memory that `prepared` named may be taken. */
+  z.strictObject({ kind: z.literal('proceed') }),
+  generateMessageSchema,
+  z.strictObject({ kind: z.literal('call'), id, call: callSchema }),
+  /** The reader took tokens: as many more may be sent. */
+  z.strictObject({ kind: z.literal('credit'), id, tokens: z.number().int().positive() }),
+  z.strictObject({ kind: z.literal('cancel'), id }),
+  /** Changes the most threads to compute with. */
+  z.strictObject({ kind: z.literal('threads'), maxThreads: z.number().int().min(1) }),
+  /** To be answered by `pong`, which a child that hangs does not. */
+  z.strictObject({ kind: z.literal('ping') }),
+  /** End all work, free the model and leave. */
+  z.strictObject({ kind: z.literal('close') }),
+])
+
+/** What the child is doing: see {@link WorkReport}. */
+const workReportSchema = z.strictObject({
+  done: z.number().int().nonnegative(),
+  tokens: z.number().int().nonnegative(),
+  choosing: z
+    .array(z.strictObject({ request: id, index: z.number().int().nonnegative() }))
+    .readonly(),
+})
+
+/** From the child to the parent. */
+export const fromChildSchema = z.discriminatedUnion('kind', [
+  /** The model is being prepared. */
+  z.strictObject({ kind: z.literal('progress'), progress: engineProgressSchema }),
+  /** Its file is there. Nothing is loaded before `proceed`. */
+  z.strictObject({ kind: z.literal('prepared'), memoryBytes: z.number().nonnegative() }),
+  z.strictObject({
+    kind: z.literal('loaded'),
+    /** What the model cache calls the model. */
+    name: z.string(),
+    sha256: z.string(),
+    fingerprint: z.string(),
+    reproducibility: reproducibilitySchema,
+    capabilities: z.array(z.enum(ENGINE_CAPABILITIES)),
+    contextTokens: z.number().int().positive(),
+    slots: z.number().int().positive(),
+    memoryBytes: z.number().nonnegative(),
+    /** The time of a token, in milliseconds, as measured with this model on this machine. */
+    tokenMs: z.number().nonnegative(),
+  }),
+  /** The model cannot be loaded; the child leaves. */
+  z.strictObject({ kind: z.literal('load-failed'), error: wireErrorSchema }),
+  /** Tokens of several answers that were ready at the same time. */
+  z.strictObject({
+    kind: z.literal('tokens'),
+    tokens: z.array(z.strictObject({ id, token: tokenSchema })),
+  }),
+  z.strictObject({ kind: z.literal('end'), id, end: generationEndSchema }),
+  z.strictObject({ kind: z.literal('result'), id, result: callResultSchema }),
+  z.strictObject({ kind: z.literal('failed'), id, error: wireErrorSchema }),
+  /** What was cancelled has stopped. */
+  z.strictObject({ kind: z.literal('cancelled'), id }),
+  z.strictObject({ kind: z.literal('pong'), work: workReportSchema }),
+])
+
+export type LoadMessage = z.infer<typeof loadMessageSchema>
+export type ToChild = z.infer<typeof toChildSchema>
+export type FromChild = z.infer<typeof fromChildSchema>
+export type GenerateMessage = z.infer<typeof generateMessageSchema>
+export type EngineCall = z.infer<typeof callSchema>
+export type EngineCallResult = z.infer<typeof callResultSchema>
+export type EngineProgress = z.infer<typeof engineProgressSchema>
+export type GpuChoice = z.infer<typeof gpuSchema>

@@ -1,0 +1,337 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { engineEnvironment } from '../../../helpers/child-environment.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { fromWireError } from '../../../helpers/errors/wire-error.js'
+import type { Clock } from '../../clock/clock.js'
+import type { GenerateRequest } from '../engine.js'
+import { ChildPulse } from './child-pulse.js'
+import {
+  callSchema,
+  type EngineCall,
+  type EngineCallResult,
+  type EngineProgress,
+  type FromChild,
+  fromChildSchema,
+  generateMessageSchema,
+  type LoadMessage,
+  loadMessageSchema,
+  type ToChild,
+} from './llama-messages.js'
+import { eachLogLine } from './log-lines.js'
+import { PendingCalls } from './pending-calls.js'
+import { FATAL_SIGNALS, type JsonSchema, RequestSuspects } from './request-suspects.js'
+import { StepRecord } from './step-record.js'
+import { TokenInbox } from './token-inbox.js'
+
+const CHILD_PATH = fileURLToPath(new URL('./child/llama-child.js', import.meta.url))
+
+/** The child belongs to this worker, so paths in its errors must not be sent to other workers. */
+const OWN = { isFromPeer: false }
+
+/** How long the child may take to leave by itself. */
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** What the child knows once the model is loaded. */
+export type LoadedModel = Omit<Extract<FromChild, { kind: 'loaded' }>, 'kind'>
+
+export interface LlamaProcessOptions {
+  /** The program that runs the model. Default: the one with llama.cpp. */
+  readonly childPath?: string | undefined
+  readonly clock: Clock
+  /** Called with each line that the child writes, shortened. */
+  readonly onLog: (line: string) => void
+  readonly onProgress: (progress: EngineProgress) => void
+  /** Awaited before the model takes memory; what it throws ends the load. */
+  readonly reserve: (memoryBytes: number) => Promise<void>
+  /** Called with a JSON schema that the child hung or ended with. */
+  readonly onStuckSchema: (schema: JsonSchema) => void
+  /** Called once when the child is gone and was not asked to leave. */
+  readonly onCrash: (error: StarlingError) => void
+}
+
+/** Who waits for the model to be loaded. */
+interface PendingLoad {
+  readonly resolve: (loaded: LoadedModel) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** One life of the engine's child process: started, loaded, asked, gone. */
+export class LlamaProcess {
+  readonly #child: ChildProcess
+  readonly #options: LlamaProcessOptions
+  readonly #inboxes = new Map<number, TokenInbox>()
+  readonly #calls = new PendingCalls()
+  readonly #record = new StepRecord()
+  readonly #suspects = new RequestSuspects(() => this.#record.read())
+  readonly #pulse: ChildPulse
+  readonly #exited: Promise<void>
+  #nextId = 0
+  #loading: PendingLoad | null = null
+  /** Why nothing more can be asked of it. */
+  #gone: StarlingError | null = null
+  #closing = false
+  /** Whether the model's file has been checked, so that later failures are those of llama.cpp. */
+  #isJudged = false
+  /** Why the child was killed. */
+  #hang: string | null = null
+
+  constructor(options: LlamaProcessOptions) {
+    this.#options = options
+    this.#child = fork(options.childPath ?? CHILD_PATH, [], {
+      // Its standard output is ours to read, not our own: native code prints what it likes.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', this.#record.fd ?? 'ignore'],
+      // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
+      detached: true,
+      // A debugger's port of the parent is taken.
+      execArgv: [],
+      // GGML_NO_BACKTRACE: otherwise an abort starts a debugger first, if one is installed.
+      env: { ...engineEnvironment(process.env), GGML_NO_BACKTRACE: '1' },
+    })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      if (stream !== null) eachLogLine(stream, options.onLog)
+    }
+    this.#child.on('message', (message) => this.#receive(message))
+    this.#pulse = new ChildPulse({
+      clock: options.clock,
+      ping: () => this.#send({ kind: 'ping' }),
+      blocking: () => this.#record.read()?.request ?? null,
+      onHang: (reason, requests) => {
+        options.onLog(`the engine's process hangs: ${reason}`)
+        this.#suspects.overdue(requests, reason)
+        this.#hang = reason
+        this.#child.kill('SIGKILL')
+      },
+    })
+    this.#exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => {
+        this.#end(code, signal)
+        resolve()
+      })
+      this.#child.once('error', (error) => {
+        // Also emitted when a message cannot be delivered; then 'exit' is on its way.
+        if (this.#child.pid !== undefined) return
+        this.#end(null, error.message)
+        resolve()
+      })
+    })
+  }
+
+  /** The child's process id; undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /**
+   * Loads the model. Once.
+   *
+   * @throws StarlingError what the child failed with; MODEL_INVALID if loading ended the process,
+   *   CONFIG_INVALID if the message is out of bounds
+   */
+  async load(message: LoadMessage): Promise<LoadedModel> {
+    if (this.#gone !== null) throw this.#gone
+    const parsed = loadMessageSchema.safeParse(message)
+    if (!parsed.success) {
+      throw new StarlingError(
+        'CONFIG_INVALID',
+        `The engine cannot be set up like this: ${z.prettifyError(parsed.error)}`,
+        { cause: parsed.error },
+      )
+    }
+    return await new Promise<LoadedModel>((resolve, reject) => {
+      this.#loading = { resolve, reject }
+      this.#send(parsed.data)
+    })
+  }
+
+  /**
+   * Starts a generation, which may send `credit` tokens before it is granted more. Its inbox fails
+   * with INVALID_REQUEST if the request is out of bounds.
+   */
+  open(
+    { messages, options, resumeFrom }: GenerateRequest,
+    credit: number,
+  ): { readonly id: number; readonly inbox: TokenInbox } {
+    const id = this.#nextId++
+    const inbox = new TokenInbox()
+    // Checked here, because the child ends at a message that it does not know, with all answers.
+    const parsed = generateMessageSchema.safeParse({
+      kind: 'generate',
+      id,
+      messages,
+      options,
+      resumeFrom,
+      credit,
+    })
+    if (this.#gone !== null) {
+      inbox.fail(this.#gone)
+    } else if (!parsed.success) {
+      inbox.fail(askedWrongly(parsed.error))
+    } else {
+      this.#inboxes.set(id, inbox)
+      this.#suspects.began(id, parsed.data.options.jsonSchema)
+      this.#send(parsed.data)
+    }
+    return { id, inbox }
+  }
+
+  /** Lets a generation send more tokens. */
+  grant(id: number, tokens: number): void {
+    if (this.#inboxes.has(id)) this.#send({ kind: 'credit', id, tokens })
+  }
+
+  /** Limits the threads that the model computes with. */
+  limitThreads(maxThreads: number): void {
+    this.#send({ kind: 'threads', maxThreads })
+  }
+
+  /** Ends a generation that is of no more interest; nothing if it has ended. */
+  cancel(id: number): void {
+    if (this.#inboxes.delete(id)) this.#cancel(id)
+  }
+
+  /**
+   * Asks for what comes in one piece.
+   *
+   * @throws StarlingError what the child failed with, INVALID_REQUEST when the call is out of
+   *   bounds, the signal's reason as soon as it is aborted
+   */
+  async call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
+    const parsed = callSchema.safeParse(call)
+    if (!parsed.success) throw askedWrongly(parsed.error)
+    if (this.#gone !== null) throw this.#gone
+    signal?.throwIfAborted()
+    const id = this.#nextId++
+    this.#send({ kind: 'call', id, call: parsed.data })
+    return await this.#calls.result(id, signal, () => this.#cancel(id))
+  }
+
+  /** Ends all generations with DRAINING and the child: asked first, then killed. */
+  async close(): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true
+      this.#fail(new StarlingError('DRAINING', 'The engine is closed'))
+      this.#send({ kind: 'close' })
+    }
+    const timer = this.#options.clock.schedule(CLOSE_TIMEOUT_MS, () => this.#child.kill('SIGKILL'))
+    await this.#exited
+    timer.cancel()
+  }
+
+  #receive(raw: unknown): void {
+    const parsed = fromChildSchema.safeParse(raw)
+    if (!parsed.success) {
+      // A child that does not keep to the messages cannot be trusted with the answers either.
+      this.#options.onLog(`not a message of the engine's process: ${parsed.error.message}`)
+      this.#child.kill('SIGKILL')
+      return
+    }
+    const message = parsed.data
+    switch (message.kind) {
+      case 'progress':
+        this.#options.onProgress(message.progress)
+        return
+      case 'loaded': {
+        const { kind: _, ...loaded } = message
+        this.#pulse.measured(loaded.tokenMs)
+        this.#loading?.resolve(loaded)
+        this.#loading = null
+        return
+      }
+      case 'load-failed':
+        this.#loading?.reject(fromWireError(message.error, OWN))
+        this.#loading = null
+        return
+      case 'prepared':
+        this.#isJudged = true
+        void this.#reserve(message.memoryBytes)
+        return
+      case 'tokens':
+        for (const { id, token } of message.tokens) this.#inboxes.get(id)?.put(token)
+        return
+      case 'end':
+        this.#inboxes.get(message.id)?.put({ end: message.end })
+        this.#forget(message.id)
+        return
+      case 'result':
+        this.#calls.resolve(message.id, message.result)
+        return
+      case 'failed':
+        this.#inboxes.get(message.id)?.fail(fromWireError(message.error, OWN))
+        this.#forget(message.id)
+        this.#calls.fail(message.id, fromWireError(message.error, OWN))
+        return
+      case 'cancelled':
+        this.#pulse.stopped(message.id)
+        this.#forget(message.id)
+        return
+      case 'pong':
+        this.#pulse.answered(message.work)
+    }
+  }
+
+  /** The child has finished a request. */
+  #forget(id: number): void {
+    this.#inboxes.delete(id)
+    this.#suspects.ended(id)
+  }
+
+  /** Lets the child go on when there is room for its model; ends the load otherwise. */
+  async #reserve(memoryBytes: number): Promise<void> {
+    try {
+      await this.#options.reserve(memoryBytes)
+      this.#send({ kind: 'proceed' })
+    } catch (error) {
+      this.#loading?.reject(error)
+      this.#loading = null
+    }
+  }
+
+  #cancel(id: number): void {
+    this.#pulse.cancelled(id)
+    this.#send({ kind: 'cancel', id })
+  }
+
+  #send(message: ToChild): void {
+    if (!this.#child.connected) return
+    this.#child.send(message, undefined, undefined, () => {
+      // A failure means that the child is gone, which 'exit' deals with.
+    })
+  }
+
+  #end(code: number | null, reason: string | null): void {
+    this.#pulse.end()
+    const how = this.#hang ?? reason ?? `exit code ${code}`
+    const isFatal = FATAL_SIGNALS.includes(reason) || (this.#isJudged && this.#hang !== null)
+    const error =
+      this.#loading !== null && isFatal
+        ? new StarlingError(
+            'MODEL_INVALID',
+            `Loading the model ended the engine's process (${how})`,
+          )
+        : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
+    for (const [id, cause] of this.#suspects.errors(reason)) {
+      this.#inboxes.get(id)?.fail(cause)
+      this.#calls.fail(id, cause)
+    }
+    for (const schema of this.#suspects.schemas()) this.#options.onStuckSchema(schema)
+    this.#record.close()
+    this.#fail(error)
+    if (!this.#closing) this.#options.onCrash(error)
+  }
+
+  #fail(error: StarlingError): void {
+    this.#gone ??= error
+    this.#loading?.reject(error)
+    this.#loading = null
+    for (const inbox of this.#inboxes.values()) inbox.fail(error)
+    this.#inboxes.clear()
+    this.#calls.failAll(error)
+  }
+}
+
+function askedWrongly(error: z.ZodError): StarlingError {
+  const reason = z.prettifyError(error)
+  return new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`)
+}

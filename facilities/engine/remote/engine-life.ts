@@ -1,0 +1,158 @@
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import type { LoadOptions } from '../engine.js'
+import { cancelledError } from '../engine-cancelled.js'
+
+/** Requests under way at once; the queue proper is in front of the engine. */
+const MAX_REQUESTS = 256
+
+/** What happens to an engine that runs elsewhere. */
+export interface EngineLifeHooks<Model> {
+  /** Finds out what the model is. Its signal is aborted when nobody can use the result any more. */
+  readonly read: (signal: AbortSignal) => Promise<Model>
+  /** Called when everything under way was told to end, by `unload` or `dispose`. */
+  readonly onEnd: () => void
+}
+
+/**
+ * The life of an engine whose model is in another program: loading is finding out what it is, and
+ * what is under way ends when its reader leaves, when the model is unloaded, and when the engine is
+ * disposed of.
+ */
+export class EngineLife<Model> {
+  readonly #hooks: EngineLifeHooks<Model>
+  readonly #running = new Set<AbortController>()
+  #loading: { readonly model: Promise<Model>; readonly ending: AbortController } | null = null
+  #reserve: LoadOptions['reserve']
+  #model: Model | null = null
+  #isDisposed = false
+
+  constructor(hooks: EngineLifeHooks<Model>) {
+    this.#hooks = hooks
+  }
+
+  /** What the model was when it was loaded last. @throws StarlingError INTERNAL before that */
+  get model(): Model {
+    if (this.#model !== null) return this.#model
+    throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+  }
+
+  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
+    if (reserve !== undefined) this.#reserve = reserve
+    await this.run(signal, async () => undefined)
+  }
+
+  async unload(): Promise<void> {
+    this.#end(new StarlingError('DRAINING', 'The model was unloaded'))
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true
+    this.#end(disposedError())
+  }
+
+  /**
+   * Does something with the loaded model.
+   *
+   * @param work its signal is aborted, with the reason as a StarlingError, when the work must end
+   * @throws StarlingError ENGINE_DISPOSED, CANCELLED, DRAINING, OVERLOADED; what loading and the
+   *   work throw
+   */
+  async run<Result>(
+    signal: AbortSignal | undefined,
+    work: (model: Model, ending: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { ending, leave } = this.#begin(signal)
+    try {
+      return await unlessEnded(
+        this.#loaded().then((model) => work(model, ending)),
+        ending,
+      )
+    } catch (error) {
+      throw ending.aborted ? ending.reason : error
+    } finally {
+      leave()
+    }
+  }
+
+  /**
+   * As {@link run}, for work that brings tokens. Who leaves early ends it. The work looks at its
+   * signal after each token: time may have passed since.
+   */
+  async *stream(
+    signal: AbortSignal,
+    work: (model: Model, ending: AbortSignal) => AsyncGenerator<Token, GenerationEnd, void>,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    const { ending, leave } = this.#begin(signal)
+    try {
+      const model = await unlessEnded(this.#loaded(), ending)
+      return yield* work(model, ending)
+    } catch (error) {
+      throw ending.aborted ? ending.reason : error
+    } finally {
+      leave()
+    }
+  }
+
+  #begin(signal: AbortSignal | undefined): { ending: AbortSignal; leave: () => void } {
+    if (this.#isDisposed) throw disposedError()
+    if (signal?.aborted) throw cancelledError(signal.reason)
+    if (this.#running.size >= MAX_REQUESTS) {
+      throw new StarlingError(
+        'OVERLOADED',
+        `${MAX_REQUESTS} requests of the engine are under way already`,
+      )
+    }
+    const ending = new AbortController()
+    const onAbort = () => ending.abort(cancelledError(signal?.reason))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#running.add(ending)
+    const leave = () => {
+      signal?.removeEventListener('abort', onAbort)
+      this.#running.delete(ending)
+    }
+    return { ending: ending.signal, leave }
+  }
+
+  /** The model, read by whoever asks first. */
+  #loaded(): Promise<Model> {
+    if (this.#loading === null) {
+      const ending = new AbortController()
+      const loading = { model: this.#read(ending.signal), ending }
+      this.#loading = loading
+      loading.model.catch(() => {
+        // Whoever waits is told; the next one tries again.
+        if (this.#loading === loading) this.#loading = null
+      })
+    }
+    return this.#loading.model
+  }
+
+  async #read(signal: AbortSignal): Promise<Model> {
+    // Its memory is not of this machine.
+    await this.#reserve?.(0)
+    signal.throwIfAborted()
+    const model = await this.#hooks.read(signal)
+    this.#model = model
+    return model
+  }
+
+  #end(reason: StarlingError): void {
+    this.#loading?.ending.abort(reason)
+    this.#loading = null
+    for (const ending of this.#running) ending.abort(reason)
+    this.#hooks.onEnd()
+  }
+}
+
+function disposedError(): StarlingError {
+  return new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
+}
+
+async function unlessEnded<Result>(promise: Promise<Result>, ending: AbortSignal): Promise<Result> {
+  return await new Promise<Result>((resolve, reject) => {
+    const onAbort = () => reject(ending.reason)
+    ending.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => ending.removeEventListener('abort', onAbort))
+  })
+}

@@ -1,0 +1,85 @@
+import type { Ollama } from 'ollama'
+import { isStarlingError } from '../../../helpers/errors/starling-error.js'
+import {
+  type OllamaModel,
+  type OllamaModelFacts,
+  ollamaModelFacts,
+  ollamaModels,
+  ollamaShowSchema,
+  ollamaTagsSchema,
+} from '../../../helpers/ollama/model-description.js'
+import { parseServerAddress } from '../../../helpers/server-address.js'
+import type { Clock } from '../../clock/clock.js'
+import { ModelServer } from './model-server.js'
+import { ollamaCall } from './ollama-client.js'
+import { modelNotFound, parsed, withinMetadataTime } from './server-metadata.js'
+
+/** Ollama's default port. */
+const OLLAMA_PORT = 11434
+
+/**
+ * A server whose address was configured like `http://127.0.0.1:11434`, or `workstation`.
+ *
+ * @throws StarlingError CONFIG_INVALID
+ */
+export function ollamaServer(host: string, clock: Clock): ModelServer {
+  return new ModelServer({
+    address: parseServerAddress(host, 'the Ollama server', OLLAMA_PORT),
+    clock,
+  })
+}
+
+/**
+ * All models that an Ollama server has, for whoever wants to serve them.
+ *
+ * @param options.host the server's address, from the operator's configuration
+ * @throws StarlingError CONFIG_INVALID, ENGINE_UNREACHABLE, ENGINE_CRASHED, OVERLOADED; the signal's
+ *   reason when it is aborted
+ */
+export async function listOllamaModels(options: {
+  readonly host: string
+  readonly clock: Clock
+  readonly signal?: AbortSignal
+}): Promise<OllamaModel[]> {
+  const server = ollamaServer(options.host, options.clock)
+  try {
+    return await modelsOf(server, options.signal)
+  } finally {
+    server.close()
+  }
+}
+
+/**
+ * What a server says of one of its models.
+ *
+ * @throws StarlingError as {@link listOllamaModels}, and MODEL_NOT_FOUND, with what is there
+ */
+export async function ollamaFactsOf(
+  server: ModelServer,
+  model: string,
+  signal: AbortSignal,
+): Promise<OllamaModelFacts> {
+  try {
+    const shown = await metadata(server, signal, (client) => client.show({ model }))
+    return ollamaModelFacts(model, parsed(server, ollamaShowSchema, shown))
+  } catch (error) {
+    if (!isStarlingError(error, 'MODEL_NOT_FOUND')) throw error
+    const names = (await modelsOf(server, signal)).map(({ name }) => name)
+    throw modelNotFound(server, model, names)
+  }
+}
+
+async function modelsOf(server: ModelServer, signal?: AbortSignal): Promise<OllamaModel[]> {
+  const tags = await metadata(server, signal, (client) => client.list())
+  return ollamaModels(parsed(server, ollamaTagsSchema, tags))
+}
+
+async function metadata(
+  server: ModelServer,
+  signal: AbortSignal | undefined,
+  ask: (client: Ollama) => Promise<unknown>,
+): Promise<unknown> {
+  return await withinMetadataTime(server, signal, (within) =>
+    ask(ollamaCall(server, within).client),
+  )
+}

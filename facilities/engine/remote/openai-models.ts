@@ -1,0 +1,64 @@
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import {
+  type OpenaiModel,
+  openaiModels,
+  openaiModelsSchema,
+} from '../../../helpers/openai/model-description.js'
+import { parseServerAddress } from '../../../helpers/server-address.js'
+import type { Clock } from '../../clock/clock.js'
+import { ModelServer } from './model-server.js'
+import { parsed, readJson, withinMetadataTime } from './server-metadata.js'
+
+/** Where an OpenAI-compatible server is. */
+export interface OpenaiServerOptions {
+  /**
+   * The address below which the API is, from the operator's configuration and from nowhere else:
+   * `http://127.0.0.1:8000/v1`. Without a path, `/v1` is added.
+   */
+  readonly baseUrl: string
+  /** Sent to that server alone, and never shown. */
+  readonly key?: string | undefined
+  readonly clock: Clock
+}
+
+/** @throws StarlingError CONFIG_INVALID */
+export function openaiServer({ baseUrl, key, clock }: OpenaiServerOptions): ModelServer {
+  const address = parseServerAddress(baseUrl, 'the OpenAI-compatible server')
+  if (key !== undefined && address.authorization !== null) {
+    throw new StarlingError(
+      'CONFIG_INVALID',
+      'The OpenAI-compatible server has both a key and a password in its address; it can take one',
+    )
+  }
+  const hasPath = new URL(address.url).pathname !== '/'
+  const url = hasPath ? address.url : `${address.url}/v1`
+  return new ModelServer({ address: { ...address, url }, key, clock })
+}
+
+/**
+ * All models that an OpenAI-compatible server has, for whoever wants to serve them.
+ *
+ * @throws StarlingError CONFIG_INVALID, ENGINE_UNREACHABLE, ENGINE_CRASHED, OVERLOADED; the signal's
+ *   reason when it is aborted
+ */
+export async function listOpenaiModels(
+  options: OpenaiServerOptions & { readonly signal?: AbortSignal },
+): Promise<OpenaiModel[]> {
+  const server = openaiServer(options)
+  try {
+    return await openaiModelsOf(server, options.signal)
+  } finally {
+    server.close()
+  }
+}
+
+/** As {@link listOpenaiModels}, of a server that is at hand. */
+export async function openaiModelsOf(
+  server: ModelServer,
+  signal?: AbortSignal,
+): Promise<OpenaiModel[]> {
+  return await withinMetadataTime(server, signal, async (within) => {
+    const answer = await server.request({ method: 'GET', path: '/models', signal: within })
+    return openaiModels(parsed(server, openaiModelsSchema, await readJson(answer)))
+  })
+}

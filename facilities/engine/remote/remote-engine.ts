@@ -1,0 +1,102 @@
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import { checkRequest, notSupported } from '../check-request.js'
+import type {
+  Engine,
+  EngineCapability,
+  EngineInfo,
+  GenerateRequest,
+  LoadOptions,
+  TemplatedPrompt,
+} from '../engine.js'
+import { EngineLife } from './engine-life.js'
+import type { ModelServer } from './model-server.js'
+import { checkTexts, checkVectors } from './remote-embeddings.js'
+
+/**
+ * What engines have in common whose model another program runs, behind HTTP. Loading is finding out
+ * what the model is, and tokens have no ids here.
+ */
+export abstract class RemoteEngine implements Engine {
+  protected readonly server: ModelServer
+  readonly #kind: string
+  readonly #life: EngineLife<EngineInfo>
+
+  /** @param kind of the engine, as its info names it */
+  protected constructor(kind: string, server: ModelServer) {
+    this.server = server
+    this.#kind = kind
+    this.#life = new EngineLife({
+      read: (signal) => this.read(signal),
+      onEnd: () => server.close(),
+    })
+  }
+
+  async load(options?: LoadOptions): Promise<void> {
+    await this.#life.load(options)
+  }
+
+  /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
+  async unload(): Promise<void> {
+    await this.#life.unload()
+  }
+
+  info(): EngineInfo {
+    return this.#life.model
+  }
+
+  async tokenize(): Promise<readonly number[]> {
+    return await this.#refuse('tokens')
+  }
+
+  async detokenize(): Promise<string> {
+    return await this.#refuse('tokens')
+  }
+
+  async applyTemplate(): Promise<TemplatedPrompt> {
+    return await this.#refuse('template')
+  }
+
+  generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void> {
+    return this.#life.stream(signal, (info, ending) =>
+      this.answer(checkRequest(request, info), info, ending),
+    )
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    return await this.#life.run(signal, async ({ capabilities }, ending) => {
+      if (!capabilities.has('embed')) throw notSupported(this.#kind, 'embed')
+      const checked = checkTexts(texts)
+      return checkVectors(checked, await this.vectors(checked, ending))
+    })
+  }
+
+  async dispose(): Promise<void> {
+    await this.#life.dispose()
+  }
+
+  /** Finds out what the model is. */
+  protected abstract read(signal: AbortSignal): Promise<EngineInfo>
+
+  /** Answers a request that has been checked. */
+  protected abstract answer(
+    request: GenerateRequest,
+    info: EngineInfo,
+    ending: AbortSignal,
+  ): AsyncGenerator<Token, GenerationEnd, void>
+
+  /** Embeds texts that have been checked; the vectors may have any length. */
+  protected abstract vectors(
+    texts: readonly string[],
+    ending: AbortSignal,
+  ): Promise<readonly (readonly number[])[]>
+
+  /** @throws StarlingError NOT_SUPPORTED, or ENGINE_DISPOSED */
+  async #refuse(capability: EngineCapability): Promise<never> {
+    return await this.#life.run(undefined, async () => {
+      throw notSupported(this.#kind, capability)
+    })
+  }
+}
