@@ -1,5 +1,5 @@
 import type HyperDHT from 'hyperdht'
-import { Service } from '../../facilities/network/service.js'
+import { Service } from '../../facilities/network/calls/service.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
 

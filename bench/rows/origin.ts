@@ -1,4 +1,4 @@
-import type { RequestOrigin } from '../../facilities/network/request-context.js'
+import type { RequestOrigin } from '../../facilities/network/calls/request-context.js'
 
 /** The origin of every request of a benchmark: making one is not what is measured. */
 export const ORIGIN: RequestOrigin = {

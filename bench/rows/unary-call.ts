@@ -1,7 +1,7 @@
 import HyperswarmRPC from '@hyperswarm/rpc'
 import encodings from 'compact-encoding'
 import { z } from 'zod'
-import { Service } from '../../facilities/network/service.js'
+import { Service } from '../../facilities/network/calls/service.js'
 import { unary } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'

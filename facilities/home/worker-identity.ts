@@ -6,7 +6,7 @@ import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
-import type { Identity } from '../network/hello.js'
+import type { Identity } from '../network/trust/hello.js'
 import { loadKey, type MeshKeys } from './mesh-keys.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
-import type { NetworkObserver } from '../network/network-observer.js'
-import type { EndedRequest } from '../network/request-observer.js'
+import type { NetworkObserver } from '../network/watch/network-observer.js'
+import type { EndedRequest } from '../network/watch/request-observer.js'
 import type { Figure } from '../process/worker-health.js'
 
 /** From a ping to an answer of many minutes. */

@@ -2,7 +2,7 @@ import { publicMessage } from '../../helpers/errors/peer-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { type WorkerStats, workerProtocol } from '../../helpers/protocol/worker-protocol.js'
 import type { Clock } from '../clock/clock.js'
-import type { Service } from '../network/service.js'
+import type { Service } from '../network/calls/service.js'
 import type { Impediment } from './worker-health.js'
 
 /**

@@ -11,8 +11,8 @@ import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
-import type { RosterSettings } from '../network/roster/mesh-roster.js'
-import { RosterFile } from '../network/roster/roster-file.js'
+import type { RosterSettings } from '../network/trust/mesh-roster.js'
+import { RosterFile } from '../network/trust/roster-file.js'
 import type { ResourceStack } from './resource-stack.js'
 
 /** How a worker's place is opened. Comes from the configuration. */

@@ -7,7 +7,7 @@ import { createOperationsApp } from '../http/operations-app.js'
 import type { Log } from '../log/log.js'
 import { WorkerMetrics } from '../metrics/worker-metrics.js'
 import type { MeshNetwork } from '../network/mesh-network.js'
-import { RequestCounts } from '../network/request-counts.js'
+import { RequestCounts } from '../network/watch/request-counts.js'
 import { answerAboutWorker } from './worker-answers.js'
 import {
   type Impediment,

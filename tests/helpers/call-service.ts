@@ -1,5 +1,5 @@
-import type { RequestContext } from '../../facilities/network/request-context.js'
-import type { Service } from '../../facilities/network/service.js'
+import type { RequestContext } from '../../facilities/network/calls/request-context.js'
+import type { Service } from '../../facilities/network/calls/service.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type {
   AnyStreamMethod,

@@ -1,6 +1,6 @@
 import type { Test } from 'brittle'
 import Protomux from 'protomux'
-import { exchangeHello, type Identity } from '../../facilities/network/hello.js'
+import { exchangeHello, type Identity } from '../../facilities/network/trust/hello.js'
 import type { SignedCertificate } from '../../helpers/identity/certificate.js'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import { HelloSpeaker } from './hello-speaker.js'

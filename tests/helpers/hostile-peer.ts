@@ -1,8 +1,11 @@
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
-import type { Identity } from '../../facilities/network/hello.js'
-import { addStreamMessages, type StreamMessages } from '../../facilities/network/stream-wire.js'
+import {
+  addStreamMessages,
+  type StreamMessages,
+} from '../../facilities/network/calls/stream-wire.js'
+import type { Identity } from '../../facilities/network/trust/hello.js'
 import { PROTOCOL_VERSIONS } from '../../helpers/protocol/hello-message.js'
 import { HelloSpeaker } from './hello-speaker.js'
 import { until } from './until.js'

@@ -1,6 +1,6 @@
 import type { Test } from 'brittle'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import type { Service } from '../../facilities/network/service.js'
+import type { Service } from '../../facilities/network/calls/service.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { type FixtureNode, MeshFixture, type NodeOptions } from './mesh-fixture.js'
 import { PipedNetwork } from './piped-network.js'
 import type { PipedStreams } from './piped-streams.js'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
-import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
-import { Service } from '../../facilities/network/service.js'
+import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
+import { Service } from '../../facilities/network/calls/service.js'
 import { stream, unary } from '../../helpers/protocol/method.js'
 
 /** Answers what it was sent. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import type { ClientFolder } from '../../facilities/home/client-folder.js'
-import type { RolePeers } from '../../facilities/network/role-peers.js'
+import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import { ClientAccounts, type ProveLocal } from './accounts.js'

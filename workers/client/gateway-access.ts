@@ -1,8 +1,8 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import { type CallOptions, createOrigin } from '../../facilities/network/request-context.js'
-import type { RolePeers } from '../../facilities/network/role-peers.js'
+import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
 import type {

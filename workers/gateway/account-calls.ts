@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import { onBehalfOf, type RequestContext } from '../../facilities/network/request-context.js'
+import { onBehalfOf, type RequestContext } from '../../facilities/network/calls/request-context.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
 import type { AccountCredential, LoginRequest, Session } from '../../helpers/protocol/account.js'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import type { CallOptions } from '../../facilities/network/request-context.js'
+import type { CallOptions } from '../../facilities/network/calls/request-context.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
 import { AnswerPlaces, type AnswersPerUser } from './answer-places.js'

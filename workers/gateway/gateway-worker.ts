@@ -6,9 +6,9 @@ import {
   createOrigin,
   onBehalfOf,
   type RequestContext,
-} from '../../facilities/network/request-context.js'
-import type { RolePeers } from '../../facilities/network/role-peers.js'
-import type { Service } from '../../facilities/network/service.js'
+} from '../../facilities/network/calls/request-context.js'
+import type { Service } from '../../facilities/network/calls/service.js'
+import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'

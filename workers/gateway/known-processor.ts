@@ -1,4 +1,4 @@
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import type { ProcessorLoad } from '../../helpers/protocol/processor-protocol.js'
 
 /** Questions by the model that they are for. */

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { PeerConnection } from '../../facilities/network/peer-connection.js'
-import type { CallOptions } from '../../facilities/network/request-context.js'
+import type { CallOptions } from '../../facilities/network/calls/request-context.js'
+import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import {

@@ -1,6 +1,6 @@
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { createOrigin } from '../../../facilities/network/request-context.js'
+import { createOrigin } from '../../../facilities/network/calls/request-context.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import type { Target } from '../attacker-messages.js'
 import { found } from '../honest.js'

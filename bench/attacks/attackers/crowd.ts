@@ -1,6 +1,6 @@
 import { configSchema } from '../../../config/schema.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { MeshNode } from '../../../facilities/network/mesh-node.js'
+import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
 import { type Attacker, failureName, Tally } from './attacker.js'

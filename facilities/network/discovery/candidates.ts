@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import type { PeerAddress } from '../../../helpers/remembered-peers.js'
 import type { Random } from '../../clock/random.js'
-import type { PeerConnection } from '../peer-connection.js'
+import type { PeerConnection } from '../connection/peer-connection.js'
 import type { KnownPeer } from './known-peers.js'
 
 /** Unknown keys that are kept at once. A topic is open to anybody who knows it, so the list has an end. */

@@ -3,7 +3,7 @@ import ReadyResource from 'ready-resource'
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import type { Clock } from '../../clock/clock.js'
-import { Announcement } from '../announcement.js'
+import { Announcement } from './announcement.js'
 import { SelfLookup } from './self-lookup.js'
 
 /** Announcements on the topic for one by the key: that is needed only if strangers crowd the topic. */

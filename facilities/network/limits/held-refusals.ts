@@ -1,6 +1,6 @@
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock } from '../../clock/clock.js'
-import type { NetworkLimits } from '../network-limits.js'
+import type { NetworkLimits } from './network-limits.js'
 import type { Member } from './peer-quota.js'
 
 /** Refusals of one key that are answered at once: a person sees an error immediately. */

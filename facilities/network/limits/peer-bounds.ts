@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock/clock.js'
-import type { NetworkLimits } from '../network-limits.js'
 import { ByteBudget } from './byte-budget.js'
 import { HeldRefusals } from './held-refusals.js'
+import type { NetworkLimits } from './network-limits.js'
 import { PeerQuota, type Quota } from './peer-quota.js'
 
 /** When a peer that was refused a connection should dial again. */

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import type { PeerConnection } from '../../../facilities/network/peer-connection.js'
+import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
 import { createAccount } from '../../helpers/factory.js'

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { LocalBootstrap } from '../../../facilities/network/local-bootstrap.js'
+import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
 import { LocalMesh, occupyUdpPort } from '../../helpers/local-mesh.js'
 import { firstConnection } from '../../helpers/mesh-fixture.js'
 import { echo, sampleService } from '../../helpers/sample-service.js'

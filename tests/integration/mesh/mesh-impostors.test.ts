@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
-import { Service } from '../../../facilities/network/service.js'
+import { Service } from '../../../facilities/network/calls/service.js'
 import type { SignedCertificate } from '../../../helpers/identity/certificate.js'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'

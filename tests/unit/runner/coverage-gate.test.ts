@@ -12,7 +12,7 @@ test('should be content when every goal is reached', (t) => {
   const files = [
     covered('helpers/id.ts', 100, 85),
     covered('workers/auth/accounts.ts', 100, 95),
-    covered('facilities/network/hello.ts', 100, 100),
+    covered('facilities/network/trust/hello.ts', 100, 100),
   ]
   const { table, problem } = holdAgainstGoals({ files, codes: new Map([['INTERNAL', true]]) })
   t.is(problem, null)

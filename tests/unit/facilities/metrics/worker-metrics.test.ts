@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { WorkerMetrics } from '../../../../facilities/metrics/worker-metrics.js'
-import type { EndedRequest } from '../../../../facilities/network/request-observer.js'
+import type { EndedRequest } from '../../../../facilities/network/watch/request-observer.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { Service } from '../../../../facilities/network/service.js'
+import { Service } from '../../../../facilities/network/calls/service.js'
 import { answerAboutWorker } from '../../../../facilities/process/worker-answers.js'
 import type { Impediment } from '../../../../facilities/process/worker-health.js'
 import { ROLES } from '../../../../helpers/identity/roles.js'

@@ -1,5 +1,5 @@
 import test, { type Test } from 'brittle'
-import type { RequestContext } from '../../../../facilities/network/request-context.js'
+import type { RequestContext } from '../../../../facilities/network/calls/request-context.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import type { AccountCallSettings } from '../../../../workers/gateway/account-calls.js'

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { Service } from '../../../../facilities/network/service.js'
+import { Service } from '../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import {
   type ProcessorLoad,

@@ -1,7 +1,7 @@
 import test, { type Test } from 'brittle'
 import type { EngineStatus } from '../../../../facilities/engine/engine.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { Service } from '../../../../facilities/network/service.js'
+import { Service } from '../../../../facilities/network/calls/service.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { openStream, requestContext } from '../../../helpers/call-service.js'

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { Service } from '../../../../facilities/network/service.js'
+import { Service } from '../../../../facilities/network/calls/service.js'
 import type { ErrorCode } from '../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'

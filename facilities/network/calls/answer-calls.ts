@@ -1,0 +1,86 @@
+import { toPeerError } from '../../../helpers/errors/peer-error.js'
+import { unaryRequestSchema } from '../../../helpers/protocol/envelope.js'
+import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
+import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
+import type { Clock } from '../../clock/clock.js'
+import { Deadline } from '../../clock/deadline.js'
+import type { Refusal } from '../limits/held-refusals.js'
+import type { ProvedPeer } from '../trust/hello.js'
+import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
+import type { RequestContext } from './request-context.js'
+import type { BoundUnary } from './service.js'
+
+/** What answering a unary call needs from its connection. */
+export interface CallHost {
+  readonly clock: Clock
+  readonly peer: ProvedPeer
+  /** Aborted when the connection is lost. */
+  readonly signal: AbortSignal
+  readonly observer: RequestObserver
+  /**
+   * Takes a place for a call.
+   *
+   * @param bytes the request
+   * @returns gives the place back
+   * @throws StarlingError OVERLOADED when the peer, or all peers, have as much under way as they may
+   */
+  admit(bytes: Uint8Array): () => void
+  /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
+  holdRefusal(refusal: Refusal): Promise<void>
+}
+
+/**
+ * Answers one unary call. Never rejects: the RPC library would send the error's text to the peer,
+ * paths and all; so a failure is answered in an envelope of ours.
+ *
+ * @returns the bytes of the response
+ */
+export async function answerCall(
+  bound: BoundUnary,
+  bytes: Uint8Array,
+  host: CallHost,
+): Promise<Uint8Array> {
+  const what = `the ${bound.method.name} request`
+  const { clock, peer } = host
+  const observed = new ObservedRequest(host.observer, {
+    clock,
+    kind: 'unary',
+    peer: peer.certificate.name,
+  })
+  observed.asks(bound.method)
+  let deadline: Deadline | undefined
+  let leave: (() => void) | undefined
+  try {
+    const request = decodeMessage(bytes, unaryRequestSchema, PROTOCOL_LIMITS.unaryBytes, what)
+    observed.reads(request.header)
+    leave = host.admit(bytes)
+    const { requestId, traceparent, remainingMs } = request.header
+    const due = new Deadline(clock, Math.min(remainingMs, bound.method.timeoutMs), host.signal)
+    deadline = due
+    const context: RequestContext = {
+      requestId,
+      traceparent,
+      peer,
+      remainingMs: () => due.remainingMs(),
+      get signal() {
+        return due.signal
+      },
+    }
+    const body = await due.race(bound.answer(request.body, context))
+    return encodeMessage({ body }, PROTOCOL_LIMITS.unaryBytes, `the ${bound.method.name} response`)
+  } catch (error) {
+    observed.fail(error)
+    // The deadline begins when the request has its place.
+    const remainingMs = deadline?.remainingMs()
+    await host.holdRefusal({ error, signal: host.signal, remainingMs })
+    return encodeMessage(
+      { error: toPeerError(error, observed.origin?.requestId) },
+      PROTOCOL_LIMITS.unaryBytes,
+      'the error of a call',
+    )
+  } finally {
+    deadline?.dispose()
+    leave?.()
+    observed.end()
+  }
+}

@@ -1,0 +1,46 @@
+import { createId } from '../../../helpers/id.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import type { ProvedPeer } from '../trust/hello.js'
+
+/** Where a request comes from: the same on every worker that it passes. */
+export interface RequestOrigin {
+  /** Names the request in logs: `req_…`. */
+  readonly requestId: string
+  /** W3C trace context. */
+  readonly traceparent: string
+}
+
+/** What a handler knows of the request besides its body. Hand it on to further calls. */
+export interface RequestContext extends RequestOrigin {
+  /** Aborted when the caller cancels, is lost, or has no time left. */
+  readonly signal: AbortSignal
+  /** Milliseconds for which the caller still waits. */
+  remainingMs(): number
+  /** Who calls. */
+  readonly peer: ProvedPeer
+}
+
+/** What a call needs to know of the request that it serves. */
+export interface CallOptions {
+  readonly origin: RequestOrigin
+  /** Aborting it cancels the call. */
+  readonly signal?: AbortSignal
+  /** Milliseconds; the method's own timeout when left out, and never more than that. */
+  readonly timeoutMs?: number
+}
+
+/** The origin of a request that begins here. */
+export function createOrigin(clock: Clock, random: Random): RequestOrigin {
+  const hex = (sizeBytes: number) => Buffer.from(random.bytes(sizeBytes)).toString('hex')
+  return {
+    requestId: createId('req', clock.now(), () => random.fraction()),
+    // Version 00, trace id, span id, sampled: https://www.w3.org/TR/trace-context/#traceparent-header
+    traceparent: `00-${hex(16)}-${hex(8)}-01`,
+  }
+}
+
+/** The options of a call that is made on behalf of a request that is being handled. */
+export function onBehalfOf(context: RequestContext): CallOptions {
+  return { origin: context, signal: context.signal, timeoutMs: context.remainingMs() }
+}

@@ -1,0 +1,89 @@
+import { EventEmitter } from 'node:events'
+import HyperswarmRPC from '@hyperswarm/rpc'
+import encodings from 'compact-encoding'
+import type HyperDHT from 'hyperdht'
+import type { KeyPair } from '../../../helpers/identity/key-pair.js'
+
+const RAW = { valueEncoding: encodings.raw }
+
+/** The protomux protocol that @hyperswarm/rpc opens. */
+export const RPC_PROTOCOL = 'protomux-rpc'
+
+/**
+ * Runs @hyperswarm/rpc on connections that have finished their hello. The library dials and listens
+ * by itself and opens its channel at once, before anybody has proved anything; so it is given, in
+ * place of a DHT, a transport that hands it streams which are proved already. Its own connection
+ * pool is not used: it destroys calls that are longer than its linger.
+ */
+export class RpcAdapter {
+  readonly #rpc: HyperswarmRPC
+  readonly #server: HyperswarmRPC.Server
+  readonly #listener: ProvedStreams
+
+  constructor(keyPair: KeyPair) {
+    const listener = new ProvedStreams(keyPair.publicKey)
+    this.#listener = listener
+    this.#rpc = new HyperswarmRPC({
+      keyPair,
+      dht: {
+        connect: (_publicKey, options) => (options as { stream: HyperDHT.SecretStream }).stream,
+        createServer: () => listener,
+      },
+    })
+    this.#server = this.#rpc.createServer()
+  }
+
+  /** Answers `method` on every connection that is accepted. */
+  respond(
+    method: string,
+    handler: (value: Uint8Array, stream: HyperDHT.SecretStream) => Promise<Uint8Array>,
+  ): void {
+    this.#server.respond(method, RAW, (value: Uint8Array, rpc: HyperswarmRPC.Session) =>
+      handler(value, rpc.stream),
+    )
+  }
+
+  /** Lets the peer of a proved connection call the methods that are answered here. */
+  accept(stream: HyperDHT.SecretStream): void {
+    this.#listener.emit('connection', stream)
+  }
+
+  /** Calls the methods that the worker with that key answers, over a proved connection to it. */
+  connect(publicKey: Uint8Array, stream: HyperDHT.SecretStream): HyperswarmRPC.Client {
+    return this.#rpc.connect(publicKey, { stream })
+  }
+
+  /** One request over a client from {@link connect}. Rejects with the library's own errors. */
+  request(client: HyperswarmRPC.Client, method: string, value: Uint8Array): Promise<Uint8Array> {
+    return client.request(method, value, RAW)
+  }
+
+  async close(): Promise<void> {
+    await this.#rpc.destroy()
+  }
+}
+
+/** Looks to @hyperswarm/rpc like a listening HyperDHT server. */
+class ProvedStreams extends EventEmitter {
+  readonly publicKey: Uint8Array
+  closed = false
+
+  constructor(publicKey: Uint8Array) {
+    super()
+    this.publicKey = publicKey
+  }
+
+  async listen(): Promise<void> {
+    this.emit('listening')
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    this.emit('close')
+  }
+
+  address(): null {
+    return null
+  }
+}

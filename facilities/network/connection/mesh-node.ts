@@ -1,0 +1,255 @@
+import type HyperDHT from 'hyperdht'
+import ReadyResource from 'ready-resource'
+import safetyCatch from 'safety-catch'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Clock } from '../../clock/clock.js'
+import { RpcAdapter } from '../calls/rpc-adapter.js'
+import type { Service } from '../calls/service.js'
+import { leavePolitely } from '../discovery/leave-politely.js'
+import { ConnectionPlaces } from '../limits/connection-places.js'
+import type { NetworkLimits } from '../limits/network-limits.js'
+import { Newcomers, type Source } from '../limits/newcomers.js'
+import { PeerBounds } from '../limits/peer-bounds.js'
+import type { Identity } from '../trust/hello.js'
+import type { RequestObserver } from '../watch/request-observer.js'
+import { AcceptedConnection } from './accepted-connection.js'
+import { PeerConnection } from './peer-connection.js'
+import { proveConnection } from './prove-connection.js'
+
+/** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
+const SILENT_INTERVALS = 1.5
+
+/** What happens at a node that an operator may want to know. */
+export interface MeshNodeEvents extends RequestObserver {
+  /** Somebody connected and did not prove to belong here. */
+  onRefused?(error: unknown, publicKey: Uint8Array | null): void
+}
+
+/**
+ * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
+ * before both ends have proved themselves. Owns neither the DHT nor what it serves.
+ */
+export class MeshNode extends ReadyResource {
+  readonly #dht: HyperDHT
+  readonly #identity: Identity
+  readonly #clock: Clock
+  readonly #limits: NetworkLimits
+  readonly #events: MeshNodeEvents
+  readonly #service: Service | null
+  readonly #rpc: RpcAdapter
+  readonly #server: HyperDHT.Server | null
+  readonly #streams = new Set<HyperDHT.SecretStream>()
+  readonly #accepted = new Map<HyperDHT.SecretStream, AcceptedConnection>()
+  readonly #unverified: Newcomers
+  readonly #bounds: PeerBounds
+  readonly #places: ConnectionPlaces
+
+  /** @param options.service what this worker answers; null for one that only calls */
+  constructor(options: {
+    dht: HyperDHT
+    identity: Identity
+    clock: Clock
+    limits: NetworkLimits
+    service: Service | null
+    events?: MeshNodeEvents
+  }) {
+    super()
+    this.#dht = options.dht
+    this.#identity = options.identity
+    this.#clock = options.clock
+    this.#limits = options.limits
+    this.#events = options.events ?? {}
+    this.#service = options.service
+    this.#unverified = new Newcomers({
+      clock: options.clock,
+      most: options.limits.maxUnverifiedConnections,
+    })
+    this.#bounds = new PeerBounds(options.limits, options.clock)
+    this.#places = new ConnectionPlaces({
+      quota: this.#bounds.connections,
+      silentAfterMs: options.limits.heartbeatIntervalMs * SILENT_INTERVALS,
+    })
+    this.#rpc = new RpcAdapter(options.identity.keyPair)
+    this.#server =
+      options.service === null
+        ? null
+        : this.#dht.createServer({ firewall: (key, _, address) => this.#ignores(key, address) })
+  }
+
+  /** The addresses under which others reach this node without asking the DHT for them. */
+  get addresses(): readonly HyperDHT.Address[] {
+    return this.#server?.relayAddresses ?? []
+  }
+
+  /** Connections that others opened: whose both ends have proved themselves, and whose have not yet. */
+  get connectionCounts(): { readonly proved: number; readonly unverified: number } {
+    return { proved: this.#accepted.size, unverified: this.#unverified.size }
+  }
+
+  protected override async _open(): Promise<void> {
+    if (this.#server === null || this.#service === null) return
+    for (const bound of this.#service.unaryMethods) {
+      this.#rpc.respond(bound.method.name, async (bytes, stream) => {
+        const connection = this.#accepted.get(stream)
+        // Only a connection that ended in this very moment is not there; its answer goes nowhere.
+        return connection === undefined ? new Uint8Array(0) : await connection.answer(bound, bytes)
+      })
+    }
+    this.#server.on('connection', (stream: HyperDHT.SecretStream) => {
+      this.#accept(stream, this.#service as Service).catch(safetyCatch)
+    })
+    await this.#server.listen(this.#identity.keyPair)
+  }
+
+  protected override async _close(): Promise<void> {
+    if (this.#server !== null) await leavePolitely(this.#server.close(), this.#clock)
+    await Promise.all([...this.#streams].map((stream) => endStream(stream, this.#clock)))
+    await this.#rpc.close()
+  }
+
+  /**
+   * Connects to the worker with that key and proves both ends.
+   *
+   * @param addresses where it was last seen; tried before the DHT is asked
+   * @param signal gives the attempt up
+   * @param onMac called when the MAC of the other end has come, which a stranger cannot make
+   * @throws StarlingError PEER_UNREACHABLE when nobody answers there; or as the hello
+   */
+  async dial(
+    publicKey: Uint8Array,
+    addresses: readonly HyperDHT.Address[],
+    signal: AbortSignal,
+    onMac?: (isMember: boolean) => void,
+  ): Promise<PeerConnection> {
+    const stream = this.#dht.connect(publicKey, {
+      keyPair: this.#identity.keyPair,
+      // A copy: the DHT keeps and changes the list.
+      relayAddresses: [...addresses],
+    })
+    this.#track(stream)
+    const giveUp = () => stream.destroy()
+    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    try {
+      await opened(stream)
+      return await proveConnection(stream, this.#identity, {
+        clock: this.#clock,
+        limits: this.#limits,
+        bounds: this.#bounds,
+        onMac,
+        attach: ({ mux, peer, meter }) =>
+          new PeerConnection(mux, peer, {
+            meter,
+            clock: this.#clock,
+            rpc: this.#rpc,
+            streamWindowChunks: this.#limits.streamWindowChunks,
+          }),
+      })
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /**
+   * Whether a handshake is not answered. That costs a tenth of a connection and its hello, but the caller
+   * waits four seconds and gets no reason. So only sources that no honest process resembles are ignored.
+   */
+  #ignores(publicKey: Uint8Array, address: HyperDHT.Address): boolean {
+    if (!this.#unverified.isCrowded(address, keyOf(publicKey))) return false
+    const message = 'Too many connections of one source are waiting for their hello'
+    this.#events.onRefused?.(new StarlingError('OVERLOADED', message), publicKey)
+    return true
+  }
+
+  async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
+    this.#track(stream)
+    let isRefused = false
+    const refuse = (error: unknown) => {
+      // A connection that is cut after its refusal counts once.
+      if (!isRefused) this.#events.onRefused?.(error, stream.remotePublicKey)
+      isRefused = true
+    }
+    const unverified = this.#unverified.add(sourceOf(stream), () => {
+      const message = 'The connection was closed before its hello, to make room for another'
+      refuse(new StarlingError('OVERLOADED', message))
+      stream.destroy()
+    })
+    if (unverified === undefined) {
+      refuse(new StarlingError('OVERLOADED', 'Too many connections are waiting for their hello'))
+      stream.destroy()
+      return
+    }
+    stream.once('close', () => unverified.leave())
+    let leave: (() => void) | undefined
+    try {
+      await proveConnection(stream, this.#identity, {
+        clock: this.#clock,
+        limits: this.#limits,
+        bounds: this.#bounds,
+        admit: (member, meter) => {
+          const cut = () => stream.destroy()
+          leave = this.#places.take(member, { silentMs: () => meter.silentMs(), cut })
+          stream.once('close', leave)
+        },
+        attach: (connection) => {
+          unverified.verify()
+          const accepted = new AcceptedConnection(connection, {
+            service,
+            clock: this.#clock,
+            limits: this.#limits,
+            bounds: this.#bounds,
+            observer: this.#events,
+          })
+          this.#accepted.set(stream, accepted)
+          stream.once('close', () => this.#accepted.delete(stream))
+          this.#rpc.accept(stream)
+        },
+        onStream: (_connection, id) => this.#accepted.get(stream)?.acceptStream(id),
+      })
+    } catch (error) {
+      leave?.()
+      refuse(error)
+      unverified.refuse()
+    }
+  }
+
+  #track(stream: HyperDHT.SecretStream): void {
+    this.#streams.add(stream)
+    stream.once('close', () => this.#streams.delete(stream))
+    // Users of the stream listen for `close`. An error without a listener would end the process.
+    stream.on('error', safetyCatch)
+  }
+}
+
+/** Where a connection comes from. */
+function sourceOf({ rawStream, remotePublicKey }: HyperDHT.SecretStream): Source {
+  return {
+    host: rawStream?.remoteHost ?? '',
+    port: rawStream?.remotePort ?? 0,
+    key: keyOf(remotePublicKey ?? new Uint8Array()),
+  }
+}
+
+function keyOf(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('hex')
+}
+
+/** Ends a connection: what was written last still leaves, unless the other end does not take it. */
+async function endStream(stream: HyperDHT.SecretStream, clock: Clock): Promise<void> {
+  const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
+  stream.end()
+  await leavePolitely(closed, clock)
+  stream.destroy()
+  await closed
+}
+
+/** Waits until a dialled stream is open. The reason of a failure comes only as its error event. */
+function opened(stream: HyperDHT.SecretStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown) =>
+      reject(new StarlingError('PEER_UNREACHABLE', 'The worker could not be reached', { cause }))
+    stream.once('error', fail)
+    stream.once('close', () => fail())
+    stream.opened.then((isOpen) => (isOpen ? resolve() : undefined), fail)
+  })
+}

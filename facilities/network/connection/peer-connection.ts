@@ -1,0 +1,182 @@
+import type HyperswarmRPC from '@hyperswarm/rpc'
+import type Protomux from 'protomux'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { answeredError } from '../../../helpers/protocol/answered-error.js'
+import { unaryResponseSchema } from '../../../helpers/protocol/envelope.js'
+import {
+  decodeMessage,
+  encodeMessage,
+  validateMessage,
+} from '../../../helpers/protocol/json-message.js'
+import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
+import {
+  type AnyStreamMethod,
+  type AnyUnaryMethod,
+  answererOf,
+  type ChunkOf,
+  type EndOf,
+  type RequestInput,
+  type ResponseOf,
+} from '../../../helpers/protocol/method.js'
+import type { PeerAddress } from '../../../helpers/remembered-peers.js'
+import type { Clock } from '../../clock/clock.js'
+import { Deadline } from '../../clock/deadline.js'
+import { OutgoingStream } from '../calls/outgoing-stream.js'
+import type { CallOptions } from '../calls/request-context.js'
+import type { RpcAdapter } from '../calls/rpc-adapter.js'
+import type { ConnectionMeter } from '../limits/connection-meter.js'
+import type { ProvedPeer } from '../trust/hello.js'
+
+/** A connection that this worker dialled, its other end proved: what calls are made on. */
+export class PeerConnection {
+  /** Who is at the other end. */
+  readonly peer: ProvedPeer
+  /** Resolves when the connection is gone, for whatever reason. */
+  readonly closed: Promise<void>
+  readonly #mux: Protomux
+  readonly #rpc: RpcAdapter
+  readonly #client: HyperswarmRPC.Client
+  readonly #clock: Clock
+  readonly #meter: ConnectionMeter
+  readonly #streamWindowChunks: number
+  #streamsOpened = 0
+
+  constructor(
+    mux: Protomux,
+    peer: ProvedPeer,
+    options: { clock: Clock; rpc: RpcAdapter; meter: ConnectionMeter; streamWindowChunks: number },
+  ) {
+    this.#mux = mux
+    this.#rpc = options.rpc
+    this.#clock = options.clock
+    this.#meter = options.meter
+    this.#streamWindowChunks = options.streamWindowChunks
+    this.#client = options.rpc.connect(peer.publicKey, mux.stream)
+    this.peer = peer
+    this.closed = new Promise((resolve) => {
+      if (mux.stream.destroyed) resolve()
+      else mux.stream.once('close', () => resolve())
+    })
+  }
+
+  /** The address that the packets of the peer come from; none if it is not known. */
+  get remoteAddress(): readonly PeerAddress[] {
+    const { remoteHost, remotePort } = this.#mux.stream.rawStream ?? {}
+    return remoteHost && remotePort ? [{ host: remoteHost, port: remotePort }] : []
+  }
+
+  /** Whether calls can still be made. */
+  get isOpen(): boolean {
+    return !this.#mux.stream.destroying
+  }
+
+  /**
+   * Calls a unary method.
+   *
+   * @throws StarlingError what the other end failed with; PEER_LOST; DEADLINE_EXCEEDED;
+   *   PAYLOAD_TOO_LARGE; PROTOCOL_VIOLATION; or the reason of the aborted signal
+   */
+  async call<M extends AnyUnaryMethod>(
+    method: M,
+    body: RequestInput<M>,
+    options: CallOptions,
+  ): Promise<ResponseOf<M>> {
+    // A call that nobody wants any more would still be carried out.
+    options.signal?.throwIfAborted()
+    const deadline = this.#deadline(method, options)
+    try {
+      const request = {
+        header: {
+          requestId: options.origin.requestId,
+          traceparent: options.origin.traceparent,
+          remainingMs: Math.max(1, Math.floor(deadline.remainingMs())),
+        },
+        body,
+      }
+      const bytes = encodeMessage(request, PROTOCOL_LIMITS.unaryBytes, `the ${method.name} request`)
+      const answer = this.#rpc
+        .request(this.#client, method.name, bytes)
+        .catch((cause: unknown) => Promise.reject(callFailure(method, cause)))
+      return readResponse(method, await deadline.race(answer))
+    } finally {
+      deadline.dispose()
+    }
+  }
+
+  /**
+   * Calls a stream method. Nothing is sent before the first chunk is asked for. See
+   * {@link OutgoingStream.read} for what it throws.
+   */
+  async *open<M extends AnyStreamMethod>(
+    method: M,
+    body: RequestInput<M>,
+    options: CallOptions,
+  ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
+    const id = Buffer.alloc(8)
+    id.writeBigUInt64BE(BigInt(++this.#streamsOpened))
+    const deadline = this.#deadline(method, options)
+    try {
+      const stream = new OutgoingStream(this.#mux, {
+        method,
+        id,
+        windowChunks: this.#streamWindowChunks,
+        deadline,
+        keeping: (bytes) => this.#meter.keeping(bytes),
+      })
+      return yield* stream.read(body, options.origin)
+    } finally {
+      deadline.dispose()
+    }
+  }
+
+  /** Ends the connection at once. What is under way on it fails with PEER_LOST. */
+  destroy(): void {
+    this.#mux.stream.destroy()
+  }
+
+  #deadline(method: AnyUnaryMethod | AnyStreamMethod, options: CallOptions): Deadline {
+    const timeoutMs = Math.min(options.timeoutMs ?? method.timeoutMs, method.timeoutMs)
+    return new Deadline(this.#clock, timeoutMs, options.signal)
+  }
+}
+
+function readResponse<M extends AnyUnaryMethod>(method: M, bytes: Uint8Array): ResponseOf<M> {
+  const what = `the ${method.name} response`
+  const envelope = orMalformed(method, () =>
+    decodeMessage(bytes, unaryResponseSchema, PROTOCOL_LIMITS.unaryBytes, what),
+  )
+  if ('error' in envelope) throw answeredError(method, envelope.error)
+  return orMalformed(
+    method,
+    () => validateMessage(envelope.body, method.response, what) as ResponseOf<M>,
+  )
+}
+
+/** A peer that answers nonsense is at fault, not whoever asked it. */
+function orMalformed<T>(method: AnyUnaryMethod, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new StarlingError('PROTOCOL_VIOLATION', `${method.name} answered something malformed`, {
+      cause,
+    })
+  }
+}
+
+/** What a failure of the RPC library means to whoever called. */
+function callFailure(method: AnyUnaryMethod, cause: unknown): StarlingError {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'UNKNOWN_METHOD') {
+    return new StarlingError('UNKNOWN_METHOD', `The other worker does not answer ${method.name}`, {
+      cause,
+    })
+  }
+  // CHANNEL_CLOSED, CHANNEL_DESTROYED and "RPC client closed" all say that the connection ended; an
+  // error of the peer's own never comes this way, because answers have an envelope of ours.
+  return new StarlingError(
+    'PEER_LOST',
+    `The ${answererOf(method)} was lost before it had answered`,
+    {
+      cause,
+    },
+  )
+}

@@ -1,0 +1,264 @@
+import type HyperDHT from 'hyperdht'
+import ReadyResource from 'ready-resource'
+import safetyCatch from 'safety-catch'
+import { HOPELESS_FAILURES, redialDelayMs } from '../../../helpers/dial-policy.js'
+import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
+import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import type { Clock, Timer } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import { repeat } from '../../clock/repeat.js'
+import type { MeshNode } from '../connection/mesh-node.js'
+import type { PeerConnection } from '../connection/peer-connection.js'
+import {
+  type Attempt,
+  type Candidate,
+  Candidates,
+  isKnownWorker,
+  type Route,
+} from './candidates.js'
+import type { KnownPeers } from './known-peers.js'
+
+/**
+ * A dial to an unknown key is given up if no MAC has come by then. To a worker that is there it takes
+ * milliseconds, or some hundred over a slow link.
+ */
+const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
+
+/** Before a worker that dropped its connection is dialled again. */
+const LOST_RETRY_MS = 1_000
+
+/** Somebody who is announced as a worker of the role and is not connected. */
+export interface UnreachedPeer {
+  readonly publicKey: Uint8Array
+  /** What the last dial failed with; null when none has failed yet. */
+  readonly code: ErrorCode | null
+}
+
+/**
+ * The workers of one role, found and kept connected. Known workers are dialled first, at the addresses that are
+ * remembered, so that neither a silent DHT nor strangers on the topic keep them away. Every few seconds the
+ * topic of the role is looked up, and the keys found there are dialled within bounds: see {@link Candidates}.
+ *
+ * Emits `connected` and `lost` with the connection.
+ */
+export class RolePeers extends ReadyResource {
+  readonly role: Role
+  readonly #dht: HyperDHT
+  readonly #node: MeshNode
+  readonly #known: KnownPeers
+  readonly #topic: Uint8Array
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #intervalMs: number
+  readonly #onDialFailed: (error: unknown, publicKey: Uint8Array) => void
+  readonly #candidates: Candidates
+  readonly #onKnown = () => {
+    this.#candidates.adopt(this.#known.known(this.role))
+    this.#dialWhoIsDue()
+  }
+  #timers: Timer[] = []
+  readonly #redials = new Set<Timer>()
+  #query: HyperDHT.Query | null = null
+  #looks = 0
+
+  constructor(options: {
+    role: Role
+    topic: Uint8Array
+    dht: HyperDHT
+    node: MeshNode
+    known: KnownPeers
+    clock: Clock
+    random: Random
+    intervalMs: number
+    onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
+  }) {
+    super()
+    this.role = options.role
+    this.#topic = options.topic
+    this.#dht = options.dht
+    this.#node = options.node
+    this.#known = options.known
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#intervalMs = options.intervalMs
+    this.#onDialFailed = options.onDialFailed ?? (() => undefined)
+    this.#candidates = new Candidates(options.random)
+  }
+
+  /** The open connections to proved workers of the role. */
+  get connections(): PeerConnection[] {
+    const open: PeerConnection[] = []
+    for (const { connection } of this.#candidates) {
+      if (connection?.isOpen) open.push(connection)
+    }
+    return open
+  }
+
+  /** Whoever is announced and not connected: not to be trusted, but to be told of. */
+  get unreached(): UnreachedPeer[] {
+    return [...this.#candidates]
+      .filter(({ connection, isAnnounced }) => isAnnounced && !connection?.isOpen)
+      .map(({ publicKey, failure: code }) => ({ publicKey, code }))
+  }
+
+  /**
+   * Resolves when the topic was looked at once and nobody found there is being dialled. A dial to a worker that
+   * is only remembered is not waited for once it takes longer than one to a worker that is there.
+   */
+  async surveyed(): Promise<void> {
+    while (!this.#isSurveyed()) {
+      await new Promise((resolve) => this.once('surveyed', resolve))
+    }
+  }
+
+  protected override async _open(): Promise<void> {
+    this.#known.on('changed', this.#onKnown)
+    this.#onKnown()
+    // The first look is not awaited: a worker whose DHT is silent is as ready as it can be.
+    void this.#look()
+    this.#timers = [
+      repeat(this.#clock, this.#intervalMs, () => this.#look()),
+      // A look at a silent DHT takes seconds; known peers are not to wait for it.
+      repeat(this.#clock, this.#intervalMs, () => this.#dialWhoIsDue()),
+    ]
+  }
+
+  protected override async _close(): Promise<void> {
+    this.#known.off('changed', this.#onKnown)
+    for (const timer of [...this.#timers, ...this.#redials]) timer.cancel()
+    this.#query?.destroy()
+    for (const { connection, routes } of this.#candidates) {
+      for (const { attempt } of routes) attempt?.cancel.abort()
+      connection?.destroy()
+    }
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.#query = this.#dht.lookup(this.#topic)
+      for await (const reply of this.#query) {
+        for (const { publicKey, relayAddresses } of reply.peers) {
+          this.#candidates.hear(publicKey, relayAddresses)
+        }
+        this.#dialWhoIsDue()
+      }
+    } catch (error) {
+      // The bootstrap node is away for a moment: the next look finds it, or its successor.
+      safetyCatch(error)
+    }
+    this.#looks += 1
+    this.#noteSurvey()
+  }
+
+  #isSurveyed(): boolean {
+    const isWaitedFor = ({ routes, isAnnounced }: Candidate) =>
+      routes.some(({ attempt }) => attempt !== null && (isAnnounced || !attempt.isSlow))
+    return this.#looks > 0 && ![...this.#candidates].some(isWaitedFor)
+  }
+
+  #noteSurvey(): void {
+    if (this.#isSurveyed()) this.emit('surveyed')
+  }
+
+  #dialWhoIsDue(): void {
+    if (this.closing) return
+    for (const route of this.#candidates.due(this.#clock.monotonic())) void this.#dial(route)
+  }
+
+  async #dial(route: Route): Promise<void> {
+    const { candidate, addresses } = route
+    const { publicKey } = candidate
+    const attempt: Attempt = {
+      cancel: new AbortController(),
+      isMember: undefined,
+      isSlow: false,
+      isTimedOut: false,
+    }
+    route.attempt = attempt
+    const slow = this.#clock.schedule(UNKNOWN_DIAL_TIMEOUT_MS, () => {
+      attempt.isSlow = true
+      this.#noteSurvey()
+      const hasTime = route.isKnown && route.failures < HOPELESS_FAILURES
+      if (hasTime || attempt.isMember) return
+      attempt.isTimedOut = true
+      attempt.cancel.abort()
+    })
+    const { signal } = attempt.cancel
+    try {
+      const connection = await this.#node.dial(publicKey, addresses, signal, (isMember) => {
+        attempt.isMember = isMember
+      })
+      this.#connect(route, connection)
+    } catch (error) {
+      // Nobody waits for a dial that was given up for another reason than its time.
+      if (signal.aborted && !attempt.isTimedOut) return
+      this.#fail(route, attempt, error)
+    } finally {
+      slow.cancel()
+      route.attempt = null
+      this.#dialWhoIsDue()
+      this.#noteSurvey()
+    }
+  }
+
+  #connect(route: Route, connection: PeerConnection): void {
+    const { candidate } = route
+    if (this.closing || candidate.connection !== null) {
+      connection.destroy()
+      return
+    }
+    if (!connection.peer.certificate.roles.includes(this.role)) {
+      connection.destroy()
+      this.#redialLater(route, new StarlingError('FORBIDDEN', 'It has another role'), false)
+      return
+    }
+    const retryAt = this.#clock.monotonic() + LOST_RETRY_MS
+    for (const one of candidate.routes) {
+      one.retryAt = Math.max(one.retryAt, retryAt)
+      if (one !== route) one.attempt?.cancel.abort()
+    }
+    route.failures = 0
+    route.isStranger = false
+    candidate.failure = null
+    candidate.connection = connection
+    const addresses = [...connection.remoteAddress, ...route.addresses]
+    const learn = () => {
+      const { publicKey } = candidate
+      this.#known.learn([{ role: this.role, publicKey, addresses }], 'proved')
+    }
+    learn()
+    void connection.closed.then(() => {
+      candidate.connection = null
+      this.emit('lost', connection)
+      // It was there until now.
+      learn()
+    })
+    this.emit('connected', connection)
+  }
+
+  #fail(route: Route, attempt: Attempt, error: unknown): void {
+    const wasSilent = attempt.isTimedOut && isStarlingError(error, 'HELLO_FAILED')
+    const isStranger = attempt.isMember === false || (attempt.isMember === undefined && wasSilent)
+    this.#redialLater(route, error, isStranger)
+    this.#onDialFailed(error, route.candidate.publicKey)
+  }
+
+  #redialLater(route: Route, error: unknown, isStranger: boolean): void {
+    const { candidate, failures } = route
+    const code = isStarlingError(error) ? error.code : 'INTERNAL'
+    const retryAfterMs = isStarlingError(error) ? error.retryAfterMs : undefined
+    const failure = { code, retryAfterMs, isStranger, failures, isKnown: isKnownWorker(candidate) }
+    const delayMs = redialDelayMs(failure, this.#random.fraction())
+    candidate.failure = code
+    route.isStranger = isStranger
+    route.failures += 1
+    route.retryAt = this.#clock.monotonic() + delayMs
+    if (this.closing) return
+    const timer = this.#clock.schedule(delayMs, () => {
+      this.#redials.delete(timer)
+      this.#dialWhoIsDue()
+    })
+    this.#redials.add(timer)
+  }
+}

@@ -1,0 +1,127 @@
+import safetyCatch from 'safety-catch'
+import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
+import { rosterProtocol } from '../../../helpers/protocol/roster-protocol.js'
+import { createRateLimit, decideRate, isRateStateOver } from '../../../helpers/rate-limit/gcra.js'
+import { decodeRoster, encodeRoster } from '../../../helpers/roster/signed-roster.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import { createOrigin } from '../calls/request-context.js'
+import type { Service } from '../calls/service.js'
+import type { PeerConnection } from '../connection/peer-connection.js'
+import type { RosterKeeper } from './roster-keeper.js'
+
+/** Rosters that one peer may fetch, or that are fetched from one peer, in a minute: up to 50 KB each. */
+export const HANDOVERS_PER_MINUTE = 6
+/** Peers that are counted at once: as many as may be connected. */
+const MAX_COUNTED_PEERS = 1024
+/** A peer that handed over a forged roster is not asked again for so long. */
+const ROSTER_DISTRUST_MS = 10 * 60 * 1000
+
+/** Hands the newest roster over on proved connections, and asks for it there. */
+export class RosterHandover {
+  readonly #keeper: RosterKeeper
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #onRefused: (error: unknown, connection: PeerConnection) => void
+  readonly #given: HandoverCounts
+  readonly #taken: HandoverCounts
+  /** Until when a peer is not asked, monotonic milliseconds, by key. */
+  readonly #distrusted = new Map<string, number>()
+
+  /** @param options.onRefused called when a peer handed over a roster that is not valid */
+  constructor(options: {
+    keeper: RosterKeeper
+    clock: Clock
+    random: Random
+    onRefused: (error: unknown, connection: PeerConnection) => void
+  }) {
+    this.#keeper = options.keeper
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#onRefused = options.onRefused
+    this.#given = new HandoverCounts(options.clock)
+    this.#taken = new HandoverCounts(options.clock)
+  }
+
+  /** Answers peers that ask. An answer without a roster is not counted. */
+  answer(service: Service): void {
+    service.unary(rosterProtocol.newest, async ({ newerThan }, { peer }) => {
+      const { newest } = this.#keeper
+      if (newest === null || newest.sequence <= newerThan) return {}
+      const retryAfterMs = this.#given.count(keyOf(peer.publicKey))
+      if (retryAfterMs !== null) {
+        const message = `The roster is handed over ${HANDOVERS_PER_MINUTE} times a minute`
+        throw new StarlingError('OVERLOADED', message, { retryAfterMs })
+      }
+      return { roster: encodeRoster(newest) }
+    })
+  }
+
+  /**
+   * Asks a peer for a newer roster. Does not fail: it is one of many that can be asked.
+   *
+   * @returns whether it had one
+   */
+  async ask(connection: PeerConnection): Promise<boolean> {
+    const key = keyOf(connection.peer.publicKey)
+    if (this.#isDistrusted(key) || this.#taken.count(key) !== null) return false
+    try {
+      const origin = createOrigin(this.#clock, this.#random)
+      const body = { newerThan: this.#keeper.sequence }
+      const { roster } = await connection.call(rosterProtocol.newest, body, { origin })
+      return roster !== undefined && this.#keeper.offer(decodeRoster(roster))
+    } catch (error) {
+      if (!isStarlingError(error)) throw error
+      if (error.code === 'PROTOCOL_VIOLATION') this.#distrust(key, error, connection)
+      else safetyCatch(error)
+      return false
+    }
+  }
+
+  #isDistrusted(key: string): boolean {
+    const until = this.#distrusted.get(key)
+    return until !== undefined && this.#clock.monotonic() < until
+  }
+
+  #distrust(key: string, error: unknown, connection: PeerConnection): void {
+    forgetFirst(this.#distrusted)
+    this.#distrusted.set(key, this.#clock.monotonic() + ROSTER_DISTRUST_MS)
+    this.#onRefused(error, connection)
+  }
+}
+
+/** Counts handovers by key. A key is forgotten when its limit is free again. */
+class HandoverCounts {
+  readonly #clock: Clock
+  readonly #limit = createRateLimit(HANDOVERS_PER_MINUTE, HANDOVERS_PER_MINUTE)
+  readonly #states = new Map<string, number>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Counts one. @returns null, or the time until it is allowed, in milliseconds */
+  count(key: string): number | null {
+    const now = this.#clock.monotonic()
+    for (const [known, state] of this.#states) {
+      if (!isRateStateOver(state, now)) break
+      this.#states.delete(known)
+    }
+    const decision = decideRate(this.#limit, this.#states.get(key), now)
+    if (!decision.conforms) return decision.retryAfterMs
+    this.#states.delete(key)
+    forgetFirst(this.#states)
+    this.#states.set(key, decision.theoreticalArrivalUs)
+    return null
+  }
+}
+
+/** Makes room for one more key. */
+function forgetFirst(byKey: Map<string, number>): void {
+  const [first] = byKey.keys()
+  if (first !== undefined && byKey.size >= MAX_COUNTED_PEERS) byKey.delete(first)
+}
+
+function keyOf(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('hex')
+}

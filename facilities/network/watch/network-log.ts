@@ -1,0 +1,113 @@
+import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
+import { isStarlingError, type StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import type { RosterEntry } from '../../../helpers/roster/roster-entry.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Log } from '../../log/log.js'
+import type { RequestOrigin } from '../calls/request-context.js'
+import type { ProvedPeer } from '../trust/hello.js'
+import { LimitedLines } from './limited-lines.js'
+import type { NetworkObserver } from './network-observer.js'
+import type { EndedRequest } from './request-observer.js'
+
+/** With these a request is refused for a limit. That costs a peer nothing, so it can repeat it without end. */
+const LIMIT_CODES: readonly (ErrorCode | 'OK')[] = ['RATE_LIMITED', 'OVERLOADED']
+
+/** Strangers have no name that they could not change. */
+const STRANGERS = 'strangers'
+
+const UNLISTED = 'refused more, not listed'
+
+/**
+ * Writes down what happens in a worker's network. One line for each request, when it has ended, with
+ * its id; for what other workers ask every moment only where debugging is on, or the log would fill.
+ * Of the connections of strangers that are refused, and of the requests of each peer that are refused for a
+ * limit, only the first few in a minute get a line of their own.
+ */
+export class NetworkLog implements NetworkObserver {
+  readonly #log: Log
+  readonly #refusedStrangers: LimitedLines
+  readonly #refusedRequests: LimitedLines
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log
+    this.#refusedStrangers = new LimitedLines(clock, ({ count, codes }) =>
+      log.warn({ count, codes }, UNLISTED),
+    )
+    this.#refusedRequests = new LimitedLines(clock, ({ source, count, codes }) =>
+      log.info({ peer: source, count, codes }, UNLISTED),
+    )
+  }
+
+  onRequestEnded(request: EndedRequest): void {
+    const level = request.isPoll ? 'debug' : 'info'
+    // A poll that is not written is not to cost anything either.
+    if (!this.#log.isLevelEnabled(level)) return
+    const { method, requestId, code, reason, peer, durationMs, chunks, firstChunkMs } = request
+    if (LIMIT_CODES.includes(code) && !this.#refusedRequests.admits(peer, code)) return
+    const stream = request.kind === 'stream' ? { chunks, firstChunkMs: tenths(firstChunkMs) } : {}
+    this.#log[level](
+      { method, requestId, code, reason, durationMs: tenths(durationMs), peer, ...stream },
+      'answered',
+    )
+  }
+
+  onInternalError(err: unknown, { requestId }: RequestOrigin): void {
+    this.#log.error({ err, requestId }, 'handler failed')
+  }
+
+  onPeerConnected(role: Role, { certificate }: ProvedPeer): void {
+    this.#log.info({ role, peer: certificate.name }, 'connected')
+  }
+
+  onPeerLost(role: Role, { certificate }: ProvedPeer): void {
+    this.#log.info({ role, peer: certificate.name }, 'lost')
+  }
+
+  onDialFailed(role: Role, err: unknown, publicKey: Uint8Array): void {
+    this.#log.debug({ err, role, peer: keyName(publicKey) }, 'could not connect')
+  }
+
+  onRefused(err: unknown, publicKey: Uint8Array | null): void {
+    const code = isStarlingError(err) ? err.code : 'INTERNAL'
+    if (!this.#refusedStrangers.admits(STRANGERS, code)) return
+    this.#log.warn({ err, from: publicKey === null ? undefined : keyName(publicKey) }, 'refused')
+  }
+
+  onBootstrapTaken(port: number): void {
+    this.#log.info({ port }, 'holding the bootstrap port')
+  }
+
+  onDiscoverable(err: StarlingError | null): void {
+    if (err === null) this.#log.info('discoverable again')
+    else this.#log.warn({ err }, 'not discoverable')
+  }
+
+  onRoster(entries: readonly RosterEntry[], sequence: number): void {
+    this.#log.debug({ sequence, workers: entries.length }, 'newer roster')
+  }
+
+  onRosterFailure(err: unknown): void {
+    this.#log.warn({ err }, 'roster refused or not stored')
+  }
+
+  onDrainTimeout(drainTimeoutMs: number): void {
+    this.#log.warn({ drainTimeoutMs }, 'left before all work was done')
+  }
+
+  /** Writes the number of refusals that have not been logged yet. */
+  close(): void {
+    this.#refusedStrangers.close()
+    this.#refusedRequests.close()
+  }
+}
+
+/** Milliseconds to one place: more is noise. */
+function tenths(durationMs: number | undefined): number | undefined {
+  return durationMs === undefined ? undefined : Math.round(durationMs * 10) / 10
+}
+
+/** Enough of a public key to tell workers apart in a log. */
+function keyName(publicKey: Uint8Array): string {
+  return Buffer.from(publicKey).toString('hex').slice(0, 12)
+}

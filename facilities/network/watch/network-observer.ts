@@ -1,0 +1,84 @@
+import type { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import type { RosterEntry } from '../../../helpers/roster/roster-entry.js'
+import type { RequestOrigin } from '../calls/request-context.js'
+import type { MeshNodeEvents } from '../connection/mesh-node.js'
+import type { ProvedPeer } from '../trust/hello.js'
+import type { EndedRequest } from './request-observer.js'
+
+/** Whoever wants to know what happens in a worker's network: its log, its metrics, its statistics. */
+export interface NetworkObserver extends MeshNodeEvents {
+  /** A worker that was looked for is connected. */
+  onPeerConnected?(role: Role, peer: ProvedPeer): void
+  /** A connection to a worker that was looked for has ended. */
+  onPeerLost?(role: Role, peer: ProvedPeer): void
+  /** A worker that was found could not be reached, or did not prove to belong here. */
+  onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
+  /** This worker has become the holder of the machine's bootstrap port. */
+  onBootstrapTaken?(port: number): void
+  /** Others cannot find this worker; null: they can again. */
+  onDiscoverable?(failure: StarlingError | null): void
+  /** A newer roster was accepted. */
+  onRoster?(entries: readonly RosterEntry[], sequence: number): void
+  /** A roster was not accepted, or could not be stored. */
+  onRosterFailure?(error: unknown): void
+  /** The worker left before all its work was done. */
+  onDrainTimeout?(timeoutMs: number): void
+}
+
+/** Hands what happens to every observer, in the order in which they came. */
+export class NetworkObservers implements Required<NetworkObserver> {
+  readonly #observers: NetworkObserver[] = []
+
+  add(observer: NetworkObserver): void {
+    this.#observers.push(observer)
+  }
+
+  onRequestBegun(kind: EndedRequest['kind']): void {
+    for (const observer of this.#observers) observer.onRequestBegun?.(kind)
+  }
+
+  onRequestEnded(request: EndedRequest): void {
+    for (const observer of this.#observers) observer.onRequestEnded?.(request)
+  }
+
+  onPeerConnected(role: Role, peer: ProvedPeer): void {
+    for (const observer of this.#observers) observer.onPeerConnected?.(role, peer)
+  }
+
+  onPeerLost(role: Role, peer: ProvedPeer): void {
+    for (const observer of this.#observers) observer.onPeerLost?.(role, peer)
+  }
+
+  onDialFailed(role: Role, error: unknown, publicKey: Uint8Array): void {
+    for (const observer of this.#observers) observer.onDialFailed?.(role, error, publicKey)
+  }
+
+  onRefused(error: unknown, publicKey: Uint8Array | null): void {
+    for (const observer of this.#observers) observer.onRefused?.(error, publicKey)
+  }
+
+  onInternalError(error: unknown, origin: RequestOrigin): void {
+    for (const observer of this.#observers) observer.onInternalError?.(error, origin)
+  }
+
+  onBootstrapTaken(port: number): void {
+    for (const observer of this.#observers) observer.onBootstrapTaken?.(port)
+  }
+
+  onDiscoverable(failure: StarlingError | null): void {
+    for (const observer of this.#observers) observer.onDiscoverable?.(failure)
+  }
+
+  onRoster(entries: readonly RosterEntry[], sequence: number): void {
+    for (const observer of this.#observers) observer.onRoster?.(entries, sequence)
+  }
+
+  onRosterFailure(error: unknown): void {
+    for (const observer of this.#observers) observer.onRosterFailure?.(error)
+  }
+
+  onDrainTimeout(timeoutMs: number): void {
+    for (const observer of this.#observers) observer.onDrainTimeout?.(timeoutMs)
+  }
+}

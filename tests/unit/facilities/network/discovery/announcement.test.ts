@@ -1,0 +1,62 @@
+import test, { type Test } from 'brittle'
+import type HyperDHT from 'hyperdht'
+import { Announcement } from '../../../../../facilities/network/discovery/announcement.js'
+import { newKeyPair } from '../../../../helpers/mesh-authority.js'
+import { PipedNetwork, query } from '../../../../helpers/piped-network.js'
+import { settle } from '../../../../helpers/until.js'
+import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+
+const topic = Buffer.alloc(32, 1)
+
+function scene(t: Test) {
+  const dht = new PipedNetwork().dht()
+  const clock = new VirtualClock()
+  const keyPair = newKeyPair()
+  let addresses: HyperDHT.Address[] = [{ host: '127.0.0.1', port: 1 }]
+  const announcement = new Announcement({
+    dht,
+    topic,
+    keyPair,
+    addresses: () => addresses,
+    clock,
+    intervalMs: 1_000,
+  })
+  t.teardown(() => announcement.close())
+  const move = (port: number) => {
+    addresses = [{ host: '127.0.0.1', port }]
+  }
+  return { dht, clock, keyPair, announcement, move }
+}
+
+test('should announce again with the addresses of then when an interval is over', async (t) => {
+  const { dht, clock, keyPair, announcement, move } = scene(t)
+  await announcement.ready()
+  t.is(dht.announce.callCount, 1)
+  const at = (port: number) => [{ host: '127.0.0.1', port }]
+  t.alike(dht.announce.firstCall.args, [topic, keyPair, at(1), { clear: true }])
+  await clock.advance(1_000)
+  t.alike(dht.announce.secondCall.args, [topic, keyPair, at(1), { clear: false }])
+  move(2)
+  await clock.advance(1_000)
+  t.alike(dht.announce.thirdCall.args, [topic, keyPair, at(2), { clear: true }])
+})
+
+test('should go on when the DHT fails for a while, whichever way', async (t) => {
+  const { dht, clock, announcement } = scene(t)
+  const failing = { ...query([]), finished: () => Promise.reject(new Error('no bootstrap node')) }
+  dht.announce.onCall(0).returns(failing)
+  dht.announce.onCall(1).throws(new Error('destroyed'))
+  await announcement.ready()
+  await clock.advance(2_000)
+  await settle()
+  t.is(dht.announce.callCount, 3)
+})
+
+test('should take the announcement back and leave no timer when it is closed', async (t) => {
+  const { dht, clock, keyPair, announcement } = scene(t)
+  await announcement.ready()
+  dht.unannounce.rejects(new Error('no bootstrap node'))
+  await announcement.close()
+  t.alike(dht.unannounce.firstCall.args, [topic, keyPair])
+  t.is(clock.pending, 0)
+})
