@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Download, type DownloadOptions } from '../../facilities/models/download.js'
+import { Download, type DownloadOptions } from '../../facilities/models/fetch/download.js'
 import type { ModelProgress, PrepareOptions } from '../../facilities/models/model-progress.js'
 import { MemoryModelStorage } from './memory-model-storage.js'
 import type { ScriptedFetch } from './scripted-fetch.js'

@@ -5,8 +5,8 @@ import {
   LlamaRuntime,
   type LlamaRuntimeOptions,
 } from '../../facilities/engine/llama/child/llama-runtime.js'
-import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
-import { ModelCache } from '../../facilities/models/model-cache.js'
+import { ModelCache } from '../../facilities/models/cache/model-cache.js'
+import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import type {
   GenerationEnd,

@@ -1,6 +1,6 @@
 import RandomAccessMemory from 'random-access-memory'
-import type { ModelStorage, StoredEntry } from '../../facilities/models/model-storage.js'
-import { StoredFile } from '../../facilities/models/stored-file.js'
+import type { ModelStorage, StoredEntry } from '../../facilities/models/cache/model-storage.js'
+import { StoredFile } from '../../facilities/models/cache/stored-file.js'
 
 /** A folder of models in memory, with a disk's failures when a test asks for them. */
 export class MemoryModelStorage implements ModelStorage {

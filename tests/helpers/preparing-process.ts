@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Test } from 'brittle'
-import type { PreparedModel } from '../../facilities/models/model-cache.js'
+import type { PreparedModel } from '../../facilities/models/cache/model-cache.js'
 import type { ModelProgress } from '../../facilities/models/model-progress.js'
 import { Cleanup } from './cleanup.js'
 import { until } from './until.js'

@@ -1,4 +1,4 @@
-import type { Fetch } from '../../facilities/models/remote-file.js'
+import type { Fetch } from '../../facilities/models/fetch/remote-file.js'
 
 /** One request as a server sees it. */
 export interface SeenRequest {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { Deadline } from '../../facilities/clock/deadline.js'
 import { listOllamaModels, ollamaServer } from '../../facilities/engine/remote/ollama-models.js'
-import { DEFAULT_MODEL_NAME } from '../../facilities/models/catalog.js'
+import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { ollamaAddress } from '../../helpers/ollama/ollama-address.js'
 import type { EngineSettings } from './engine-offers.js'

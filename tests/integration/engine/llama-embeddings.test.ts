@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
-import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../facilities/models/catalog.js'
-import { ModelCache } from '../../../facilities/models/model-cache.js'
+import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
+import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
 import { ask, loadRuntime } from '../../helpers/loaded-runtime.js'
 import { SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 

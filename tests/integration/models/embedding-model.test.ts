@@ -7,9 +7,12 @@ import {
   readGgufFileInfo,
 } from 'node-llama-cpp'
 import { SystemRandom } from '../../../facilities/clock/random.js'
-import { DEFAULT_EMBEDDING_MODEL_NAME, MODEL_CATALOG } from '../../../facilities/models/catalog.js'
+import { ModelCache, type PreparedModel } from '../../../facilities/models/cache/model-cache.js'
 import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
-import { ModelCache, type PreparedModel } from '../../../facilities/models/model-cache.js'
+import {
+  DEFAULT_EMBEDDING_MODEL_NAME,
+  MODEL_CATALOG,
+} from '../../../facilities/models/sources/catalog.js'
 import { SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 
 const known = MODEL_CATALOG.find(({ name }) => name === DEFAULT_EMBEDDING_MODEL_NAME)

@@ -12,12 +12,12 @@ import {
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
+import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
 import {
   catalogSampling,
   DEFAULT_MODEL_NAME,
   MODEL_CATALOG,
-} from '../../../facilities/models/catalog.js'
-import { ModelCache } from '../../../facilities/models/model-cache.js'
+} from '../../../facilities/models/sources/catalog.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,

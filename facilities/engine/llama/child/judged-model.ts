@@ -1,9 +1,9 @@
 import type { GgufModelFacts } from '../../../../helpers/gguf/gguf-model-facts.js'
 import { estimateModelMemoryBytes } from '../../../../helpers/gguf/model-memory.js'
-import { fileStamp } from '../../../models/file-stamp.js'
+import { fileStamp } from '../../../models/cache/file-stamp.js'
+import type { FileStamp } from '../../../models/cache/model-records.js'
 import { inspectGguf } from '../../../models/gguf-inspection.js'
 import type { ModelProgress } from '../../../models/model-progress.js'
-import type { FileStamp } from '../../../models/model-records.js'
 
 /** A model file whose header has been checked. */
 export interface JudgedModel {

@@ -4,9 +4,9 @@ import { isStarlingError, StarlingError } from '../../../../helpers/errors/starl
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
 import { SystemRandom } from '../../../clock/random.js'
 import { SystemClock } from '../../../clock/system-clock.js'
-import { catalogSampling } from '../../../models/catalog.js'
-import { fileStamp, isSameFile } from '../../../models/file-stamp.js'
-import { ModelCache, type PreparedModel } from '../../../models/model-cache.js'
+import { fileStamp, isSameFile } from '../../../models/cache/file-stamp.js'
+import { ModelCache, type PreparedModel } from '../../../models/cache/model-cache.js'
+import { catalogSampling } from '../../../models/sources/catalog.js'
 import {
   type EngineProgress,
   type FromChild,

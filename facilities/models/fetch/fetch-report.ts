@@ -1,5 +1,5 @@
-import type { Clock } from '../clock/clock.js'
-import type { ModelProgress, PrepareOptions } from './model-progress.js'
+import type { Clock } from '../../clock/clock.js'
+import type { ModelProgress, PrepareOptions } from '../model-progress.js'
 
 /** Over how long the rate is measured. */
 const RATE_WINDOW_MS = 1000

@@ -1,14 +1,22 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { ModelCache, type ModelCacheOptions } from '../../../../facilities/models/model-cache.js'
-import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
-import { CONTENT, OTHER_CONTENT, sha256 } from '../../../helpers/download-scene.js'
-import { type Answering, ScriptedFetch, serving, status } from '../../../helpers/scripted-fetch.js'
-import { TINY_MODEL_PATH } from '../../../helpers/tiny-llama.js'
-import { until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { SystemRandom } from '../../../../../facilities/clock/random.js'
+import {
+  ModelCache,
+  type ModelCacheOptions,
+} from '../../../../../facilities/models/cache/model-cache.js'
+import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
+import { CONTENT, OTHER_CONTENT, sha256 } from '../../../../helpers/download-scene.js'
+import {
+  type Answering,
+  ScriptedFetch,
+  serving,
+  status,
+} from '../../../../helpers/scripted-fetch.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/tiny-llama.js'
+import { until } from '../../../../helpers/until.js'
+import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const ADDRESS = 'https://example.com/models/x.gguf?signature=secret'
 const SHOWN_ADDRESS = 'https://example.com/models/x.gguf?…'

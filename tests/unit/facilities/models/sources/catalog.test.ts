@@ -4,8 +4,8 @@ import {
   DEFAULT_MODEL_NAME,
   MODEL_CATALOG,
   MODEL_CONVERTERS,
-} from '../../../../facilities/models/catalog.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+} from '../../../../../facilities/models/sources/catalog.js'
+import { generationOptionsSchema } from '../../../../../helpers/protocol/generation.js'
 
 test('should hold the default model when the catalogue is asked', (t) => {
   t.ok(MODEL_CATALOG.some((model) => model.name === DEFAULT_MODEL_NAME))

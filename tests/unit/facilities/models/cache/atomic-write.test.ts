@@ -1,8 +1,8 @@
 import test from 'brittle'
-import { writeFileAtomically } from '../../../../facilities/models/atomic-write.js'
-import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
-import { MemoryModelStorage } from '../../../helpers/memory-model-storage.js'
-import { SeededRandom } from '../../../helpers/seeded-random.js'
+import { writeFileAtomically } from '../../../../../facilities/models/cache/atomic-write.js'
+import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
+import { MemoryModelStorage } from '../../../../helpers/memory-model-storage.js'
+import { SeededRandom } from '../../../../helpers/seeded-random.js'
 
 const CONTENT = Buffer.alloc(9 * 1024 * 1024, 'a model')
 const HOUR_MS = 3_600_000

@@ -4,12 +4,12 @@ import { readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { PackageFiles } from '../../helpers/model-package.js'
-import type { ModelSource } from '../../helpers/model-source.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { PackageFiles } from '../../../helpers/model-package.js'
+import type { ModelSource } from '../../../helpers/model-source.js'
+import { fileStamp } from '../cache/file-stamp.js'
+import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import type { CatalogModel, SourceFile } from './catalog.js'
-import { fileStamp } from './file-stamp.js'
-import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
 
 /** What a package says of itself. */
 const packageSchema = z.object({ version: z.string() })

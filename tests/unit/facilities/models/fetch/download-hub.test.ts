@@ -1,7 +1,12 @@
 import test from 'brittle'
-import { MAX_FETCH_FAILURES } from '../../../../facilities/models/download.js'
-import { CONTENT, DownloadScene, OTHER_CONTENT, sha256 } from '../../../helpers/download-scene.js'
-import { redirect, ScriptedFetch, serving } from '../../../helpers/scripted-fetch.js'
+import { MAX_FETCH_FAILURES } from '../../../../../facilities/models/fetch/download.js'
+import {
+  CONTENT,
+  DownloadScene,
+  OTHER_CONTENT,
+  sha256,
+} from '../../../../helpers/download-scene.js'
+import { redirect, ScriptedFetch, serving } from '../../../../helpers/scripted-fetch.js'
 
 test('should follow five redirects and no more', async (t) => {
   const hop = redirect('/next.gguf')

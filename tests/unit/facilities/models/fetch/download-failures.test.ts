@@ -1,6 +1,9 @@
 import test from 'brittle'
-import { MAX_FETCH_FAILURES, MAX_FETCHED_BYTES } from '../../../../facilities/models/download.js'
-import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
+import {
+  MAX_FETCH_FAILURES,
+  MAX_FETCHED_BYTES,
+} from '../../../../../facilities/models/fetch/download.js'
+import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
 import {
   CONTENT,
   DownloadScene,
@@ -10,15 +13,15 @@ import {
   PARTIAL,
   sha256,
   starts,
-} from '../../../helpers/download-scene.js'
+} from '../../../../helpers/download-scene.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
   unreachable,
-} from '../../../helpers/scripted-fetch.js'
-import { rejectionOf, until } from '../../../helpers/until.js'
+} from '../../../../helpers/scripted-fetch.js'
+import { rejectionOf, until } from '../../../../helpers/until.js'
 
 test('should keep nothing when the file is not the one that was asked for', async (t) => {
   for (const expectedSha256 of [sha256(OTHER_CONTENT), undefined]) {

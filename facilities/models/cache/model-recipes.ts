@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { modelFileName } from '../../helpers/model-file-name.js'
-import type { ModelReference } from '../../helpers/model-reference.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { modelFileName } from '../../../helpers/model-file-name.js'
+import type { ModelReference } from '../../../helpers/model-reference.js'
 import {
   describeModelSource,
   formatModelSource,
   hubFileUrl,
   type ModelSource,
   nameOfSource,
-} from '../../helpers/model-source.js'
-import type { Clock } from '../clock/clock.js'
-import type { Random } from '../clock/random.js'
+} from '../../../helpers/model-source.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import { Download } from '../fetch/download.js'
+import type { Fetch } from '../fetch/remote-file.js'
+import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import type { CatalogModel, ModelConverter } from '../sources/catalog.js'
+import { readPackageFiles } from '../sources/package-files.js'
 import { writeFileAtomically } from './atomic-write.js'
 import type { ModelRecipe } from './cached-models.js'
-import type { CatalogModel, ModelConverter } from './catalog.js'
-import { Download } from './download.js'
-import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
 import type { ModelStorage } from './model-storage.js'
-import { readPackageFiles } from './package-files.js'
-import type { Fetch } from './remote-file.js'
 import { writing } from './write-failure.js'
 
 /** What models are made with and fetched by. */

@@ -1,21 +1,21 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
+import { isStarlingError } from '../../../../../helpers/errors/starling-error.js'
 import {
   CONTENT,
   DownloadScene,
   FILE,
   OTHER_CONTENT,
   sha256,
-} from '../../../helpers/download-scene.js'
-import { ensure, holds } from '../../../helpers/property.js'
+} from '../../../../helpers/download-scene.js'
+import { ensure, holds } from '../../../../helpers/property.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
   unreachable,
-} from '../../../helpers/scripted-fetch.js'
+} from '../../../../helpers/scripted-fetch.js'
 
 /** One answer of a server that has the one file or the other, with or without what tells them apart. */
 const answer: fc.Arbitrary<Answering> = fc.oneof(

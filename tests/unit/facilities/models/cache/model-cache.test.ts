@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { SystemRandom } from '../../../../facilities/clock/random.js'
-import type { CatalogModel } from '../../../../facilities/models/catalog.js'
-import { ModelCache } from '../../../../facilities/models/model-cache.js'
-import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
+import { SystemRandom } from '../../../../../facilities/clock/random.js'
+import { ModelCache } from '../../../../../facilities/models/cache/model-cache.js'
+import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
+import type { CatalogModel } from '../../../../../facilities/models/sources/catalog.js'
 
 const SOURCES = { 'config.json': '{"size": 1}', 'onnx/weights.onnx': 'the weights of the model' }
 /** More than one piece when it is written. */

@@ -1,7 +1,7 @@
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError } from '../../../helpers/errors/starling-error.js'
+import type { PrepareOptions } from '../model-progress.js'
 import { hashFile } from './file-hash.js'
 import { fileStamp, isSameFile } from './file-stamp.js'
-import type { PrepareOptions } from './model-progress.js'
 import type { FileStamp, ModelManifest } from './model-records.js'
 
 /**

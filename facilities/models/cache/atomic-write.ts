@@ -1,5 +1,5 @@
-import type { Random } from '../clock/random.js'
-import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
+import type { Random } from '../../clock/random.js'
+import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import type { ModelStorage } from './model-storage.js'
 import type { StoredFile } from './stored-file.js'
 

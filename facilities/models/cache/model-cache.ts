@@ -1,30 +1,30 @@
 import { resolve } from 'node:path'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { parseModelReference } from '../../helpers/model-reference.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { parseModelReference } from '../../../helpers/model-reference.js'
 import {
   describeModelSource,
   formatModelSource,
   type ModelSource,
-} from '../../helpers/model-source.js'
-import type { Clock } from '../clock/clock.js'
-import type { Random } from '../clock/random.js'
-import { SystemClock } from '../clock/system-clock.js'
-import { CachedModels } from './cached-models.js'
+} from '../../../helpers/model-source.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import { SystemClock } from '../../clock/system-clock.js'
+import type { Fetch } from '../fetch/remote-file.js'
+import type { ModelKind } from '../model-facts.js'
+import type { PrepareOptions } from '../model-progress.js'
 import {
   type CatalogModel,
   MODEL_CATALOG,
   MODEL_CONVERTERS,
   type ModelConverter,
-} from './catalog.js'
+} from '../sources/catalog.js'
+import { installedPackageFile, installedPackageFolder } from '../sources/package-files.js'
+import { CachedModels } from './cached-models.js'
 import { ALWAYS_HASHED_BYTES } from './file-check.js'
 import { fileStamp, whyNoFile } from './file-stamp.js'
 import { type ListedModel, listModels } from './listed-models.js'
-import type { ModelKind } from './model-facts.js'
-import type { PrepareOptions } from './model-progress.js'
 import { ModelRecipes } from './model-recipes.js'
 import { MANIFEST, type ModelManifest, readRecord } from './model-records.js'
-import { installedPackageFile, installedPackageFolder } from './package-files.js'
-import type { Fetch } from './remote-file.js'
 
 /** The default hub of `hf:`. */
 export const DEFAULT_HUB_URL = 'https://huggingface.co'

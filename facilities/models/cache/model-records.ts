@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Random } from '../clock/random.js'
+import type { Random } from '../../clock/random.js'
 import { writeFileAtomically } from './atomic-write.js'
 import type { ModelStorage } from './model-storage.js'
 

@@ -1,7 +1,7 @@
-import { isStarlingError } from '../../helpers/errors/starling-error.js'
-import type { Clock } from '../clock/clock.js'
-import { Deadline } from '../clock/deadline.js'
-import { throwIfCancelled } from './model-progress.js'
+import { isStarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Clock } from '../../clock/clock.js'
+import { Deadline } from '../../clock/deadline.js'
+import { throwIfCancelled } from '../model-progress.js'
 import { FetchFailure } from './remote-file.js'
 
 /** A connection on which nothing came for this long is broken off. */

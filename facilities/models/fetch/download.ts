@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { shownAddress } from '../../helpers/fetch-address.js'
-import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
-import type { Clock } from '../clock/clock.js'
-import type { Random } from '../clock/random.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { shownAddress } from '../../../helpers/fetch-address.js'
+import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
+import type { Clock } from '../../clock/clock.js'
+import type { Random } from '../../clock/random.js'
+import type { ModelStorage } from '../cache/model-storage.js'
+import { megabytes, writing } from '../cache/write-failure.js'
+import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { FetchReport } from './fetch-report.js'
 import { unlessStalled } from './fetch-stall.js'
-import { type PrepareOptions, throwIfCancelled } from './model-progress.js'
-import type { ModelStorage } from './model-storage.js'
 import { PartialFile } from './partial-file.js'
 import {
   type Fetch,
@@ -16,7 +17,6 @@ import {
   openRemoteFile,
   type RemoteAnswer,
 } from './remote-file.js'
-import { megabytes, writing } from './write-failure.js'
 
 /** Failures in a row, with nothing gained between them, after which a download is given up. */
 export const MAX_FETCH_FAILURES = 5
