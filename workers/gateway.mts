@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { runWorkerCommand, VERSION } from '../config/command-line.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
-import { runWorker } from '../facilities/process/run-worker.js'
-import { openWorkerHost } from '../facilities/process/worker-host.js'
-import { WorkerWatch } from '../facilities/process/worker-watch.js'
+import { runWorker } from '../facilities/worker/run-worker.js'
+import { openWorkerHost } from '../facilities/worker/worker-host.js'
+import { WorkerWatch } from '../facilities/worker/worker-watch.js'
 import { GatewayWorker } from './gateway/gateway-worker.js'
 
 await runWorkerCommand(

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as commands from '../config/command-line.js'
 import * as engineFlags from '../config/engine-flags.js'
-import { runWorker } from '../facilities/process/run-worker.js'
+import { runWorker } from '../facilities/worker/run-worker.js'
 import { runMesh } from './mesh/run-mesh.js'
 
 /** The flags that only a mesh has. */

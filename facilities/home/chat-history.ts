@@ -1,5 +1,5 @@
 import type { Random } from '../clock/random.js'
-import { readPrivateText, writePrivateText } from './private-file.js'
+import { readPrivateText, writePrivateText } from '../files/private-file.js'
 
 /** Older lines are forgotten. */
 export const MAX_HISTORY_LINES = 500

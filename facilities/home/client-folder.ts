@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import type { Random } from '../clock/random.js'
+import { readPrivateFile, removePrivateFile, writePrivateFile } from '../files/private-file.js'
 import { ChatHistory } from './chat-history.js'
 import type { Home } from './home.js'
-import { readPrivateFile, removePrivateFile, writePrivateFile } from './private-file.js'
 
 const storedSessionSchema = z.strictObject({
   email: z.string(),

@@ -1,11 +1,11 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import { diskFull, isDiskFull } from './disk-failure.js'
-import { makeFolder } from './make-folder.js'
-import { isSystemError } from './system-error.js'
-import { openTrustedFile, readTrustedFile } from './trusted-file.js'
-import { assertTrustedFolder } from './trusted-folder.js'
+import { diskFull, isDiskFull } from '../files/disk-failure.js'
+import { makeFolder } from '../files/make-folder.js'
+import { isSystemError } from '../files/system-error.js'
+import { openTrustedFile, readTrustedFile } from '../files/trusted-file.js'
+import { assertTrustedFolder } from '../files/trusted-folder.js'
 
 /** The layout of a home that this code reads and writes. */
 const HOME_VERSION = '1'

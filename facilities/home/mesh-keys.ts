@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import type { Random } from '../clock/random.js'
+import { loadOrCreateSecret, readSecret } from '../files/secret-file.js'
 import type { Home } from './home.js'
-import { loadOrCreateSecret, readSecret } from './secret-file.js'
 
 const KEY_BYTES = 32
 

@@ -9,11 +9,11 @@ import {
 } from '../../helpers/remembered-peers.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
+import { FileLock } from '../files/file-lock.js'
+import { writePrivateText } from '../files/private-file.js'
+import { readTrustedFile } from '../files/trusted-file.js'
 import type { Log } from '../log/log.js'
-import { FileLock } from './file-lock.js'
 import type { Home } from './home.js'
-import { writePrivateText } from './private-file.js'
-import { readTrustedFile } from './trusted-file.js'
 
 /** As many peers as are remembered of all roles take about 150 KB. */
 const MAX_PEERS_BYTES = 262_144

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { isSystemError } from '../files/system-error.js'
+import { openTrustedFile } from '../files/trusted-file.js'
 import type { Home } from './home.js'
-import { isSystemError } from './system-error.js'
-import { openTrustedFile } from './trusted-file.js'
 import { lockFile } from './worker-folder.js'
 
 const WORKER_FOLDER = /^(?:auth|gateway|processor)(?:-\d+)?$/

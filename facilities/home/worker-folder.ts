@@ -6,9 +6,9 @@ import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
-import { unusablePath } from './disk-failure.js'
+import { unusablePath } from '../files/disk-failure.js'
+import { openTrustedFile } from '../files/trusted-file.js'
 import type { Home } from './home.js'
-import { openTrustedFile } from './trusted-file.js'
 
 /** Workers of one role that may share a home. */
 const MAX_INSTANCES = 64

@@ -1,6 +1,6 @@
 import { type FileHandle, rename } from 'node:fs/promises'
-import { unusablePath } from '../home/disk-failure.js'
-import { openTrustedFile } from '../home/trusted-file.js'
+import { unusablePath } from '../files/disk-failure.js'
+import { openTrustedFile } from '../files/trusted-file.js'
 
 /** A log larger than this is rotated when it is opened. One rotated log is kept. */
 const LOG_BYTES = 10 * 1024 * 1024

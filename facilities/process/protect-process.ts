@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isSystemError } from '../home/system-error.js'
+import { isSystemError } from '../files/system-error.js'
 
 const run = promisify(execFile)
 

@@ -5,7 +5,7 @@ import { isStarlingError, StarlingError } from '../../helpers/errors/starling-er
 import type { WitnessState } from '../../helpers/store-witness.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import { repeat } from '../clock/repeat.js'
-import { diskFailure } from '../home/disk-failure.js'
+import { diskFailure } from '../files/disk-failure.js'
 import { coreState, hashAt } from './core-state.js'
 import type { RollbackGuard } from './rollback-guard.js'
 import { contradictsWitness } from './store-damage.js'

@@ -1,7 +1,7 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { isSystemError } from '../home/system-error.js'
+import { isSystemError } from '../files/system-error.js'
 
 /**
  * Written data that RocksDB keeps in memory before it makes a table of it: as large its log grows,

@@ -1,8 +1,8 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import { unusablePath } from '../home/disk-failure.js'
-import { openTrustedFile, readTrustedFile } from '../home/trusted-file.js'
+import { unusablePath } from '../files/disk-failure.js'
+import { openTrustedFile, readTrustedFile } from '../files/trusted-file.js'
 
 /** A witness has two slots of 4,096 bytes. */
 const MAX_WITNESS_BYTES = 65_536

@@ -1,7 +1,7 @@
 import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSystemError } from '../home/system-error.js'
-import { openTrustedFile } from '../home/trusted-file.js'
+import { isSystemError } from '../files/system-error.js'
+import { openTrustedFile } from '../files/trusted-file.js'
 import { syncFolder } from './witness-file.js'
 
 /** RocksDB's write-ahead logs: `000012.log`. Its own messages are in `LOG`. */

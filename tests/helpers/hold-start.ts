@@ -2,7 +2,7 @@
 // then holds it until a line comes on its standard input. So the next one is warm while one serves.
 import { once } from 'node:events'
 
-await import('../../facilities/process/worker-watch.js')
+await import('../../facilities/worker/worker-watch.js')
 await import('../../facilities/network/mesh-network.js')
 await import('../../facilities/store/open-store.js')
 await import('../../facilities/store/durable-records.js')

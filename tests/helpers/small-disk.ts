@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isSystemError } from '../../facilities/home/system-error.js'
+import { isSystemError } from '../../facilities/files/system-error.js'
 import type { Running, WorkerProcesses } from './worker-processes.js'
 
 /** Less than RocksDB reserves for its write-ahead log, so that it reserves nothing. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { RequestContext } from '../../facilities/network/calls/request-context.js'
 import { Service } from '../../facilities/network/calls/service.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isLocalAccountProof } from '../../helpers/identity/local-account-proof.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'

@@ -6,7 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import type { Random } from '../../facilities/clock/random.js'
-import { loadOrCreateSecret } from '../../facilities/home/secret-file.js'
+import { loadOrCreateSecret } from '../../facilities/files/secret-file.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** More draws than this say that the random source is broken. */

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 import { homeToName } from '../../facilities/home/home-to-name.js'
-import { describeBug, describeFailure } from '../../facilities/process/run-worker.js'
+import { describeBug, describeFailure } from '../../facilities/worker/run-worker.js'
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'

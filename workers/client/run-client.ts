@@ -4,16 +4,16 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { findMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
-import { onParentNotice, whenParentGone } from '../../facilities/process/parent.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
-import { ResourceStack } from '../../facilities/process/resource-stack.js'
-import { EXIT_CODES } from '../../facilities/process/run-worker.js'
 import { TerminalSession } from '../../facilities/process/terminal-session.js'
+import { onParentNotice, whenParentGone } from '../../facilities/worker/parent.js'
+import { ResourceStack } from '../../facilities/worker/resource-stack.js'
+import { EXIT_CODES } from '../../facilities/worker/run-worker.js'
 import {
   type HostSettings,
   openClientHost,
   type WorkerHost,
-} from '../../facilities/process/worker-host.js'
+} from '../../facilities/worker/worker-host.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { proveLocalAccount } from '../../helpers/identity/local-account-proof.js'
 import { ClientWorker } from './client-worker.js'

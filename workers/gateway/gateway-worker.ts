@@ -9,7 +9,7 @@ import {
 } from '../../facilities/network/calls/request-context.js'
 import type { Service } from '../../facilities/network/calls/service.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'

@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { ChildMessage } from '../../facilities/process/parent.js'
 import { END_PASTE_MODE } from '../../facilities/process/terminal-session.js'
+import type { ChildMessage } from '../../facilities/worker/parent.js'
 
 /** How long the client may take to close before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000

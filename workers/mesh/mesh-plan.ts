@@ -1,4 +1,4 @@
-import { type Environment, workerEnvironment } from '../../helpers/child-environment.js'
+import { type Environment, workerEnvironment } from '../../facilities/process/child-environment.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { MAX_PORT } from '../../helpers/server-address.js'
 import type { WorkerPlan } from './mesh-worker.js'

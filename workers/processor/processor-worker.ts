@@ -2,7 +2,7 @@ import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
 import type { EngineStatus } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/calls/service.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/process/worker-health.js'
+import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type OfferedModel,

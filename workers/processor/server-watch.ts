@@ -1,7 +1,7 @@
 import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import type { Impediment } from '../../facilities/process/worker-health.js'
+import type { Impediment } from '../../facilities/worker/worker-health.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedServer } from './offered-server.js'
 import type { EngineOffer } from './pooled-model.js'

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import { repeat } from '../../facilities/clock/repeat.js'
 import { HomeLedger } from '../../facilities/home/home-ledger.js'
-import type { WorkerHost } from '../../facilities/process/worker-host.js'
+import type { WorkerHost } from '../../facilities/worker/worker-host.js'
 import {
   type MemoryUse,
   type MemoryVerdict,

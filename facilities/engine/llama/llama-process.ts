@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { engineEnvironment } from '../../../helpers/child-environment.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../../helpers/errors/wire-error.js'
 import type { Clock } from '../../clock/clock.js'
+import { engineEnvironment } from '../../process/child-environment.js'
 import type { GenerateRequest } from '../engine.js'
 import { ChildPulse } from './child-pulse.js'
 import {

@@ -1,5 +1,5 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { freeBytes, isDiskFull } from '../../home/disk-failure.js'
+import { freeBytes, isDiskFull } from '../../files/disk-failure.js'
 
 /**
  * Does what writes a model to the disk.

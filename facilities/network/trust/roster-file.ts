@@ -9,9 +9,9 @@ import {
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { Random } from '../../clock/random.js'
-import { FileLock } from '../../home/file-lock.js'
-import { writePrivateFile } from '../../home/private-file.js'
-import { readTrustedFile } from '../../home/trusted-file.js'
+import { FileLock } from '../../files/file-lock.js'
+import { writePrivateFile } from '../../files/private-file.js'
+import { readTrustedFile } from '../../files/trusted-file.js'
 import type { RosterStore } from './roster-keeper.js'
 
 /** Writing takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */

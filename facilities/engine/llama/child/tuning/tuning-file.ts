@@ -2,9 +2,9 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../../../clock/clock.js'
-import { FileLock } from '../../../../home/file-lock.js'
-import { makeFolder } from '../../../../home/make-folder.js'
-import { readTrustedFile } from '../../../../home/trusted-file.js'
+import { FileLock } from '../../../../files/file-lock.js'
+import { makeFolder } from '../../../../files/make-folder.js'
+import { readTrustedFile } from '../../../../files/trusted-file.js'
 import type { ModelTuning } from './model-tuning.js'
 
 /** Models that are remembered; the oldest entry makes room. */

@@ -1,9 +1,9 @@
 import { chmod, chown, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
+import { openTrustedFile } from '../../../../facilities/files/trusted-file.js'
+import { assertTrustedFolder } from '../../../../facilities/files/trusted-folder.js'
 import { Home } from '../../../../facilities/home/home.js'
-import { openTrustedFile } from '../../../../facilities/home/trusted-file.js'
-import { assertTrustedFolder } from '../../../../facilities/home/trusted-folder.js'
 
 const US = process.geteuid?.() ?? 0
 const SOMEBODY = 4711

@@ -1,5 +1,8 @@
 import test from 'brittle'
-import { engineEnvironment, workerEnvironment } from '../../../helpers/child-environment.js'
+import {
+  engineEnvironment,
+  workerEnvironment,
+} from '../../../../facilities/process/child-environment.js'
 
 /** Of each kind one. */
 const PARENT = {

@@ -3,7 +3,7 @@ import { readdir, unlink, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
-import { FileLock } from '../../../../facilities/home/file-lock.js'
+import { FileLock } from '../../../../facilities/files/file-lock.js'
 import { until } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 

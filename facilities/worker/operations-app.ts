@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { Readiness } from '../process/worker-health.js'
-import { createHttpApp, pathOf } from './http-app.js'
+import { createHttpApp, pathOf } from '../http/http-app.js'
+import type { Readiness } from './worker-health.js'
 
 /** What an operator's tools ask a worker by HTTP. */
 export interface OperationsAppOptions {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'brittle'
 import { z } from 'zod'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { readPrivateFile, writePrivateFile } from '../../../../facilities/home/private-file.js'
+import { readPrivateFile, writePrivateFile } from '../../../../facilities/files/private-file.js'
 
 const random = new SystemRandom()
 const schema = z.strictObject({ n: z.number() })

@@ -3,7 +3,7 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { NetworkObserver } from '../network/watch/network-observer.js'
 import type { EndedRequest } from '../network/watch/request-observer.js'
-import type { Figure } from '../process/worker-health.js'
+import type { Figure } from './worker-health.js'
 
 /** From a ping to an answer of many minutes. */
 const DURATION_BUCKETS_SECONDS = [

@@ -3,11 +3,10 @@ import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock } from '../clock/clock.js'
 import { EventLoopDelay } from '../clock/event-loop-delay.js'
 import { HttpServer } from '../http/http-server.js'
-import { createOperationsApp } from '../http/operations-app.js'
 import type { Log } from '../log/log.js'
-import { WorkerMetrics } from '../metrics/worker-metrics.js'
 import type { MeshNetwork } from '../network/mesh-network.js'
 import { RequestCounts } from '../network/watch/request-counts.js'
+import { createOperationsApp } from './operations-app.js'
 import { answerAboutWorker } from './worker-answers.js'
 import {
   type Impediment,
@@ -15,6 +14,7 @@ import {
   readinessOf,
   type WatchedWorker,
 } from './worker-health.js'
+import { WorkerMetrics } from './worker-metrics.js'
 
 const LEAVING: Impediment = { code: 'DRAINING', message: 'The worker is leaving', blocks: true }
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { loadOrCreateSecret } from '../../../../facilities/home/secret-file.js'
+import { loadOrCreateSecret } from '../../../../facilities/files/secret-file.js'
 
 const random = new SystemRandom()
 const newSecret = () => random.bytes(32)

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { type Resource, ResourceStack } from '../../../../facilities/process/resource-stack.js'
+import { type Resource, ResourceStack } from '../../../../facilities/worker/resource-stack.js'
 import { rejectionOf } from '../../../helpers/until.js'
 
 /** Resources that write down what happens to them. */

@@ -2,8 +2,8 @@ import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import { safeLine, safeText } from '../../helpers/terminal/terminal-text.js'
 import { homeToName } from '../home/home-to-name.js'
+import { protectProcess } from '../process/protect-process.js'
 import { tellParent, whenParentGone } from './parent.js'
-import { protectProcess } from './protect-process.js'
 import { ResourceStack } from './resource-stack.js'
 
 /**

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import test from 'brittle'
-import { diskFailure, freeBytes, unusablePath } from '../../../../facilities/home/disk-failure.js'
+import { diskFailure, freeBytes, unusablePath } from '../../../../facilities/files/disk-failure.js'
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: write`), { code })

@@ -1,6 +1,6 @@
 import test from 'brittle'
-import { WorkerMetrics } from '../../../../facilities/metrics/worker-metrics.js'
 import type { EndedRequest } from '../../../../facilities/network/watch/request-observer.js'
+import { WorkerMetrics } from '../../../../facilities/worker/worker-metrics.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 

@@ -1,4 +1,4 @@
-import { ROLES, type Role } from './identity/roles.js'
+import { ROLES, type Role } from '../../helpers/identity/roles.js'
 
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { readinessOf } from '../../../../facilities/process/worker-health.js'
+import { readinessOf } from '../../../../facilities/worker/worker-health.js'
 
 const away = { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected' } as const
 const crashed = { code: 'ENGINE_CRASHED', message: 'The engine has crashed' } as const
