@@ -1,8 +1,12 @@
 import { z } from 'zod'
-import { DEFAULT_HOME } from '../helpers/default-home.js'
+import { DEFAULT_HOME } from '../helpers/errors/default-home.js'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
-import { hasExcessivePort, MAX_PORT, readServerAddress } from '../helpers/server-address.js'
+import {
+  hasExcessivePort,
+  MAX_PORT,
+  readServerAddress,
+} from '../helpers/upstream/server-address.js'
 
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS

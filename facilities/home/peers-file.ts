@@ -1,12 +1,12 @@
 import { lstat, rename } from 'node:fs/promises'
 import { z } from 'zod'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   MAX_REMEMBERED_PER_ROLE,
   mergeRemembered,
   type RememberedPeer,
   rememberedPeerSchema,
-} from '../../helpers/remembered-peers.js'
+} from '../../helpers/discovery/remembered-peers.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { FileLock } from '../files/file-lock.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { createId } from '../../helpers/id.js'
 import { issueCertificate, type SignedCertificate } from '../../helpers/identity/certificate.js'
+import { createId } from '../../helpers/identity/id.js'
 import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'

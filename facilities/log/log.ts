@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { redact, redactText } from '../../helpers/redaction.js'
+import { redact, redactText } from '../../helpers/text/redaction.js'
 import { ReadableLines, SafeJsonLines } from './readable-lines.js'
 
 /** Where a worker writes what happens. Never a prompt, an answer or a secret. */

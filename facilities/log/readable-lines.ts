@@ -1,5 +1,5 @@
 import type { DestinationStream } from 'pino'
-import { safeJson, safeJsonLine, safeLine, safeText } from '../../helpers/terminal/terminal-text.js'
+import { safeJson, safeJsonLine, safeLine, safeText } from '../../helpers/text/terminal-text.js'
 
 const LEVELS: Record<number, string> = {
   10: 'trace',

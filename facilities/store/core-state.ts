@@ -1,5 +1,5 @@
 import type Hypercore from 'hypercore'
-import { MerkleRoots } from '../../helpers/hypercore-merkle.js'
+import { MerkleRoots } from '../../helpers/store/hypercore-merkle.js'
 import type { CoreState } from './store-damage.js'
 
 /** Blocks that are read at once. */

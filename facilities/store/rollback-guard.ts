@@ -1,4 +1,4 @@
-import type { WitnessState } from '../../helpers/store-witness.js'
+import type { WitnessState } from '../../helpers/store/store-witness.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import type { Witness } from './witness.js'
 

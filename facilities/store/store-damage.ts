@@ -1,5 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { WitnessedCore, WitnessState } from '../../helpers/store-witness.js'
+import type { WitnessedCore, WitnessState } from '../../helpers/store/store-witness.js'
 
 /** The paths of a store and of the files that describe it. */
 export interface StorePlace {

@@ -1,7 +1,7 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
-import type { WitnessState } from '../../helpers/store-witness.js'
+import type { WitnessState } from '../../helpers/store/store-witness.js'
 import { coreState, hashAt, readWholeCore } from './core-state.js'
 import {
   type CoreState,

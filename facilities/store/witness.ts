@@ -5,7 +5,7 @@ import {
   slotOf,
   WITNESS_SLOT_BYTES,
   type WitnessState,
-} from '../../helpers/store-witness.js'
+} from '../../helpers/store/store-witness.js'
 import type { Clock } from '../clock/clock.js'
 import { recordIsUnreadable, type StorePlace } from './store-damage.js'
 import type { WitnessStorage } from './witness-file.js'

@@ -1,6 +1,6 @@
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
-import { safeLine, safeText } from '../../helpers/terminal/terminal-text.js'
+import { safeLine, safeText } from '../../helpers/text/terminal-text.js'
 import { homeToName } from '../home/home-to-name.js'
 import { protectProcess } from '../process/protect-process.js'
 import { tellParent, whenParentGone } from './parent.js'

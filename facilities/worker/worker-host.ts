@@ -1,7 +1,7 @@
+import { certifyRosterKey, deriveRosterKey } from '../../helpers/discovery/roster-key.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import type { Role } from '../../helpers/identity/roles.js'
-import { certifyRosterKey, deriveRosterKey } from '../../helpers/roster/roster-key.js'
 import type { Clock } from '../clock/clock.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'

@@ -1,4 +1,4 @@
-import { shellWord } from '../shell-word.js'
+import { shellWord } from '../text/shell-word.js'
 import { ERROR_CODES, type ErrorCode, type ErrorDescription } from './error-codes.js'
 
 /**

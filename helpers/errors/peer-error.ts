@@ -1,4 +1,4 @@
-import { withoutAddresses } from '../local-addresses.js'
+import { withoutAddresses } from '../discovery/local-addresses.js'
 import type { ErrorCode } from './error-codes.js'
 import { StarlingError } from './starling-error.js'
 import { toWireError, type WireError } from './wire-error.js'

@@ -1,4 +1,4 @@
-import type { GgufMetadataValue } from '../gguf/gguf-metadata.js'
+import type { GgufMetadataValue } from '../models/gguf/gguf-metadata.js'
 import { generationOptionsSchema } from '../protocol/generation.js'
 import type { RecommendedSampling } from './sampling.js'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { rosterSchema } from '../discovery/signed-roster.js'
 import { ROLES } from '../identity/roles.js'
-import { rosterSchema } from '../roster/signed-roster.js'
 import { unary } from './method.js'
 
 const sequenceSchema = z.number().int().nonnegative()

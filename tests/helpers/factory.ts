@@ -1,12 +1,12 @@
 import type { Certificate } from '../../helpers/identity/certificate.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import { signSessionToken } from '../../helpers/identity/session-token.js'
 import type { AccountCredential } from '../../helpers/protocol/account.js'
 import {
   type GenerationOptions,
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../helpers/protocol/generation.js'
-import { signSessionToken } from '../../helpers/session-token.js'
 import type { SessionKeys } from '../../workers/auth/session-keys.js'
 
 // What tests are about: users, conversations, options, sessions and certificates. Each is valid as it comes;

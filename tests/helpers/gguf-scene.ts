@@ -1,5 +1,5 @@
-import { type GgufHeader, parseGgufHeader } from '../../helpers/gguf/gguf-header.js'
-import { type GgufModelFacts, ggufModelFacts } from '../../helpers/gguf/gguf-model-facts.js'
+import { type GgufHeader, parseGgufHeader } from '../../helpers/models/gguf/gguf-header.js'
+import { type GgufModelFacts, ggufModelFacts } from '../../helpers/models/gguf/gguf-model-facts.js'
 import {
   copyDraft,
   type DraftTensor,

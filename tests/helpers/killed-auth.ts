@@ -16,7 +16,7 @@ import { LocalBootstrap } from '../../facilities/network/discovery/local-bootstr
 import { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { DurableRecords } from '../../facilities/store/durable-records.js'
 import { openStore } from '../../facilities/store/open-store.js'
-import { topicOf } from '../../helpers/identity/topic.js'
+import { topicOf } from '../../helpers/discovery/topic.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { accountRecordSchema } from '../../workers/auth/accounts.js'
 import type { Cleanup } from './cleanup.js'

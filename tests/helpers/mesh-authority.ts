@@ -2,6 +2,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
 import type { Identity } from '../../facilities/network/trust/hello.js'
 import type { RosterSettings } from '../../facilities/network/trust/mesh-roster.js'
+import { certifyRosterKey, deriveRosterKey } from '../../helpers/discovery/roster-key.js'
 import {
   type Certificate,
   issueCertificate,
@@ -10,7 +11,6 @@ import {
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
-import { certifyRosterKey, deriveRosterKey } from '../../helpers/roster/roster-key.js'
 
 /** The root of a mesh that exists for one test: its secret, and certificates for anybody. */
 export class MeshAuthority {

@@ -4,16 +4,16 @@ import { Service } from '../../facilities/network/calls/service.js'
 import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { MeshRoster, type MeshRosterOptions } from '../../facilities/network/trust/mesh-roster.js'
 import type { RosterStore } from '../../facilities/network/trust/roster-keeper.js'
-import type { Role } from '../../helpers/identity/roles.js'
-import { rosterProtocol } from '../../helpers/protocol/roster-protocol.js'
-import type { RosterEntry } from '../../helpers/roster/roster-entry.js'
-import { deriveRosterKey } from '../../helpers/roster/roster-key.js'
+import type { RosterEntry } from '../../helpers/discovery/roster-entry.js'
+import { deriveRosterKey } from '../../helpers/discovery/roster-key.js'
 import {
   encodeRoster,
   type RosterKeys,
   type SignedRoster,
   signRoster,
-} from '../../helpers/roster/signed-roster.js'
+} from '../../helpers/discovery/signed-roster.js'
+import type { Role } from '../../helpers/identity/roles.js'
+import { rosterProtocol } from '../../helpers/protocol/roster-protocol.js'
 import { MeshAuthority, rosterSettings } from './mesh-authority.js'
 import { type ConnectionStandIn, connectionTo } from './peers-stand-in.js'
 import { RecordDht } from './record-dht.js'

@@ -1,5 +1,5 @@
-import { encodeGguf, type GgufTensor } from '../../helpers/gguf/gguf-file.js'
-import type { GgufValue } from '../../helpers/gguf/gguf-value.js'
+import { encodeGguf, type GgufTensor } from '../../helpers/models/gguf/gguf-file.js'
+import type { GgufValue } from '../../helpers/models/gguf/gguf-value.js'
 
 const EMBEDDING = 32
 const FEED_FORWARD = 64

@@ -7,7 +7,7 @@ import type { Engine } from '../../facilities/engine/engine.js'
 import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import type { LlamaEngineOptions } from '../../facilities/engine/llama/llama-engine-options.js'
 import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
-import { estimateModelMemoryBytes } from '../../helpers/gguf/model-memory.js'
+import { estimateModelMemoryBytes } from '../../helpers/models/gguf/model-memory.js'
 import type {
   GenerationEnd,
   GenerationOptionsInput,

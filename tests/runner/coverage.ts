@@ -8,7 +8,7 @@ import { COVERED_FOLDERS, type CoveredScripts, readCoveredScripts } from './cove
 
 /** Lines of code of one file, and how many of them some test ran. */
 export interface FileCoverage {
-  /** Relative to the root, with slashes: `helpers/id.ts`. */
+  /** Relative to the root, with slashes: `helpers/identity/id.ts`. */
   readonly file: string
   readonly lines: number
   readonly coveredLines: number

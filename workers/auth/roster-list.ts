@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { ROLES } from '../../helpers/identity/roles.js'
 import {
   isListable,
   MAX_ROSTER_ENTRIES,
   type RosterEntry,
-} from '../../helpers/roster/roster-entry.js'
+} from '../../helpers/discovery/roster-entry.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { ROLES } from '../../helpers/identity/roles.js'
 
 /** A worker that was not renewed for so long is removed. Workers renew their entry every ten minutes. */
 export const UNRENEWED_MS = 7 * 24 * 60 * 60 * 1000

@@ -10,15 +10,15 @@ import type { Log } from '../../facilities/log/log.js'
 import type { Identity } from '../../facilities/network/trust/hello.js'
 import type { RosterKeeper } from '../../facilities/network/trust/roster-keeper.js'
 import type { Impediment } from '../../facilities/worker/worker-health.js'
-import { type Certificate, verifyCertificate } from '../../helpers/identity/certificate.js'
-import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import {
   encodeEntry,
   MAX_ROSTER_ENTRIES,
   type RosterEntry,
-} from '../../helpers/roster/roster-entry.js'
-import type { RosterSeal } from '../../helpers/roster/roster-pages.js'
-import { signRoster } from '../../helpers/roster/signed-roster.js'
+} from '../../helpers/discovery/roster-entry.js'
+import type { RosterSeal } from '../../helpers/discovery/roster-pages.js'
+import { signRoster } from '../../helpers/discovery/signed-roster.js'
+import { type Certificate, verifyCertificate } from '../../helpers/identity/certificate.js'
+import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import { listedWorkerSchema, RosterList } from './roster-list.js'
 
 /** Workers that are enlisted at the same time are published together. */

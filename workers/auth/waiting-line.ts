@@ -1,5 +1,5 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { FairQueue, type OwnerPath } from '../../helpers/fair-queue.js'
+import { FairQueue, type OwnerPath } from '../../helpers/limits/fair-queue.js'
 
 /** Logins that may start one after the other while a registration waits. */
 export const LOGINS_PER_REGISTRATION = 8

@@ -1,6 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
-import { safeLine } from '../../helpers/terminal/terminal-text.js'
+import { safeLine } from '../../helpers/text/terminal-text.js'
 import type { ClientTools } from './run-client.js'
 
 /** Lists what can be asked. @throws StarlingError MODEL_UNAVAILABLE when nothing can */

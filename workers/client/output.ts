@@ -5,13 +5,8 @@ import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { toWireError } from '../../helpers/errors/wire-error.js'
-import {
-  SafeTextPieces,
-  safeJson,
-  safeLine,
-  safeText,
-} from '../../helpers/terminal/terminal-text.js'
-import { WordWrap } from '../../helpers/terminal/word-wrap.js'
+import { SafeTextPieces, safeJson, safeLine, safeText } from '../../helpers/text/terminal-text.js'
+import { WordWrap } from '../../helpers/text/word-wrap.js'
 import { OutputBuffer } from './output-buffer.js'
 
 const DIM = '\u001b[2m'

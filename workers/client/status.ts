@@ -3,7 +3,7 @@ import { commandIn } from '../../helpers/errors/advice.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import type { WorkerInfo } from '../../helpers/protocol/worker-protocol.js'
-import { safeLine } from '../../helpers/terminal/terminal-text.js'
+import { safeLine } from '../../helpers/text/terminal-text.js'
 import type { ClientTools } from './run-client.js'
 import {
   type FoundWorker,

@@ -3,9 +3,9 @@ import { onBehalfOf, type RequestContext } from '../../facilities/network/calls/
 import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
+import { createRateLimit } from '../../helpers/limits/gcra.js'
 import type { AccountCredential, LoginRequest, Session } from '../../helpers/protocol/account.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
-import { createRateLimit } from '../../helpers/rate-limit/gcra.js'
 import { RateLimiter } from './rate-limiter.js'
 
 const MINUTE_MS = 60_000

@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { createRateLimit } from '../../helpers/rate-limit/gcra.js'
+import { createRateLimit } from '../../helpers/limits/gcra.js'
 import { RateLimiter } from './rate-limiter.js'
 
 /** How often one user may ask. Comes from the configuration. */

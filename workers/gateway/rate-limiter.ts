@@ -5,7 +5,7 @@ import {
   isRateStateOver,
   type RateLimit,
   rateStateOverInMs,
-} from '../../helpers/rate-limit/gcra.js'
+} from '../../helpers/limits/gcra.js'
 
 /** What a {@link RateLimiter} is made of. */
 export interface RateLimiterOptions {

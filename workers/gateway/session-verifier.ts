@@ -3,12 +3,12 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { CallOptions } from '../../facilities/network/calls/request-context.js'
 import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import {
   type SessionClaims,
   sessionKeyIdOf,
   verifySessionToken,
-} from '../../helpers/session-token.js'
+} from '../../helpers/identity/session-token.js'
+import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 
 /** Between two requests for keys that a token names but nobody knows. */
 const REFETCH_INTERVAL_MS = 1_000

@@ -1,6 +1,6 @@
 import { type Environment, workerEnvironment } from '../../facilities/process/child-environment.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { MAX_PORT } from '../../helpers/server-address.js'
+import { MAX_PORT } from '../../helpers/upstream/server-address.js'
 import type { WorkerPlan } from './mesh-worker.js'
 
 /** Settings for the workers of a mesh. */

@@ -1,4 +1,4 @@
-import { safeLine } from '../../helpers/terminal/terminal-text.js'
+import { safeLine } from '../../helpers/text/terminal-text.js'
 
 /**
  * Shows what workers are busy with while they start: on a terminal one line that changes, elsewhere

@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, EngineInfo, EngineStatus } from '../../facilities/engine/engine.js'
-import { type MemoryUse, memoryUseOf } from '../../helpers/budget-shares.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { type MemoryUse, memoryUseOf } from '../../helpers/limits/budget-shares.js'
 import {
   MAX_OFFERED_MODELS,
   type ModelDetails,

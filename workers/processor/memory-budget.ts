@@ -1,5 +1,9 @@
 import ReadyResource from 'ready-resource'
-import { type MemoryUse, type MemoryVerdict, memoryVerdict } from '../../helpers/budget-shares.js'
+import {
+  type MemoryUse,
+  type MemoryVerdict,
+  memoryVerdict,
+} from '../../helpers/limits/budget-shares.js'
 
 /** What is left to the system and to other programs when nobody says how much to take. */
 const SHARE = 0.8

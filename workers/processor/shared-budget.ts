@@ -11,7 +11,7 @@ import {
   memoryShare,
   memoryVerdict,
   threadShare,
-} from '../../helpers/budget-shares.js'
+} from '../../helpers/limits/budget-shares.js'
 import { memoryBudgetBytes, type ProcessorBudget, SoleBudget } from './memory-budget.js'
 
 /** How soon a processor notices that another one of its home has started or ended. */

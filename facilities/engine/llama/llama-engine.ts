@@ -1,9 +1,9 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { parseModelReference } from '../../../helpers/model-reference.js'
+import { decodeVector } from '../../../helpers/generation/vector-bytes.js'
+import { parseModelReference } from '../../../helpers/models/model-reference.js'
 import type { ChatMessage, Tool } from '../../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
-import { decodeVector } from '../../../helpers/vector-bytes.js'
 import { type Random, SystemRandom } from '../../clock/random.js'
 import type {
   Engine,

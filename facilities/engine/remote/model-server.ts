@@ -1,8 +1,8 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import type { ServerAddress } from '../../../helpers/server-address.js'
-import { serverFailure } from '../../../helpers/server-failure.js'
+import type { ServerAddress } from '../../../helpers/upstream/server-address.js'
+import { serverFailure } from '../../../helpers/upstream/server-failure.js'
 import type { Clock } from '../../clock/clock.js'
 import { ServerAnswer } from './server-answer.js'
 

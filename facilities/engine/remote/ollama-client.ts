@@ -1,5 +1,5 @@
 import { Ollama } from 'ollama'
-import { TextLines } from '../../../helpers/text-lines.js'
+import { TextLines } from '../../../helpers/text/text-lines.js'
 import type { ModelServer, ServerRequest } from './model-server.js'
 import { MAX_PART_CHARACTERS, type ServerAnswer } from './server-answer.js'
 import { readJson } from './server-metadata.js'

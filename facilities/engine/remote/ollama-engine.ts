@@ -1,11 +1,14 @@
-import type { AnswerPiece } from '../../../helpers/answer-text/thought-pieces.js'
+import type { AnswerPiece } from '../../../helpers/chat/thought-pieces.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../../helpers/generation/answer-limit.js'
 import { watchFor } from '../../../helpers/generation/repetition-watch.js'
-import { OllamaChatAnswer, ollamaChatLineSchema } from '../../../helpers/ollama/chat-answer.js'
-import { ollamaChatRequest } from '../../../helpers/ollama/chat-request.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
-import { textPieces } from '../../../helpers/text-pieces.js'
+import { textPieces } from '../../../helpers/text/text-pieces.js'
+import {
+  OllamaChatAnswer,
+  ollamaChatLineSchema,
+} from '../../../helpers/upstream/ollama/chat-answer.js'
+import { ollamaChatRequest } from '../../../helpers/upstream/ollama/chat-request.js'
 import type { Clock } from '../../clock/clock.js'
 import type { EngineCapability, EngineInfo, GenerateRequest } from '../engine.js'
 import { ollamaCall } from './ollama-client.js'

@@ -7,8 +7,8 @@ import {
   ollamaModels,
   ollamaShowSchema,
   ollamaTagsSchema,
-} from '../../../helpers/ollama/model-description.js'
-import { parseServerAddress } from '../../../helpers/server-address.js'
+} from '../../../helpers/upstream/ollama/model-description.js'
+import { parseServerAddress } from '../../../helpers/upstream/server-address.js'
 import type { Clock } from '../../clock/clock.js'
 import { ModelServer } from './model-server.js'
 import { ollamaCall } from './ollama-client.js'

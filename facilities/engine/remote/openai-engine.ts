@@ -1,11 +1,14 @@
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../../helpers/generation/answer-limit.js'
 import { watchFor } from '../../../helpers/generation/repetition-watch.js'
-import { OpenaiChatAnswer, openaiChunkSchema } from '../../../helpers/openai/chat-answer.js'
-import { openaiChatRequest } from '../../../helpers/openai/chat-request.js'
-import { openaiEmbeddingsSchema } from '../../../helpers/openai/model-description.js'
+import { ServerSentEvents } from '../../../helpers/http/server-sent-events.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
-import { ServerSentEvents } from '../../../helpers/server-sent-events.js'
+import {
+  OpenaiChatAnswer,
+  openaiChunkSchema,
+} from '../../../helpers/upstream/openai/chat-answer.js'
+import { openaiChatRequest } from '../../../helpers/upstream/openai/chat-request.js'
+import { openaiEmbeddingsSchema } from '../../../helpers/upstream/openai/model-description.js'
 import type { EngineCapability, EngineInfo, GenerateRequest } from '../engine.js'
 import { type OpenaiServerOptions, openaiModelsOf, openaiServer } from './openai-models.js'
 import { RemoteEngine } from './remote-engine.js'

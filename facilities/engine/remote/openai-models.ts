@@ -3,8 +3,8 @@ import {
   type OpenaiModel,
   openaiModels,
   openaiModelsSchema,
-} from '../../../helpers/openai/model-description.js'
-import { parseServerAddress } from '../../../helpers/server-address.js'
+} from '../../../helpers/upstream/openai/model-description.js'
+import { parseServerAddress } from '../../../helpers/upstream/server-address.js'
 import type { Clock } from '../../clock/clock.js'
 import { ModelServer } from './model-server.js'
 import { parsed, readJson, withinMetadataTime } from './server-metadata.js'

@@ -1,6 +1,6 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { unitVector } from '../../../helpers/generation/unit-vector.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import { unitVector } from '../../../helpers/unit-vector.js'
 
 /** Texts that are embedded by one call. */
 const MAX_TEXTS = 256

@@ -1,5 +1,5 @@
-import { AnswerText } from '../../../helpers/answer-text/answer-text.js'
-import { THINK_TAGS } from '../../../helpers/answer-text/thought-syntax.js'
+import { AnswerText } from '../../../helpers/chat/answer-text.js'
+import { THINK_TAGS } from '../../../helpers/chat/thought-syntax.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../../helpers/generation/answer-limit.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'

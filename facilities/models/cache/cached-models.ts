@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { modelFileName } from '../../../helpers/model-file-name.js'
+import { modelFileName } from '../../../helpers/models/model-file-name.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../files/file-lock.js'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { GGUF_MAGIC } from '../../../helpers/gguf/gguf-file.js'
+import { GGUF_MAGIC } from '../../../helpers/models/gguf/gguf-file.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 
 /** Read at a time: large enough for the disk, small enough to report progress and be cancelled. */

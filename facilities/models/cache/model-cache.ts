@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { parseModelReference } from '../../../helpers/model-reference.js'
+import { parseModelReference } from '../../../helpers/models/model-reference.js'
 import {
   describeModelSource,
   formatModelSource,
   type ModelSource,
-} from '../../../helpers/model-source.js'
+} from '../../../helpers/models/model-source.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { SystemClock } from '../../clock/system-clock.js'

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { modelFileName } from '../../../helpers/model-file-name.js'
-import type { ModelReference } from '../../../helpers/model-reference.js'
+import { modelFileName } from '../../../helpers/models/model-file-name.js'
+import type { ModelReference } from '../../../helpers/models/model-reference.js'
 import {
   describeModelSource,
   formatModelSource,
   hubFileUrl,
   type ModelSource,
   nameOfSource,
-} from '../../../helpers/model-source.js'
+} from '../../../helpers/models/model-source.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { Download } from '../fetch/download.js'

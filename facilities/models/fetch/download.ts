@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { shownAddress } from '../../../helpers/fetch-address.js'
+import { shownAddress } from '../../../helpers/http/fetch-address.js'
 import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'

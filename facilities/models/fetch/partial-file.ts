@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
-import { GGUF_MAGIC } from '../../../helpers/gguf/gguf-file.js'
-import { isSameState, mayBeSameState, rangeCondition } from '../../../helpers/http-range.js'
+import { isSameState, mayBeSameState, rangeCondition } from '../../../helpers/http/http-range.js'
+import { GGUF_MAGIC } from '../../../helpers/models/gguf/gguf-file.js'
 import type { Random } from '../../clock/random.js'
 import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from '../cache/model-records.js'
 import type { ModelStorage } from '../cache/model-storage.js'

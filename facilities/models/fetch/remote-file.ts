@@ -1,12 +1,12 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { redirectTarget, shownAddress } from '../../../helpers/fetch-address.js'
+import { redirectTarget, shownAddress } from '../../../helpers/http/fetch-address.js'
 import {
   type FileState,
   parseContentLength,
   parseContentRange,
   parseRetryAfter,
   sha256FromEtag,
-} from '../../../helpers/http-range.js'
+} from '../../../helpers/http/http-range.js'
 
 /** Redirects that are followed; a hub needs two. */
 export const MAX_REDIRECTS = 5

@@ -1,7 +1,7 @@
 import type { RecommendedSampling } from '../../../helpers/generation/sampling.js'
-import { convertMinilm } from '../../../helpers/minilm/minilm-conversion.js'
-import { convertMinimind } from '../../../helpers/minimind/minimind-conversion.js'
-import type { PackageFiles } from '../../../helpers/model-package.js'
+import { convertMinilm } from '../../../helpers/models/minilm/minilm-conversion.js'
+import { convertMinimind } from '../../../helpers/models/minimind/minimind-conversion.js'
+import type { PackageFiles } from '../../../helpers/models/model-package.js'
 import type { ModelFacts } from '../model-facts.js'
 
 /** One file that a model is made from. */

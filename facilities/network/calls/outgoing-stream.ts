@@ -2,6 +2,7 @@ import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { wireErrorSchema } from '../../../helpers/errors/wire-error.js'
+import { ReceiveCredit } from '../../../helpers/limits/credit.js'
 import { answeredError } from '../../../helpers/protocol/answered-error.js'
 import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
@@ -12,7 +13,6 @@ import {
   type EndOf,
   type RequestInput,
 } from '../../../helpers/protocol/method.js'
-import { ReceiveCredit } from '../../../helpers/stream/credit.js'
 import type { Deadline } from '../../clock/deadline.js'
 import type { RequestOrigin } from './request-context.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'

@@ -1,4 +1,4 @@
-import { createId } from '../../../helpers/id.js'
+import { createId } from '../../../helpers/identity/id.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import type { ProvedPeer } from '../trust/hello.js'

@@ -1,5 +1,6 @@
 import type HyperswarmRPC from '@hyperswarm/rpc'
 import type Protomux from 'protomux'
+import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { answeredError } from '../../../helpers/protocol/answered-error.js'
 import { unaryResponseSchema } from '../../../helpers/protocol/envelope.js'
@@ -18,7 +19,6 @@ import {
   type RequestInput,
   type ResponseOf,
 } from '../../../helpers/protocol/method.js'
-import type { PeerAddress } from '../../../helpers/remembered-peers.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import { OutgoingStream } from '../calls/outgoing-stream.js'

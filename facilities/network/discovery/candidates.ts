@@ -1,5 +1,5 @@
+import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
-import type { PeerAddress } from '../../../helpers/remembered-peers.js'
 import type { Random } from '../../clock/random.js'
 import type { PeerConnection } from '../connection/peer-connection.js'
 import type { KnownPeer } from './known-peers.js'

@@ -1,12 +1,12 @@
 import ReadyResource from 'ready-resource'
-import type { Role } from '../../../helpers/identity/roles.js'
 import {
   mergeRemembered,
   type PeerAddress,
   type RememberedPeer,
   usableAddresses,
-} from '../../../helpers/remembered-peers.js'
-import { MAX_ROSTER_ENTRIES } from '../../../helpers/roster/roster-entry.js'
+} from '../../../helpers/discovery/remembered-peers.js'
+import { MAX_ROSTER_ENTRIES } from '../../../helpers/discovery/roster-entry.js'
+import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 

@@ -1,7 +1,7 @@
 import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import { HOPELESS_FAILURES, redialDelayMs } from '../../../helpers/dial-policy.js'
+import { HOPELESS_FAILURES, redialDelayMs } from '../../../helpers/discovery/dial-policy.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'

@@ -1,10 +1,10 @@
 import type HyperDHT from 'hyperdht'
-import { MAX_ROSTER_PAGES, openPage } from '../../../helpers/roster/roster-pages.js'
+import { MAX_ROSTER_PAGES, openPage } from '../../../helpers/discovery/roster-pages.js'
 import {
   openHead,
   type RosterKeys,
   type SignedRoster,
-} from '../../../helpers/roster/signed-roster.js'
+} from '../../../helpers/discovery/signed-roster.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { decodeMessage } from '../../../helpers/protocol/json-message.js'
 import {
   decodeRoster,
   encodeRoster,
   rosterSchema,
   type SignedRoster,
-} from '../../../helpers/roster/signed-roster.js'
+} from '../../../helpers/discovery/signed-roster.js'
+import { decodeMessage } from '../../../helpers/protocol/json-message.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { Random } from '../../clock/random.js'

@@ -1,12 +1,12 @@
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import type { RosterEntry } from '../../../helpers/roster/roster-entry.js'
-import { openPage } from '../../../helpers/roster/roster-pages.js'
+import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
+import { openPage } from '../../../helpers/discovery/roster-pages.js'
 import {
   openRoster,
   type RosterKeys,
   type SignedRoster,
-} from '../../../helpers/roster/signed-roster.js'
+} from '../../../helpers/discovery/signed-roster.js'
 import type { RosterDht } from './roster-dht.js'
 
 /** Keeps the newest roster of a home. */

@@ -1,7 +1,7 @@
+import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { isStarlingError, type StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import type { RosterEntry } from '../../../helpers/roster/roster-entry.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Log } from '../../log/log.js'
 import type { RequestOrigin } from '../calls/request-context.js'

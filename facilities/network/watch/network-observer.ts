@@ -1,6 +1,6 @@
+import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import type { RosterEntry } from '../../../helpers/roster/roster-entry.js'
 import type { RequestOrigin } from '../calls/request-context.js'
 import type { MeshNodeEvents } from '../connection/mesh-node.js'
 import type { ProvedPeer } from '../trust/hello.js'

@@ -12,7 +12,7 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaChat } from '../../../facilities/engine/llama/child/generation/llama-chat.js'
 import { LlamaTokenizer } from '../../../facilities/engine/llama/child/llama-tokenizer.js'
 import { NativeWork } from '../../../facilities/engine/llama/child/native-work.js'
-import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../helpers/prefill-pace.js'
+import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../helpers/generation/prefill-pace.js'
 import { TINY_MODEL_PATH } from '../tiny-llama.js'
 
 /** What the numbers of a model depend on besides the tokens before them. */

@@ -5,7 +5,7 @@ import test from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
 import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
-import { estimateModelMemoryBytes } from '../../../helpers/gguf/model-memory.js'
+import { estimateModelMemoryBytes } from '../../../helpers/models/gguf/model-memory.js'
 import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
 const CHILD_PATH = fileURLToPath(new URL('../../helpers/model-memory-child.js', import.meta.url))

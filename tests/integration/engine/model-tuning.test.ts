@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import test from 'brittle'
-import { threadCounts } from '../../../helpers/thread-counts.js'
+import { threadCounts } from '../../../helpers/generation/thread-counts.js'
 import { ask, loadRuntime, openRuntime } from '../../helpers/loaded-runtime.js'
 
 test('should measure a model once, remember it, and measure again when the file is damaged', async (t) => {

@@ -1,5 +1,5 @@
-import type { GgufModelFacts } from '../../../../helpers/gguf/gguf-model-facts.js'
-import { estimateModelMemoryBytes } from '../../../../helpers/gguf/model-memory.js'
+import type { GgufModelFacts } from '../../../../helpers/models/gguf/gguf-model-facts.js'
+import { estimateModelMemoryBytes } from '../../../../helpers/models/gguf/model-memory.js'
 import { fileStamp } from '../../../models/cache/file-stamp.js'
 import type { FileStamp } from '../../../models/cache/model-records.js'
 import { inspectGguf } from '../../../models/gguf-inspection.js'

@@ -1,4 +1,4 @@
-import { encodeVector } from '../../../../helpers/vector-bytes.js'
+import { encodeVector } from '../../../../helpers/generation/vector-bytes.js'
 import type { EngineCall, EngineCallResult } from '../llama-messages.js'
 import type { RequestWatch } from '../request-watch.js'
 import type { RequestRuntime } from './llama-requests.js'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { engineFingerprint } from '../../../../helpers/engine-fingerprint.js'
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
+import { engineFingerprint } from '../../../../helpers/generation/engine-fingerprint.js'
 import { SystemRandom } from '../../../clock/random.js'
 import { SystemClock } from '../../../clock/system-clock.js'
 import { fileStamp, isSameFile } from '../../../models/cache/file-stamp.js'

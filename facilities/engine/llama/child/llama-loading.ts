@@ -8,7 +8,7 @@ import {
 } from 'node-llama-cpp'
 import type { ErrorCode } from '../../../../helpers/errors/error-codes.js'
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { MAX_CHUNK_TOKENS } from '../../../../helpers/prefill-pace.js'
+import { MAX_CHUNK_TOKENS } from '../../../../helpers/generation/prefill-pace.js'
 import type { GpuChoice } from '../llama-messages.js'
 import type { BatchStrategy } from './tuning/batch-strategy.js'
 

@@ -2,13 +2,13 @@ import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { getModuleVersion, type Llama, type LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../../helpers/generation/prefill-pace.js'
 import {
   effectiveOptions,
   type RecommendedSampling,
   USUAL_SAMPLING,
 } from '../../../../helpers/generation/sampling.js'
-import type { GgufModelFacts } from '../../../../helpers/gguf/gguf-model-facts.js'
-import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../../helpers/prefill-pace.js'
+import type { GgufModelFacts } from '../../../../helpers/models/gguf/gguf-model-facts.js'
 import type { ChatMessage, Tool } from '../../../../helpers/protocol/chat-message.js'
 import type {
   GenerationEnd,

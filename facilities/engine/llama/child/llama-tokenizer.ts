@@ -1,10 +1,7 @@
 import type { LlamaModel, Token as NativeToken } from 'node-llama-cpp'
-import {
-  type ThoughtSyntax,
-  thoughtSyntaxOf,
-} from '../../../../helpers/answer-text/thought-syntax.js'
-import { type ToolSyntax, toolSyntaxOf } from '../../../../helpers/answer-text/tool-syntax.js'
-import { ChatPrompt, type PromptPart } from '../../../../helpers/chat-prompt.js'
+import { ChatPrompt, type PromptPart } from '../../../../helpers/chat/chat-prompt.js'
+import { type ThoughtSyntax, thoughtSyntaxOf } from '../../../../helpers/chat/thought-syntax.js'
+import { type ToolSyntax, toolSyntaxOf } from '../../../../helpers/chat/tool-syntax.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { DRY_BREAKER } from '../../../../helpers/generation/dry-penalty.js'
 import type { ChatMessage, Tool } from '../../../../helpers/protocol/chat-message.js'

@@ -8,7 +8,7 @@ import { FileLock } from '../../../../facilities/files/file-lock.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { PeersFile } from '../../../../facilities/home/peers-file.js'
 import { createLog } from '../../../../facilities/log/log.js'
-import type { RememberedPeer } from '../../../../helpers/remembered-peers.js'
+import type { RememberedPeer } from '../../../../helpers/discovery/remembered-peers.js'
 import { HastyClock } from '../../../helpers/hasty-clock.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import type { DurableStore } from '../../../../facilities/store/durable-store.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { decodeWitness } from '../../../../helpers/store-witness.js'
+import { decodeWitness } from '../../../../helpers/store/store-witness.js'
 import {
   DurableMemory,
   durableMemoryStore,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { GUARD_INTERVAL_MS } from '../../../../facilities/store/rollback-guard.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { decodeWitness } from '../../../../helpers/store-witness.js'
+import { decodeWitness } from '../../../../helpers/store/store-witness.js'
 import {
   DurableMemory,
   durableMemoryStore,

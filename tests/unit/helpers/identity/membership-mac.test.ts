@@ -1,11 +1,11 @@
 import test from 'brittle'
+import { topicOf } from '../../../../helpers/discovery/topic.js'
 import type { Session } from '../../../../helpers/identity/hello-proof.js'
 import {
   createMembershipMac,
   isMembershipMac,
   membershipKeyOf,
 } from '../../../../helpers/identity/membership-mac.js'
-import { topicOf } from '../../../../helpers/identity/topic.js'
 import { newKeyPair } from '../../../helpers/mesh-authority.js'
 
 const session: Session = {

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { MAX_ROSTER_ENTRIES } from '../../../../helpers/roster/roster-entry.js'
+import { MAX_ROSTER_ENTRIES } from '../../../../helpers/discovery/roster-entry.js'
 import { RosterList, UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
 import { codeThrownBy, ensure, holds } from '../../../helpers/property.js'
 import { rosterEntry, rosterOf } from '../../../helpers/roster-scene.js'

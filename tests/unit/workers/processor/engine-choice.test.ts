@@ -1,7 +1,10 @@
 import test, { type Test } from 'brittle'
 import { configSchema } from '../../../../config/schema.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { ollamaModels, ollamaTagsSchema } from '../../../../helpers/ollama/model-description.js'
+import {
+  ollamaModels,
+  ollamaTagsSchema,
+} from '../../../../helpers/upstream/ollama/model-description.js'
 import { type ChoiceOptions, chooseEngines } from '../../../../workers/processor/engine-choice.js'
 import { settle } from '../../../helpers/until.js'
 import { VirtualClock } from '../../../helpers/virtual-clock.js'

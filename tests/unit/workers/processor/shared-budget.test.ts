@@ -3,7 +3,7 @@ import test, { type Test } from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { createLog } from '../../../../facilities/log/log.js'
-import { memoryUseOf } from '../../../../helpers/budget-shares.js'
+import { memoryUseOf } from '../../../../helpers/limits/budget-shares.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import {
   createBudget,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Llama, LlamaGrammar } from 'node-llama-cpp'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { jsonGrammar } from '../../../../../helpers/json-grammar/json-grammar.js'
+import { jsonGrammar } from '../../../../../helpers/generation/json-grammar/json-grammar.js'
 
 /** Grammars that are kept: programs ask for the same schema again and again. */
 const MAX_GRAMMARS = 16

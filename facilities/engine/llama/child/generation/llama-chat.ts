@@ -1,9 +1,9 @@
 import type { Llama, LlamaModel } from 'node-llama-cpp'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { mostTokens } from '../../../../../helpers/generation/answer-limit.js'
+import type { PrefillPace } from '../../../../../helpers/generation/prefill-pace.js'
 import { watchFor } from '../../../../../helpers/generation/repetition-watch.js'
 import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
-import type { PrefillPace } from '../../../../../helpers/prefill-pace.js'
 import type {
   GenerationEnd,
   Reproducibility,

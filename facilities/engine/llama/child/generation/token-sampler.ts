@@ -5,11 +5,11 @@ import {
   type SequenceEvaluateOptions,
   TokenBias,
 } from 'node-llama-cpp'
-import type { ChosenToken } from '../../../../../helpers/answer-text/answer-text.js'
+import type { ChosenToken } from '../../../../../helpers/chat/answer-text.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { dryPenalties } from '../../../../../helpers/generation/dry-penalty.js'
 import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
-import { tokenSeed } from '../../../../../helpers/token-seed.js'
+import { tokenSeed } from '../../../../../helpers/generation/token-seed.js'
 import type { RequestWatch } from '../../request-watch.js'
 import { type LlamaTokenizer, nativeTokens } from '../llama-tokenizer.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'

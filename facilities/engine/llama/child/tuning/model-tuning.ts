@@ -1,6 +1,9 @@
 import type { LlamaModel } from 'node-llama-cpp'
-import { MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS } from '../../../../../helpers/prefill-pace.js'
-import { threadCounts } from '../../../../../helpers/thread-counts.js'
+import {
+  MAX_CHUNK_TOKENS,
+  MIN_CHUNK_TOKENS,
+} from '../../../../../helpers/generation/prefill-pace.js'
+import { threadCounts } from '../../../../../helpers/generation/thread-counts.js'
 import type { Clock } from '../../../../clock/clock.js'
 import { nativeTokens } from '../llama-tokenizer.js'
 

@@ -3,7 +3,7 @@ import {
   Candidates,
   isKnownWorker,
 } from '../../../../../facilities/network/discovery/candidates.js'
-import { redialDelayMs } from '../../../../../helpers/dial-policy.js'
+import { redialDelayMs } from '../../../../../helpers/discovery/dial-policy.js'
 import { SeededRandom } from '../../../../helpers/seeded-random.js'
 
 const SEEDS = 10

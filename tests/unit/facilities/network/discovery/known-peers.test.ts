@@ -3,7 +3,10 @@ import {
   KnownPeers,
   type PeerStore,
 } from '../../../../../facilities/network/discovery/known-peers.js'
-import { mergeRemembered, type RememberedPeer } from '../../../../../helpers/remembered-peers.js'
+import {
+  mergeRemembered,
+  type RememberedPeer,
+} from '../../../../../helpers/discovery/remembered-peers.js'
 import { newKeyPair } from '../../../../helpers/mesh-authority.js'
 import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 

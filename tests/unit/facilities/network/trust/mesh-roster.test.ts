@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { Service } from '../../../../../facilities/network/calls/service.js'
+import { ENTRIES_PER_PAGE } from '../../../../../helpers/discovery/roster-pages.js'
 import { rosterProtocol } from '../../../../../helpers/protocol/roster-protocol.js'
-import { ENTRIES_PER_PAGE } from '../../../../../helpers/roster/roster-pages.js'
 import { callUnary, requestContext } from '../../../../helpers/call-service.js'
 import { rosterSettings } from '../../../../helpers/mesh-authority.js'
 import { PeersStandIn } from '../../../../helpers/peers-stand-in.js'

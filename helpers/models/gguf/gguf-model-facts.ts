@@ -1,0 +1,152 @@
+import { recommendedSampling } from '../../generation/recommended-sampling.js'
+import type { RecommendedSampling } from '../../generation/sampling.js'
+import { checkArchitecture } from './architecture-rules.js'
+import type { GgufHeader } from './gguf-header.js'
+import { GgufKeys } from './gguf-keys.js'
+import type { GgufTensorInfo } from './gguf-tensor-info.js'
+import { type Hyperparameters, readHyperparameters } from './hyperparameters.js'
+import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
+import { isKnownArchitecture, mayBeModel } from './model-architectures.js'
+import { quantizationName } from './quantization-names.js'
+import { checkTensors } from './required-tensors.js'
+import { outlineOf } from './unknown-architecture.js'
+import { checkVocabulary } from './vocabulary-checks.js'
+
+/** What a model is, as its own header says. */
+export interface GgufModelFacts {
+  /** As llama.cpp names it: llama, qwen2, bert. */
+  readonly architecture: string
+  /** How many tokens it was trained to follow. */
+  readonly contextTokens: number
+  readonly layers: number
+  readonly embeddingLength: number
+  /** Of a layer; of the layer with the most. */
+  readonly feedForwardLength: number
+  /** Query heads of a layer; of the layer with the most. 0 without attention. */
+  readonly headCount: number
+  /** Key and value heads: of every layer, or one number for each where they differ. */
+  readonly headCountKv: number | readonly number[]
+  /** Numbers of one head's key and of one head's value. */
+  readonly keyLength: number
+  readonly valueLength: number
+  readonly vocabularyTokens: number
+  /** The usual name, such as Q8_0, Q4_K_M or F16; of the tensor type with most bytes if none is given. */
+  readonly quantization: string
+  /** Elements of all tensors. */
+  readonly parameters: number
+  /** Bytes of all tensors. */
+  readonly weightsBytes: number
+  /** Null when the file has none. */
+  readonly name: string | null
+  readonly licence: string | null
+  readonly hasChatTemplate: boolean
+  /** How a sequence becomes one vector; null when the file does not say. */
+  readonly pooling: 'none' | 'mean' | 'cls' | 'last' | 'rank' | null
+  /** Whether it makes vectors of texts instead of answering. */
+  readonly isEmbedding: boolean
+  /** The sampling that its makers recommend. */
+  readonly sampling: RecommendedSampling
+}
+
+const POOLING = ['none', 'mean', 'cls', 'last', 'rank'] as const
+
+/** What a name or a licence may have; what is longer is cut. */
+const MAX_TEXT_CHARACTERS = 256
+
+/**
+ * Checks that a header describes a model that llama.cpp loads, by the rules that it would otherwise
+ * end the process for, and says what model it is. In this order: architecture, hyperparameters,
+ * vocabulary, tensors. Of an architecture whose rules are not known only what bounds its memory is
+ * checked.
+ *
+ * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for what serves
+ *   other models only, has no vocabulary, or is one part of a model in several files
+ */
+export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
+  const keys = new GgufKeys(header.metadata)
+  const architecture = keys.requiredText('general.architecture')
+  if (!mayBeModel(architecture)) {
+    throw unsupportedModel(
+      `is of the architecture ${quoted(architecture)}, which cannot run on its own`,
+    )
+  }
+  checkSingleFile(header)
+  const name = keys.text('general.name')
+  const fileType = keys.whole('general.file_type', { least: 0, most: 0xffff_ffff })
+  const isKnown = isKnownArchitecture(architecture)
+  const hyperparameters = (isKnown ? readHyperparameters : outlineOf)(keys, architecture)
+  if (isKnown) checkArchitecture(keys, architecture, hyperparameters)
+  const vocabulary = checkVocabulary(keys)
+  if (isKnown) checkTensors(header.tensors, architecture, hyperparameters, vocabulary)
+
+  const tensors = [...header.tensors.values()]
+  const { contextTokens, layers, embeddingLength, keyLength, valueLength } = hyperparameters
+  return {
+    architecture,
+    contextTokens,
+    layers,
+    embeddingLength,
+    feedForwardLength: Math.max(...hyperparameters.feedForwardLengths),
+    headCount: Math.max(...hyperparameters.headCounts),
+    headCountKv: oneOrEach(hyperparameters.headCountsKv),
+    keyLength,
+    valueLength,
+    vocabularyTokens: vocabulary.tokens,
+    quantization:
+      (fileType === undefined ? undefined : quantizationName(fileType)) ?? mostBytesType(tensors),
+    parameters: tensors.reduce((sum, { elements }) => sum + elements, 0),
+    weightsBytes: tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    name: shortened(name),
+    licence: shortened(textOrNothing(header, 'general.license')),
+    hasChatTemplate: keys.has('tokenizer.chat_template'),
+    sampling: recommendedSampling(header.metadata),
+    ...embeddingFacts(keys, architecture, hyperparameters),
+  }
+}
+
+/** llama.cpp would look for the other files by names that it makes itself. */
+function checkSingleFile({ metadata }: GgufHeader): void {
+  const parts = metadata.get('split.count')
+  if (parts === undefined) return
+  if (parts.type !== 'number' || parts.numberType !== 'uint16') {
+    throw invalidModel('has "split.count" as something else than a uint16')
+  }
+  if (parts.value <= 1) return
+  throw unsupportedModel(`is one of ${parts.value} parts; join them (llama-gguf-split --merge)`)
+}
+
+function embeddingFacts(
+  keys: GgufKeys,
+  architecture: string,
+  { poolingType }: Hyperparameters,
+): Pick<GgufModelFacts, 'pooling' | 'isEmbedding'> {
+  const pooling = poolingType === undefined ? null : (POOLING[poolingType] ?? null)
+  const seesAhead = keys.bool(`${architecture}.attention.causal`) === false
+  const pools = pooling !== null && pooling !== 'none'
+  const isMadeForIt = /bert|embed|encoder/.test(architecture)
+  return { pooling, isEmbedding: pools || seesAhead || isMadeForIt }
+}
+
+/** What is only shown may be of another kind: then it is not shown. */
+function textOrNothing({ metadata }: GgufHeader, key: string): string | undefined {
+  const value = metadata.get(key)
+  return value?.type === 'string' ? value.value : undefined
+}
+
+function shortened(text: string | undefined): string | null {
+  return text === undefined ? null : text.slice(0, MAX_TEXT_CHARACTERS)
+}
+
+function oneOrEach(numbers: readonly number[]): number | readonly number[] {
+  const [first = 0] = numbers
+  return numbers.every((number) => number === first) ? first : numbers
+}
+
+function mostBytesType(tensors: readonly GgufTensorInfo[]): string {
+  const bytes = new Map<string, number>()
+  for (const { type, sizeBytes } of tensors) {
+    bytes.set(type.name, (bytes.get(type.name) ?? 0) + sizeBytes)
+  }
+  const [most] = [...bytes].sort(([, first], [, second]) => second - first)
+  return most?.[0] ?? 'F32'
+}

@@ -1,0 +1,112 @@
+import { StarlingError } from '../errors/starling-error.js'
+import {
+  formatModelSource,
+  type ModelSource,
+  nameOfSource,
+  readModelSource,
+} from './model-source.js'
+
+/** The longest reference; an address with a signature in it takes some 1,000. */
+export const MAX_REFERENCE_CHARACTERS = 4096
+
+/** The longest name of a model. */
+export const MAX_MODEL_NAME_CHARACTERS = 200
+
+/** A model as an operator asks for it. */
+export interface ModelReference {
+  /** What requests ask for. */
+  readonly name: string
+  readonly source: ModelSource
+  /** What the file must hash to, hexadecimal, in lower case. */
+  readonly sha256?: string
+}
+
+/** What may follow a model's name, in the words of the messages. */
+const FORMS =
+  'a known name, ./FILE.gguf, https://HOST/FILE.gguf, hf:OWNER/REPOSITORY/FILE.gguf or ' +
+  'npm:PACKAGE@VERSION/FILE.gguf, with #sha256=HASH behind it and NAME= before it if you like'
+
+/** What no name begins with: it is a path or an address. */
+const NAMELESS = /^(?:\.{0,2}\/|(?:hf|npm|file|https?):)/i
+
+const SHA256 = /#sha256=([0-9a-f]{64})$/i
+
+/** Control characters, halves of a character, and line separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
+
+/**
+ * Reads what an operator writes for a model:
+ *
+ *     minimind2-small                      a model that Starling knows
+ *     ./x.gguf  /models/x.gguf  file:///x.gguf
+ *     https://example.com/x.gguf           http:// only for this machine
+ *     hf:owner/repository/x.gguf           also hf:owner/repository@revision/folder/x.gguf
+ *     npm:package@1.0.0/x.gguf             from an installed package
+ *
+ * Each may end with `#sha256=` and the hash of the file, and begin with `name=` to be asked for by
+ * that name; otherwise it is called like its file, without `.gguf`. A path with `=` in it is written
+ * with `./` before it.
+ *
+ * @throws StarlingError CONFIG_INVALID with the forms that there are
+ */
+export function parseModelReference(text: string): ModelReference {
+  if (text.length > MAX_REFERENCE_CHARACTERS) {
+    throw invalid(text, `it is longer than ${MAX_REFERENCE_CHARACTERS} characters`)
+  }
+  if (UNPRINTABLE.test(text)) throw invalid(text, 'it has characters that cannot be printed')
+  const sha256 = SHA256.exec(text)?.[1]?.toLowerCase()
+  const unhashed = sha256 === undefined ? text : text.replace(SHA256, '')
+  if (/#sha256=/i.test(unhashed)) {
+    throw invalid(text, 'its #sha256= is not followed by 64 hexadecimal digits at the end')
+  }
+  const split = NAMELESS.test(unhashed) ? -1 : unhashed.indexOf('=')
+  const reading = readModelSource(unhashed.slice(split + 1))
+  if ('why' in reading) throw invalid(text, reading.why)
+  const { source } = reading
+  // A file: address is decoded; what it may hide is no path that could be written here.
+  const written = formatModelSource(source)
+  if (UNPRINTABLE.test(written) || /#sha256=/i.test(written)) {
+    throw invalid(text, 'it has encoded characters that no path has here')
+  }
+  const name = split < 0 ? nameOfSource(source) : unhashed.slice(0, split)
+  const whyNot = whyNoName(name)
+  if (whyNot !== undefined) {
+    throw invalid(text, `its name ${whyNot}${split < 0 ? '; give it one with NAME=' : ''}`)
+  }
+  const reference = { name, source, ...(sha256 === undefined ? {} : { sha256 }) }
+  // Written out in full it may be longer than it was.
+  if (formatModelReference(reference).length > MAX_REFERENCE_CHARACTERS) {
+    throw invalid(text, `it is longer than ${MAX_REFERENCE_CHARACTERS} characters when written out`)
+  }
+  return reference
+}
+
+/** The one text for a reference; {@link parseModelReference} gives the reference back. */
+export function formatModelReference({ name, source, sha256 }: ModelReference): string {
+  const named = name === nameOfSource(source) ? '' : `${name}=`
+  return `${named}${formatModelSource(source)}${sha256 === undefined ? '' : `#sha256=${sha256}`}`
+}
+
+function whyNoName(name: string): string | undefined {
+  if (name === '') return 'is empty'
+  if (name.length > MAX_MODEL_NAME_CHARACTERS) {
+    return `is longer than ${MAX_MODEL_NAME_CHARACTERS} characters`
+  }
+  if (UNPRINTABLE.test(name)) return 'has characters that cannot be printed'
+  if (name !== name.trim()) return 'begins or ends with a space'
+  return name.includes('://') ? 'is an address' : undefined
+}
+
+function invalid(text: string, why: string): StarlingError {
+  return new StarlingError(
+    'CONFIG_INVALID',
+    `The model "${shown(text)}" is not understood: ${why}. Write ${FORMS}`,
+  )
+}
+
+/** What was written, shortened, without what may be secret in an address. */
+function shown(text: string): string {
+  const open = text.replace(/\/\/[^/]*@/, '//').replace(/\?.*$/s, '?…')
+  const printable = open.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
+  return printable.length > 200 ? `${printable.slice(0, 200)}…` : printable
+}

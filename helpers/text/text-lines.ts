@@ -1,0 +1,53 @@
+import { StarlingError } from '../errors/starling-error.js'
+
+const LINE_END = /\r\n|\n|\r/
+
+/**
+ * The lines of a text that arrives in pieces, however it is cut: within a line, between the two
+ * characters of a line end, within a character of UTF-8. A line ends with LF, CRLF or CR.
+ */
+export class TextLines {
+  readonly #maxLineCharacters: number
+  readonly #decoder = new TextDecoder()
+  #unfinished = ''
+  /** The last piece ended with CR: an LF at the beginning of the next one belongs to it. */
+  #afterCarriageReturn = false
+
+  /** @param maxLineCharacters UTF-16 code units in one line */
+  constructor(maxLineCharacters: number) {
+    this.#maxLineCharacters = maxLineCharacters
+  }
+
+  /**
+   * The lines that these bytes complete, without their ends.
+   *
+   * @throws StarlingError PAYLOAD_TOO_LARGE as soon as a line is too long
+   */
+  push(bytes: Uint8Array): string[] {
+    return this.#split(this.#decoder.decode(bytes, { stream: true }))
+  }
+
+  /** The last line, when the text did not end with a line end. */
+  end(): string[] {
+    const lines = this.#split(this.#decoder.decode())
+    if (this.#unfinished !== '') lines.push(this.#unfinished)
+    this.#unfinished = ''
+    return lines
+  }
+
+  #split(decoded: string): string[] {
+    if (decoded === '') return []
+    const text = this.#afterCarriageReturn && decoded.startsWith('\n') ? decoded.slice(1) : decoded
+    this.#afterCarriageReturn = decoded.endsWith('\r')
+    const lines = text.split(LINE_END)
+    lines[0] = this.#unfinished + (lines[0] ?? '')
+    if (lines.some((line) => line.length > this.#maxLineCharacters)) {
+      throw new StarlingError(
+        'PAYLOAD_TOO_LARGE',
+        `A line has more than ${this.#maxLineCharacters} characters`,
+      )
+    }
+    this.#unfinished = lines.pop() ?? ''
+    return lines
+  }
+}

@@ -1,0 +1,113 @@
+import { StarlingError } from '../../errors/starling-error.js'
+import { mostTokens } from '../../generation/answer-limit.js'
+import type { ChatMessage, Tool, ToolCall } from '../../protocol/chat-message.js'
+import type { GenerationOptions } from '../../protocol/generation.js'
+
+/** Tokens of the answer, counted from its end, that repetition is measured against. */
+const REPETITION_WINDOW_TOKENS = 64
+
+/** A conversation for Ollama's `/api/chat`, answered as a stream. */
+export interface OllamaChatRequest {
+  readonly model: string
+  /** Prompt and answer together, in tokens: another number makes Ollama load the model again. */
+  readonly contextTokens: number
+  /** Whether the model is one that thinks. */
+  readonly canThink: boolean
+  readonly messages: readonly ChatMessage[]
+  readonly options: GenerationOptions
+}
+
+/**
+ * The body of a request to `/api/chat`. Only options that the request sets are sent: for the others the
+ * server uses the defaults in its Modelfile. The maximum length of answer and context is always sent.
+ *
+ * @see https://docs.ollama.com/api/chat
+ * @throws StarlingError INVALID_REQUEST when the arguments of a call in the conversation are no JSON
+ *   object, or a result belongs to no call
+ */
+export function ollamaChatRequest(request: OllamaChatRequest) {
+  const { model, contextTokens, canThink, messages, options } = request
+  const { temperature, topK, topP, minP, seed, stop } = options
+  const { repeatPenalty, presencePenalty, frequencyPenalty } = options
+  const penalties = {
+    ...(repeatPenalty !== undefined && { repeat_penalty: repeatPenalty }),
+    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
+    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
+  }
+  // With a schema, Ollama starts the answer with the JSON, so the model cannot think first.
+  const think = options.thinking ?? (options.jsonSchema === undefined ? undefined : false)
+  return {
+    model,
+    messages: messages.map((message, index) => ollamaMessage(message, messages.slice(0, index))),
+    stream: true as const,
+    // Left out, Ollama drops the beginning of a prompt that is too long, and says nothing.
+    truncate: false,
+    // Ollama refuses this field for models that do not think.
+    ...(canThink && think !== undefined && { think }),
+    ...(options.jsonSchema !== undefined && { format: options.jsonSchema }),
+    ...(options.tools !== undefined &&
+      options.tools.length > 0 && { tools: options.tools.map(ollamaTool) }),
+    options: {
+      num_ctx: contextTokens,
+      num_predict: mostTokens(options.maxTokens, canThink),
+      ...(temperature !== undefined && { temperature }),
+      ...(topK !== undefined && { top_k: topK }),
+      ...(topP !== undefined && { top_p: topP }),
+      ...(minP !== undefined && { min_p: minP }),
+      ...(Object.keys(penalties).length > 0 && { repeat_last_n: REPETITION_WINDOW_TOKENS }),
+      ...penalties,
+      ...(seed !== undefined && { seed }),
+      ...(stop.length > 0 && { stop }),
+    },
+  }
+}
+
+function ollamaMessage(message: ChatMessage, earlier: readonly ChatMessage[]) {
+  const { role, content } = message
+  if (role === 'tool') {
+    return { role, content, tool_name: nameOfCall(message.toolCallId, earlier) }
+  }
+  if (role !== 'assistant') return { role, content }
+  const { reasoning, toolCalls } = message
+  return {
+    role,
+    content,
+    ...(reasoning !== undefined && { thinking: reasoning }),
+    ...(toolCalls && {
+      tool_calls: toolCalls.map(({ function: { name, arguments: text } }) => ({
+        function: { name, arguments: objectIn(name, text) },
+      })),
+    }),
+  }
+}
+
+function ollamaTool({ type, function: { name, description, parameters } }: Tool) {
+  const schema: object = parameters ?? { type: 'object', properties: {} }
+  return {
+    type,
+    function: { name, ...(description !== undefined && { description }), parameters: schema },
+  }
+}
+
+/** Ollama knows calls by the names of their functions. */
+function nameOfCall(id: string, earlier: readonly ChatMessage[]): string {
+  const calls = earlier.flatMap((message): readonly ToolCall[] =>
+    message.role === 'assistant' ? (message.toolCalls ?? []) : [],
+  )
+  const name = calls.findLast((call) => call.id === id)?.function.name
+  if (name !== undefined) return name
+  throw new StarlingError('INVALID_REQUEST', `No call before it has the id of a result: ${id}`)
+}
+
+function objectIn(name: string, text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch {
+    // Said below: whatever else it is, it is no object.
+  }
+  throw new StarlingError(
+    'INVALID_REQUEST',
+    `The arguments of a call of ${name} are no JSON object`,
+  )
+}

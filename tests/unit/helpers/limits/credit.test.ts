@@ -1,0 +1,66 @@
+import test from 'brittle'
+import { ReceiveCredit, SendCredit } from '../../../../helpers/limits/credit.js'
+
+test('should spend what was granted and no more when chunks are sent', async (t) => {
+  const credit = new SendCredit(2)
+  credit.spend()
+  credit.grant(1)
+  t.is(credit.available, 2)
+  credit.spend()
+  credit.spend()
+  t.is(credit.available, 0)
+  await t.exception(() => credit.spend(), /without credit/)
+})
+
+test('should refuse a grant when it is no count of chunks', async (t) => {
+  for (const chunks of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+    const credit = new SendCredit(1)
+    await t.exception(() => credit.grant(chunks), { code: 'PROTOCOL_VIOLATION' })
+    t.is(credit.available, 1)
+  }
+})
+
+test('should refuse a grant when it passes the most that may be granted', async (t) => {
+  const credit = new SendCredit(4095)
+  credit.grant(1)
+  await t.exception(() => credit.grant(1), { code: 'PROTOCOL_VIOLATION' })
+  await t.exception(() => new SendCredit(4097), { code: 'PROTOCOL_VIOLATION' })
+})
+
+test('should refuse a chunk when the window is spent', async (t) => {
+  const credit = new ReceiveCredit(2)
+  credit.receive()
+  credit.receive()
+  await t.exception(() => credit.receive(), { code: 'PROTOCOL_VIOLATION' })
+})
+
+test('should grant half a window at once when that much was read', (t) => {
+  const credit = new ReceiveCredit(8)
+  for (let i = 0; i < 8; i += 1) credit.receive()
+  t.alike(
+    Array.from({ length: 8 }, () => credit.consume()),
+    [0, 0, 0, 4, 0, 0, 0, 4],
+  )
+})
+
+for (const window of [1, 2, 3, 64, 4096]) {
+  test(`should keep the sender going and within the window when it has ${window} chunks`, (t) => {
+    const sender = new SendCredit(window)
+    const receiver = new ReceiveCredit(window)
+    let unread = 0
+    let most = 0
+    for (let chunk = 0; chunk < 3 * window + 5; chunk += 1) {
+      while (sender.available > 0) {
+        sender.spend()
+        receiver.receive()
+        unread += 1
+      }
+      most = Math.max(most, unread)
+      unread -= 1
+      const grant = receiver.consume()
+      if (grant > 0) sender.grant(grant)
+      if (unread === 0 && sender.available === 0) t.fail('the stream stands still')
+    }
+    t.is(most, window)
+  })
+}
