@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { proveByHand } from '../../tests/helpers/hostile-peer.js'
+import { proveByHand } from '../../tests/helpers/network/hostile-peer.js'
 import type { Stage } from './attack.js'
 import { connect, ended, findGateway, openDht } from './attackers/stranger.js'
 import type { Honest } from './honest.js'

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileOf, setKey, syntheticDraft, text } from '../../tests/helpers/gguf-scene.js'
+import { fileOf, setKey, syntheticDraft, text } from '../../tests/helpers/gguf/gguf-scene.js'
 import type { MeshSettings } from './attack.js'
 
 /** The name that the model is asked for by. */

@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { until } from '../helpers/until.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
 
 const QUESTION = 'What is the capital of France?'
 const ANSWER = 'The capital of France is Paris.'

@@ -1,8 +1,8 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
-import { foundMesh } from '../helpers/mesh-home.js'
-import { WorkerProcesses } from '../helpers/worker-processes.js'
+import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { foundMesh } from '../helpers/workers/mesh-home.js'
 
 const WORKERS = ['auth', 'gateway', 'processor', 'client', 'mesh']
 

@@ -8,10 +8,10 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { openStore } from '../../facilities/store/open-store.js'
 import { decodeWitness } from '../../helpers/store/store-witness.js'
 import { Cleanup } from '../helpers/cleanup.js'
-import { KilledAuth } from '../helpers/killed-auth.js'
-import { PowerCut, powerCutUnavailable } from '../helpers/power-cut.js'
+import { KilledAuth } from '../helpers/processes/killed-auth.js'
+import { Running } from '../helpers/processes/worker-processes.js'
 import { SeededRandom } from '../helpers/seeded-random.js'
-import { Running } from '../helpers/worker-processes.js'
+import { PowerCut, powerCutUnavailable } from '../helpers/storage/power-cut.js'
 
 const KILLS = 100
 const CUTS = 12

@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { until } from '../helpers/until.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
 
 const LONG_QUESTION = 'Tell me a long story about the sea'
 const QUESTION = 'What is the capital of France?'

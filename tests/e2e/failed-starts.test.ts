@@ -1,9 +1,9 @@
 import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { occupyUdpPort } from '../helpers/local-mesh.js'
-import { TINY_MODEL_PATH } from '../helpers/tiny-llama.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
+import { TINY_MODEL_PATH } from '../helpers/engine/tiny-llama.js'
+import { occupyUdpPort } from '../helpers/network/local-mesh.js'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 
 /** What a start that failed leaves: one reason, what to do, and nothing that runs. */
 async function assertFailed(

@@ -1,8 +1,8 @@
 import test, { type Test } from 'brittle'
-import { ask, readiness } from '../helpers/http-probe.js'
-import { SmallDisk, smallDiskUnavailable } from '../helpers/small-disk.js'
-import { freeTcpPort } from '../helpers/tcp-port.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
+import { freeTcpPort } from '../helpers/network/tcp-port.js'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { SmallDisk, smallDiskUnavailable } from '../helpers/storage/small-disk.js'
+import { ask, readiness } from '../helpers/upstream/http-probe.js'
 
 const PASSWORD = 'correct horse battery\n'
 const withoutDisk = await smallDiskUnavailable()

@@ -1,6 +1,6 @@
 import test from 'brittle'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { until } from '../helpers/until.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
 
 const QUESTION = 'What is the capital of France?'
 const ANSWER = 'The capital of France is Paris.\n'

@@ -1,6 +1,6 @@
 import test from 'brittle'
+import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { until } from '../helpers/until.js'
-import { type Running, WorkerProcesses } from '../helpers/worker-processes.js'
 
 const LONG_QUESTION = 'Tell me a long story about the sea'
 const ACCOUNT = ['--email', 'ada@example.com', '--password-stdin']

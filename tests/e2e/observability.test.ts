@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
-import { ask, becomes, readiness, scrape } from '../helpers/http-probe.js'
-import { freeTcpPort, takenTcpPort } from '../helpers/tcp-port.js'
-import { WorkerProcesses } from '../helpers/worker-processes.js'
+import { freeTcpPort, takenTcpPort } from '../helpers/network/tcp-port.js'
+import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { ask, becomes, readiness, scrape } from '../helpers/upstream/http-probe.js'
 
 const QUESTION = 'What is the capital of France?'
 

@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util'
 import test, { type Test } from 'brittle'
-import { foundMesh } from '../helpers/mesh-home.js'
+import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { until } from '../helpers/until.js'
-import { WorkerProcesses } from '../helpers/worker-processes.js'
+import { foundMesh } from '../helpers/workers/mesh-home.js'
 
 const COLUMNS = 40
 const [CTRL_C, CTRL_D, CTRL_Z, ENTER] = ['\u0003', '\u0004', '\u001a', '\r']

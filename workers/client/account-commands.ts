@@ -1,7 +1,7 @@
 import type { StoredSession } from '../../facilities/home/client-folder.js'
 import { safeLine } from '../../helpers/text/terminal-text.js'
 import { inWords } from './duration-in-words.js'
-import { readPassword } from './read-password.js'
+import { readPassword } from './input/read-password.js'
 import type { ClientTools, OfflineTools } from './run-client.js'
 
 /** The flags of `register` and `login`. */

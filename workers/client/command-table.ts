@@ -3,8 +3,8 @@ import { login, logout, register, whoami } from './account-commands.js'
 import type { Question } from './ask.js'
 import { chat } from './chat.js'
 import { withGenerationFlags } from './generation-flags.js'
+import { readQuestion } from './input/read-question.js'
 import { models } from './models.js'
-import { readQuestion } from './read-question.js'
 import {
   type ClientAction,
   type ClientSettings,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import { proveByHand } from '../../../tests/helpers/hostile-peer.js'
+import { proveByHand } from '../../../tests/helpers/network/hostile-peer.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
 import { type Attacker, repeated, Tally } from './attacker.js'

@@ -1,4 +1,4 @@
-import { HelloSpeaker } from '../../../tests/helpers/hello-speaker.js'
+import { HelloSpeaker } from '../../../tests/helpers/network/hello-speaker.js'
 import type { Target } from '../attacker-messages.js'
 import { type Attacker, repeated, Tally } from './attacker.js'
 import { ended, strangersOn } from './stranger.js'

@@ -3,12 +3,12 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
+import { tinyLlama } from '../../helpers/engine/tiny-llama.js'
 import { createAccount } from '../../helpers/factory.js'
-import { LocalWorkers } from '../../helpers/local-workers.js'
-import { busyOf } from '../../helpers/offered-models.js'
-import { requestOptions } from '../../helpers/sample-service.js'
-import { tinyLlama } from '../../helpers/tiny-llama.js'
+import { requestOptions } from '../../helpers/network/sample-service.js'
 import { until } from '../../helpers/until.js'
+import { LocalWorkers } from '../../helpers/workers/local-workers.js'
+import { busyOf } from '../../helpers/workers/offered-models.js'
 
 const ADA = createAccount()
 const never = new AbortController().signal

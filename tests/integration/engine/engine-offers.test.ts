@@ -7,10 +7,10 @@ import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-eng
 import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
 import { chooseEngines } from '../../../workers/processor/engine-choice.js'
 import { engineOffers } from '../../../workers/processor/engine-offers.js'
-import { startOllamaServer } from '../../helpers/ollama-server.js'
-import { startOpenaiServer } from '../../helpers/openai-server.js'
-import { ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
-import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
+import { ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
+import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
+import { startOllamaServer } from '../../helpers/upstream/ollama-server.js'
+import { startOpenaiServer } from '../../helpers/upstream/openai-server.js'
 
 const never = new AbortController().signal
 

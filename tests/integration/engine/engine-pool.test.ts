@@ -3,14 +3,14 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import { EnginePool } from '../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../workers/processor/memory-budget.js'
-import { isRunning } from '../../helpers/process-gone.js'
 import {
   collect,
   generate,
   SHARED_MODELS_DIRECTORY,
   TINY_MODEL_PATH,
   tinyModelMemoryBytes,
-} from '../../helpers/tiny-llama.js'
+} from '../../helpers/engine/tiny-llama.js'
+import { isRunning } from '../../helpers/processes/process-gone.js'
 import { until } from '../../helpers/until.js'
 
 const never = new AbortController().signal

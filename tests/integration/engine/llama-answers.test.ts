@@ -6,7 +6,7 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { ask, defaultModelPath, finish, openRuntime } from '../../helpers/loaded-runtime.js'
+import { ask, defaultModelPath, finish, openRuntime } from '../../helpers/engine/loaded-runtime.js'
 
 const FOREVER = new AbortController().signal
 const CAPITAL = 'What is the capital of France?'

@@ -2,8 +2,8 @@ import test from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
 import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
-import { ask, loadRuntime } from '../../helpers/loaded-runtime.js'
-import { SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
+import { ask, loadRuntime } from '../../helpers/engine/loaded-runtime.js'
+import { SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
 
 const FOREVER = new AbortController().signal
 

@@ -5,8 +5,6 @@ import test from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import { LlamaProcess } from '../../../facilities/engine/llama/llama-process.js'
-import { optionsOf } from '../../helpers/factory.js'
-import { isRunning, processGone } from '../../helpers/process-gone.js'
 import {
   answer,
   closeShared,
@@ -17,7 +15,9 @@ import {
   sharedLlama,
   TINY_MODEL_PATH,
   tinyLlama,
-} from '../../helpers/tiny-llama.js'
+} from '../../helpers/engine/tiny-llama.js'
+import { optionsOf } from '../../helpers/factory.js'
+import { isRunning, processGone } from '../../helpers/processes/process-gone.js'
 import { until } from '../../helpers/until.js'
 
 const PROMPTS = [
@@ -305,7 +305,9 @@ test('should leave no process behind when it is disposed of while it loads', asy
 
 test('should end its process when the process that owns it is killed', async (t) => {
   t.teardown(closeShared)
-  const owner = fork(fileURLToPath(new URL('../../helpers/engine-owner.js', import.meta.url)))
+  const owner = fork(
+    fileURLToPath(new URL('../../helpers/engine/engine-owner.js', import.meta.url)),
+  )
   t.teardown(() => owner.kill('SIGKILL'))
   const [processId] = await once(owner, 'message')
   t.ok(await isRunning(processId))

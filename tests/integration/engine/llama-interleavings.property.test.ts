@@ -6,8 +6,8 @@ import {
   CANCELLED,
   interleave,
   requestSteps,
-} from '../../helpers/interleaved-requests.js'
-import { openRuntime } from '../../helpers/loaded-runtime.js'
+} from '../../helpers/engine/interleaved-requests.js'
+import { openRuntime } from '../../helpers/engine/loaded-runtime.js'
 import { ensure, holds } from '../../helpers/property.js'
 
 const TWO_SLOTS = { slots: 2, contextTokens: 64 }

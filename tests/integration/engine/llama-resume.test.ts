@@ -5,7 +5,7 @@ import {
   defaultModelPath,
   loadRuntime,
   type RuntimeAnswer,
-} from '../../helpers/loaded-runtime.js'
+} from '../../helpers/engine/loaded-runtime.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
 
 /** How many resume points are tried; the figure of the README was made with 1,000. */

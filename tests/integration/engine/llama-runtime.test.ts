@@ -8,10 +8,6 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { optionsOf } from '../../helpers/factory.js'
-import { readDraft } from '../../helpers/gguf-draft.js'
-import { fileOf, real, setKey } from '../../helpers/gguf-scene.js'
-import { roundingChat } from '../../helpers/llama/rounding-model.js'
 import {
   type Answering,
   ask,
@@ -20,9 +16,13 @@ import {
   finish,
   loadRuntime,
   openRuntime,
-} from '../../helpers/loaded-runtime.js'
+} from '../../helpers/engine/loaded-runtime.js'
+import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
+import { optionsOf } from '../../helpers/factory.js'
+import { readDraft } from '../../helpers/gguf/gguf-draft.js'
+import { fileOf, real, setKey } from '../../helpers/gguf/gguf-scene.js'
+import { roundingChat } from '../../helpers/gguf/rounding-model.js'
 import { ensure, holds } from '../../helpers/property.js'
-import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
 
 const FOREVER = new AbortController().signal
 

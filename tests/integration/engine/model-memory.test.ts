@@ -6,9 +6,11 @@ import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
 import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
 import { estimateModelMemoryBytes } from '../../../helpers/models/gguf/model-memory.js'
-import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
+import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
 
-const CHILD_PATH = fileURLToPath(new URL('../../helpers/model-memory-child.js', import.meta.url))
+const CHILD_PATH = fileURLToPath(
+  new URL('../../helpers/engine/model-memory-child.js', import.meta.url),
+)
 
 /** What loading a model really takes, at its peak. */
 async function measured(path: string, slots: number, contextTokens: number): Promise<number> {

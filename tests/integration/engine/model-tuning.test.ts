@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import test from 'brittle'
 import { threadCounts } from '../../../helpers/generation/thread-counts.js'
-import { ask, loadRuntime, openRuntime } from '../../helpers/loaded-runtime.js'
+import { ask, loadRuntime, openRuntime } from '../../helpers/engine/loaded-runtime.js'
 
 test('should measure a model once, remember it, and measure again when the file is damaged', async (t) => {
   const tuningPath = join(await t.tmp(), 'tuning.json')

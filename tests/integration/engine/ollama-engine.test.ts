@@ -7,11 +7,11 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
-import { startOllamaServer } from '../../helpers/ollama-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/remote-engines.js'
-import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
-import type { StandInServer } from '../../helpers/stand-in-server.js'
-import { answer, collect, generate } from '../../helpers/tiny-llama.js'
+import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
+import { answer, collect, generate } from '../../helpers/engine/tiny-llama.js'
+import { startOllamaServer } from '../../helpers/upstream/ollama-server.js'
+import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/upstream/remote-engines.js'
+import type { StandInServer } from '../../helpers/upstream/stand-in-server.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal

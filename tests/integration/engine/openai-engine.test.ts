@@ -8,11 +8,11 @@ import { listOpenaiModels } from '../../../facilities/engine/remote/openai-model
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { toWireError } from '../../../helpers/errors/wire-error.js'
 import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
-import { startOpenaiServer } from '../../helpers/openai-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/remote-engines.js'
-import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/scripted-abilities.js'
-import type { StandInServer } from '../../helpers/stand-in-server.js'
-import { answer, collect, generate } from '../../helpers/tiny-llama.js'
+import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
+import { answer, collect, generate } from '../../helpers/engine/tiny-llama.js'
+import { startOpenaiServer } from '../../helpers/upstream/openai-server.js'
+import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/upstream/remote-engines.js'
+import type { StandInServer } from '../../helpers/upstream/stand-in-server.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal

@@ -3,10 +3,15 @@ import { fileURLToPath } from 'node:url'
 import test, { type Test } from 'brittle'
 import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
 import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import { answer, collect, generate, SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
-import { VirtualClock } from '../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
+import {
+  answer,
+  collect,
+  generate,
+  SHARED_MODELS_DIRECTORY,
+} from '../../helpers/engine/tiny-llama.js'
 
-const childPath = fileURLToPath(new URL('../../helpers/llama/stuck-child.js', import.meta.url))
+const childPath = fileURLToPath(new URL('../../helpers/engine/stuck-child.js', import.meta.url))
 const STUCK = 'a schema that gets stuck'
 
 async function scene(t: Test) {

@@ -1,10 +1,10 @@
 import test, { type Test } from 'brittle'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
-import { readAll } from '../../helpers/call-service.js'
 import { createAccount, createQuestion } from '../../helpers/factory.js'
-import { LocalWorkers } from '../../helpers/local-workers.js'
+import { readAll } from '../../helpers/network/call-service.js'
 import { rejectionOf, untilItWorks } from '../../helpers/until.js'
+import { LocalWorkers } from '../../helpers/workers/local-workers.js'
 
 const never = new AbortController().signal
 const ADA = createAccount('ada')

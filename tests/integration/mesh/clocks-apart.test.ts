@@ -2,10 +2,10 @@ import test, { type Test } from 'brittle'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import { readAll } from '../../helpers/call-service.js'
 import { createAccount } from '../../helpers/factory.js'
-import { LocalWorkers } from '../../helpers/local-workers.js'
+import { readAll } from '../../helpers/network/call-service.js'
 import { rejectionOf } from '../../helpers/until.js'
+import { LocalWorkers } from '../../helpers/workers/local-workers.js'
 
 const ADA = createAccount()
 const HOUR_MS = 60 * 60 * 1000

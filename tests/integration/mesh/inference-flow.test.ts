@@ -3,11 +3,11 @@ import { spy } from 'sinon'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
-import { readAll } from '../../helpers/call-service.js'
 import { createAccount } from '../../helpers/factory.js'
-import { LocalWorkers, STREAM_WINDOW_CHUNKS } from '../../helpers/local-workers.js'
-import { busyOf } from '../../helpers/offered-models.js'
+import { readAll } from '../../helpers/network/call-service.js'
 import { rejectionOf, settle, until } from '../../helpers/until.js'
+import { LocalWorkers, STREAM_WINDOW_CHUNKS } from '../../helpers/workers/local-workers.js'
+import { busyOf } from '../../helpers/workers/offered-models.js'
 
 const ADA = createAccount()
 const never = new AbortController().signal

@@ -1,18 +1,22 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import { configSchema } from '../../../config/schema.js'
-import { HelloSpeaker } from '../../helpers/hello-speaker.js'
+import { HelloSpeaker } from '../../helpers/network/hello-speaker.js'
 import {
   idOf,
   nestedBatches,
   openingOf,
   proveByHand,
   streamByHand,
-} from '../../helpers/hostile-peer.js'
-import { LocalMesh } from '../../helpers/local-mesh.js'
-import { newKeyPair } from '../../helpers/mesh-authority.js'
-import { type FixtureNode, firstConnection, TEST_LIMITS } from '../../helpers/mesh-fixture.js'
-import { count, echo, sampleLog, sampleService } from '../../helpers/sample-service.js'
+} from '../../helpers/network/hostile-peer.js'
+import { LocalMesh } from '../../helpers/network/local-mesh.js'
+import { newKeyPair } from '../../helpers/network/mesh-authority.js'
+import {
+  type FixtureNode,
+  firstConnection,
+  TEST_LIMITS,
+} from '../../helpers/network/mesh-fixture.js'
+import { count, echo, sampleLog, sampleService } from '../../helpers/network/sample-service.js'
 import { until } from '../../helpers/until.js'
 
 /** Connects as anybody can. */

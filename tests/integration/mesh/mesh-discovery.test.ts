@@ -1,8 +1,8 @@
 import test from 'brittle'
 import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
-import { LocalMesh, occupyUdpPort } from '../../helpers/local-mesh.js'
-import { firstConnection } from '../../helpers/mesh-fixture.js'
-import { echo, sampleService } from '../../helpers/sample-service.js'
+import { LocalMesh, occupyUdpPort } from '../../helpers/network/local-mesh.js'
+import { firstConnection } from '../../helpers/network/mesh-fixture.js'
+import { echo, sampleService } from '../../helpers/network/sample-service.js'
 import { rejectionOf, until } from '../../helpers/until.js'
 
 test('should find each other when the gateway starts first', async (t) => {

@@ -5,9 +5,9 @@ import type { SignedCertificate } from '../../../helpers/identity/certificate.js
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import { PROTOCOL_VERSIONS } from '../../../helpers/protocol/hello-message.js'
-import { HelloSpeaker } from '../../helpers/hello-speaker.js'
-import { LocalMesh } from '../../helpers/local-mesh.js'
-import { MeshAuthority, newKeyPair } from '../../helpers/mesh-authority.js'
+import { HelloSpeaker } from '../../helpers/network/hello-speaker.js'
+import { LocalMesh } from '../../helpers/network/local-mesh.js'
+import { MeshAuthority, newKeyPair } from '../../helpers/network/mesh-authority.js'
 import { until } from '../../helpers/until.js'
 
 const PASSWORD = 'correct horse battery staple'

@@ -10,12 +10,12 @@ import {
 } from '../../../facilities/http/http-app.js'
 import { HttpServer } from '../../../facilities/http/http-server.js'
 import { workerProtocol } from '../../../helpers/protocol/worker-protocol.js'
-import { readAll } from '../../helpers/call-service.js'
-import { ask, becomes, readiness, scrape } from '../../helpers/http-probe.js'
-import { LocalWorkers } from '../../helpers/local-workers.js'
-import { requestOptions } from '../../helpers/sample-service.js'
-import { freeTcpPort, takenTcpPort } from '../../helpers/tcp-port.js'
+import { readAll } from '../../helpers/network/call-service.js'
+import { requestOptions } from '../../helpers/network/sample-service.js'
+import { freeTcpPort, takenTcpPort } from '../../helpers/network/tcp-port.js'
 import { rejectionOf, until } from '../../helpers/until.js'
+import { ask, becomes, readiness, scrape } from '../../helpers/upstream/http-probe.js'
+import { LocalWorkers } from '../../helpers/workers/local-workers.js'
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery' }
 const PROMPT = 'how do I leave him quietly'

@@ -1,10 +1,10 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
-import { LocalMesh, occupyUdpPort } from '../../helpers/local-mesh.js'
-import { newKeyPair } from '../../helpers/mesh-authority.js'
-import { firstConnection } from '../../helpers/mesh-fixture.js'
-import { echo, sampleService } from '../../helpers/sample-service.js'
+import { LocalMesh, occupyUdpPort } from '../../helpers/network/local-mesh.js'
+import { newKeyPair } from '../../helpers/network/mesh-authority.js'
+import { firstConnection } from '../../helpers/network/mesh-fixture.js'
+import { echo, sampleService } from '../../helpers/network/sample-service.js'
 import { until } from '../../helpers/until.js'
 
 const SQUATTERS = 40

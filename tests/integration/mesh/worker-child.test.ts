@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { WorkerChild } from '../../../workers/mesh/worker-child.js'
 import { Cleanup } from '../../helpers/cleanup.js'
+import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
 import { settle, until } from '../../helpers/until.js'
-import { VirtualClock } from '../../helpers/virtual-clock.js'
 
 /** A worker that serves at once and goes on when it is told to leave. */
 const BUSY_WORKER = `

@@ -5,11 +5,11 @@ import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { processorProtocol } from '../../../helpers/protocol/processor-protocol.js'
 import { workerProtocol } from '../../../helpers/protocol/worker-protocol.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
-import { readAll } from '../../helpers/call-service.js'
 import { createAccount, createQuestion } from '../../helpers/factory.js'
-import { LocalWorkers } from '../../helpers/local-workers.js'
-import { requestOptions } from '../../helpers/sample-service.js'
+import { readAll } from '../../helpers/network/call-service.js'
+import { requestOptions } from '../../helpers/network/sample-service.js'
 import { rejectionOf, until } from '../../helpers/until.js'
+import { LocalWorkers } from '../../helpers/workers/local-workers.js'
 
 const never = new AbortController().signal
 const clock = new SystemClock()

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import type { Random } from '../../../facilities/clock/random.js'
 import { WorkerSupervisor } from '../../../workers/mesh/worker-supervisor.js'
+import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
-import { VirtualClock } from '../../helpers/virtual-clock.js'
 
 const RESTARTS = 3
 

@@ -13,7 +13,7 @@ import {
   DEFAULT_EMBEDDING_MODEL_NAME,
   MODEL_CATALOG,
 } from '../../../facilities/models/sources/catalog.js'
-import { SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
+import { SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
 
 const known = MODEL_CATALOG.find(({ name }) => name === DEFAULT_EMBEDDING_MODEL_NAME)
 

@@ -22,8 +22,8 @@ import {
   type GenerationOptionsInput,
   generationOptionsSchema,
 } from '../../../helpers/protocol/generation.js'
+import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
 import { GREEDY } from '../../helpers/factory.js'
-import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/tiny-llama.js'
 
 async function prepareDefaultModel(t: Test): Promise<{ path: string; sha256: string }> {
   const cache = new ModelCache({ directory: await t.tmp(), random: new SystemRandom() })

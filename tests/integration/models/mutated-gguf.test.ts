@@ -5,12 +5,12 @@ import test from 'brittle'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import { parseGgufHeader } from '../../../helpers/models/gguf/gguf-header.js'
 import { ggufModelFacts } from '../../../helpers/models/gguf/gguf-model-facts.js'
-import { type GgufDraft, readDraft } from '../../helpers/gguf-draft.js'
-import { GgufLoader } from '../../helpers/gguf-loader.js'
-import { fileOf, setKey, syntheticDraft, whole } from '../../helpers/gguf-scene.js'
-import { type GgufMutant, mutantFile, mutateGguf } from '../../helpers/mutated-gguf.js'
-import { syntheticGguf } from '../../helpers/synthetic-gguf.js'
-import { TINY_MODEL_PATH } from '../../helpers/tiny-llama.js'
+import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
+import { type GgufDraft, readDraft } from '../../helpers/gguf/gguf-draft.js'
+import { GgufLoader } from '../../helpers/gguf/gguf-loader.js'
+import { fileOf, setKey, syntheticDraft, whole } from '../../helpers/gguf/gguf-scene.js'
+import { type GgufMutant, mutantFile, mutateGguf } from '../../helpers/gguf/mutated-gguf.js'
+import { syntheticGguf } from '../../helpers/gguf/synthetic-gguf.js'
 
 const { PROPERTY_RUNS } = process.env
 

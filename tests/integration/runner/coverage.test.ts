@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { assertFailed, PASSING, runProject } from '../../helpers/runner-project.js'
+import { assertFailed, PASSING, runProject } from '../../runner/runner-project.js'
 
 /** A file as the compiler leaves it, line for line: the source, what was emitted, and the map. */
 function compiled(path: string, lines: readonly string[]): Record<string, string> {

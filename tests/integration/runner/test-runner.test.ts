@@ -1,8 +1,8 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test from 'brittle'
-import { processGone } from '../../helpers/process-gone.js'
-import { assertFailed, PASSING, runProject, startRunner } from '../../helpers/runner-project.js'
+import { processGone } from '../../helpers/processes/process-gone.js'
+import { assertFailed, PASSING, runProject, startRunner } from '../../runner/runner-project.js'
 
 const FAILING = "test('should subtract', (t) => t.is(2 - 1, 2, 'the difference'))"
 

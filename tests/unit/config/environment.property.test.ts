@@ -2,8 +2,8 @@ import test from 'brittle'
 import fc from 'fast-check'
 import { readEnvironment } from '../../../config/environment.js'
 import { configSchema } from '../../../config/schema.js'
-import { type Setting, settingsOf, variableOf } from '../../helpers/config-settings.js'
 import { ensure, holds } from '../../helpers/property.js'
+import { type Setting, settingsOf, variableOf } from '../../helpers/workers/config-settings.js'
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,5}$/)
 const laterWord = word.map((letters) => letters.charAt(0).toUpperCase() + letters.slice(1))

@@ -4,8 +4,13 @@ import test from 'brittle'
 import fc from 'fast-check'
 import { loadConfig } from '../../../config/load-config.js'
 import { configSchema } from '../../../config/schema.js'
-import { type Setting, sectionsOf, settingsOf, variableOf } from '../../helpers/config-settings.js'
 import { ensure, holds } from '../../helpers/property.js'
+import {
+  type Setting,
+  sectionsOf,
+  settingsOf,
+  variableOf,
+} from '../../helpers/workers/config-settings.js'
 
 const DEFAULTS = configSchema.parse({})
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent']

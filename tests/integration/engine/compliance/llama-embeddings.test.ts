@@ -1,9 +1,9 @@
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../../facilities/models/sources/catalog.js'
-import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine-compliance/prompts.js'
-import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
-import { SHARED_MODELS_DIRECTORY } from '../../../helpers/tiny-llama.js'
+import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine/compliance/prompts.js'
+import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
+import { SHARED_MODELS_DIRECTORY } from '../../../helpers/engine/tiny-llama.js'
 
 // A model that embeds texts and answers nothing.
 engineCompliance(

@@ -1,8 +1,8 @@
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
-import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine-compliance/prompts.js'
-import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
-import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/tiny-llama.js'
+import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine/compliance/prompts.js'
+import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
+import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
 
 engineCompliance(
   'llama.cpp',

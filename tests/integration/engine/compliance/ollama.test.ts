@@ -2,12 +2,12 @@ import test from 'brittle'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { OllamaEngine } from '../../../../facilities/engine/remote/ollama-engine.js'
-import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine-compliance/prompts.js'
-import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
-import { startOllamaServer } from '../../../helpers/ollama-server.js'
-import { SharedUpstream } from '../../../helpers/shared-upstream.js'
-import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/tiny-llama.js'
+import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine/compliance/prompts.js'
+import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
+import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
 import { until } from '../../../helpers/until.js'
+import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
+import { SharedUpstream } from '../../../helpers/upstream/shared-upstream.js'
 
 const clock = new SystemClock()
 

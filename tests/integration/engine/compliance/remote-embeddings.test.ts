@@ -1,8 +1,8 @@
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { ECHO_PROMPTS } from '../../../helpers/engine-compliance/prompts.js'
-import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
-import { REMOTE_KINDS } from '../../../helpers/remote-engines.js'
-import { ScriptedEmbeddings } from '../../../helpers/scripted-abilities.js'
+import { ECHO_PROMPTS } from '../../../helpers/engine/compliance/prompts.js'
+import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
+import { ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
+import { REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
 
 // Servers with a model that embeds texts and answers nothing.
 for (const kind of REMOTE_KINDS) {

@@ -6,18 +6,18 @@ import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { toPeerError } from '../../../../helpers/errors/peer-error.js'
 import type { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { answer, generate } from '../../../helpers/engine/tiny-llama.js'
+import { freeTcpPort } from '../../../helpers/network/tcp-port.js'
+import { until } from '../../../helpers/until.js'
 import {
   beginAnswer,
   failureOf,
   REMOTE_KINDS,
   type RemoteKind,
   remoteScene,
-} from '../../../helpers/remote-engines.js'
-import type { Misbehaviour } from '../../../helpers/stand-in-server.js'
-import { freeTcpPort } from '../../../helpers/tcp-port.js'
-import { answer, generate } from '../../../helpers/tiny-llama.js'
-import { until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+} from '../../../helpers/upstream/remote-engines.js'
+import type { Misbehaviour } from '../../../helpers/upstream/stand-in-server.js'
 
 /** How a server may fail when it should answer, and what its caller must be told. */
 interface Failure {

@@ -1,14 +1,14 @@
 import test from 'brittle'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
+import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
+import { until } from '../../../helpers/until.js'
 import {
   beginAnswer,
   failureOf,
   REMOTE_KINDS,
   remoteScene,
-} from '../../../helpers/remote-engines.js'
-import { answer, collect, generate } from '../../../helpers/tiny-llama.js'
-import { until } from '../../../helpers/until.js'
+} from '../../../helpers/upstream/remote-engines.js'
 
 for (const kind of REMOTE_KINDS) {
   test(`should stop the server at once when its reader leaves (${kind.name})`, async (t) => {

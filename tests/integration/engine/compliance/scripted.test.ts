@@ -1,6 +1,6 @@
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { ECHO_PROMPTS } from '../../../helpers/engine-compliance/prompts.js'
-import { engineCompliance } from '../../../helpers/engine-compliance/suite.js'
+import { ECHO_PROMPTS } from '../../../helpers/engine/compliance/prompts.js'
+import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
 
 engineCompliance(
   'scripted',

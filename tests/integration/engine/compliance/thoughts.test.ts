@@ -5,12 +5,12 @@ import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js
 import { OllamaEngine } from '../../../../facilities/engine/remote/ollama-engine.js'
 import { OpenaiEngine } from '../../../../facilities/engine/remote/openai-engine.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { ComplianceSubject } from '../../../helpers/engine-compliance/subject.js'
-import { thoughtChecks } from '../../../helpers/engine-compliance/thought-checks.js'
-import { startOllamaServer } from '../../../helpers/ollama-server.js'
-import { startOpenaiServer } from '../../../helpers/openai-server.js'
-import { thinkingModel } from '../../../helpers/thinking-model.js'
-import { SHARED_MODELS_DIRECTORY } from '../../../helpers/tiny-llama.js'
+import { ComplianceSubject } from '../../../helpers/engine/compliance/subject.js'
+import { thoughtChecks } from '../../../helpers/engine/compliance/thought-checks.js'
+import { thinkingModel } from '../../../helpers/engine/thinking-model.js'
+import { SHARED_MODELS_DIRECTORY } from '../../../helpers/engine/tiny-llama.js'
+import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
+import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'
 
 const clock = new SystemClock()
 const SCRIPT = [

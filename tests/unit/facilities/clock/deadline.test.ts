@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { Deadline } from '../../../../facilities/clock/deadline.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { rejectionOf } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 test('should abort with DEADLINE_EXCEEDED when the time is over and not before', async (t) => {
   const clock = new VirtualClock()

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { EventLoopDelay } from '../../../../facilities/clock/event-loop-delay.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const MINUTE_MS = 60_000
 

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { repeat } from '../../../../facilities/clock/repeat.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 test('should run once an interval when time goes on', async (t) => {
   const clock = new VirtualClock()

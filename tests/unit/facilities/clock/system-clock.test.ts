@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { SystemClock, sleepWith } from '../../../../facilities/clock/system-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { rejectionOf } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 test('should resolve when the time is over', async (t) => {
   const clock = new VirtualClock()

@@ -4,8 +4,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const never = () => {
   throw new Error('nobody else has it')

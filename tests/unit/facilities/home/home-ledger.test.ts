@@ -6,8 +6,8 @@ import type { Clock } from '../../../../facilities/clock/clock.js'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
 import { HomeLedger } from '../../../../facilities/home/home-ledger.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { HastyClock } from '../../../helpers/hasty-clock.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { HastyClock } from '../../../helpers/clock/hasty-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const schema = z.strictObject({ n: z.number() })
 

@@ -13,7 +13,7 @@ import { openLogFile } from '../../../../facilities/log/log-file.js'
 import { DiskModelStorage } from '../../../../facilities/models/cache/disk-model-storage.js'
 import { WitnessFile } from '../../../../facilities/store/witness-file.js'
 import { loadOrCreateSessionKeys } from '../../../../workers/auth/session-keys.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const random = new SystemRandom()
 const clock = new VirtualClock()

@@ -9,8 +9,8 @@ import { Home } from '../../../../facilities/home/home.js'
 import { PeersFile } from '../../../../facilities/home/peers-file.js'
 import { createLog } from '../../../../facilities/log/log.js'
 import type { RememberedPeer } from '../../../../helpers/discovery/remembered-peers.js'
-import { HastyClock } from '../../../helpers/hasty-clock.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { HastyClock } from '../../../helpers/clock/hasty-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const MESH = 'ab'.repeat(32)
 const NOW_MS = Date.UTC(2026, 0, 1)

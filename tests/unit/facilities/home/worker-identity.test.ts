@@ -5,7 +5,7 @@ import { Home } from '../../../../facilities/home/home.js'
 import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { verifyCertificate } from '../../../../helpers/identity/certificate.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const random = new SystemRandom()

@@ -5,10 +5,10 @@ import { promisify } from 'node:util'
 import test, { type Test } from 'brittle'
 import { inspectGguf } from '../../../../facilities/models/gguf-inspection.js'
 import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
-import { u32, u64 } from '../../../helpers/gguf-draft.js'
-import { fileOf, setKey, syntheticDraft, tensorOf, text } from '../../../helpers/gguf-scene.js'
-import { syntheticGguf } from '../../../helpers/synthetic-gguf.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { u32, u64 } from '../../../helpers/gguf/gguf-draft.js'
+import { fileOf, setKey, syntheticDraft, tensorOf, text } from '../../../helpers/gguf/gguf-scene.js'
+import { syntheticGguf } from '../../../helpers/gguf/synthetic-gguf.js'
 
 async function written(t: Test, bytes: Uint8Array): Promise<string> {
   const path = join(await t.tmp(), 'model.gguf')

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { stub } from 'sinon'
 import { TerminalSession } from '../../../../facilities/process/terminal-session.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const [PASTE_ON, PASTE_OFF] = ['\x1b[?2004h', '\x1b[?2004l']
 

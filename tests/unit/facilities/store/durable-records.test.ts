@@ -4,13 +4,13 @@ import sinon from 'sinon'
 import { z } from 'zod'
 import { DurableRecords, RECORD_LIMITS } from '../../../../facilities/store/durable-records.js'
 import type { DurableStore } from '../../../../facilities/store/durable-store.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   DurableMemory,
   durableMemoryStore,
   openMemoryStore,
-} from '../../../helpers/durable-memory.js'
+} from '../../../helpers/storage/durable-memory.js'
 import { settle, until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const schema = z.strictObject({ owner: z.string() })
 type Cat = z.infer<typeof schema>

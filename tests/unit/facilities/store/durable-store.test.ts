@@ -12,8 +12,8 @@ import {
   openMemoryStore,
   readCats,
   writeCats,
-} from '../../../helpers/durable-memory.js'
-import { Memory } from '../../../helpers/memory-storage.js'
+} from '../../../helpers/storage/durable-memory.js'
+import { Memory } from '../../../helpers/storage/memory-storage.js'
 import { rejectionOf, settle, until } from '../../../helpers/until.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora', 'emil']

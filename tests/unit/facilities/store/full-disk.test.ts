@@ -3,13 +3,13 @@ import { z } from 'zod'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { STORE_WATCH_INTERVAL_MS } from '../../../../facilities/store/durable-store.js'
 import type { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   DurableMemory,
   durableMemoryStore,
   openMemoryStore,
-} from '../../../helpers/durable-memory.js'
+} from '../../../helpers/storage/durable-memory.js'
 import { settle, until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 /** What the operating system says of a disk in such a state. */
 function diskError(code: 'ENOSPC' | 'EDQUOT' | 'EROFS' | 'EIO'): Error {

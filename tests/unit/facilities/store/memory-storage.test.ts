@@ -1,7 +1,7 @@
 import test from 'brittle'
 import type Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
-import { Memory, MemoryDatabase, memoryStore } from '../../../helpers/memory-storage.js'
+import { Memory, MemoryDatabase, memoryStore } from '../../../helpers/storage/memory-storage.js'
 
 function openBee(store: Corestore): Hyperbee<'utf-8', 'json'> {
   return new Hyperbee(store.get({ name: 'records' }), {

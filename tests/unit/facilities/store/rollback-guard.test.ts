@@ -4,6 +4,7 @@ import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { GUARD_INTERVAL_MS } from '../../../../facilities/store/rollback-guard.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
 import { decodeWitness } from '../../../../helpers/store/store-witness.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   DurableMemory,
   durableMemoryStore,
@@ -12,9 +13,8 @@ import {
   openMemoryStore,
   readCats,
   writeCats,
-} from '../../../helpers/durable-memory.js'
+} from '../../../helpers/storage/durable-memory.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora']
 

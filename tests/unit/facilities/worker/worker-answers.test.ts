@@ -4,8 +4,8 @@ import { answerAboutWorker } from '../../../../facilities/worker/worker-answers.
 import type { Impediment } from '../../../../facilities/worker/worker-health.js'
 import { ROLES } from '../../../../helpers/identity/roles.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
-import { callUnary, requestContext } from '../../../helpers/call-service.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { callUnary, requestContext } from '../../../helpers/network/call-service.js'
 
 const STATS = {
   calls: { answered: 3, underWay: 1 },

@@ -5,7 +5,7 @@ import { ResourceStack } from '../../../../facilities/worker/resource-stack.js'
 import { openClientHost, openWorkerHost } from '../../../../facilities/worker/worker-host.js'
 import { verifyCertificate } from '../../../../helpers/identity/certificate.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { foundMesh } from '../../../helpers/mesh-home.js'
+import { foundMesh } from '../../../helpers/workers/mesh-home.js'
 
 async function scene(t: Test) {
   const cleanup = new Cleanup(t)

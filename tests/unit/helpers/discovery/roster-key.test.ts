@@ -4,7 +4,7 @@ import {
   deriveRosterKey,
   isRosterKeyOf,
 } from '../../../../helpers/discovery/roster-key.js'
-import { RosterAuthority } from '../../../helpers/roster-scene.js'
+import { RosterAuthority } from '../../../helpers/network/roster-scene.js'
 
 test('should derive the same key again, and another one for each mesh', (t) => {
   const [one, other] = [new RosterAuthority(), new RosterAuthority()]

@@ -8,8 +8,8 @@ import {
   MAX_ROSTER_PAGES,
 } from '../../../../helpers/discovery/roster-pages.js'
 import { openRoster, type SignedRoster } from '../../../../helpers/discovery/signed-roster.js'
+import { RosterAuthority, rosterEntry, rosterOf } from '../../../helpers/network/roster-scene.js'
 import { codeThrownBy, ensure, holds } from '../../../helpers/property.js'
-import { RosterAuthority, rosterEntry, rosterOf } from '../../../helpers/roster-scene.js'
 
 const REFUSED = 'PROTOCOL_VIOLATION'
 const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })

@@ -6,7 +6,7 @@ import {
   verifyCertificate,
 } from '../../../../helpers/identity/certificate.js'
 import { sign } from '../../../../helpers/identity/signature.js'
-import { MeshAuthority, newKeyPair } from '../../../helpers/mesh-authority.js'
+import { MeshAuthority, newKeyPair } from '../../../helpers/network/mesh-authority.js'
 
 const NOW = Date.UTC(2026, 0, 1)
 const time = { now: () => NOW }

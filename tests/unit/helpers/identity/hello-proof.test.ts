@@ -4,7 +4,7 @@ import {
   isHelloProof,
   type Session,
 } from '../../../../helpers/identity/hello-proof.js'
-import { newKeyPair } from '../../../helpers/mesh-authority.js'
+import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 
 const initiator = newKeyPair()
 const responder = newKeyPair()

@@ -5,7 +5,7 @@ import {
 } from '../../../../helpers/identity/local-account-proof.js'
 import { sign } from '../../../../helpers/identity/signature.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { newKeyPair } from '../../../helpers/mesh-authority.js'
+import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 
 const root = newKeyPair()
 const mesh = Buffer.from(root.publicKey).toString('hex')

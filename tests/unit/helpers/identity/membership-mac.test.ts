@@ -6,7 +6,7 @@ import {
   isMembershipMac,
   membershipKeyOf,
 } from '../../../../helpers/identity/membership-mac.js'
-import { newKeyPair } from '../../../helpers/mesh-authority.js'
+import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 
 const session: Session = {
   handshakeHash: Buffer.alloc(64, 7),

@@ -7,7 +7,7 @@ import {
   type Session,
   type SessionSide,
 } from '../../../../helpers/identity/hello-proof.js'
-import { MeshAuthority, newKeyPair } from '../../../helpers/mesh-authority.js'
+import { MeshAuthority, newKeyPair } from '../../../helpers/network/mesh-authority.js'
 import { codeThrownBy, ensure, holds } from '../../../helpers/property.js'
 
 const NOW_MS = Date.UTC(2026, 0, 1)

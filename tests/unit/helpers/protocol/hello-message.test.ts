@@ -8,7 +8,7 @@ import {
 } from '../../../../helpers/protocol/hello-message.js'
 import { encodeMessage } from '../../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
-import { MeshAuthority, newKeyPair } from '../../../helpers/mesh-authority.js'
+import { MeshAuthority, newKeyPair } from '../../../helpers/network/mesh-authority.js'
 
 const certificate = { body: Buffer.from('body'), signature: Buffer.alloc(64, 1) }
 const hello = createHello(certificate, Buffer.alloc(64, 2))

@@ -1,8 +1,8 @@
 import test from 'brittle'
 import { chooseCandidate } from '../../../../helpers/routing/choose-candidate.js'
 import type { CandidateLoad, ReportedLoad } from '../../../../helpers/routing/expected-wait.js'
-import { offeredModel } from '../../../helpers/offered-models.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
+import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 interface Candidate extends CandidateLoad {
   readonly name: string

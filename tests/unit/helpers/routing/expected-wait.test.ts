@@ -7,8 +7,8 @@ import {
   type ReportedLoad,
   relativeLoad,
 } from '../../../../helpers/routing/expected-wait.js'
-import { offeredModel } from '../../../helpers/offered-models.js'
 import { ensure, holds } from '../../../helpers/property.js'
+import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 /** A processor with four slots, answers of eight seconds, and the model in memory. */
 function load(changes: Partial<ReportedLoad> = {}, sentSince = 0): CandidateLoad {

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { MerkleRoots } from '../../../../helpers/store/hypercore-merkle.js'
-import { memoryStore } from '../../../helpers/memory-storage.js'
+import { memoryStore } from '../../../helpers/storage/memory-storage.js'
 
 test('should have the hash of the core at every length when it is given its blocks', async (t) => {
   const store = memoryStore()

@@ -5,10 +5,10 @@ import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
-import { DurableMemory, durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount, createAsker } from '../../../helpers/factory.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
 import { rejectionOf, until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
 const ASKER = createAsker()

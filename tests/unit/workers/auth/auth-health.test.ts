@@ -7,10 +7,10 @@ import { AuthWorker } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { DurableMemory, durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount, createAsker } from '../../../helpers/factory.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
 const ASKER = createAsker()

@@ -11,10 +11,10 @@ import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts
 import { AuthWorker, SESSION_LIFETIME } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
-import { durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { newKeyPair } from '../../../helpers/mesh-authority.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
+import { durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
 
 const ROOT = newKeyPair()
 const MESH = Buffer.from(ROOT.publicKey).toString('hex')

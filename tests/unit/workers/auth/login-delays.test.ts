@@ -8,7 +8,7 @@ import {
   MAX_FAILING_PEERS,
   MAX_LOGIN_DELAY_MS,
 } from '../../../../workers/auth/login-delays.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 function scene() {
   const clock = new VirtualClock()

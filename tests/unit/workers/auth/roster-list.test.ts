@@ -2,8 +2,8 @@ import test from 'brittle'
 import fc from 'fast-check'
 import { MAX_ROSTER_ENTRIES } from '../../../../helpers/discovery/roster-entry.js'
 import { RosterList, UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
+import { rosterEntry, rosterOf } from '../../../helpers/network/roster-scene.js'
 import { codeThrownBy, ensure, holds } from '../../../helpers/property.js'
-import { rosterEntry, rosterOf } from '../../../helpers/roster-scene.js'
 
 const NOW_MS = Date.UTC(2026, 0, 1)
 const HOUR_MS = 3_600_000

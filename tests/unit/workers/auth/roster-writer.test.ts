@@ -8,8 +8,8 @@ import type { Certificate } from '../../../../helpers/identity/certificate.js'
 import { UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
 import { RosterWriter } from '../../../../workers/auth/roster-writer.js'
 import { createCertificate } from '../../../helpers/factory.js'
-import { newKeyPair } from '../../../helpers/mesh-authority.js'
-import { memoryStore, RosterScene, rosterOf } from '../../../helpers/roster-scene.js'
+import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
+import { memoryStore, RosterScene, rosterOf } from '../../../helpers/network/roster-scene.js'
 import { until, untilItWorks } from '../../../helpers/until.js'
 
 const MINUTE_MS = 60_000

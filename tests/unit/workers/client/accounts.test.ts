@@ -7,10 +7,10 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { ClientAccounts } from '../../../../workers/client/accounts.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 import { until } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const ADA = createAccount()
 const HOUR_MS = 3_600_000

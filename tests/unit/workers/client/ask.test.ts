@@ -6,9 +6,9 @@ import { Service } from '../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { ClientWorker } from '../../../../workers/client/client-worker.js'
-import { readAll } from '../../../helpers/call-service.js'
-import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { readAll } from '../../../helpers/network/call-service.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 
 const MESSAGES = [{ role: 'user' as const, content: 'Why?' }]
 const never = new AbortController().signal

@@ -6,7 +6,7 @@ import type { AnswerEnd } from '../../../../workers/client/ask.js'
 import { inWords } from '../../../../workers/client/duration-in-words.js'
 import { models } from '../../../../workers/client/models.js'
 import { streamAnswer } from '../../../../workers/client/stream-answer.js'
-import { END, clientScene as scene } from '../../../helpers/client-scene.js'
+import { END, clientScene as scene } from '../../../helpers/workers/client-scene.js'
 
 const SESSION = { email: 'ada@example.com', token: 'a.b.c', expiresAt: 1_800_000_000_000 }
 

@@ -3,12 +3,12 @@ import { type Random, SystemRandom } from '../../../../facilities/clock/random.j
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
-import { readAll } from '../../../helpers/call-service.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { PeersStandIn, silentConnection } from '../../../helpers/peers-stand-in.js'
+import { readAll } from '../../../helpers/network/call-service.js'
+import { PeersStandIn, silentConnection } from '../../../helpers/network/peers-stand-in.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const { register, login, infer } = gatewayProtocol
 const ADA = createAccount()

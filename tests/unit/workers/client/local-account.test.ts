@@ -15,10 +15,10 @@ import { ClientAccounts } from '../../../../workers/client/accounts.js'
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
 import { GatewayWorker } from '../../../../workers/gateway/gateway-worker.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { durableMemoryStore } from '../../../helpers/durable-memory.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { TEST_MESH } from '../../../helpers/factory.js'
-import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
+import { durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
 
 /** Long: the time of the test passes while sessions are written to a disk, which takes its own. */
 const WAIT_MS = 600_000

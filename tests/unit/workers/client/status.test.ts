@@ -10,10 +10,10 @@ import {
 import { type WorkerInfo, workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { status } from '../../../../workers/client/status.js'
 import { surveyMesh } from '../../../../workers/client/survey.js'
-import { clientScene as scene } from '../../../helpers/client-scene.js'
-import { offeredModel } from '../../../helpers/offered-models.js'
-import { connectionTo } from '../../../helpers/peers-stand-in.js'
+import { connectionTo } from '../../../helpers/network/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
+import { clientScene as scene } from '../../../helpers/workers/client-scene.js'
+import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 const KEY = new Uint8Array(32).fill(0xab)
 

@@ -3,8 +3,8 @@ import test, { type Test } from 'brittle'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { Output } from '../../../../workers/client/output.js'
 import { streamAnswer } from '../../../../workers/client/stream-answer.js'
-import { clientScene, END } from '../../../helpers/client-scene.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
+import { clientScene, END } from '../../../helpers/workers/client-scene.js'
 
 const QUESTION = { messages: [{ role: 'user' as const, content: 'Why?' }] }
 

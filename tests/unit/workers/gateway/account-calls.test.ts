@@ -3,10 +3,10 @@ import type { RequestContext } from '../../../../facilities/network/calls/reques
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import type { AccountCallSettings } from '../../../../workers/gateway/account-calls.js'
-import { callUnary, requestContext } from '../../../helpers/call-service.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { gatewayScene } from '../../../helpers/gateway-scene.js'
+import { callUnary, requestContext } from '../../../helpers/network/call-service.js'
 import { rejectionOf } from '../../../helpers/until.js'
+import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
 const ADA = createAccount()
 const MINUTE_MS = 60_000

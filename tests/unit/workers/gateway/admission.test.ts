@@ -2,8 +2,8 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
-import { readAll } from '../../../helpers/call-service.js'
-import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
+import { readAll } from '../../../helpers/network/call-service.js'
+import { gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
 
 const TEN_A_MINUTE = { perMinute: 10, maxUsers: 100 }
 

@@ -2,8 +2,8 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
-import { readAll } from '../../../helpers/call-service.js'
-import { gatewayScene } from '../../../helpers/gateway-scene.js'
+import { readAll } from '../../../helpers/network/call-service.js'
+import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
 const AUTO = { answersPerUser: 'auto' as const }
 

@@ -7,9 +7,9 @@ import {
   MAX_CRASH_DELAY_MS,
   MAX_CRASHING_USERS,
 } from '../../../../workers/gateway/crash-delays.js'
-import { readAll } from '../../../helpers/call-service.js'
-import { gatewayScene } from '../../../helpers/gateway-scene.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { readAll } from '../../../helpers/network/call-service.js'
+import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
 function scene() {
   const clock = new VirtualClock()

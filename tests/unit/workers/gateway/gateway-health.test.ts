@@ -1,8 +1,8 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { gatewayScene } from '../../../helpers/gateway-scene.js'
 import { settle } from '../../../helpers/until.js'
+import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
 /** As much as the gateway asks for its keys in: twice. */
 const PREPARED_MS = 1_000

@@ -2,11 +2,16 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
-import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { createAccount } from '../../../helpers/factory.js'
-import { MESSAGES, gatewayScene as scene } from '../../../helpers/gateway-scene.js'
-import { busyOf } from '../../../helpers/offered-models.js'
+import {
+  callUnary,
+  openStream,
+  readAll,
+  requestContext,
+} from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
+import { MESSAGES, gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
+import { busyOf } from '../../../helpers/workers/offered-models.js'
 
 const ADA = createAccount()
 

@@ -8,10 +8,10 @@ import {
 } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorDirectory } from '../../../../workers/gateway/processor-directory.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { offeredModel } from '../../../helpers/offered-models.js'
-import { connectionTo, PeersStandIn } from '../../../helpers/peers-stand-in.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 const INTERVAL_MS = 500
 

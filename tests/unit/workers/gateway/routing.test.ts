@@ -2,10 +2,10 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
-import { readAll } from '../../../helpers/call-service.js'
-import { gatewayScene as scene } from '../../../helpers/gateway-scene.js'
-import { offeredModel } from '../../../helpers/offered-models.js'
+import { readAll } from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
+import { gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
+import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 const FULL = { slots: 4, running: 4, queued: 64 }
 const COLD = { isLoaded: false }

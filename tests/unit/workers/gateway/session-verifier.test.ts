@@ -6,9 +6,9 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
 import { SessionVerifier } from '../../../../workers/gateway/session-verifier.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createSession, createUserId, TEST_MESH } from '../../../helpers/factory.js'
-import { type ConnectionStandIn, connectionTo } from '../../../helpers/peers-stand-in.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { type ConnectionStandIn, connectionTo } from '../../../helpers/network/peers-stand-in.js'
 
 const USER = createUserId()
 const random = new SystemRandom()

@@ -6,8 +6,8 @@ import {
   ollamaTagsSchema,
 } from '../../../../helpers/upstream/ollama/model-description.js'
 import { type ChoiceOptions, chooseEngines } from '../../../../workers/processor/engine-choice.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 type ListModels = NonNullable<ChoiceOptions['listModels']>
 

@@ -8,8 +8,8 @@ import type { ModelDetails } from '../../../../helpers/protocol/processor-protoc
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const NEVER = new AbortController().signal
 

@@ -4,10 +4,10 @@ import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-
 import { Service } from '../../../../facilities/network/calls/service.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
-import { openStream, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { poolOf } from '../../../helpers/offered-models.js'
+import { openStream, requestContext } from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
+import { poolOf } from '../../../helpers/workers/offered-models.js'
 
 /** An engine in a process of its own, as far as its worker can tell. */
 class RestlessEngine extends ScriptedEngine {

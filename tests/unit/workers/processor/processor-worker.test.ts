@@ -7,12 +7,17 @@ import {
   processorProtocol,
 } from '../../../../helpers/protocol/processor-protocol.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
-import { callUnary, openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { busyOf, offeredModel, poolOf } from '../../../helpers/offered-models.js'
-import { ScriptedEmbeddings } from '../../../helpers/scripted-abilities.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
+import {
+  callUnary,
+  openStream,
+  readAll,
+  requestContext,
+} from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { busyOf, offeredModel, poolOf } from '../../../helpers/workers/offered-models.js'
 
 const QUESTION = {
   model: 'scripted',

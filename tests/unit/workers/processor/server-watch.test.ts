@@ -10,10 +10,10 @@ import { OfferedServer } from '../../../../workers/processor/offered-server.js'
 import { reportServers } from '../../../../workers/processor/processor-report.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { ServerWatch } from '../../../../workers/processor/server-watch.js'
-import { openStream, readAll, requestContext } from '../../../helpers/call-service.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { openStream, readAll, requestContext } from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
 
 const DOWN = new StarlingError(
   'ENGINE_UNREACHABLE',

@@ -12,7 +12,7 @@ import {
   SharedBudget,
 } from '../../../../workers/processor/shared-budget.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
-import { VirtualClock } from '../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const NEVER = new AbortController().signal
 

@@ -3,7 +3,7 @@ import {
   ChildPulse,
   PULSE_INTERVAL_MS,
 } from '../../../../../facilities/engine/llama/child-pulse.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
 
 function scene() {
   const clock = new VirtualClock()

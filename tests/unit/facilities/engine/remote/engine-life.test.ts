@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { EngineLife } from '../../../../../facilities/engine/remote/engine-life.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { codeOf, FOREVER } from '../../../../helpers/engine-compliance/subject.js'
+import { codeOf, FOREVER } from '../../../../helpers/engine/compliance/subject.js'
 import { settle } from '../../../../helpers/until.js'
 
 /** A life whose model is found when the test says so. */

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { writeFileAtomically } from '../../../../../facilities/models/cache/atomic-write.js'
 import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
-import { MemoryModelStorage } from '../../../../helpers/memory-model-storage.js'
+import { MemoryModelStorage } from '../../../../helpers/models/memory-model-storage.js'
 import { SeededRandom } from '../../../../helpers/seeded-random.js'
 
 const CONTENT = Buffer.alloc(9 * 1024 * 1024, 'a model')

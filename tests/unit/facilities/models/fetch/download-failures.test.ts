@@ -13,14 +13,14 @@ import {
   PARTIAL,
   sha256,
   starts,
-} from '../../../../helpers/download-scene.js'
+} from '../../../../helpers/models/download-scene.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
   unreachable,
-} from '../../../../helpers/scripted-fetch.js'
+} from '../../../../helpers/models/scripted-fetch.js'
 import { rejectionOf, until } from '../../../../helpers/until.js'
 
 test('should keep nothing when the file is not the one that was asked for', async (t) => {

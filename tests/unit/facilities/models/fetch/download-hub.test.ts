@@ -5,8 +5,8 @@ import {
   DownloadScene,
   OTHER_CONTENT,
   sha256,
-} from '../../../../helpers/download-scene.js'
-import { redirect, ScriptedFetch, serving } from '../../../../helpers/scripted-fetch.js'
+} from '../../../../helpers/models/download-scene.js'
+import { redirect, ScriptedFetch, serving } from '../../../../helpers/models/scripted-fetch.js'
 
 test('should follow five redirects and no more', async (t) => {
   const hop = redirect('/next.gguf')

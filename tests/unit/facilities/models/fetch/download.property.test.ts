@@ -7,15 +7,15 @@ import {
   FILE,
   OTHER_CONTENT,
   sha256,
-} from '../../../../helpers/download-scene.js'
-import { ensure, holds } from '../../../../helpers/property.js'
+} from '../../../../helpers/models/download-scene.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
   unreachable,
-} from '../../../../helpers/scripted-fetch.js'
+} from '../../../../helpers/models/scripted-fetch.js'
+import { ensure, holds } from '../../../../helpers/property.js'
 
 /** One answer of a server that has the one file or the other, with or without what tells them apart. */
 const answer: fc.Arbitrary<Answering> = fc.oneof(

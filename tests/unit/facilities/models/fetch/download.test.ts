@@ -10,14 +10,14 @@ import {
   PARTIAL,
   sha256,
   starts,
-} from '../../../../helpers/download-scene.js'
+} from '../../../../helpers/models/download-scene.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
   unreachable,
-} from '../../../../helpers/scripted-fetch.js'
+} from '../../../../helpers/models/scripted-fetch.js'
 
 test('should store the whole file and nothing else when a server sends it', async (t) => {
   const at = new DownloadScene()

@@ -7,16 +7,16 @@ import {
   type ModelCacheOptions,
 } from '../../../../../facilities/models/cache/model-cache.js'
 import type { ModelProgress } from '../../../../../facilities/models/model-progress.js'
-import { CONTENT, OTHER_CONTENT, sha256 } from '../../../../helpers/download-scene.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
+import { CONTENT, OTHER_CONTENT, sha256 } from '../../../../helpers/models/download-scene.js'
 import {
   type Answering,
   ScriptedFetch,
   serving,
   status,
-} from '../../../../helpers/scripted-fetch.js'
-import { TINY_MODEL_PATH } from '../../../../helpers/tiny-llama.js'
+} from '../../../../helpers/models/scripted-fetch.js'
 import { until } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const ADDRESS = 'https://example.com/models/x.gguf?signature=secret'
 const SHOWN_ADDRESS = 'https://example.com/models/x.gguf?…'

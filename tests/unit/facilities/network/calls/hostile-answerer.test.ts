@@ -6,10 +6,10 @@ import {
   addStreamMessages,
   type StreamMessages,
 } from '../../../../../facilities/network/calls/stream-wire.js'
-import { type HostilePeer, proveByHand } from '../../../../helpers/hostile-peer.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo } from '../../../../helpers/sample-service.js'
+import { type HostilePeer, proveByHand } from '../../../../helpers/network/hostile-peer.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { count, echo } from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value))

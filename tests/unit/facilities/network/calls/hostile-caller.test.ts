@@ -11,10 +11,15 @@ import {
   proveByHand,
   rpcRequest,
   streamByHand,
-} from '../../../../helpers/hostile-peer.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+} from '../../../../helpers/network/hostile-peer.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import {
+  count,
+  echo,
+  sampleLog,
+  sampleService,
+} from '../../../../helpers/network/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 /** A gateway, and a client with a genuine certificate that then does as it likes. */

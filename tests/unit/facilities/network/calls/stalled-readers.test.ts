@@ -2,10 +2,15 @@ import test, { type Test } from 'brittle'
 import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { stream } from '../../../../../helpers/protocol/method.js'
-import { idOf, openingOf, proveByHand, streamByHand } from '../../../../helpers/hostile-peer.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+import {
+  idOf,
+  openingOf,
+  proveByHand,
+  streamByHand,
+} from '../../../../helpers/network/hostile-peer.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { count, sampleLog, sampleService } from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 const TIMEOUT_MS = TEST_LIMITS.stalledReaderTimeoutMs

@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import type { PeerConnection } from '../../../../../facilities/network/connection/peer-connection.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import type { PipedStreams } from '../../../../helpers/piped-streams.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import type { PipedStreams } from '../../../../helpers/network/piped-streams.js'
+import { count } from '../../../../helpers/network/sample-service.js'
 import { ensure, holds } from '../../../../helpers/property.js'
-import { count } from '../../../../helpers/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const WINDOWS = [1, 2, 3, 8, 64]

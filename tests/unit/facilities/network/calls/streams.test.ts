@@ -1,9 +1,9 @@
 import test from 'brittle'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { count, sampleLog, sampleService } from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 const WINDOW = TEST_LIMITS.streamWindowChunks

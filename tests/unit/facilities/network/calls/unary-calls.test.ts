@@ -3,9 +3,14 @@ import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { unary } from '../../../../../helpers/protocol/method.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import {
+  count,
+  echo,
+  sampleLog,
+  sampleService,
+} from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 /** Handlers of echo that wait until they are released. */

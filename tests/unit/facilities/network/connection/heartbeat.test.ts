@@ -1,9 +1,9 @@
 import test, { type Test } from 'brittle'
 import Protomux from 'protomux'
 import { startHeartbeat } from '../../../../../facilities/network/connection/heartbeat.js'
-import { pipeOpenStreams } from '../../../../helpers/piped-streams.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { pipeOpenStreams } from '../../../../helpers/network/piped-streams.js'
 import { settle } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const INTERVAL_MS = 500
 

@@ -3,7 +3,7 @@ import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import Protomux from 'protomux'
 import { PROTOCOL_VERSIONS } from '../../../../../helpers/protocol/hello-message.js'
-import { HelloSpeaker } from '../../../../helpers/hello-speaker.js'
+import { HelloSpeaker } from '../../../../helpers/network/hello-speaker.js'
 import {
   type HandStream,
   idOf,
@@ -12,15 +12,20 @@ import {
   proveByHand,
   rpcRequest,
   streamByHand,
-} from '../../../../helpers/hostile-peer.js'
-import { MeshAuthority, newKeyPair } from '../../../../helpers/mesh-authority.js'
+} from '../../../../helpers/network/hostile-peer.js'
+import { MeshAuthority, newKeyPair } from '../../../../helpers/network/mesh-authority.js'
 import {
   type FixtureNode,
   type NodeOptions,
   TEST_LIMITS,
-} from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+} from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import {
+  count,
+  echo,
+  sampleLog,
+  sampleService,
+} from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 /** A gateway and what it says of whoever it refuses. */

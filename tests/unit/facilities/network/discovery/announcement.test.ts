@@ -1,10 +1,10 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import { Announcement } from '../../../../../facilities/network/discovery/announcement.js'
-import { newKeyPair } from '../../../../helpers/mesh-authority.js'
-import { PipedNetwork, query } from '../../../../helpers/piped-network.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { newKeyPair } from '../../../../helpers/network/mesh-authority.js'
+import { PipedNetwork, query } from '../../../../helpers/network/piped-network.js'
 import { settle } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const topic = Buffer.alloc(32, 1)
 

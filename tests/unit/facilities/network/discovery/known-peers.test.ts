@@ -7,8 +7,8 @@ import {
   mergeRemembered,
   type RememberedPeer,
 } from '../../../../../helpers/discovery/remembered-peers.js'
-import { newKeyPair } from '../../../../helpers/mesh-authority.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { newKeyPair } from '../../../../helpers/network/mesh-authority.js'
 
 const { publicKey } = newKeyPair()
 const HOME = { host: '127.0.0.1', port: 1 }

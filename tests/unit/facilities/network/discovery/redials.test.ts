@@ -1,7 +1,7 @@
 import test from 'brittle'
 import type HyperDHT from 'hyperdht'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { sampleService } from '../../../../helpers/sample-service.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { sampleService } from '../../../../helpers/network/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const CLIENTS = 10

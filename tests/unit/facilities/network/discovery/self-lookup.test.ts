@@ -1,9 +1,9 @@
 import test, { type Test } from 'brittle'
 import HyperDHT from 'hyperdht'
 import { Presence } from '../../../../../facilities/network/discovery/presence.js'
-import { newKeyPair } from '../../../../helpers/mesh-authority.js'
-import { PipedNetwork, query } from '../../../../helpers/piped-network.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { newKeyPair } from '../../../../helpers/network/mesh-authority.js'
+import { PipedNetwork, query } from '../../../../helpers/network/piped-network.js'
 
 const topic = Buffer.alloc(32, 1)
 const INTERVAL_MS = 2_000

@@ -1,9 +1,9 @@
 import test, { type Test } from 'brittle'
-import { HelloSpeaker } from '../../../../helpers/hello-speaker.js'
-import { proveByHand } from '../../../../helpers/hostile-peer.js'
-import type { FixtureNode } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { sampleService } from '../../../../helpers/sample-service.js'
+import { HelloSpeaker } from '../../../../helpers/network/hello-speaker.js'
+import { proveByHand } from '../../../../helpers/network/hostile-peer.js'
+import type { FixtureNode } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { sampleService } from '../../../../helpers/network/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const ROOM = 8

@@ -4,11 +4,16 @@ import type HyperDHT from 'hyperdht'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { PROTOCOL_VERSIONS } from '../../../../../helpers/protocol/hello-message.js'
 import { PROTOCOL_LIMITS } from '../../../../../helpers/protocol/limits.js'
-import { HelloSpeaker } from '../../../../helpers/hello-speaker.js'
-import { idOf, openingOf, proveByHand, streamByHand } from '../../../../helpers/hostile-peer.js'
-import type { FixtureNode } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleService } from '../../../../helpers/sample-service.js'
+import { HelloSpeaker } from '../../../../helpers/network/hello-speaker.js'
+import {
+  idOf,
+  openingOf,
+  proveByHand,
+  streamByHand,
+} from '../../../../helpers/network/hostile-peer.js'
+import type { FixtureNode } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { count, echo, sampleService } from '../../../../helpers/network/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const MEBIBYTE = 1024 * 1024

@@ -2,9 +2,9 @@ import test from 'brittle'
 import { HeldRefusals } from '../../../../../facilities/network/limits/held-refusals.js'
 import type { ErrorCode } from '../../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { settle } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 function scene({ maxCalls = 400, maxStreams = 4_000 } = {}) {
   const clock = new VirtualClock()

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { Newcomers } from '../../../../../facilities/network/limits/newcomers.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
 
 const FLOODED = { host: '10.0.0.1', port: 1 }
 

@@ -4,9 +4,14 @@ import type { NetworkLimits } from '../../../../../facilities/network/limits/net
 import type { Identity } from '../../../../../facilities/network/trust/hello.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../../helpers/identity/roles.js'
-import { TEST_LIMITS } from '../../../../helpers/mesh-fixture.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleLog, sampleService } from '../../../../helpers/sample-service.js'
+import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import {
+  count,
+  echo,
+  sampleLog,
+  sampleService,
+} from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 /** A gateway with these limits, and anybody who dials it. */

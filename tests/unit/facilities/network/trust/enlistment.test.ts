@@ -4,9 +4,9 @@ import { Service } from '../../../../../facilities/network/calls/service.js'
 import { Enlistment } from '../../../../../facilities/network/trust/enlistment.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { rosterProtocol } from '../../../../../helpers/protocol/roster-protocol.js'
-import { connectionTo, PeersStandIn } from '../../../../helpers/peers-stand-in.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { connectionTo, PeersStandIn } from '../../../../helpers/network/peers-stand-in.js'
 import { settle } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const MINUTE_MS = 60_000
 

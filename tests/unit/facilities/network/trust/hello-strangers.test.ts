@@ -2,12 +2,12 @@ import test, { type Test } from 'brittle'
 import Protomux from 'protomux'
 import { exchangeHello } from '../../../../../facilities/network/trust/hello.js'
 import { createMembershipMac } from '../../../../../helpers/identity/membership-mac.js'
-import { HELLO_TIMEOUT_MS, helloScene } from '../../../../helpers/hello-scene.js'
-import { HelloSpeaker } from '../../../../helpers/hello-speaker.js'
-import { MeshAuthority, newKeyPair } from '../../../../helpers/mesh-authority.js'
-import { pipeOpenStreams } from '../../../../helpers/piped-streams.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { HELLO_TIMEOUT_MS, helloScene } from '../../../../helpers/network/hello-scene.js'
+import { HelloSpeaker } from '../../../../helpers/network/hello-speaker.js'
+import { MeshAuthority, newKeyPair } from '../../../../helpers/network/mesh-authority.js'
+import { pipeOpenStreams } from '../../../../helpers/network/piped-streams.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 /**
  * Connects somebody to a gateway and returns all that the gateway tells them.

@@ -6,7 +6,7 @@ import {
   PROTOCOL_VERSIONS,
   readHello,
 } from '../../../../../helpers/protocol/hello-message.js'
-import { type HelloScene, helloScene } from '../../../../helpers/hello-scene.js'
+import { type HelloScene, helloScene } from '../../../../helpers/network/hello-scene.js'
 import { ensure, holds } from '../../../../helpers/property.js'
 import { until } from '../../../../helpers/until.js'
 

@@ -3,11 +3,15 @@ import Protomux from 'protomux'
 import { exchangeHello } from '../../../../../facilities/network/trust/hello.js'
 import { createHelloProof } from '../../../../../helpers/identity/hello-proof.js'
 import { createHello, PROTOCOL_VERSIONS } from '../../../../../helpers/protocol/hello-message.js'
-import { HELLO_TIMEOUT_MS, type HelloScene, helloScene } from '../../../../helpers/hello-scene.js'
-import { MeshAuthority } from '../../../../helpers/mesh-authority.js'
-import { pipeOpenStreams } from '../../../../helpers/piped-streams.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import {
+  HELLO_TIMEOUT_MS,
+  type HelloScene,
+  helloScene,
+} from '../../../../helpers/network/hello-scene.js'
+import { MeshAuthority } from '../../../../helpers/network/mesh-authority.js'
+import { pipeOpenStreams } from '../../../../helpers/network/piped-streams.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
 
 const VERSION = PROTOCOL_VERSIONS.highest
 

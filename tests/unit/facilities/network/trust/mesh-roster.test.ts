@@ -2,9 +2,9 @@ import test from 'brittle'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { ENTRIES_PER_PAGE } from '../../../../../helpers/discovery/roster-pages.js'
 import { rosterProtocol } from '../../../../../helpers/protocol/roster-protocol.js'
-import { callUnary, requestContext } from '../../../../helpers/call-service.js'
-import { rosterSettings } from '../../../../helpers/mesh-authority.js'
-import { PeersStandIn } from '../../../../helpers/peers-stand-in.js'
+import { callUnary, requestContext } from '../../../../helpers/network/call-service.js'
+import { rosterSettings } from '../../../../helpers/network/mesh-authority.js'
+import { PeersStandIn } from '../../../../helpers/network/peers-stand-in.js'
 import {
   asked,
   memoryStore,
@@ -12,7 +12,7 @@ import {
   RosterScene,
   rosterEntry,
   rosterOf,
-} from '../../../../helpers/roster-scene.js'
+} from '../../../../helpers/network/roster-scene.js'
 import { rejectionOf, settle } from '../../../../helpers/until.js'
 
 const MINUTE_MS = 60_000

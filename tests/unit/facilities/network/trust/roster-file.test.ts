@@ -4,7 +4,7 @@ import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../../facilities/clock/random.js'
 import { SystemClock } from '../../../../../facilities/clock/system-clock.js'
 import { RosterFile } from '../../../../../facilities/network/trust/roster-file.js'
-import { RosterAuthority, rosterOf } from '../../../../helpers/roster-scene.js'
+import { RosterAuthority, rosterOf } from '../../../../helpers/network/roster-scene.js'
 
 const authority = new RosterAuthority()
 

@@ -4,8 +4,8 @@ import { NetworkLog } from '../../../../../facilities/network/watch/network-log.
 import { NetworkObservers } from '../../../../../facilities/network/watch/network-observer.js'
 import type { EndedRequest } from '../../../../../facilities/network/watch/request-observer.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { requestContext } from '../../../../helpers/call-service.js'
-import { VirtualClock } from '../../../../helpers/virtual-clock.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { requestContext } from '../../../../helpers/network/call-service.js'
 
 const { peer, requestId, traceparent } = requestContext('gateway')
 

@@ -3,9 +3,9 @@ import { Service } from '../../../../../facilities/network/calls/service.js'
 import type { EndedRequest } from '../../../../../facilities/network/watch/request-observer.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { stream, unary } from '../../../../../helpers/protocol/method.js'
-import { readAll } from '../../../../helpers/call-service.js'
-import { PipedMesh } from '../../../../helpers/piped-mesh.js'
-import { count, echo, sampleService } from '../../../../helpers/sample-service.js'
+import { readAll } from '../../../../helpers/network/call-service.js'
+import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { count, echo, sampleService } from '../../../../helpers/network/sample-service.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 /** A gateway of which everything that ends is written down. */

@@ -3,7 +3,7 @@ import {
   jsonGrammar,
   MAX_PARSE_STACKS,
 } from '../../../../../helpers/generation/json-grammar/json-grammar.js'
-import { GbnfReader } from '../../../../helpers/gbnf/gbnf-reader.js'
+import { GbnfReader } from '../../../../helpers/json-grammar/gbnf-reader.js'
 import { codeThrownBy } from '../../../../helpers/property.js'
 
 type Schema = Record<string, unknown>

@@ -4,8 +4,8 @@ import {
   jsonGrammar,
   MAX_PARSE_STACKS,
 } from '../../../../../helpers/generation/json-grammar/json-grammar.js'
-import { GbnfReader } from '../../../../helpers/gbnf/gbnf-reader.js'
-import { type Schema, SchemaTexts, schemas } from '../../../../helpers/json-schema/schema-texts.js'
+import { GbnfReader } from '../../../../helpers/json-grammar/gbnf-reader.js'
+import { type Schema, SchemaTexts, schemas } from '../../../../helpers/json-grammar/schema-texts.js'
 import { ensure, holds } from '../../../../helpers/property.js'
 
 const EXAMPLES = 25

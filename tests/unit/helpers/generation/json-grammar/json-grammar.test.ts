@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { jsonGrammar } from '../../../../../helpers/generation/json-grammar/json-grammar.js'
-import { GbnfReader } from '../../../../helpers/gbnf/gbnf-reader.js'
+import { GbnfReader } from '../../../../helpers/json-grammar/gbnf-reader.js'
 import { codeThrownBy } from '../../../../helpers/property.js'
 
 type Schema = Record<string, unknown>

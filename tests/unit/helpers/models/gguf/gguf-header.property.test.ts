@@ -4,8 +4,8 @@ import { isStarlingError } from '../../../../../helpers/errors/starling-error.js
 import { encodeGguf, type GgufTensor } from '../../../../../helpers/models/gguf/gguf-file.js'
 import { type GgufHeader, parseGgufHeader } from '../../../../../helpers/models/gguf/gguf-header.js'
 import type { GgufValue } from '../../../../../helpers/models/gguf/gguf-value.js'
+import { syntheticGguf } from '../../../../helpers/gguf/synthetic-gguf.js'
 import { ensure, holds } from '../../../../helpers/property.js'
-import { syntheticGguf } from '../../../../helpers/synthetic-gguf.js'
 
 const whole32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const text = fc.string({ unit: 'grapheme', maxLength: 20 })

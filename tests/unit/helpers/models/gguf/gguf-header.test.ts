@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { parseGgufHeader } from '../../../../../helpers/models/gguf/gguf-header.js'
-import { u32, u64, writeHead } from '../../../../helpers/gguf-draft.js'
+import { u32, u64, writeHead } from '../../../../helpers/gguf/gguf-draft.js'
 import {
   fileOf,
   headerOf,
@@ -11,8 +11,8 @@ import {
   texts,
   whole,
   wholes,
-} from '../../../../helpers/gguf-scene.js'
-import { syntheticGguf } from '../../../../helpers/synthetic-gguf.js'
+} from '../../../../helpers/gguf/gguf-scene.js'
+import { syntheticGguf } from '../../../../helpers/gguf/synthetic-gguf.js'
 
 const INVALID = { code: 'MODEL_INVALID' }
 

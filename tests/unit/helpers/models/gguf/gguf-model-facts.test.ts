@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import test from 'brittle'
 import { isStarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { type DraftValue, keyName } from '../../../../helpers/gguf-draft.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
+import { type DraftValue, keyName } from '../../../../helpers/gguf/gguf-draft.js'
 import {
   bool,
   factsOf,
@@ -14,9 +15,8 @@ import {
   texts,
   whole,
   wholes,
-} from '../../../../helpers/gguf-scene.js'
-import { type SyntheticKind, syntheticGguf } from '../../../../helpers/synthetic-gguf.js'
-import { TINY_MODEL_PATH } from '../../../../helpers/tiny-llama.js'
+} from '../../../../helpers/gguf/gguf-scene.js'
+import { type SyntheticKind, syntheticGguf } from '../../../../helpers/gguf/synthetic-gguf.js'
 
 /** What a synthetic model is refused with when one key is set or removed: "CODE message", or null. */
 function refusal(

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import test from 'brittle'
 import type { GgufModelFacts } from '../../../../../helpers/models/gguf/gguf-model-facts.js'
 import { estimateModelMemoryBytes } from '../../../../../helpers/models/gguf/model-memory.js'
-import { factsOf } from '../../../../helpers/gguf-scene.js'
-import { syntheticGguf } from '../../../../helpers/synthetic-gguf.js'
-import { TINY_MODEL_PATH } from '../../../../helpers/tiny-llama.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
+import { factsOf } from '../../../../helpers/gguf/gguf-scene.js'
+import { syntheticGguf } from '../../../../helpers/gguf/synthetic-gguf.js'
 
 const LLAMA = factsOf(syntheticGguf('llama'))
 

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../../helpers/errors/starling-error.js'
-import type { GgufDraft } from '../../../../helpers/gguf-draft.js'
-import { keyName } from '../../../../helpers/gguf-draft.js'
+import type { GgufDraft } from '../../../../helpers/gguf/gguf-draft.js'
+import { keyName } from '../../../../helpers/gguf/gguf-draft.js'
 import {
   factsOf,
   fileOf,
@@ -10,7 +10,7 @@ import {
   syntheticDraft,
   tensorOf,
   whole,
-} from '../../../../helpers/gguf-scene.js'
+} from '../../../../helpers/gguf/gguf-scene.js'
 
 /** What is said of a draft once its tensors are laid out anew; null when nothing is. */
 function refusal(draft: GgufDraft): string | null {

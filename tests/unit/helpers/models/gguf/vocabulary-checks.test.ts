@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { type DraftValue, type GgufDraft, u32, u64 } from '../../../../helpers/gguf-draft.js'
+import { type DraftValue, type GgufDraft, u32, u64 } from '../../../../helpers/gguf/gguf-draft.js'
 import {
   factsOf,
   fileOf,
@@ -12,8 +12,8 @@ import {
   texts,
   whole,
   wholes,
-} from '../../../../helpers/gguf-scene.js'
-import type { SyntheticKind } from '../../../../helpers/synthetic-gguf.js'
+} from '../../../../helpers/gguf/gguf-scene.js'
+import type { SyntheticKind } from '../../../../helpers/gguf/synthetic-gguf.js'
 
 const TOKENS = 'tokenizer.ggml.tokens'
 const TYPES = 'tokenizer.ggml.token_type'

@@ -3,8 +3,8 @@ import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { TuningFile } from '../../../../../../../facilities/engine/llama/child/tuning/tuning-file.js'
+import { VirtualClock } from '../../../../../../helpers/clock/virtual-clock.js'
 import { until } from '../../../../../../helpers/until.js'
-import { VirtualClock } from '../../../../../../helpers/virtual-clock.js'
 
 const SUBJECT = { model: 'a'.repeat(64), processors: 2, backend: 'cpu', version: '1' }
 const TUNING = { threads: 1, promptChunkTokens: 32 }

@@ -1,0 +1,99 @@
+import test, { type Test } from 'brittle'
+import type {
+  Engine,
+  EngineCapability,
+  GenerateRequest,
+} from '../../../../facilities/engine/engine.js'
+import type {
+  GenerationOptionsInput,
+  Reproducibility,
+} from '../../../../helpers/protocol/generation.js'
+import { optionsOf } from '../../factory.js'
+import type { Scope } from '../../scope.js'
+
+/** What an engine says of itself, and what the suite needs to know to ask it. */
+export interface ComplianceExpectations {
+  readonly kind: string
+  readonly capabilities: readonly EngineCapability[]
+  readonly reproducibility: Reproducibility
+  /**
+   * Whether the same greedy request has the same answer here, whatever the engine promises. Default:
+   * unless it promises nothing.
+   */
+  readonly answersRepeat?: boolean
+  /** At least four, each with an answer of its own, of 24 tokens or more. */
+  readonly prompts: readonly string[]
+  /** More than the context holds. */
+  readonly tooLongPrompt: string
+}
+
+/** Makes one engine, not loaded, that is freed at the end of the scope. */
+export type CreateEngine = (scope: Scope) => Engine | Promise<Engine>
+
+/** An engine under test. */
+export class ComplianceSubject {
+  readonly expectations: ComplianceExpectations
+  readonly create: CreateEngine
+  readonly #name: string
+  readonly #teardowns: (() => unknown)[] = []
+  #shared: Promise<Engine> | null = null
+
+  constructor(name: string, create: CreateEngine, expectations: ComplianceExpectations) {
+    this.#name = name
+    this.create = create
+    this.expectations = expectations
+  }
+
+  get answersRepeat(): boolean {
+    const { answersRepeat, reproducibility } = this.expectations
+    return answersRepeat ?? reproducibility !== 'none'
+  }
+
+  can(capability: EngineCapability): boolean {
+    return this.expectations.capabilities.includes(capability)
+  }
+
+  prompt(index: number): string {
+    const { prompts } = this.expectations
+    return prompts[index % prompts.length] ?? ''
+  }
+
+  /** @param behaviour `should … when …` */
+  test(behaviour: string, body: (t: Test) => Promise<void>): void {
+    test(`${behaviour} (${this.#name})`, body)
+  }
+
+  /** The engine that the tests have in common which leave it as they found it. */
+  shared(): Promise<Engine> {
+    this.#shared ??= Promise.resolve(
+      this.create({ teardown: (action) => this.#teardowns.push(action) }),
+    )
+    return this.#shared
+  }
+
+  /** Frees what {@link shared} made: for the last test of a file. */
+  async end(): Promise<void> {
+    for (let action = this.#teardowns.pop(); action; action = this.#teardowns.pop()) await action()
+  }
+}
+
+/** Never aborted. */
+export const FOREVER = new AbortController().signal
+
+/** Long enough to be interrupted. */
+export const LONG = { maxTokens: 200 }
+
+/** A request of one message. */
+export function requestOf(content: string, options: GenerationOptionsInput = {}): GenerateRequest {
+  return { messages: [{ role: 'user', content }], options: optionsOf(options) }
+}
+
+/** The code of the error that a promise is rejected with; `nothing` when it is not. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'nothing'
+  } catch (error) {
+    return String(Object(error).code)
+  }
+}

@@ -1,0 +1,94 @@
+import type { Test } from 'brittle'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import {
+  LlamaRuntime,
+  type LlamaRuntimeOptions,
+} from '../../../facilities/engine/llama/child/llama-runtime.js'
+import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
+import { DEFAULT_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
+import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
+import type {
+  GenerationEnd,
+  GenerationOptionsInput,
+  Token,
+} from '../../../helpers/protocol/generation.js'
+import { optionsOf } from '../factory.js'
+import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
+
+/** A whole answer of a runtime in this process. */
+export interface RuntimeAnswer {
+  readonly text: string
+  readonly ids: readonly number[]
+  readonly tokens: readonly Token[]
+  readonly end: GenerationEnd
+}
+
+/** What can be asked: a runtime, or a part of one. */
+export type Answering = Pick<LlamaRuntime, 'generate'>
+
+/** What a question may have besides its options. */
+export interface AskOptions {
+  readonly resumeFrom?: readonly number[]
+  readonly signal?: AbortSignal
+}
+
+/** The default model's file, made first if no test has made it yet. */
+export async function defaultModelPath(): Promise<string> {
+  const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
+  return (await cache.prepare(DEFAULT_MODEL_NAME)).path
+}
+
+/** A runtime in this process, with the tiny model unless told otherwise; closed when the test ends. */
+export async function loadRuntime(
+  t: Test,
+  options: Partial<LlamaRuntimeOptions> = {},
+): Promise<LlamaRuntime> {
+  const runtime = await openRuntime(options)
+  t.teardown(async () => await runtime.close())
+  return runtime
+}
+
+/** As {@link loadRuntime}, to be closed by the caller. */
+export async function openRuntime(
+  options: Partial<LlamaRuntimeOptions> = {},
+): Promise<LlamaRuntime> {
+  return await LlamaRuntime.load({
+    modelPath: TINY_MODEL_PATH,
+    ...{ slots: 4, contextTokens: 1024, threads: 1, gpu: false },
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    onLog: () => undefined,
+    onProgress: () => undefined,
+    ...options,
+  })
+}
+
+/** Begins an answer. */
+export function begin(
+  runtime: Answering,
+  said: string | readonly ChatMessage[],
+  options: GenerationOptionsInput = {},
+  { resumeFrom, signal = new AbortController().signal }: AskOptions = {},
+): AsyncGenerator<Token, GenerationEnd, void> {
+  const messages = typeof said === 'string' ? [{ role: 'user' as const, content: said }] : said
+  return runtime.generate({ messages, options: optionsOf(options), resumeFrom }, signal)
+}
+
+/** The rest of an answer. */
+export async function finish(
+  generation: AsyncGenerator<Token, GenerationEnd, void>,
+): Promise<RuntimeAnswer> {
+  const { tokenIds: ids, ...rest } = await collect(generation)
+  return { ids, ...rest }
+}
+
+/** A whole answer. */
+export async function ask(
+  runtime: Answering,
+  said: string | readonly ChatMessage[],
+  options: GenerationOptionsInput = {},
+  more: AskOptions = {},
+): Promise<RuntimeAnswer> {
+  return await finish(begin(runtime, said, options, more))
+}

@@ -1,0 +1,135 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'brittle'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import type { Engine } from '../../../facilities/engine/engine.js'
+import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
+import type { LlamaEngineOptions } from '../../../facilities/engine/llama/llama-engine-options.js'
+import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
+import { estimateModelMemoryBytes } from '../../../helpers/models/gguf/model-memory.js'
+import type {
+  GenerationEnd,
+  GenerationOptionsInput,
+  Token,
+} from '../../../helpers/protocol/generation.js'
+import { optionsOf } from '../factory.js'
+
+/** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
+export const TINY_MODEL_PATH = fileURLToPath(
+  new URL('../../fixtures/tiny-stories-1M-f16.gguf', import.meta.url),
+)
+
+/** Where tests keep the default model once one of them has made it; safe to share. */
+export const SHARED_MODELS_DIRECTORY = join(tmpdir(), 'starling-test-models')
+
+/** A whole answer. */
+export interface Answer {
+  readonly text: string
+  readonly tokenIds: readonly number[]
+  readonly tokens: readonly Token[]
+  readonly end: GenerationEnd
+}
+
+/** An engine with the tiny model, loaded, disposed of when the test ends. */
+export async function tinyLlama(
+  t: Test,
+  options: Partial<LlamaEngineOptions> = {},
+): Promise<LlamaEngine> {
+  const engine = new LlamaEngine({
+    model: TINY_MODEL_PATH,
+    modelsDirectory: SHARED_MODELS_DIRECTORY,
+    clock: new SystemClock(),
+    gpu: false,
+    ...options,
+  })
+  t.teardown(async () => await engine.dispose())
+  await engine.load()
+  return engine
+}
+
+/** The engine's process, to be killed: never 0, which would be the test's own group. */
+export function processIdOf(engine: LlamaEngine): number {
+  if (engine.processId === null) throw new Error('the engine has no process')
+  return engine.processId
+}
+
+const shared = new Map<number, Promise<LlamaEngine>>()
+
+/**
+ * The engine with that many slots that the tests of a file have in common: starting one takes a
+ * second. For tests that leave it as they found it; the file's last one calls {@link closeShared}.
+ */
+export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promise<LlamaEngine> {
+  const started =
+    shared.get(slots) ??
+    (async () => {
+      const engine = new LlamaEngine({
+        model: TINY_MODEL_PATH,
+        modelsDirectory: SHARED_MODELS_DIRECTORY,
+        clock: new SystemClock(),
+        gpu: false,
+        slots,
+      })
+      await engine.load()
+      return engine
+    })()
+  shared.set(slots, started)
+  return await started
+}
+
+/** Closes the engines that were shared. */
+export async function closeShared(): Promise<void> {
+  for (const engine of shared.values()) await (await engine).dispose()
+  shared.clear()
+}
+
+/** What an engine with that many slots of the tiny model takes, by estimate. */
+export async function tinyModelMemoryBytes(slots: number): Promise<number> {
+  const { facts, sizeBytes } = await inspectGguf(TINY_MODEL_PATH)
+  const { contextTokens } = facts
+  return estimateModelMemoryBytes(facts, { fileSizeBytes: sizeBytes, slots, contextTokens })
+}
+
+/** Begins an answer to one message. */
+export function generate(
+  engine: Engine,
+  content: string,
+  options: GenerationOptionsInput = {},
+  signal: AbortSignal = new AbortController().signal,
+): AsyncGenerator<Token, GenerationEnd, void> {
+  const request = {
+    messages: [{ role: 'user' as const, content }],
+    options: optionsOf(options),
+  }
+  return engine.generate(request, signal)
+}
+
+/** The rest of an answer. */
+export async function collect(
+  generation: AsyncGenerator<Token, GenerationEnd, void>,
+): Promise<Answer> {
+  const tokens: Token[] = []
+  for (;;) {
+    const step = await generation.next()
+    if (!step.done) {
+      tokens.push(step.value)
+      continue
+    }
+    return {
+      text: tokens.map(({ text }) => text).join(''),
+      tokenIds: tokens.map(({ tokenId }) => tokenId ?? -1),
+      tokens,
+      end: step.value,
+    }
+  }
+}
+
+/** A whole answer to one message. */
+export async function answer(
+  engine: Engine,
+  content: string,
+  options: GenerationOptionsInput = {},
+): Promise<Answer> {
+  return await collect(generate(engine, content, options))
+}

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import { Download, type DownloadOptions } from '../../../facilities/models/fetch/download.js'
+import type { ModelProgress, PrepareOptions } from '../../../facilities/models/model-progress.js'
+import { VirtualClock } from '../clock/virtual-clock.js'
+import { SeededRandom } from '../seeded-random.js'
+import { MemoryModelStorage } from './memory-model-storage.js'
+import type { ScriptedFetch } from './scripted-fetch.js'
+
+export const MODEL_URL = 'https://example.com/models/x.gguf?signature=secret'
+export const CONTENT = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(9_996, 'the weights ')])
+export const OTHER_CONTENT = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(9_996, 'others ')])
+export const ETAG = { etag: '"one"' }
+/** The name that the file gets, and the names of what is there before. */
+export const FILE = 'x-1.gguf'
+export const PARTIAL = `${FILE}.partial`
+export const JOURNAL = `${FILE}.partial.json`
+
+/** Hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Where a download takes place: in memory, and in no time. */
+export class DownloadScene {
+  readonly storage = new MemoryModelStorage()
+  readonly clock = new VirtualClock()
+  readonly progress: ModelProgress[] = []
+  readonly #stepMs: number
+
+  /** @param stepMs how far the clock is moved at a time: less is more exact, and slower */
+  constructor(stepMs = 10) {
+    this.#stepMs = stepMs
+  }
+
+  /** Downloads from that server, moving the clock for as long as it takes. */
+  async download(
+    server: ScriptedFetch,
+    options: Partial<DownloadOptions> & PrepareOptions = {},
+  ): Promise<{ sizeBytes: number; sha256: string }> {
+    const { onProgress, signal, ...others } = options
+    const download = new Download({
+      storage: this.storage,
+      clock: this.clock,
+      random: new SeededRandom(1),
+      fetch: server.fetch,
+      url: MODEL_URL,
+      fileName: FILE,
+      name: 'x',
+      source: 'https://example.com/models/x.gguf?…',
+      ...others,
+    })
+    const running = download.run({
+      onProgress: (event) => {
+        this.progress.push(event)
+        onProgress?.(event)
+      },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    let isSettled = false
+    const settled = () => {
+      isSettled = true
+    }
+    running.then(settled, settled)
+    while (!isSettled) await this.clock.advance(this.#stepMs)
+    return await running
+  }
+
+  /** The notes that the user was given. */
+  get notes(): string[] {
+    return this.progress.flatMap(({ note }) => note ?? [])
+  }
+}
+
+/** The first bytes that were asked for, by request. */
+export function starts({ requests }: ScriptedFetch): number[] {
+  return requests.map(({ headers }) => Number(/\d+/.exec(headers.range ?? '')?.[0] ?? 0))
+}

@@ -1,0 +1,120 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Test } from 'brittle'
+import { Cleanup } from '../cleanup.js'
+
+/** What a server has under every path, and what it does wrong. */
+export interface ServedModel {
+  content: Uint8Array
+  etag: string | null
+  /** Closes the connection after so many bytes of an answer. */
+  breaksAfter: number
+  /** Says nothing more after so many bytes of an answer. */
+  stallsAfter: number
+  ignoresRange: boolean
+  /** Names a length that is longer by so much, and then ends. */
+  lengthLie: number
+  /** Answers with this alone. */
+  status: number
+  /** Sends whoever asks to this address first. */
+  redirectTo: string | null
+  /** Sent along with everything. */
+  headers: Record<string, string>
+}
+
+/** A request as it came. */
+export interface SeenRequest {
+  readonly path: string
+  /** The first byte that was asked for. */
+  readonly start: number
+  readonly headers: IncomingMessage['headers']
+}
+
+/** An HTTP server on 127.0.0.1 that serves one file, and misbehaves when it is told to. */
+export class ModelServer {
+  readonly requests: SeenRequest[] = []
+  readonly #server: Server
+  #model: ServedModel
+
+  private constructor(content: Uint8Array) {
+    this.#model = {
+      content,
+      etag: '"one"',
+      breaksAfter: Infinity,
+      stallsAfter: Infinity,
+      ignoresRange: false,
+      lengthLie: 0,
+      status: 200,
+      redirectTo: null,
+      headers: {},
+    }
+    this.#server = createServer((request, response) => this.#answer(request, response))
+  }
+
+  /** Gone with the test. */
+  static async start(t: Test, content: Uint8Array): Promise<ModelServer> {
+    const model = new ModelServer(content)
+    const server = model.#server
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    new Cleanup(t).add(async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    })
+    return model
+  }
+
+  /** `http://127.0.0.1:41234` */
+  get origin(): string {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('It listens on no port')
+    return `http://127.0.0.1:${address.port}`
+  }
+
+  /** From now on it is so. */
+  set(change: Partial<ServedModel>): void {
+    this.#model = { ...this.#model, ...change }
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const model = this.#model
+    const { content, etag, headers } = model
+    const asked = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    this.requests.push({ path: request.url ?? '', start: asked, headers: request.headers })
+    const common = { ...headers, ...(etag === null ? {} : { etag }) }
+    if (model.redirectTo !== null && request.url !== new URL(model.redirectTo).pathname) {
+      response.writeHead(302, { ...common, location: model.redirectTo }).end('moved')
+      return
+    }
+    if (model.status !== 200) {
+      response.writeHead(model.status, common).end('no')
+      return
+    }
+    const condition = request.headers['if-range']
+    const isPart =
+      asked > 0 && !model.ignoresRange && (condition === undefined || condition === etag)
+    if (isPart && asked >= content.length) {
+      response.writeHead(416, { ...common, 'content-range': `bytes */${content.length}` }).end()
+      return
+    }
+    const start = isPart ? asked : 0
+    const total = content.length + model.lengthLie
+    response.writeHead(isPart ? 206 : 200, {
+      ...common,
+      'content-length': total - start,
+      ...(isPart ? { 'content-range': `bytes ${start}-${total - 1}/${total}` } : {}),
+    })
+    this.#send(response, content.subarray(start))
+  }
+
+  #send(response: ServerResponse, bytes: Uint8Array): void {
+    const { breaksAfter, stallsAfter, lengthLie } = this.#model
+    const end = Math.min(breaksAfter, stallsAfter, bytes.length)
+    response.write(bytes.subarray(0, end), () => {
+      if (end === stallsAfter) return
+      if (end === breaksAfter || lengthLie > 0) response.destroy()
+      else response.end()
+    })
+  }
+}

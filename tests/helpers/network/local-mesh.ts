@@ -1,0 +1,65 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import type { Test } from 'brittle'
+import HyperDHT from 'hyperdht'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
+import { Cleanup } from '../cleanup.js'
+import { MeshFixture } from './mesh-fixture.js'
+import { freeUdpPort } from './udp-port.js'
+
+const HOST = '127.0.0.1'
+
+/** A mesh for one test over real DHT nodes on 127.0.0.1, with a bootstrap port of its own. */
+export class LocalMesh extends MeshFixture {
+  readonly port: number
+
+  private constructor(t: Test, port: number) {
+    const clock = new SystemClock()
+    const cleanup = new Cleanup(t)
+    const createDht = () => {
+      const dht = createLocalDht(port)
+      cleanup.add(() => dht.destroy({ force: true }))
+      return dht
+    }
+    super(t, { clock, createDht, cleanup })
+    this.port = port
+  }
+
+  /**
+   * @param options.bootstrap whether somebody holds the bootstrap port from the start
+   * @param options.port the bootstrap port of another mesh, to share its network
+   */
+  static async open(
+    t: Test,
+    options: { bootstrap?: boolean; port?: number } = {},
+  ): Promise<LocalMesh> {
+    const mesh = new LocalMesh(t, options.port ?? (await freeUdpPort()))
+    if (options.bootstrap !== false) await mesh.bootstrap()
+    return mesh
+  }
+
+  /** One process's share in the local bootstrap node. */
+  async bootstrap(): Promise<LocalBootstrap> {
+    const bootstrap = new LocalBootstrap({
+      port: this.port,
+      clock: this.clock,
+      watchIntervalMs: 100,
+    })
+    this.cleanup.add(() => bootstrap.close())
+    await bootstrap.ready()
+    return bootstrap
+  }
+}
+
+export function createLocalDht(port: number): HyperDHT {
+  return new HyperDHT({ bootstrap: [{ host: HOST, port }], host: HOST, firewalled: false })
+}
+
+/** Sits on a UDP port without ever answering, until the test is over. */
+export async function occupyUdpPort(t: Test, port: number): Promise<void> {
+  const squatter = createSocket('udp4')
+  t.teardown(() => squatter.close())
+  squatter.bind(port, HOST)
+  await once(squatter, 'listening')
+}

@@ -1,0 +1,64 @@
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import type { Identity } from '../../../facilities/network/trust/hello.js'
+import type { RosterSettings } from '../../../facilities/network/trust/mesh-roster.js'
+import { certifyRosterKey, deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
+import {
+  type Certificate,
+  issueCertificate,
+  type SignedCertificate,
+} from '../../../helpers/identity/certificate.js'
+import { type KeyPair, keyPairFromSeed } from '../../../helpers/identity/key-pair.js'
+import { membershipKeyOf } from '../../../helpers/identity/membership-mac.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+
+/** The root of a mesh that exists for one test: its secret, and certificates for anybody. */
+export class MeshAuthority {
+  readonly root: KeyPair = newKeyPair()
+  readonly secret: Uint8Array = new SystemRandom().bytes(32)
+  readonly membershipKey: Uint8Array = membershipKeyOf(this.secret)
+  readonly #clock: Pick<Clock, 'now'>
+
+  /** @param clock tells the time by which certificates of an hour are issued */
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
+
+  /** The mesh's name: its root public key, hexadecimal. */
+  get mesh(): string {
+    return Buffer.from(this.root.publicKey).toString('hex')
+  }
+
+  /** A certificate for the key pair, an hour long unless told otherwise. */
+  certify(
+    keyPair: KeyPair,
+    roles: readonly Role[],
+    changes: Partial<Certificate> = {},
+  ): SignedCertificate {
+    return issueCertificate(this.root, {
+      publicKey: Buffer.from(keyPair.publicKey).toString('hex'),
+      roles: [...roles],
+      name: `${roles[0]}@test`,
+      serial: '01J0000000000000000000TEST',
+      expiresAt: this.#clock.now() + 3_600_000,
+      ...changes,
+    })
+  }
+
+  /** A member of this mesh with a key of its own. */
+  identity(role: Role, changes: Partial<Identity> = {}): Identity {
+    const keyPair = changes.keyPair ?? newKeyPair()
+    const certificate = this.certify(keyPair, [role])
+    const { mesh, membershipKey } = this
+    return { mesh, keyPair, membershipKey, certificate: () => certificate, ...changes }
+  }
+}
+
+/** A roster key of this mesh, and no file. */
+export function rosterSettings(root: KeyPair): RosterSettings {
+  return { certificate: certifyRosterKey(root, deriveRosterKey(root).publicKey), store: null }
+}
+
+export function newKeyPair(): KeyPair {
+  return keyPairFromSeed(new SystemRandom().bytes(32))
+}

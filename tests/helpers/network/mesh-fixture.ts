@@ -1,0 +1,165 @@
+import type { Test } from 'brittle'
+import type HyperDHT from 'hyperdht'
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
+import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
+import type { Service } from '../../../facilities/network/calls/service.js'
+import { MeshNode, type MeshNodeEvents } from '../../../facilities/network/connection/mesh-node.js'
+import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import { Announcement } from '../../../facilities/network/discovery/announcement.js'
+import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
+import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
+import type { NetworkLimits } from '../../../facilities/network/limits/network-limits.js'
+import type { Identity } from '../../../facilities/network/trust/hello.js'
+import { topicOf } from '../../../helpers/discovery/topic.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import { Cleanup } from '../cleanup.js'
+import { until } from '../until.js'
+import { MeshAuthority } from './mesh-authority.js'
+import { requestOptions } from './sample-service.js'
+
+/** Small and quick, so that a test reaches every one of them. */
+export const TEST_LIMITS: NetworkLimits = {
+  helloTimeoutMs: 500,
+  maxUnverifiedConnections: 8,
+  maxConnections: 16,
+  maxConnectionsPerKey: 4,
+  maxStreams: 64,
+  maxStreamsPerKey: 8,
+  maxCalls: 64,
+  maxCallsPerKey: 8,
+  maxRequestBytes: 64 * 1024 * 1024,
+  maxRequestBytesPerKey: 8 * 1024 * 1024,
+  maxUnsentBytes: 64 * 1024 * 1024,
+  maxUnsentBytesPerKey: 16 * 1024 * 1024,
+  maxUnreadBytes: 16 * 1024 * 1024,
+  maxUnreadBytesPerKey: 4 * 1024 * 1024,
+  workerShare: 0.25,
+  workerFactor: 2,
+  streamWindowChunks: 8,
+  stalledReaderTimeoutMs: 3_000,
+  heartbeatIntervalMs: 100,
+  heartbeatMissedLimit: 5,
+}
+
+/** What a node is built with when the fixture's own is not wanted. */
+export interface NodeOptions {
+  readonly identity?: Identity
+  readonly limits?: Partial<NetworkLimits>
+  readonly service?: Service | null
+  readonly events?: MeshNodeEvents
+  readonly dht?: HyperDHT
+}
+
+/** A node with what it was built from. */
+export interface FixtureNode {
+  readonly node: MeshNode
+  readonly dht: HyperDHT
+  readonly identity: Identity
+}
+
+/**
+ * A mesh for one test: a root of its own, and nodes over whatever network it is given. Everything is
+ * closed with the test, the last first.
+ */
+export class MeshFixture {
+  readonly clock: Clock
+  readonly authority: MeshAuthority
+  readonly cleanup: Cleanup
+  readonly #createDht: () => HyperDHT
+
+  constructor(t: Test, options: { clock: Clock; createDht: () => HyperDHT; cleanup?: Cleanup }) {
+    this.clock = options.clock
+    this.authority = new MeshAuthority(options.clock)
+    this.cleanup = options.cleanup ?? new Cleanup(t)
+    this.#createDht = options.createDht
+  }
+
+  /** A DHT node of its own, for somebody who is no worker. */
+  dht(): HyperDHT {
+    return this.#createDht()
+  }
+
+  topic(role: Role): Uint8Array {
+    return topicOf(this.authority.secret, role)
+  }
+
+  /** A node that is ready. */
+  async node(role: Role, options: NodeOptions = {}): Promise<FixtureNode> {
+    const dht = options.dht ?? this.#createDht()
+    const identity = options.identity ?? this.authority.identity(role)
+    const node = new MeshNode({
+      dht,
+      identity,
+      clock: this.clock,
+      limits: { ...TEST_LIMITS, ...options.limits },
+      service: options.service ?? null,
+      ...(options.events && { events: options.events }),
+    })
+    this.cleanup.add(() => node.close())
+    await node.ready()
+    return { node, dht, identity }
+  }
+
+  /** A node that answers and is announced on the topic of its role. */
+  async announced(
+    role: Role,
+    options: NodeOptions & { service: Service },
+  ): Promise<FixtureNode & { announcement: Announcement }> {
+    const built = await this.node(role, options)
+    const announcement = new Announcement({
+      dht: built.dht,
+      topic: this.topic(role),
+      keyPair: built.identity.keyPair,
+      addresses: () => built.node.addresses,
+      clock: this.clock,
+      intervalMs: 200,
+    })
+    this.cleanup.add(() => announcement.close())
+    await announcement.ready()
+    return { ...built, announcement }
+  }
+
+  /** The peers of a role, looked for by that node. Not ready yet. */
+  peers(
+    role: Role,
+    from: FixtureNode,
+    options: {
+      intervalMs?: number
+      known?: KnownPeers
+      /** Redials come when they are due on average, unless a test says otherwise. */
+      random?: Partial<Random>
+      onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
+    } = {},
+  ): RolePeers {
+    const peers = new RolePeers({
+      role,
+      topic: this.topic(role),
+      dht: from.dht,
+      node: from.node,
+      known: options.known ?? new KnownPeers({ clock: this.clock, store: null }),
+      clock: this.clock,
+      random: Object.assign(new SystemRandom(), options.random ?? { fraction: () => 0.5 }),
+      intervalMs: options.intervalMs ?? 200,
+      ...(options.onDialFailed && { onDialFailed: options.onDialFailed }),
+    })
+    this.cleanup.add(() => peers.close())
+    return peers
+  }
+
+  /** A connection between two nodes, both ends proved. */
+  dial(from: FixtureNode, to: FixtureNode): Promise<PeerConnection> {
+    const { publicKey } = to.identity.keyPair
+    return from.node.dial(publicKey, to.node.addresses, new AbortController().signal)
+  }
+
+  /** What a call is made with: an origin of its own. */
+  call(changes: Partial<CallOptions> = {}): CallOptions {
+    return requestOptions(this.clock, changes)
+  }
+}
+
+/** Waits until these peers have a connection. */
+export function firstConnection(peers: RolePeers, timeoutMs = 5_000): Promise<PeerConnection> {
+  return until(`a connection to a ${peers.role}`, () => peers.connections[0], timeoutMs)
+}

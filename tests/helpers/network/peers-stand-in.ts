@@ -1,0 +1,100 @@
+import HyperDHT from 'hyperdht'
+import { createStubInstance, type SinonStubbedInstance } from 'sinon'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
+import { Service } from '../../../facilities/network/calls/service.js'
+import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
+import { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
+import { RolePeers, type UnreachedPeer } from '../../../facilities/network/discovery/role-peers.js'
+import type { Role } from '../../../helpers/identity/roles.js'
+import { VirtualClock } from '../clock/virtual-clock.js'
+import { callUnary, openStream, requestContext } from './call-service.js'
+
+/** A connection without a network: a stub of which a test sets what it answers. */
+export type ConnectionStandIn = SinonStubbedInstance<PeerConnection>
+
+/** The workers of one role, as a test says that they come and go. */
+export class PeersStandIn extends RolePeers {
+  /** What those who wait for a survey wait for. */
+  survey: Promise<void> = Promise.resolve()
+  /** Who is announced and not connected. */
+  missed: UnreachedPeer[] = []
+  #open: PeerConnection[] = []
+
+  constructor(role: Role) {
+    super({
+      role,
+      topic: new Uint8Array(32),
+      dht: createStubInstance(HyperDHT),
+      node: createStubInstance(MeshNode),
+      known: createStubInstance(KnownPeers),
+      clock: new VirtualClock(),
+      random: new SystemRandom(),
+      intervalMs: 1_000,
+    })
+  }
+
+  override get connections(): PeerConnection[] {
+    return [...this.#open]
+  }
+
+  override get unreached(): UnreachedPeer[] {
+    return this.missed
+  }
+
+  override async surveyed(): Promise<void> {
+    await this.survey
+  }
+
+  connect(connection: PeerConnection): void {
+    this.#open.push(connection)
+    this.emit('connected', connection)
+  }
+
+  lose(connection: PeerConnection): void {
+    connection.destroy()
+    this.#open = this.#open.filter((one) => one !== connection)
+    this.emit('lost', connection)
+  }
+}
+
+/**
+ * A connection whose other end answers with `service`, called in this process.
+ *
+ * @param caller the role of whoever calls
+ * @param peer the role of the other end
+ */
+export function connectionTo(
+  service: Service,
+  { caller, peer }: { caller: Role; peer: Role },
+): ConnectionStandIn {
+  let isOpen = true
+  const connection = createStubInstance(PeerConnection)
+  Object.defineProperties(connection, {
+    isOpen: { get: () => isOpen },
+    peer: { value: requestContext(peer).peer, configurable: true },
+  })
+  connection.destroy.callsFake(() => {
+    isOpen = false
+  })
+  const contextOf = ({ origin: { requestId, traceparent }, signal, timeoutMs }: CallOptions) =>
+    requestContext(caller, {
+      requestId,
+      traceparent,
+      ...(signal && { signal }),
+      ...(timeoutMs !== undefined && { remainingMs: () => timeoutMs }),
+    })
+  connection.call.callsFake((method, body, options) =>
+    callUnary(service, method, body, contextOf(options)),
+  )
+  connection.open.callsFake((method, body, options) =>
+    openStream(service, method, body, contextOf(options)),
+  )
+  return connection
+}
+
+/** The same, and its other end answers nothing until a test says what. */
+export function silentConnection(peer: Role): ConnectionStandIn {
+  return connectionTo(new Service(), { caller: 'client', peer })
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import {
+  type CallOptions,
+  createOrigin,
+} from '../../../facilities/network/calls/request-context.js'
+import { Service } from '../../../facilities/network/calls/service.js'
+import { stream, unary } from '../../../helpers/protocol/method.js'
+
+/** Answers what it was sent. */
+export const echo = unary({
+  name: 'gateway.echo',
+  request: z.strictObject({ text: z.string() }),
+  response: z.strictObject({ text: z.string() }),
+  timeoutMs: 2_000,
+  idempotent: true,
+  callers: ['client'],
+})
+
+/** Counts from 0. */
+export const count = stream({
+  name: 'gateway.count',
+  request: z.strictObject({ to: z.number(), padding: z.string().optional() }),
+  chunk: z.strictObject({ n: z.number() }),
+  end: z.strictObject({ total: z.number() }),
+  timeoutMs: 20_000,
+  idempotent: true,
+  callers: ['client'],
+})
+
+/** What the handlers of a sample service did. */
+export interface SampleLog {
+  readonly texts: string[]
+  /** Numbers that the handlers of `count` have been asked for. */
+  produced: number
+  /** Handlers of `count` that have begun and not ended. */
+  running: number
+  started: number
+  /** The signals of all handlers of `count`, in order. */
+  readonly signals: AbortSignal[]
+}
+
+/** A gateway that answers {@link echo} and {@link count}. */
+export function sampleService(log: SampleLog = sampleLog()): Service {
+  return new Service()
+    .unary(echo, async ({ text }) => {
+      log.texts.push(text)
+      return { text }
+    })
+    .stream(count, async function* ({ to }, { signal }) {
+      log.signals.push(signal)
+      log.started += 1
+      log.running += 1
+      try {
+        for (let n = 0; n < to; n += 1) {
+          log.produced += 1
+          yield { n }
+        }
+        return { total: to }
+      } finally {
+        log.running -= 1
+      }
+    })
+}
+
+export function sampleLog(): SampleLog {
+  return { texts: [], produced: 0, running: 0, started: 0, signals: [] }
+}
+
+/** What a call is made with: an origin of its own. */
+export function requestOptions(clock: Clock, changes: Partial<CallOptions> = {}): CallOptions {
+  return { origin: createOrigin(clock, new SystemRandom()), ...changes }
+}

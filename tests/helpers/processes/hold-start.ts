@@ -1,0 +1,13 @@
+// Preloaded into a worker (node --import): loads what an auth worker needs, the most of its start, and
+// then holds it until a line comes on its standard input. So the next one is warm while one serves.
+import { once } from 'node:events'
+
+await import('../../../facilities/worker/worker-watch.js')
+await import('../../../facilities/network/mesh-network.js')
+await import('../../../facilities/store/open-store.js')
+await import('../../../facilities/store/durable-records.js')
+await import('../../../workers/auth/auth-worker.js')
+await import('../../../workers/auth/passwords.js')
+await import('../../../config/command-line.js')
+await once(process.stdin, 'data')
+process.stdin.destroy()

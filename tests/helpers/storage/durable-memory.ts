@@ -1,0 +1,199 @@
+import type Corestore from 'corestore'
+import { z } from 'zod'
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { DurableRecords } from '../../../facilities/store/durable-records.js'
+import { DurableStore } from '../../../facilities/store/durable-store.js'
+import { RollbackGuard } from '../../../facilities/store/rollback-guard.js'
+import type { KnownState, StorePlace } from '../../../facilities/store/store-damage.js'
+import type { StoreDisk } from '../../../facilities/store/store-disk.js'
+import { closeAnyway, verifyStore } from '../../../facilities/store/verify-store.js'
+import { Witness } from '../../../facilities/store/witness.js'
+import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
+import { VirtualClock } from '../clock/virtual-clock.js'
+import { Memory, memoryStore } from './memory-storage.js'
+
+/** What the messages of a store in memory call it. */
+export const MEMORY_PLACE = {
+  store: '/memory/store',
+  witness: '/memory/store.witness',
+  guard: '/elsewhere/store.guard',
+} as const
+
+/** When everything in memory is witnessed. */
+export const MEMORY_TIME_MS = Date.UTC(2026, 10, 3, 12, 30)
+
+/** A witness's file in memory. Every write is synced, unless the power fails in its middle. */
+export class MemoryWitness implements WitnessStorage {
+  bytes: Buffer | undefined
+  /** How often it was made or written. */
+  writes = 0
+  /** What every writing fails with. */
+  failure: Error | null = null
+
+  constructor(bytes?: Uint8Array) {
+    this.bytes = bytes && Buffer.from(bytes)
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    return this.bytes && Buffer.from(this.bytes)
+  }
+
+  async create(bytes: Uint8Array): Promise<void> {
+    if (this.failure !== null) throw this.failure
+    this.writes += 1
+    this.bytes = Buffer.from(bytes)
+  }
+
+  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    if (this.failure !== null) throw this.failure
+    this.writes += 1
+    if (this.bytes === undefined) throw new Error('There is no witness to overwrite')
+    this.bytes.set(bytes, offset)
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** The disk of a worker: its store, the witness beside it, and the rollback guard elsewhere. */
+export class DurableMemory implements StoreDisk {
+  readonly place: StorePlace
+  readonly store: Memory
+  readonly witness: MemoryWitness
+  readonly guard: MemoryWitness
+  /** Whether the store's own log is to be begun anew. */
+  logIsFull = false
+  /** How often the store was opened. */
+  openings = 0
+  /** Whether the store is held against what is known of it when it is opened. */
+  readonly #isVerified: boolean
+  #probeFailure: Error | null = null
+
+  constructor(
+    store = new Memory(),
+    witness = new MemoryWitness(),
+    guard = new MemoryWitness(),
+    options: { readonly isVerified?: boolean; readonly place?: StorePlace } = {},
+  ) {
+    this.store = store
+    this.witness = witness
+    this.guard = guard
+    this.#isVerified = options.isVerified ?? false
+    this.place = options.place ?? MEMORY_PLACE
+  }
+
+  async open(known: KnownState): Promise<Corestore> {
+    this.openings += 1
+    if (this.#isVerified) await this.#verify(known)
+    this.store.assertWritable()
+    return memoryStore(this.store)
+  }
+
+  async sync(): Promise<void> {
+    this.store.sync()
+  }
+
+  async release(): Promise<void> {}
+
+  async probe(): Promise<void> {
+    if (this.#probeFailure !== null) throw this.#probeFailure
+  }
+
+  async isLogFull(): Promise<boolean> {
+    return this.logIsFull
+  }
+
+  /** From now on every writing fails like this; null: none does. */
+  fail(failure: Error | null): void {
+    this.store.failure = failure
+    this.witness.failure = failure
+    this.guard.failure = failure
+    this.#probeFailure = failure
+  }
+
+  /** Whoever tries whether the disk takes anything is told that it does. */
+  pretendRoom(): void {
+    this.#probeFailure = null
+  }
+
+  /** The same disk, whose store is held against what is known of it whenever it is opened. */
+  verified(): DurableMemory {
+    const { store, witness, guard, place } = this
+    return new DurableMemory(store, witness, guard, { isVerified: true, place })
+  }
+
+  afterPowerCut(): DurableMemory {
+    return new DurableMemory(
+      this.store.afterPowerCut(),
+      new MemoryWitness(this.witness.bytes),
+      new MemoryWitness(this.guard.bytes),
+    )
+  }
+
+  copy(): DurableMemory {
+    return new DurableMemory(
+      this.store.copy(),
+      new MemoryWitness(this.witness.bytes),
+      new MemoryWitness(this.guard.bytes),
+    )
+  }
+
+  async #verify(known: KnownState): Promise<void> {
+    const inspected = memoryStore(this.store)
+    try {
+      await verifyStore(inspected, known, this.place)
+    } finally {
+      await closeAnyway(inspected)
+    }
+  }
+}
+
+/** A store in memory, not held against its witness as a whole. The caller makes it ready and closes it. */
+export function durableMemoryStore(
+  memory = new DurableMemory(),
+  clock: Clock = new VirtualClock(MEMORY_TIME_MS),
+): DurableStore {
+  const record = (storage: WitnessStorage, path: string) =>
+    new Witness({ storage, place: memory.place, clock, path })
+  return new DurableStore({
+    disk: memory,
+    witness: record(memory.witness, memory.place.witness),
+    guard: new RollbackGuard({ record: record(memory.guard, MEMORY_PLACE.guard), clock }),
+    clock,
+  })
+}
+
+/**
+ * A store in memory, opened as `openStore` opens one: read and held against its witness first.
+ *
+ * @throws StarlingError STORE_DAMAGED
+ */
+export async function openMemoryStore(
+  memory: DurableMemory,
+  clock: Clock = new VirtualClock(MEMORY_TIME_MS),
+): Promise<DurableStore> {
+  const store = durableMemoryStore(memory.verified(), clock)
+  await store.ready()
+  return store
+}
+
+/** Opens the store and stores a record for each of these owners, one after the other. */
+export async function writeCats(memory: DurableMemory, owners: readonly string[]): Promise<void> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
+  await records.close()
+  await store.close()
+}
+
+/** Opens the store. @returns those of these owners that have a record */
+export async function readCats(
+  memory: DurableMemory,
+  owners: readonly string[],
+): Promise<readonly string[]> {
+  const store = await openMemoryStore(memory)
+  const records = new DurableRecords(store, 'cats', z.string())
+  const values = await Promise.all(owners.map((owner) => records.get(owner)))
+  await records.close()
+  await store.close()
+  return owners.filter((_, index) => values[index] !== undefined)
+}

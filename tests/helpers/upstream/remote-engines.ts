@@ -1,0 +1,89 @@
+import type { ServerResponse } from 'node:http'
+import type { Test } from 'brittle'
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import type { Engine } from '../../../facilities/engine/engine.js'
+import { OllamaEngine } from '../../../facilities/engine/remote/ollama-engine.js'
+import { OpenaiEngine } from '../../../facilities/engine/remote/openai-engine.js'
+import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
+import { isStarlingError, type StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Scope } from '../scope.js'
+import { rejectionOf } from '../until.js'
+import { startOllamaServer } from './ollama-server.js'
+import { startOpenaiServer } from './openai-server.js'
+import type { StandInServer } from './stand-in-server.js'
+
+/** An engine over HTTP and the server that it speaks to. */
+export interface RemoteKind {
+  readonly name: string
+  /** Serves the engines under their names. */
+  readonly start: (
+    scope: Scope,
+    engines: Readonly<Record<string, Engine>>,
+  ) => Promise<StandInServer>
+  /** An engine for one model of a server. */
+  readonly create: (url: string, model: string, clock: Clock) => Engine
+  /** The path that a conversation goes to. */
+  readonly answerPath: string
+  readonly contentType: string
+  /** One part of an answer. */
+  readonly part: (text: string) => string
+  /** What ends an answer. */
+  readonly end: string
+  /** An error as the server says it, in a body. */
+  readonly error: (message: string) => string
+}
+
+function event(data: object): string {
+  return `data: ${JSON.stringify(data)}\n\n`
+}
+
+/** Both of them. */
+export const REMOTE_KINDS: readonly RemoteKind[] = [
+  {
+    name: 'ollama',
+    start: startOllamaServer,
+    create: (host, model, clock) => new OllamaEngine({ host, model, clock }),
+    answerPath: '/api/chat',
+    contentType: 'application/x-ndjson',
+    part: (content) => `${JSON.stringify({ message: { content }, done: false })}\n`,
+    end: `${JSON.stringify({ message: { content: '' }, done: true, done_reason: 'stop' })}\n`,
+    error: (error) => JSON.stringify({ error }),
+  },
+  {
+    name: 'openai',
+    start: (scope, engines) => startOpenaiServer(scope, engines),
+    create: (baseUrl, model, clock) => new OpenaiEngine({ baseUrl, model, clock }),
+    answerPath: '/v1/chat/completions',
+    contentType: 'text/event-stream',
+    part: (content) => event({ choices: [{ delta: { content } }] }),
+    end: `${event({ choices: [{ delta: {}, finish_reason: 'stop' }] })}data: [DONE]\n\n`,
+    error: (message) => JSON.stringify({ error: { message } }),
+  },
+]
+
+/** A server that says what it is told, and an engine that speaks to it, loaded. */
+export async function remoteScene(
+  t: Test,
+  kind: RemoteKind,
+  clock: Clock = new SystemClock(),
+): Promise<{ readonly server: StandInServer; readonly engine: Engine }> {
+  const server = await kind.start(t, { words: new ScriptedEngine({ model: 'words' }) })
+  const engine = kind.create(server.url, 'words', clock)
+  t.teardown(async () => await engine.dispose())
+  await engine.load()
+  return { server, engine }
+}
+
+/** The typed error that a promise is rejected with; throws whatever else it is rejected with. */
+export async function failureOf(promise: Promise<unknown>): Promise<StarlingError> {
+  const error = await rejectionOf(promise)
+  if (!isStarlingError(error)) throw error
+  return error
+}
+
+/** Begins an answer as the server should, with these parts. */
+export function beginAnswer(kind: RemoteKind, response: ServerResponse, ...parts: string[]): void {
+  response.writeHead(200, { 'content-type': kind.contentType })
+  for (const part of parts) response.write(part)
+}

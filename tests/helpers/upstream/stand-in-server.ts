@@ -1,0 +1,184 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Engine } from '../../../facilities/engine/engine.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import type { Scope } from '../scope.js'
+
+/** One request as it came. */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+  /** What the body is as JSON; null when it has none. */
+  readonly body: unknown
+}
+
+/** Answers one request itself. */
+export type Misbehaviour = (request: SeenRequest, response: ServerResponse) => void
+
+/** How a stand-in answers one kind of request. */
+export type Route = (request: SeenRequest, exchange: Exchange) => Promise<void>
+
+/**
+ * A model server over HTTP on 127.0.0.1, for tests: what it answers comes from engines. It reads
+ * and writes as real ones do: it waits for slow readers, and stops generating when its client leaves.
+ */
+export class StandInServer {
+  /** `http://127.0.0.1:…` */
+  readonly url: string
+  /** All requests so far. */
+  readonly requests: SeenRequest[] = []
+  /** Takes the place of all routes while it is set. */
+  misbehaviour: Misbehaviour | null = null
+  readonly #server: Server
+  #running = 0
+
+  private constructor(server: Server, routes: ReadonlyMap<string, Route>, other: Route) {
+    this.#server = server
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('it listens on no port')
+    this.url = `http://127.0.0.1:${address.port}`
+    server.on('request', (message, response) => void this.#serve(message, response, routes, other))
+  }
+
+  /**
+   * @param routes by method and path: `POST /api/chat`
+   * @param other answers everything else
+   */
+  static async start(
+    scope: Scope,
+    routes: Readonly<Record<string, Route>>,
+    other: Route,
+  ): Promise<StandInServer> {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const standIn = new StandInServer(server, new Map(Object.entries(routes)), other)
+    scope.teardown(async () => await standIn.close())
+    return standIn
+  }
+
+  /** Requests that are being answered. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Connections that are open, in use or not. */
+  async connections(): Promise<number> {
+    return await new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+    })
+  }
+
+  /** Breaks all connections and takes no more. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  async #serve(
+    message: IncomingMessage,
+    response: ServerResponse,
+    routes: ReadonlyMap<string, Route>,
+    other: Route,
+  ): Promise<void> {
+    this.#running += 1
+    try {
+      const pieces: Buffer[] = []
+      for await (const piece of message) pieces.push(piece)
+      const text = Buffer.concat(pieces).toString()
+      const request: SeenRequest = {
+        method: message.method ?? '',
+        path: message.url ?? '',
+        headers: message.headers,
+        body: text === '' ? null : JSON.parse(text),
+      }
+      this.requests.push(request)
+      if (this.misbehaviour !== null) return this.misbehaviour(request, response)
+      const route = routes.get(`${request.method} ${request.path}`) ?? other
+      await route(request, new Exchange(response))
+    } catch {
+      // The client left while it was read, or was answered.
+      response.destroy()
+    } finally {
+      this.#running -= 1
+    }
+  }
+}
+
+/** The answer to one request, being written. */
+export class Exchange {
+  /** Aborted when the client leaves. */
+  readonly signal: AbortSignal
+  readonly #response: ServerResponse
+
+  constructor(response: ServerResponse) {
+    const leaving = new AbortController()
+    this.#response = response
+    this.signal = leaving.signal
+    response.once('close', () => {
+      if (!response.writableFinished) leaving.abort(new Error('the client left'))
+    })
+  }
+
+  /** Whether something of the answer was sent. */
+  get hasBegun(): boolean {
+    return this.#response.headersSent
+  }
+
+  json(status: number, body: unknown): void {
+    this.#response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+    this.#response.end(JSON.stringify(body))
+  }
+
+  text(status: number, body: string): void {
+    this.#response.writeHead(status, { 'content-type': 'text/plain' })
+    this.#response.end(body)
+  }
+
+  /** Sends a part of a stream, and waits until the client has room for more. */
+  async write(contentType: string, text: string): Promise<void> {
+    if (!this.#response.headersSent) this.#response.writeHead(200, { 'content-type': contentType })
+    if (this.#response.write(text)) return
+    await once(this.#response, 'drain', { signal: this.signal })
+  }
+
+  end(): void {
+    this.#response.end()
+  }
+
+  /**
+   * Hands on each token that has a text, as it is made.
+   *
+   * @returns how the answer ended, and its text without the thought
+   */
+  async relay(
+    generation: AsyncGenerator<Token, GenerationEnd, void>,
+    onToken: (token: Token) => Promise<void>,
+  ): Promise<{ end: GenerationEnd; text: string }> {
+    let text = ''
+    try {
+      for (;;) {
+        const step = await generation.next()
+        if (step.done) return { end: step.value, text }
+        if (step.value.kind === undefined) text += step.value.text
+        await onToken(step.value)
+      }
+    } catch (error) {
+      // Frees what the generation holds, when it was not it that failed.
+      await generation.throw(error).catch(() => undefined)
+      throw error
+    }
+  }
+}
+
+/** The model that a request names; undefined when there is none. */
+export function engineFor(
+  engines: Readonly<Record<string, Engine>>,
+  name: unknown,
+): Engine | undefined {
+  return typeof name === 'string' && Object.hasOwn(engines, name) ? engines[name] : undefined
+}

@@ -1,0 +1,266 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test, { type Test } from 'brittle'
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+const BIOME = join(PROJECT, 'node_modules', '.bin', 'biome')
+const IMPORTS = 'lint/style/noRestrictedImports'
+const GLOBALS = 'lint/style/noRestrictedGlobals'
+const ROLES = ['auth', 'gateway', 'processor', 'client', 'mesh']
+
+interface Report {
+  readonly summary: { readonly unchanged: number; readonly changed: number }
+  readonly diagnostics: readonly {
+    readonly category: string
+    readonly message: string
+    readonly location: { readonly path: string }
+  }[]
+}
+
+/** Lints a project of these files under our rules: the categories found, by file. */
+async function lint(t: Test, files: Record<string, string>): Promise<Map<string, Set<string>>> {
+  const root = await t.tmp()
+  for (const name of ['biome.json', '.biome', '.gitignore', 'package.json']) {
+    await cp(join(PROJECT, name), join(root, name), { recursive: true })
+  }
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, file)), { recursive: true })
+    await writeFile(join(root, file), `${text}\n`)
+  }
+  const args = ['lint', '--reporter=json', '--max-diagnostics=none', ...Object.keys(files)]
+  const output = await promisify(execFile)(BIOME, args, { cwd: root, maxBuffer: 1 << 26 }).catch(
+    (error: { stdout: string }) => error,
+  )
+  const { summary, diagnostics }: Report = JSON.parse(output.stdout)
+  t.is(summary.unchanged + summary.changed, Object.keys(files).length, 'every file was linted')
+  const found = new Map<string, Set<string>>(Object.keys(files).map((file) => [file, new Set()]))
+  for (const { category, message, location } of diagnostics) {
+    if (message.includes('errored')) t.fail(`a rule of ours is broken: ${message}`)
+    found.get(location.path)?.add(category)
+  }
+  return found
+}
+
+async function assertRefused(t: Test, category: string, files: Record<string, string>) {
+  const found = await lint(t, files)
+  for (const [file, categories] of found) {
+    t.ok(categories.has(category), `${file}: ${files[file]} (${[...categories].join(', ')})`)
+  }
+}
+
+async function assertAccepted(t: Test, files: Record<string, string>) {
+  const found = await lint(t, files)
+  for (const [file, categories] of found) t.alike([...categories], [], `${file}: ${files[file]}`)
+}
+
+function numbered(prefix: string, lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(lines.map((line, index) => [`${prefix}-${index}.ts`, line]))
+}
+
+function otherRoles(role: string): string[] {
+  return ROLES.filter((other) => other !== role)
+}
+
+test('should refuse an import when it points against the layers', async (t) => {
+  await assertRefused(t, IMPORTS, {
+    ...numbered('helpers/router/bad', [
+      "export { open } from '../../facilities/store/open.js'",
+      "export { Gateway } from '../../workers/gateway/gateway.js'",
+      "export { settings } from '../../config/settings.js'",
+      "export const load = () => import('../../facilities/store/open.js')",
+      "export type { Store } from '../../facilities/store/open.js'",
+      "export { memoryStore } from '../../helpers/storage/memory-storage.js'",
+    ]),
+    ...numbered('facilities/store/bad', [
+      "export { Gateway } from '../../workers/gateway/gateway.js'",
+      "export { settings } from '../../config/settings.js'",
+      "export { memoryStore } from '../../helpers/storage/memory-storage.js'",
+      "export { measure } from '../../../bench/measure.js'",
+    ]),
+    ...numbered('facilities/clock/bad', [
+      "export { Gateway } from '../../workers/gateway/gateway.js'",
+      "export { settings } from '../../config/settings.js'",
+    ]),
+    ...numbered('config/bad', [
+      "export { open } from '../facilities/store/open.js'",
+      "export { Gateway } from '../workers/gateway/gateway.js'",
+    ]),
+    ...numbered('workers/gateway/bad', [
+      "export { settings } from '../../config/settings.js'",
+      "export { main } from '../gateway.js'",
+      "export { memoryStore } from '../../helpers/storage/memory-storage.js'",
+    ]),
+    'workers/gateway/admission/bad.ts': "export { settings } from '../../../config/settings.js'",
+    'workers/gateway.mts': "export { memoryStore } from '../tests/helpers/memory-storage.js'",
+  })
+})
+
+test('should refuse an import when a role reaches for another', async (t) => {
+  const files: Record<string, string> = {}
+  for (const role of ROLES) {
+    for (const other of otherRoles(role)) {
+      files[`workers/${role}/bad-${other}.ts`] = `export { x } from '../${other}/x.js'`
+      files[`workers/${role}/bad-${other}-entry.ts`] = `export { x } from '../${other}.js'`
+      files[`workers/${role}/bad-${other}-wiring.ts`] = `export { x } from '../${other}.mjs'`
+      files[`workers/${role}/deep/bad-${other}.ts`] = `export { x } from '../../${other}/x.js'`
+      files[`workers/${role}/deep/er/bad-${other}.ts`] =
+        `export { x } from '../../../${other}/x.js'`
+      files[`workers/${role}/around-${other}.ts`] =
+        `export { x } from '../../workers/${other}/x.js'`
+    }
+    const others = otherRoles(role).map(
+      (other) => `export { x as ${other} } from './${other}/x.js'`,
+    )
+    files[`workers/${role}.mts`] = others.join('\n')
+  }
+  await assertRefused(t, IMPORTS, files)
+})
+
+test('should refuse an import when a helper would touch the world', async (t) => {
+  const builtins = ['fs', 'fs/promises', 'net', 'http', 'dgram', 'os', 'process', 'child_process']
+  const timers = ['timers', 'timers/promises', 'perf_hooks', 'worker_threads']
+  const packages = ['hyperdht', 'corestore', '@hyperswarm/rpc', 'node-llama-cpp']
+  const names = [...[...builtins, ...timers].map((name) => `node:${name}`), ...packages]
+  const lines = names.map((name) => `export * as world from '${name}'`)
+  await assertRefused(t, IMPORTS, numbered('helpers/bad', lines))
+  await assertRefused(t, GLOBALS, {
+    'helpers/environment.ts': 'export const home = process.env.HOME',
+    'helpers/download.ts': "export const page = () => fetch('http://127.0.0.1')",
+  })
+})
+
+test('should refuse real time and chance when it is outside of facilities/clock', async (t) => {
+  const lines = [
+    'export const x = Date.now()',
+    'export const x = Date.now',
+    'export const x = new Date()',
+    'export const x = Math.random()',
+    'export const x = { random: Math.random }',
+    'export const x = AbortSignal.timeout(5)',
+    'export const x = performance.now()',
+    'export const x = process.hrtime.bigint()',
+    'export const x = globalThis.setTimeout(() => 1, 5)',
+    'export const x = globalThis.crypto.randomUUID()',
+    "import crypto from 'node:crypto'\nexport const x = crypto.randomBytes(8)",
+    "import * as crypto from 'node:crypto'\nexport const x = crypto.randomUUID()",
+  ]
+  await assertRefused(t, 'plugin', {
+    ...numbered('helpers/bad', lines),
+    ...numbered('facilities/store/bad', lines),
+    ...numbered('workers/gateway/bad', lines),
+    ...numbered('config/bad', lines),
+    'workers/gateway.mts': lines.join('\n'),
+  })
+  const timers = [
+    'export const x = setTimeout(() => 1, 5)',
+    'export const x = setInterval(() => 1, 5)',
+    'export const x = setImmediate(() => 1)',
+    'export const later = setTimeout',
+  ]
+  await assertRefused(t, GLOBALS, {
+    ...numbered('helpers/timer', timers),
+    ...numbered('facilities/store/timer', timers),
+    ...numbered('workers/gateway/timer', timers),
+  })
+  const modules = [
+    "export { setTimeout } from 'node:timers/promises'",
+    "import { setTimeout } from 'node:timers'\nexport const x = setTimeout(() => 1, 5)",
+    "import { randomBytes } from 'node:crypto'\nexport const x = randomBytes(8)",
+    "import { randomUUID as id } from 'node:crypto'\nexport const x = id()",
+  ]
+  await assertRefused(t, IMPORTS, {
+    ...numbered('helpers/module', modules),
+    ...numbered('facilities/store/module', modules),
+    ...numbered('workers/gateway/module', modules),
+    ...numbered('workers/auth', modules),
+  })
+})
+
+test('should refuse a cycle when two files import each other', async (t) => {
+  await assertRefused(t, 'lint/suspicious/noImportCycles', {
+    'helpers/one.ts': "import { two } from './two.js'\nexport const one = () => two",
+    'helpers/two.ts': "import { one } from './one.js'\nexport const two = () => one",
+  })
+})
+
+test('should refuse a sleep when it stands in a test', async (t) => {
+  await assertRefused(t, 'plugin', {
+    ...numbered('tests/unit/bad.test', [
+      'await new Promise((resolve) => setTimeout(resolve, 5))',
+      "import { setTimeout } from 'node:timers/promises'\nawait setTimeout(5)",
+      "import { setTimeout as sleep } from 'node:timers/promises'\nawait sleep(5)",
+    ]),
+    'tests/e2e/bad.test.ts': 'setInterval(() => 1, 5)',
+  })
+  await assertAccepted(t, {
+    'tests/helpers/eventually.ts': 'export const wait = () => setTimeout(() => 1, 5)',
+  })
+})
+
+test('should refuse an unchecked type, a lost promise or a console when it is in a worker', async (t) => {
+  const cases = {
+    'lint/suspicious/noExplicitAny': 'export const x = (y: any) => y',
+    plugin: 'export const x = (y: string) => y as unknown as number',
+    'lint/nursery/noFloatingPromises':
+      'const f = async () => 1\nexport const x = () => {\n  f()\n}',
+    'lint/style/noDefaultExport': 'const x = 1\nexport default x',
+    'lint/suspicious/noConsole': "export const x = () => console.log('x')",
+    'lint/correctness/noUnusedImports': "import { y } from './y.js'\nexport const x = 1",
+    'lint/style/useImportType': "import { Y } from './y.js'\nexport const x = (y: Y) => y",
+  }
+  for (const [category, text] of Object.entries(cases)) {
+    await assertRefused(t, category, { 'workers/gateway/bad.ts': text })
+  }
+  await assertRefused(t, 'lint/style/useFilenamingConvention', {
+    'workers/gateway/badName.ts': 'export const x = 1',
+  })
+})
+
+test('should accept what the layers allow when each is used as meant', async (t) => {
+  await assertAccepted(t, {
+    'helpers/router/pick.ts': [
+      "import { createHash } from 'node:crypto'",
+      "import { z } from 'zod'",
+      "import { hash } from '../protocol/hash.js'",
+      'export const pick = (nowMs: number) => [createHash, z, hash, new Date(nowMs)]',
+    ].join('\n'),
+    'facilities/store/open.ts': [
+      "import { readFile } from 'node:fs/promises'",
+      "import Corestore from 'corestore'",
+      "import { pick } from '../../helpers/router/pick.js'",
+      "import type { Clock } from '../clock/clock.js'",
+      'export const open = (clock: Clock) => [readFile, Corestore, pick, clock.now()]',
+    ].join('\n'),
+    'facilities/clock/system.ts': [
+      "import { randomBytes } from 'node:crypto'",
+      "import { setTimeout as sleep } from 'node:timers/promises'",
+      'export const now = () => [Date.now(), Math.random(), performance.now(), randomBytes(8), sleep]',
+      'export const later = (action: () => void) => setTimeout(action, 5)',
+    ].join('\n'),
+    'workers/gateway/admission/check.ts': [
+      "import { open } from '../../../facilities/store/open.js'",
+      "import { verify } from '../../../helpers/auth/verify.js'",
+      "import { Gateway } from '../gateway.js'",
+      'export const check = [open, verify, Gateway]',
+    ].join('\n'),
+    'workers/gateway.mts': [
+      "import { settings } from '../config/settings.js'",
+      "import { open } from '../facilities/store/open.js'",
+      "import { Gateway } from './gateway/gateway.js'",
+      'export const main = [settings, open, Gateway]',
+    ].join('\n'),
+    'workers/client.mts': "export const main = () => console.log('hello')",
+    'config/settings.ts': [
+      "import { readFile } from 'node:fs/promises'",
+      "import { limits } from '../helpers/limits.js'",
+      'export const settings = [readFile, limits]',
+    ].join('\n'),
+    'bench/run.ts': [
+      "import { memoryStore } from '../tests/helpers/memory-storage.js'",
+      'console.log(memoryStore, performance.now(), Math.random())',
+    ].join('\n'),
+  })
+})

@@ -1,0 +1,62 @@
+import type { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Terminal } from '../run-client.js'
+import { PipedPrompts } from './piped-prompts.js'
+import { TypedPrompts } from './typed-prompts.js'
+
+/** The prompts of a chat: typed at a terminal, or one a line from a pipe. */
+export class ChatInput {
+  /** Whether somebody types. */
+  readonly isInteractive: boolean
+  readonly #typed: TypedPrompts | null
+  readonly #source: TypedPrompts | PipedPrompts
+
+  /**
+   * @param options.history what was typed before, the oldest first
+   * @param options.onInterrupt Ctrl-C was typed
+   * @param options.onRefused called when a paste is too long
+   */
+  constructor(options: {
+    terminal: Terminal
+    history: readonly string[]
+    onInterrupt: () => void
+    onRefused?: (error: StarlingError) => void
+  }) {
+    const { input } = options.terminal
+    this.isInteractive = input.isTTY ?? false
+    this.#typed = this.isInteractive
+      ? new TypedPrompts({ onRefused: () => undefined, ...options })
+      : null
+    this.#source = this.#typed ?? new PipedPrompts(input)
+  }
+
+  /** Ends the chat after the prompts that were already typed. */
+  close(): void {
+    this.#source.close()
+  }
+
+  /**
+   * The prompts in their order, each asked for when the one before it is dealt with. In the place of a
+   * line from a pipe that is no UTF-8 stands the error that says so.
+   *
+   * @throws StarlingError PAYLOAD_TOO_LARGE when a pipe brings a line without an end
+   */
+  prompts(): AsyncGenerator<string | StarlingError, void, void> {
+    return this.#source.prompts()
+  }
+
+  /** Ctrl-C at the prompt: see {@link TypedPrompts.interrupt}. */
+  interrupt(): void {
+    this.#typed?.interrupt()
+  }
+
+  /** Discards the prompts that were typed ahead. @returns how many */
+  dropWaiting(): number {
+    return this.#typed?.dropWaiting() ?? 0
+  }
+
+  /** Calls `write` so that its output appears above the prompt, if one is shown. */
+  writeAside(write: () => void): void {
+    if (this.#typed === null) write()
+    else this.#typed.writeAside(write)
+  }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '../../../facilities/clock/clock.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
+import { inputChunks } from './input-chunks.js'
+
+/** Stands for a prompt that is read from standard input. */
+export const STANDARD_INPUT = '-'
+
+/** After this time the user is told that the command waits for standard input. */
+const PATIENCE_MS = 1_000
+
+/** The reason for not reading a silent pipe any further. */
+const SILENT = new Error('Nothing came on standard input')
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** How {@link readPrompt} reads. */
+export interface PromptReading {
+  /** The most that is read. Default: `promptBytes`. */
+  readonly maxBytes?: number
+  /** What happens while nothing comes. Default: it is waited for in silence. */
+  readonly waiting?: {
+    readonly clock: Clock
+    /** Called once if the end has not been reached after a second. */
+    readonly onWaiting: () => void
+    /** How long to wait for the first byte before the input counts as empty. Default: no limit. */
+    readonly maxSilenceMs?: number | undefined
+  }
+}
+
+/**
+ * Reads standard input to its end as one prompt, and removes the last newline. Unlike a prompt on the
+ * command line, it is not visible in the list of processes.
+ *
+ * @throws StarlingError PAYLOAD_TOO_LARGE if it is longer than allowed; INVALID_REQUEST if it is not UTF-8;
+ *   the signal's reason when it is aborted
+ */
+export async function readPrompt(
+  input: NodeJS.ReadableStream,
+  signal: AbortSignal,
+  { maxBytes = PROTOCOL_LIMITS.promptBytes, waiting }: PromptReading = {},
+): Promise<string> {
+  const silence = new AbortController()
+  const notice = waiting?.clock.schedule(PATIENCE_MS, waiting.onWaiting)
+  const silent =
+    waiting?.maxSilenceMs === undefined
+      ? undefined
+      : waiting.clock.schedule(waiting.maxSilenceMs, () => silence.abort(SILENT))
+  const pieces: Buffer[] = []
+  let sizeBytes = 0
+  try {
+    for await (const chunk of inputChunks(input, AbortSignal.any([signal, silence.signal]))) {
+      silent?.cancel()
+      const piece = Buffer.from(chunk)
+      sizeBytes += piece.length
+      if (sizeBytes > maxBytes) {
+        throw new StarlingError(
+          'PAYLOAD_TOO_LARGE',
+          `Standard input has more than ${maxBytes} bytes`,
+        )
+      }
+      pieces.push(piece)
+    }
+  } catch (error) {
+    if (error !== SILENT) throw error
+  } finally {
+    notice?.cancel()
+    silent?.cancel()
+  }
+  try {
+    return decoder.decode(Buffer.concat(pieces)).replace(/\r?\n$/, '')
+  } catch (cause) {
+    throw new StarlingError('INVALID_REQUEST', 'Standard input is not valid UTF-8', { cause })
+  }
+}
