@@ -3,8 +3,8 @@ import HyperDHT from 'hyperdht'
 import { configSchema } from '../../config/schema.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Service } from '../../facilities/network/calls/service.js'
-import { MeshNode } from '../../facilities/network/connection/mesh-node.js'
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import { MeshEndpoint } from '../../facilities/network/connection/mesh-endpoint.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { NetworkLimits } from '../../facilities/network/limits/network-limits.js'
 import type { Identity } from '../../facilities/network/trust/hello.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
@@ -46,9 +46,9 @@ export async function openDhtPair(): Promise<DhtPair> {
 
 /** A worker that serves, and a proved connection to it. */
 export interface NodePair {
-  readonly connection: PeerConnection
+  readonly connection: OutgoingConnection
   /** One connection more. */
-  dial(): Promise<PeerConnection>
+  dial(): Promise<OutgoingConnection>
   close(): Promise<void>
 }
 
@@ -59,9 +59,15 @@ export async function openNodePair(service: Service): Promise<NodePair> {
   const clock = new SystemClock()
   const membershipKey = membershipKeyOf(randomBytes(32))
   const gateway = identity(root, membershipKey, 'gateway')
-  const server = new MeshNode({ dht: dht.one, identity: gateway, clock, limits: LIMITS, service })
+  const server = new MeshEndpoint({
+    dht: dht.one,
+    identity: gateway,
+    clock,
+    limits: LIMITS,
+    service,
+  })
   await server.ready()
-  const client = new MeshNode({
+  const client = new MeshEndpoint({
     dht: dht.other,
     identity: identity(root, membershipKey, 'client'),
     clock,

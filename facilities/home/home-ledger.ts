@@ -61,12 +61,12 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     return await this.#locked(async () => {
       const file = this.#file
       if (file === null) throw new StarlingError('DRAINING', 'The processor is shutting down')
-      const entry = decide(await this.#typed(() => this.#others()))
+      const entry = decide(await this.#withPathErrors(() => this.#others()))
       const text = `${JSON.stringify(entry)}\n`
       // An unchanged entry is not written again.
       if (text === this.#written) return entry
       this.#written = ''
-      await this.#typed(async () => {
+      await this.#withPathErrors(async () => {
         // In this order: on a full disk the file keeps its block.
         await file.write(text, 0)
         await file.truncate(Buffer.byteLength(text))
@@ -80,7 +80,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   protected override async _open(): Promise<void> {
     await this.#locked(async () => {
       const path = this.#path(this.name)
-      const file = await this.#typed(() => openTrustedFile(path, 'create'))
+      const file = await this.#withPathErrors(() => openTrustedFile(path, 'create'))
       if (!tryLock(file.fd)) {
         await file.close()
         throw new StarlingError('HOME_IN_USE', `${path} is in use`)
@@ -161,7 +161,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
     try {
       const options = { clock: this.#clock, signal: giveUp.signal, onWait: () => undefined }
       const path = join(this.#folder, '.lock')
-      lock = await this.#typed(() => FileLock.take(path, { ...options, isKept: true }))
+      lock = await this.#withPathErrors(() => FileLock.take(path, { ...options, isKept: true }))
     } finally {
       timer.cancel()
     }
@@ -173,7 +173,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   }
 
   /** Turns errors of the file system into StarlingErrors. */
-  async #typed<Result>(access: () => Promise<Result>): Promise<Result> {
+  async #withPathErrors<Result>(access: () => Promise<Result>): Promise<Result> {
     try {
       return await access()
     } catch (cause) {

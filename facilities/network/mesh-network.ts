@@ -10,15 +10,15 @@ import { Deadline } from '../clock/deadline.js'
 import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
 import { Service } from './calls/service.js'
-import { MeshNode } from './connection/mesh-node.js'
+import { MeshEndpoint } from './connection/mesh-endpoint.js'
 import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
 import { LOCAL_HOST, LocalBootstrap } from './discovery/local-bootstrap.js'
+import { MeshRoster, type RosterSettings } from './discovery/mesh-roster.js'
 import { Presence } from './discovery/presence.js'
 import { RolePeers } from './discovery/role-peers.js'
+import type { RosterKeeper } from './discovery/roster-keeper.js'
 import type { NetworkLimits } from './limits/network-limits.js'
 import type { Identity } from './trust/hello.js'
-import { MeshRoster, type RosterSettings } from './trust/mesh-roster.js'
-import type { RosterKeeper } from './trust/roster-keeper.js'
 import { NetworkLog } from './watch/network-log.js'
 import { type NetworkObserver, NetworkObservers } from './watch/network-observer.js'
 
@@ -66,7 +66,7 @@ export class MeshNetwork extends ReadyResource {
   readonly #networkLog: NetworkLog
   readonly #bootstrap: LocalBootstrap | null
   readonly #dht: HyperDHT
-  readonly #node: MeshNode
+  readonly #node: MeshEndpoint
   readonly #presence: Presence | null
   readonly #roster: MeshRoster
 
@@ -92,7 +92,7 @@ export class MeshNetwork extends ReadyResource {
       host: LOCAL_HOST,
       firewalled: false,
     })
-    this.#node = new MeshNode({
+    this.#node = new MeshEndpoint({
       dht: this.#dht,
       identity,
       clock,

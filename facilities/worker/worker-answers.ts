@@ -3,13 +3,13 @@ import type { Role } from '../../helpers/identity/roles.js'
 import { type WorkerStats, workerProtocol } from '../../helpers/protocol/worker-protocol.js'
 import type { Clock } from '../clock/clock.js'
 import type { Service } from '../network/calls/service.js'
-import type { Impediment } from './worker-health.js'
+import type { HealthProblem } from './worker-health.js'
 
 /**
- * Answers the calls that all roles answer: ping, info (with the impediments of the worker) and stats, counted
+ * Answers the calls that all roles answer: ping, info (with the problems of the worker) and stats, counted
  * from now on.
  *
- * @param options.impediments asked for each time
+ * @param options.problems asked for each time
  * @param options.stats all of the statistics but the time that the worker is up
  */
 export function answerAboutWorker(
@@ -19,11 +19,11 @@ export function answerAboutWorker(
     identity: { readonly name: string }
     clock: Clock
     version: string
-    impediments: () => readonly Impediment[]
+    problems: () => readonly HealthProblem[]
     stats: () => Omit<WorkerStats, 'uptimeMs'>
   },
 ): void {
-  const { role, identity, clock, version, impediments, stats } = options
+  const { role, identity, clock, version, problems, stats } = options
   const startedAt = clock.monotonic()
   const uptimeMs = () => clock.monotonic() - startedAt
   service
@@ -33,16 +33,16 @@ export function answerAboutWorker(
       name: identity.name,
       version,
       uptimeMs: uptimeMs(),
-      ...publicly(impediments()),
+      ...publicly(problems()),
     }))
     .unary(workerProtocol.stats, async () => ({ uptimeMs: uptimeMs(), ...stats() }))
 }
 
 /** Empty if there are none. */
-function publicly(impediments: readonly Impediment[]): { impediments?: Impediment[] } {
-  if (impediments.length === 0) return {}
+function publicly(problems: readonly HealthProblem[]): { problems?: HealthProblem[] } {
+  if (problems.length === 0) return {}
   return {
-    impediments: impediments.map(({ code, message, blocks }) => ({
+    problems: problems.map(({ code, message, blocks }) => ({
       code,
       message: publicMessage(code, message),
       blocks,

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 
 /** Something that keeps a worker from its work. */
-export interface Impediment {
+export interface HealthProblem {
   /** What a request fails with because of it. */
   readonly code: ErrorCode
   /** For people: `No auth worker is connected`. */
@@ -11,7 +11,7 @@ export interface Impediment {
 }
 
 /** One number that says how a worker is. Its worker keeps it; others ask for it when they want it. */
-export interface Figure {
+export interface WorkerMetric {
   /** Camel case, without the role: `queueLength`. */
   readonly name: string
   /** One sentence. */
@@ -24,23 +24,23 @@ export interface Figure {
 /** What every worker says about itself, so that logs and metrics need not be known to it. */
 export interface WatchedWorker {
   /** What keeps it from its work at this moment. None: it is ready. */
-  impediments(): readonly Impediment[]
+  problems(): readonly HealthProblem[]
   /** The numbers that only its role has. */
-  readonly figures: readonly Figure[]
+  readonly metrics: readonly WorkerMetric[]
 }
 
 /** Whether work may be sent to a worker, and why not. */
 export interface Readiness {
   readonly ready: boolean
-  readonly reasons: readonly Pick<Impediment, 'code' | 'message'>[]
+  readonly reasons: readonly Pick<HealthProblem, 'code' | 'message'>[]
   /** What is wrong and does not block. */
-  readonly warnings: readonly Pick<Impediment, 'code' | 'message'>[]
+  readonly warnings: readonly Pick<HealthProblem, 'code' | 'message'>[]
 }
 
-/** What impediments come to, taken together. */
-export function readinessOf(impediments: readonly Impediment[]): Readiness {
+/** What problems come to, taken together. */
+export function readinessOf(problems: readonly HealthProblem[]): Readiness {
   const those = (blocking: boolean) =>
-    impediments
+    problems
       .filter(({ blocks }) => blocks === blocking)
       .map(({ code, message }) => ({ code, message }))
   const reasons = those(true)

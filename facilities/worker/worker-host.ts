@@ -11,8 +11,8 @@ import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
-import type { RosterSettings } from '../network/trust/mesh-roster.js'
-import { RosterFile } from '../network/trust/roster-file.js'
+import type { RosterSettings } from '../network/discovery/mesh-roster.js'
+import { RosterFile } from '../network/discovery/roster-file.js'
 import type { ResourceStack } from './resource-stack.js'
 
 /** How a worker's place is opened. Comes from the configuration. */
@@ -57,7 +57,7 @@ export async function openWorkerHost(
   const folder = new WorkerFolder(home, options.role, { single: options.single })
   await resources.open(folder)
   const meshKeys = await openMeshKeys(home, new SystemRandom())
-  return await furnish({ home, folder: folder.path, name: folder.name, meshKeys }, options)
+  return await createHost({ home, folder: folder.path, name: folder.name, meshKeys }, options)
 }
 
 /**
@@ -74,7 +74,7 @@ export async function openClientHost(options: HostSettings): Promise<WorkerHost>
     throw new StarlingError('MESH_NOT_FOUND', `There is no mesh in ${options.home}`)
   }
   const place = { home, folder: await home.folder('client'), name: 'client', meshKeys }
-  return await furnish(place, { ...options, role: 'client' })
+  return await createHost(place, { ...options, role: 'client' })
 }
 
 /** The folder of a worker and the keys of its mesh. */
@@ -85,7 +85,7 @@ interface WorkerPlace {
   readonly meshKeys: MeshKeys
 }
 
-async function furnish(
+async function createHost(
   { home, folder, name, meshKeys }: WorkerPlace,
   options: HostSettings & { role: Role },
 ): Promise<WorkerHost> {

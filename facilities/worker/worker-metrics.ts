@@ -3,7 +3,7 @@ import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { NetworkObserver } from '../network/watch/network-observer.js'
 import type { EndedRequest } from '../network/watch/request-observer.js'
-import type { Figure } from './worker-health.js'
+import type { WorkerMetric } from './worker-health.js'
 
 /** From a ping to an answer of many minutes. */
 const DURATION_BUCKETS_SECONDS = [
@@ -20,7 +20,7 @@ export interface MetricSources {
   readonly peerCounts: () => ReadonlyMap<Role, number>
   /** Calls and streams that are under way. */
   readonly underWay: () => { readonly calls: number; readonly streams: number }
-  readonly figures: readonly Figure[]
+  readonly metrics: readonly WorkerMetric[]
 }
 
 /**
@@ -74,7 +74,7 @@ export class WorkerMetrics implements NetworkObserver {
     collectDefaultMetrics({ register: this.#registry })
     this.#describe(sources)
     this.#follow(sources)
-    for (const figure of sources.figures) this.#addFigure(sources.role, figure)
+    for (const metric of sources.metrics) this.#addMetric(sources.role, metric)
   }
 
   onRequestEnded({ method, code, durationMs, chunks, firstChunkMs }: EndedRequest): void {
@@ -135,7 +135,7 @@ export class WorkerMetrics implements NetworkObserver {
     })
   }
 
-  #addFigure(role: Role, { name, help, kind, value }: Figure): void {
+  #addMetric(role: Role, { name, help, kind, value }: WorkerMetric): void {
     const snakeCase = `starling_${role}_${name.replace(/[A-Z]/g, (letter) => `_${letter}`)}`
     if (kind === 'gauge') {
       this.#gauge(snakeCase.toLowerCase(), help, value)

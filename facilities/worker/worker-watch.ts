@@ -9,16 +9,16 @@ import { RequestCounts } from '../network/watch/request-counts.js'
 import { createOperationsApp } from './operations-app.js'
 import { answerAboutWorker } from './worker-answers.js'
 import {
-  type Impediment,
+  type HealthProblem,
   type Readiness,
   readinessOf,
   type WatchedWorker,
 } from './worker-health.js'
 import { WorkerMetrics } from './worker-metrics.js'
 
-const LEAVING: Impediment = { code: 'DRAINING', message: 'The worker is leaving', blocks: true }
+const LEAVING: HealthProblem = { code: 'DRAINING', message: 'The worker is leaving', blocks: true }
 
-const NOT_JOINED: Impediment = {
+const NOT_JOINED: HealthProblem = {
   code: 'PEER_UNREACHABLE',
   message: 'The worker has not joined the mesh yet',
   blocks: true,
@@ -65,7 +65,7 @@ export class WorkerWatch extends ReadyResource {
     network.observe(counts)
     answerAboutWorker(network.service, {
       ...options,
-      impediments: () => this.#impediments(),
+      problems: () => this.#problems(),
       stats: () => this.#stats(counts),
     })
     this.#server = settings.port === 0 ? null : this.#createServer(options, counts)
@@ -73,7 +73,7 @@ export class WorkerWatch extends ReadyResource {
 
   /** Whether work may be sent to the worker, and why not. */
   readiness(): Readiness {
-    return readinessOf(this.#impediments())
+    return readinessOf(this.#problems())
   }
 
   /** @throws StarlingError PORT_UNAVAILABLE */
@@ -86,14 +86,14 @@ export class WorkerWatch extends ReadyResource {
     await this.#server?.close()
   }
 
-  #impediments(): readonly Impediment[] {
+  #problems(): readonly HealthProblem[] {
     // A worker that stops loses all its peers, which need not be reported.
     if (this.#network.closing !== null) return [LEAVING]
-    const own = this.#worker.impediments()
+    const own = this.#worker.problems()
     return this.#network.opened ? [...this.#undiscoverable(), ...own] : [NOT_JOINED, ...own]
   }
 
-  #undiscoverable(): readonly Impediment[] {
+  #undiscoverable(): readonly HealthProblem[] {
     const { discoveryFailure, connectionCounts } = this.#network
     if (discoveryFailure === null) return []
     const { code, message } = discoveryFailure
@@ -110,7 +110,7 @@ export class WorkerWatch extends ReadyResource {
       connections: this.#network.connectionCounts,
       rssBytes: process.memoryUsage.rss(),
       eventLoopDelayP99Ms: this.#delay.p99Ms(),
-      figures: Object.fromEntries(this.#worker.figures.map(({ name, value }) => [name, value()])),
+      metrics: Object.fromEntries(this.#worker.metrics.map(({ name, value }) => [name, value()])),
     }
   }
 
@@ -125,7 +125,7 @@ export class WorkerWatch extends ReadyResource {
       connectionCounts: () => network.connectionCounts,
       peerCounts: () => network.peerCounts,
       underWay: () => ({ calls: counts.calls.underWay, streams: counts.streams.underWay }),
-      figures: worker.figures,
+      metrics: worker.metrics,
     })
     network.observe(metrics)
     const app = createOperationsApp({

@@ -4,7 +4,7 @@ import { unary } from './method.js'
 
 const countSchema = z.number().int().nonnegative()
 
-const impedimentSchema = z.strictObject({
+const problemSchema = z.strictObject({
   /** An error code: what a request fails with because of it. */
   code: z.string().max(64),
   /** For people. Contains nothing internal. */
@@ -19,7 +19,7 @@ const workerInfoSchema = z.strictObject({
   version: z.string().max(50),
   uptimeMs: z.number().nonnegative(),
   /** What prevents the worker from doing all or some of its work; left out if nothing does. */
-  impediments: z.array(impedimentSchema).min(1).max(32).optional(),
+  problems: z.array(problemSchema).min(1).max(32).optional(),
 })
 
 const workloadSchema = z.strictObject({
@@ -48,7 +48,7 @@ const workerStatsSchema = z.strictObject({
   /** How late the event loop was, 99 times of 100, in the last minute or two. */
   eventLoopDelayP99Ms: z.number().nonnegative(),
   /** Numbers that only this role has: `queueLength`. */
-  figures: z.record(z.string().max(64), z.number()),
+  metrics: z.record(z.string().max(64), z.number()),
 })
 
 export type WorkerInfo = z.infer<typeof workerInfoSchema>

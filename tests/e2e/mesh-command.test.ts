@@ -42,20 +42,20 @@ async function assertSecretsKept(t: Test, processes: WorkerProcesses, mesh: numb
 
 /** Asks two processors, by their ports for metrics, what each may take of this machine. */
 async function assertMachineShared(t: Test, ports: readonly number[]) {
-  const figures = async (name: string) =>
+  const metrics = async (name: string) =>
     await Promise.all(
       ports.map(async (port) => (await scrape(port)).get(`starling_processor_${name}`) ?? 0),
     )
   const threads = Math.floor(availableParallelism() / 2)
   // The first one was alone for a moment.
-  const isShared = async () => Math.min(...(await figures('thread_share'))) === Math.max(1, threads)
+  const isShared = async () => Math.min(...(await metrics('thread_share'))) === Math.max(1, threads)
   await untilItWorks('the shares', async () => {
     if (!(await isShared())) throw new Error('not yet')
   })
-  const [one = 0, other = 0] = await figures('memory_share_bytes')
+  const [one = 0, other = 0] = await metrics('memory_share_bytes')
   t.is(one, other)
   t.ok(one > 0 && one + other < totalmem())
-  for (const taken of await figures('memory_taken_bytes')) t.ok(taken > 0 && taken <= one)
+  for (const taken of await metrics('memory_taken_bytes')) t.ok(taken > 0 && taken <= one)
 }
 
 const PROCESSES = { 'auth.js': 1, 'gateway.js': 1, 'processor.js': 2, 'llama-child.js': 2 }

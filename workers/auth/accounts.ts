@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import type { DurableRecords } from '../../facilities/store/durable-records.js'
-import type { Figure, Impediment } from '../../facilities/worker/worker-health.js'
+import type { HealthProblem, WorkerMetric } from '../../facilities/worker/worker-health.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { createId } from '../../helpers/identity/id.js'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
@@ -56,7 +56,7 @@ export class Accounts {
   }
 
   /** What keeps accounts from being read and written. */
-  impediments(): readonly Impediment[] {
+  problems(): readonly HealthProblem[] {
     const { opened, closing, failure, guardFailure } = this.#records
     if (!opened || closing !== null) {
       return [
@@ -71,7 +71,7 @@ export class Accounts {
   }
 
   /** How busy the hashing of passwords is. */
-  get figures(): readonly Figure[] {
+  get metrics(): readonly WorkerMetric[] {
     return [
       {
         name: 'hashesRunning',

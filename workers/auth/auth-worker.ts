@@ -1,7 +1,11 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { RequestContext } from '../../facilities/network/calls/request-context.js'
 import { Service } from '../../facilities/network/calls/service.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
+import type {
+  HealthProblem,
+  WatchedWorker,
+  WorkerMetric,
+} from '../../facilities/worker/worker-health.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isLocalAccountProof } from '../../helpers/identity/local-account-proof.js'
 import { signSessionToken } from '../../helpers/identity/session-token.js'
@@ -29,7 +33,7 @@ export interface AuthWorkerParts {
   /** The mesh's name: its root public key, hexadecimal. */
   readonly mesh: string
   /** Left out: this worker writes no roster. */
-  readonly roster?: Pick<RosterWriter, 'enlist' | 'impediments'>
+  readonly roster?: Pick<RosterWriter, 'enlist' | 'problems'>
   /** How long a session lasts, in milliseconds. Default: `SESSION_LIFETIME.defaultMs`. */
   readonly sessionLifetimeMs?: number
 }
@@ -80,12 +84,12 @@ export class AuthWorker implements WatchedWorker {
       .unary(authProtocol.sessionKeys, async () => ({ keys: this.#sessionKeys.publicKeys() }))
   }
 
-  impediments(): readonly Impediment[] {
-    return [...this.#accounts.impediments(), ...(this.#roster?.impediments() ?? [])]
+  problems(): readonly HealthProblem[] {
+    return [...this.#accounts.problems(), ...(this.#roster?.problems() ?? [])]
   }
 
-  get figures(): readonly Figure[] {
-    return this.#accounts.figures
+  get metrics(): readonly WorkerMetric[] {
+    return this.#accounts.metrics
   }
 
   #openSession(userId: string, isLocal: boolean): { token: string; expiresInMs: number } {

@@ -7,9 +7,9 @@ import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
 import { readPrivateFile, writePrivateFile } from '../../facilities/files/private-file.js'
 import type { Log } from '../../facilities/log/log.js'
+import type { RosterKeeper } from '../../facilities/network/discovery/roster-keeper.js'
 import type { Identity } from '../../facilities/network/trust/hello.js'
-import type { RosterKeeper } from '../../facilities/network/trust/roster-keeper.js'
-import type { Impediment } from '../../facilities/worker/worker-health.js'
+import type { HealthProblem } from '../../facilities/worker/worker-health.js'
 import {
   encodeEntry,
   MAX_ROSTER_ENTRIES,
@@ -99,7 +99,7 @@ export class RosterWriter extends ReadyResource {
     return this.#keeper.sequence
   }
 
-  impediments(): readonly Impediment[] {
+  problems(): readonly HealthProblem[] {
     if (this.#misses < LOST_CHECKS_BEFORE_REPORT) return []
     const message = 'The roster is not found in the DHT after it was stored there'
     return [{ code: 'NOT_DISCOVERABLE', message, blocks: false }]

@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
@@ -114,7 +114,7 @@ export class GatewayAccess {
 
   async #retry<T>(
     signal: AbortSignal,
-    attempt: (gateway: PeerConnection) => Promise<T>,
+    attempt: (gateway: OutgoingConnection) => Promise<T>,
     mayRepeat: MayRepeat,
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
@@ -140,7 +140,7 @@ export class GatewayAccess {
   }
 
   /** Another one for each try, where there are several. */
-  #gateway(tries: number, waitedMs: number): PeerConnection {
+  #gateway(tries: number, waitedMs: number): OutgoingConnection {
     const { connections } = this.#gateways
     const gateway = connections[tries % connections.length]
     if (gateway !== undefined) return gateway

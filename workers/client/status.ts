@@ -58,9 +58,9 @@ function describeWorker({ role, name, info, load, error }: FoundWorker): string 
   return safeLine(`${role.padEnd(10)} ${name.padEnd(30)} ${state}`)
 }
 
-/** The impediments of a worker; empty if there are none. */
+/** The problems of a worker; empty if there are none. */
 function describeHealth(info: WorkerInfo | undefined): string {
-  return (info?.impediments ?? [])
+  return (info?.problems ?? [])
     .map(({ code, message, blocks }) => {
       return `; ${blocks ? 'not ready' : 'degraded'}: ${message} (${code})`
     })

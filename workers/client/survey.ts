@@ -2,7 +2,7 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import { Deadline } from '../../facilities/clock/deadline.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type { MeshNetwork } from '../../facilities/network/mesh-network.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
@@ -87,7 +87,7 @@ async function surveyed(peers: RolePeers, clock: Clock, signal: AbortSignal): Pr
 
 async function describe(
   role: Role,
-  connection: PeerConnection,
+  connection: OutgoingConnection,
   clock: Clock,
   random: Random,
 ): Promise<FoundWorker> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { CallOptions } from '../../facilities/network/calls/request-context.js'
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
 import { AnswerPlaces, type AnswersPerUser } from './answer-places.js'
@@ -52,7 +52,7 @@ export class Admission {
     options: AdmissionSettings & {
       mesh: string
       clock: Clock
-      auth: () => PeerConnection | undefined
+      auth: () => OutgoingConnection | undefined
     },
   ) {
     this.#sessions = new SessionVerifier(options)

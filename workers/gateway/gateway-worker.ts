@@ -9,7 +9,11 @@ import {
 } from '../../facilities/network/calls/request-context.js'
 import type { Service } from '../../facilities/network/calls/service.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
+import type {
+  HealthProblem,
+  WatchedWorker,
+  WorkerMetric,
+} from '../../facilities/worker/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
@@ -102,8 +106,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       })
   }
 
-  impediments(): readonly Impediment[] {
-    const found: Impediment[] = []
+  problems(): readonly HealthProblem[] {
+    const found: HealthProblem[] = []
     const note = (code: ErrorCode, message: string, blocks = true) =>
       found.push({ code, message, blocks })
     const hasKeys = this.#admission.knowsSessionKeys
@@ -122,7 +126,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     return found
   }
 
-  get figures(): readonly Figure[] {
+  get metrics(): readonly WorkerMetric[] {
     return [
       {
         name: 'models',

@@ -1,4 +1,4 @@
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { ProcessorLoad } from '../../helpers/protocol/processor-protocol.js'
 
 /** Questions by the model that they are for. */
@@ -6,14 +6,14 @@ type Counts = Map<string, number>
 
 /** A processor as the gateway knows it: its last report, and the questions sent to it since. */
 export class KnownProcessor {
-  readonly connection: PeerConnection
+  readonly connection: OutgoingConnection
   #load: ProcessorLoad
   /** Sent since the last report was requested. */
   #sent: Counts = new Map()
   /** Sent since the pending report was requested. */
   #sentMeanwhile: Counts = this.#sent
 
-  constructor(connection: PeerConnection, load: ProcessorLoad) {
+  constructor(connection: OutgoingConnection, load: ProcessorLoad) {
     this.connection = connection
     this.#load = load
   }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
 import { createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { PeerConnection } from '../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
@@ -27,9 +27,9 @@ export class ProcessorDirectory extends ReadyResource {
   readonly #clock: Clock
   readonly #random: Random
   readonly #intervalMs: number
-  readonly #known = new Map<PeerConnection, KnownProcessor>()
+  readonly #known = new Map<OutgoingConnection, KnownProcessor>()
   /** Processors whose report is pending. */
-  readonly #asked = new Set<PeerConnection>()
+  readonly #asked = new Set<OutgoingConnection>()
   #timer: Timer | null = null
 
   constructor(options: {
@@ -43,8 +43,8 @@ export class ProcessorDirectory extends ReadyResource {
     this.#clock = options.clock
     this.#random = options.random
     this.#intervalMs = options.loadIntervalMs
-    this.#peers.on('connected', (connection: PeerConnection) => void this.#ask(connection))
-    this.#peers.on('lost', (connection: PeerConnection) => this.#known.delete(connection))
+    this.#peers.on('connected', (connection: OutgoingConnection) => void this.#ask(connection))
+    this.#peers.on('lost', (connection: OutgoingConnection) => this.#known.delete(connection))
   }
 
   /** The names of all models that answer, in alphabetical order. */
@@ -118,7 +118,7 @@ export class ProcessorDirectory extends ReadyResource {
     this.#timer?.cancel()
   }
 
-  async #ask(connection: PeerConnection): Promise<void> {
+  async #ask(connection: OutgoingConnection): Promise<void> {
     if (this.#asked.has(connection)) return
     this.#asked.add(connection)
     this.#known.get(connection)?.asked()

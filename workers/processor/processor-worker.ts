@@ -2,7 +2,11 @@ import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
 import type { EngineStatus } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/calls/service.js'
-import type { Figure, Impediment, WatchedWorker } from '../../facilities/worker/worker-health.js'
+import type {
+  HealthProblem,
+  WatchedWorker,
+  WorkerMetric,
+} from '../../facilities/worker/worker-health.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type OfferedModel,
@@ -69,8 +73,8 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     return { models: this.#isServing ? this.#pool.offered : [] }
   }
 
-  impediments(): readonly Impediment[] {
-    const waiting = this.#servers?.impediments(!this.#canAnswer()) ?? []
+  problems(): readonly HealthProblem[] {
+    const waiting = this.#servers?.problems(!this.#canAnswer()) ?? []
     if (!this.#isServing) {
       const message = 'The processor is still preparing its model'
       const preparing = { code: 'MODEL_UNAVAILABLE' as const, message, blocks: true }
@@ -88,7 +92,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     return [{ code: 'ENGINE_CRASHED', message, blocks }, ...waiting]
   }
 
-  get figures(): readonly Figure[] {
+  get metrics(): readonly WorkerMetric[] {
     const sum = (of: (model: OfferedModel) => number) => () =>
       this.#pool.offered.reduce((total, model) => total + of(model), 0)
     return [
@@ -204,7 +208,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
 
   #assertServing(): void {
     if (this.#isServing) return
-    const [why] = this.impediments()
+    const [why] = this.problems()
     throw new StarlingError(
       'MODEL_UNAVAILABLE',
       why?.message ?? 'The processor is still preparing its model',

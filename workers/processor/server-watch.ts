@@ -1,7 +1,7 @@
 import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import type { Impediment } from '../../facilities/worker/worker-health.js'
+import type { HealthProblem } from '../../facilities/worker/worker-health.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedServer } from './offered-server.js'
 import type { EngineOffer } from './pooled-model.js'
@@ -45,8 +45,8 @@ export class ServerWatch extends ReadyResource {
     )
   }
 
-  /** The impediments by servers. @param blocks whether the processor needs them */
-  impediments(blocks: boolean): Impediment[] {
+  /** The problems by servers. @param blocks whether the processor needs them */
+  problems(blocks: boolean): HealthProblem[] {
     return this.failures.map(({ server, error }) => ({
       // The engine that crashed does not belong to this processor.
       code: error.code === 'ENGINE_CRASHED' ? 'ENGINE_UNREACHABLE' : error.code,

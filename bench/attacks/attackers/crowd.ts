@@ -1,6 +1,6 @@
 import { configSchema } from '../../../config/schema.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
+import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
 import { type Attacker, failureName, Tally } from './attacker.js'
@@ -21,14 +21,14 @@ export async function crowd(target: Target): Promise<Attacker> {
   const gateway = await findGateway(first, target)
   const nodes = Array.from({ length: MEMBERS }, (_, index) => {
     const dht = processes[index % PORTS] ?? first
-    return new MeshNode({ dht, identity: newIdentity(keys), clock, limits, service: null })
+    return new MeshEndpoint({ dht, identity: newIdentity(keys), clock, limits, service: null })
   })
   for (const node of nodes) await node.ready()
   const tally = new Tally()
   let slowestMs = 0
   let leaving = new AbortController()
   let coming: Promise<unknown> = Promise.resolve()
-  const come = async (node: MeshNode) => {
+  const come = async (node: MeshEndpoint) => {
     const { signal } = leaving
     const startedAt = performance.now()
     tally.add('came')

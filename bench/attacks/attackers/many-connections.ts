@@ -1,7 +1,7 @@
 import { configSchema } from '../../../config/schema.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
 import { type Attacker, repeated, Tally } from './attacker.js'
@@ -18,14 +18,14 @@ export async function manyConnections(target: Target): Promise<Attacker> {
   const { network: limits } = configSchema.parse({})
   const nodes = Array.from({ length: PORTS }, () => {
     const dht = openDht(target)
-    return { dht, node: new MeshNode({ dht, identity, clock, limits, service: null }) }
+    return { dht, node: new MeshEndpoint({ dht, identity, clock, limits, service: null }) }
   })
   const [first] = nodes
   if (first === undefined) throw new Error('No node')
   const gateway = await findGateway(first.dht, target)
   for (const { node } of nodes) await node.ready()
   const tally = new Tally()
-  const held = new Set<PeerConnection>()
+  const held = new Set<OutgoingConnection>()
   const dialling = repeated({
     atOnce: CONNECTIONS,
     pauseMs: 1_000,

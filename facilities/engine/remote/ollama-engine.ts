@@ -70,7 +70,7 @@ export class OllamaEngine extends RemoteEngine {
     try {
       return (await client.embed({ model, input: [...texts], truncate: false })).embeddings
     } catch (error) {
-      throw typed(error)
+      throw asStarlingError(error)
     }
   }
 
@@ -110,7 +110,7 @@ export class OllamaEngine extends RemoteEngine {
       }
       throw new Error('the package ended a stream without its last line')
     } catch (error) {
-      throw typed(error)
+      throw asStarlingError(error)
     } finally {
       // After its last line, this does nothing.
       call.discard()
@@ -151,7 +151,7 @@ function piecesOf(pieces: readonly AnswerPiece[]): AnswerPiece[] {
 }
 
 /** The package's own errors are those of streams that break off, or are not in their form. */
-function typed(error: unknown): StarlingError {
+function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
   return new StarlingError('ENGINE_CRASHED', 'The answer of the Ollama server cannot be used')
 }

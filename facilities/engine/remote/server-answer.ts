@@ -88,7 +88,7 @@ export class ServerAnswer {
     let idle: Timer | null = null
     try {
       for await (const bytes of this.#bytes(MAX_STREAM_BYTES)) {
-        const parts = this.#typed(() => push(bytes))
+        const parts = this.#withAnswerErrors(() => push(bytes))
         if (parts.length === 0) continue
         idle?.cancel()
         yield* parts
@@ -97,7 +97,7 @@ export class ServerAnswer {
         })
       }
       idle?.cancel()
-      if (end !== undefined) yield* this.#typed(end)
+      if (end !== undefined) yield* this.#withAnswerErrors(end)
     } finally {
       idle?.cancel()
     }
@@ -143,7 +143,7 @@ export class ServerAnswer {
     }
   }
 
-  #typed<Result>(read: () => Result): Result {
+  #withAnswerErrors<Result>(read: () => Result): Result {
     try {
       return read()
     } catch (cause) {

@@ -11,7 +11,7 @@ import { checkFile, type FileCheck, type FileExpectation } from './file-check.js
 import { fileStamp, isSameFile } from './file-stamp.js'
 import { MANIFEST, type ModelManifest, readRecord, writeRecord } from './model-records.js'
 import type { ModelStorage } from './model-storage.js'
-import { writing } from './write-failure.js'
+import { withWriteErrors } from './write-failure.js'
 
 /** How a model's file comes to be, and what it should be. */
 export interface ModelRecipe {
@@ -186,7 +186,7 @@ export class CachedModels {
     const { name, fileName, sizeBytes } = recipe
     const { signal, onProgress } = options
     const note = `another process prepares ${name}`
-    return await writing(name, this.#directory, sizeBytes, async () => {
+    return await withWriteErrors(name, this.#directory, sizeBytes, async () => {
       await this.storage.prepare()
       try {
         return await FileLock.take(this.path(`.${fileName}.lock`), {

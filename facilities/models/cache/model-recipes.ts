@@ -19,7 +19,7 @@ import { readPackageFiles } from '../sources/package-files.js'
 import { writeFileAtomically } from './atomic-write.js'
 import type { ModelRecipe } from './cached-models.js'
 import type { ModelStorage } from './model-storage.js'
-import { writing } from './write-failure.js'
+import { withWriteErrors } from './write-failure.js'
 
 /** What models are made with and fetched by. */
 export interface ModelRecipesOptions {
@@ -126,7 +126,7 @@ export class ModelRecipes {
       )
     }
     options.onProgress?.({ phase: 'converting', fraction: 1 })
-    await writing(model.name, storage.place, gguf.length, () =>
+    await withWriteErrors(model.name, storage.place, gguf.length, () =>
       writeFileAtomically(storage, fileName, gguf, random, options),
     )
     return model.gguf

@@ -9,7 +9,7 @@ import { freeBytes, isDiskFull } from '../../files/disk-failure.js'
  * @param sizeBytes that it takes, where that is known
  * @throws StarlingError MODEL_WRITE_FAILED for everything but a StarlingError
  */
-export async function writing<Result>(
+export async function withWriteErrors<Result>(
   name: string,
   place: string,
   sizeBytes: number | undefined,

@@ -5,7 +5,7 @@ import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import type { ModelStorage } from '../cache/model-storage.js'
-import { megabytes, writing } from '../cache/write-failure.js'
+import { megabytes, withWriteErrors } from '../cache/write-failure.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { FetchReport } from './fetch-report.js'
 import { unlessStalled } from './fetch-stall.js'
@@ -249,7 +249,7 @@ export class Download {
     action: () => Promise<Result>,
   ): Promise<Result> {
     const { name, storage } = this.#options
-    return await writing(name, storage.place, sizeBytes, action)
+    return await withWriteErrors(name, storage.place, sizeBytes, action)
   }
 
   #unreachable({ sizeBytes, totalBytes }: PartialFile, failure: FetchFailure): StarlingError {

@@ -5,7 +5,7 @@ import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { Refusal } from '../limits/held-refusals.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { PeerIdentity } from '../trust/hello.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
 import type { RequestContext } from './request-context.js'
 import type { BoundUnary } from './service.js'
@@ -13,7 +13,7 @@ import type { BoundUnary } from './service.js'
 /** What answering a unary call needs from its connection. */
 export interface CallHost {
   readonly clock: Clock
-  readonly peer: ProvedPeer
+  readonly peer: PeerIdentity
   /** Aborted when the connection is lost. */
   readonly signal: AbortSignal
   readonly observer: RequestObserver

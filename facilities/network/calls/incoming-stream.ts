@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { Refusal } from '../limits/held-refusals.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { PeerIdentity } from '../trust/hello.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
 import type { BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
@@ -21,7 +21,7 @@ import { corkForThisTick } from './tick-cork.js'
 export interface StreamHost {
   readonly clock: Clock
   readonly service: Service
-  readonly peer: ProvedPeer
+  readonly peer: PeerIdentity
   readonly limits: NetworkLimits
   readonly observer: RequestObserver
   /**

@@ -1,7 +1,7 @@
 import { createId } from '../../../helpers/identity/id.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { PeerIdentity } from '../trust/hello.js'
 
 /** Where a request comes from: the same on every worker that it passes. */
 export interface RequestOrigin {
@@ -18,7 +18,7 @@ export interface RequestContext extends RequestOrigin {
   /** Milliseconds for which the caller still waits. */
   remainingMs(): number
   /** Who calls. */
-  readonly peer: ProvedPeer
+  readonly peer: PeerIdentity
 }
 
 /** What a call needs to know of the request that it serves. */

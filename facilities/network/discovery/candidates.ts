@@ -1,7 +1,7 @@
 import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import type { Random } from '../../clock/random.js'
-import type { PeerConnection } from '../connection/peer-connection.js'
+import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { KnownPeer } from './known-peers.js'
 
 /** Unknown keys that are kept at once. A topic is open to anybody who knows it, so the list has an end. */
@@ -50,7 +50,7 @@ export interface Candidate {
   isAnnounced: boolean
   /** What the last dial failed with; null if it did not fail. */
   failure: ErrorCode | null
-  connection: PeerConnection | null
+  connection: OutgoingConnection | null
   routes: Route[]
 }
 

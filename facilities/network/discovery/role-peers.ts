@@ -8,8 +8,8 @@ import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
-import type { MeshNode } from '../connection/mesh-node.js'
-import type { PeerConnection } from '../connection/peer-connection.js'
+import type { MeshEndpoint } from '../connection/mesh-endpoint.js'
+import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import {
   type Attempt,
   type Candidate,
@@ -45,7 +45,7 @@ export interface UnreachedPeer {
 export class RolePeers extends ReadyResource {
   readonly role: Role
   readonly #dht: HyperDHT
-  readonly #node: MeshNode
+  readonly #node: MeshEndpoint
   readonly #known: KnownPeers
   readonly #topic: Uint8Array
   readonly #clock: Clock
@@ -66,7 +66,7 @@ export class RolePeers extends ReadyResource {
     role: Role
     topic: Uint8Array
     dht: HyperDHT
-    node: MeshNode
+    node: MeshEndpoint
     known: KnownPeers
     clock: Clock
     random: Random
@@ -87,8 +87,8 @@ export class RolePeers extends ReadyResource {
   }
 
   /** The open connections to proved workers of the role. */
-  get connections(): PeerConnection[] {
-    const open: PeerConnection[] = []
+  get connections(): OutgoingConnection[] {
+    const open: OutgoingConnection[] = []
     for (const { connection } of this.#candidates) {
       if (connection?.isOpen) open.push(connection)
     }
@@ -202,7 +202,7 @@ export class RolePeers extends ReadyResource {
     }
   }
 
-  #connect(route: Route, connection: PeerConnection): void {
+  #connect(route: Route, connection: OutgoingConnection): void {
     const { candidate } = route
     if (this.closing || candidate.connection !== null) {
       connection.destroy()

@@ -59,7 +59,7 @@ export interface Identity {
 }
 
 /** Somebody who proved to belong to this mesh. */
-export interface ProvedPeer {
+export interface PeerIdentity {
   readonly publicKey: Uint8Array
   readonly certificate: Certificate
   /** The version of the wire protocol that both ends speak. */
@@ -73,12 +73,12 @@ export interface HelloOptions {
   /** Called when the MAC of the other end has come, which a stranger cannot make, or its time is over. */
   readonly onMac?: ((isMember: boolean) => void) | undefined
   /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
-  readonly admit?: ((peer: ProvedPeer) => void) | undefined
+  readonly admit?: ((peer: PeerIdentity) => void) | undefined
   /**
    * Called when both ends have accepted each other, while the message that said so is being read. What the
    * other end sent together with it, such as a channel that it opens and closes at once, is read afterwards.
    */
-  readonly onProved?: ((peer: ProvedPeer) => void) | undefined
+  readonly onProved?: ((peer: PeerIdentity) => void) | undefined
 }
 
 /**
@@ -100,7 +100,7 @@ export function exchangeHello(
   mux: Protomux,
   identity: Identity,
   options: HelloOptions,
-): Promise<ProvedPeer> {
+): Promise<PeerIdentity> {
   return new Promise((resolve, reject) => {
     new HelloExchange(mux, identity, options, resolve, reject).begin()
   })
@@ -111,23 +111,23 @@ class HelloExchange {
   readonly #identity: Identity
   readonly #clock: Clock
   readonly #onMac: (isMember: boolean) => void
-  readonly #admit: (peer: ProvedPeer) => void
-  readonly #onProved: (peer: ProvedPeer) => void
+  readonly #admit: (peer: PeerIdentity) => void
+  readonly #onProved: (peer: PeerIdentity) => void
   readonly #session: Session
-  readonly #resolve: (peer: ProvedPeer) => void
+  readonly #resolve: (peer: PeerIdentity) => void
   readonly #reject: (error: unknown) => void
   readonly #timer: Timer
   readonly #channel: Protomux.Channel | null
   readonly #send: Record<'hello' | 'welcome' | 'refusal', Protomux.Message<Uint8Array>> | null
   #settled = false
   #isMember = false
-  #peer: ProvedPeer | undefined
+  #peer: PeerIdentity | undefined
 
   constructor(
     mux: Protomux,
     identity: Identity,
     options: HelloOptions,
-    resolve: (peer: ProvedPeer) => void,
+    resolve: (peer: PeerIdentity) => void,
     reject: (error: unknown) => void,
   ) {
     this.#mux = mux

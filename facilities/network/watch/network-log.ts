@@ -5,7 +5,7 @@ import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Log } from '../../log/log.js'
 import type { RequestOrigin } from '../calls/request-context.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { PeerIdentity } from '../trust/hello.js'
 import { LimitedLines } from './limited-lines.js'
 import type { NetworkObserver } from './network-observer.js'
 import type { EndedRequest } from './request-observer.js'
@@ -56,11 +56,11 @@ export class NetworkLog implements NetworkObserver {
     this.#log.error({ err, requestId }, 'handler failed')
   }
 
-  onPeerConnected(role: Role, { certificate }: ProvedPeer): void {
+  onPeerConnected(role: Role, { certificate }: PeerIdentity): void {
     this.#log.info({ role, peer: certificate.name }, 'connected')
   }
 
-  onPeerLost(role: Role, { certificate }: ProvedPeer): void {
+  onPeerLost(role: Role, { certificate }: PeerIdentity): void {
     this.#log.info({ role, peer: certificate.name }, 'lost')
   }
 

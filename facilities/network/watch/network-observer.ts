@@ -2,16 +2,16 @@ import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import type { RequestOrigin } from '../calls/request-context.js'
-import type { MeshNodeEvents } from '../connection/mesh-node.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { MeshEndpointEvents } from '../connection/mesh-endpoint.js'
+import type { PeerIdentity } from '../trust/hello.js'
 import type { EndedRequest } from './request-observer.js'
 
 /** Whoever wants to know what happens in a worker's network: its log, its metrics, its statistics. */
-export interface NetworkObserver extends MeshNodeEvents {
+export interface NetworkObserver extends MeshEndpointEvents {
   /** A worker that was looked for is connected. */
-  onPeerConnected?(role: Role, peer: ProvedPeer): void
+  onPeerConnected?(role: Role, peer: PeerIdentity): void
   /** A connection to a worker that was looked for has ended. */
-  onPeerLost?(role: Role, peer: ProvedPeer): void
+  onPeerLost?(role: Role, peer: PeerIdentity): void
   /** A worker that was found could not be reached, or did not prove to belong here. */
   onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
   /** This worker has become the holder of the machine's bootstrap port. */
@@ -42,11 +42,11 @@ export class NetworkObservers implements Required<NetworkObserver> {
     for (const observer of this.#observers) observer.onRequestEnded?.(request)
   }
 
-  onPeerConnected(role: Role, peer: ProvedPeer): void {
+  onPeerConnected(role: Role, peer: PeerIdentity): void {
     for (const observer of this.#observers) observer.onPeerConnected?.(role, peer)
   }
 
-  onPeerLost(role: Role, peer: ProvedPeer): void {
+  onPeerLost(role: Role, peer: PeerIdentity): void {
     for (const observer of this.#observers) observer.onPeerLost?.(role, peer)
   }
 

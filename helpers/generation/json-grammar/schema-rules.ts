@@ -64,7 +64,7 @@ export class SchemaRules {
     if (schema.const !== undefined) return this.#listed([schema.const], schema, at)
     if (schema.enum !== undefined) return this.#listed(schema.enum, schema, at)
     const combined = anyOf ?? oneOf ?? allOf
-    if (combined === undefined) return this.#typed(schema, at)
+    if (combined === undefined) return this.#schemaOfType(schema, at)
     if (!Array.isArray(combined) || combined.length === 0) throw invalid(at, 'a list is empty')
     if (allOf !== undefined && combined.length > 1) {
       throw invalid(at, 'allOf with several schemas cannot be enforced')
@@ -122,7 +122,7 @@ export class SchemaRules {
     return this.values.oneOf(values, at)
   }
 
-  #typed(schema: Schema, at: string): GrammarSymbol {
+  #schemaOfType(schema: Schema, at: string): GrammarSymbol {
     const types = schemaTypes(schema)
     if (types === null) return this.values.value
     if (types.length === 0) throw invalid(at, 'its type is unknown')

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { SystemRandom } from '../../../facilities/clock/random.js'
+import type { RosterSettings } from '../../../facilities/network/discovery/mesh-roster.js'
 import type { Identity } from '../../../facilities/network/trust/hello.js'
-import type { RosterSettings } from '../../../facilities/network/trust/mesh-roster.js'
 import { certifyRosterKey, deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
 import {
   type Certificate,

@@ -4,8 +4,11 @@ import type { Clock } from '../../../facilities/clock/clock.js'
 import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
 import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
-import { MeshNode, type MeshNodeEvents } from '../../../facilities/network/connection/mesh-node.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import {
+  MeshEndpoint,
+  type MeshEndpointEvents,
+} from '../../../facilities/network/connection/mesh-endpoint.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { Announcement } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
@@ -47,13 +50,13 @@ export interface NodeOptions {
   readonly identity?: Identity
   readonly limits?: Partial<NetworkLimits>
   readonly service?: Service | null
-  readonly events?: MeshNodeEvents
+  readonly events?: MeshEndpointEvents
   readonly dht?: HyperDHT
 }
 
 /** A node with what it was built from. */
 export interface FixtureNode {
-  readonly node: MeshNode
+  readonly node: MeshEndpoint
   readonly dht: HyperDHT
   readonly identity: Identity
 }
@@ -88,7 +91,7 @@ export class MeshFixture {
   async node(role: Role, options: NodeOptions = {}): Promise<FixtureNode> {
     const dht = options.dht ?? this.#createDht()
     const identity = options.identity ?? this.authority.identity(role)
-    const node = new MeshNode({
+    const node = new MeshEndpoint({
       dht,
       identity,
       clock: this.clock,
@@ -148,7 +151,7 @@ export class MeshFixture {
   }
 
   /** A connection between two nodes, both ends proved. */
-  dial(from: FixtureNode, to: FixtureNode): Promise<PeerConnection> {
+  dial(from: FixtureNode, to: FixtureNode): Promise<OutgoingConnection> {
     const { publicKey } = to.identity.keyPair
     return from.node.dial(publicKey, to.node.addresses, new AbortController().signal)
   }
@@ -160,6 +163,6 @@ export class MeshFixture {
 }
 
 /** Waits until these peers have a connection. */
-export function firstConnection(peers: RolePeers, timeoutMs = 5_000): Promise<PeerConnection> {
+export function firstConnection(peers: RolePeers, timeoutMs = 5_000): Promise<OutgoingConnection> {
   return until(`a connection to a ${peers.role}`, () => peers.connections[0], timeoutMs)
 }

@@ -3,8 +3,8 @@ import { createStubInstance, type SinonStubbedInstance } from 'sinon'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
-import { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
+import { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers, type UnreachedPeer } from '../../../facilities/network/discovery/role-peers.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -12,7 +12,7 @@ import { VirtualClock } from '../clock/virtual-clock.js'
 import { callUnary, openStream, requestContext } from './call-service.js'
 
 /** A connection without a network: a stub of which a test sets what it answers. */
-export type ConnectionStandIn = SinonStubbedInstance<PeerConnection>
+export type ConnectionStandIn = SinonStubbedInstance<OutgoingConnection>
 
 /** The workers of one role, as a test says that they come and go. */
 export class PeersStandIn extends RolePeers {
@@ -20,14 +20,14 @@ export class PeersStandIn extends RolePeers {
   survey: Promise<void> = Promise.resolve()
   /** Who is announced and not connected. */
   missed: UnreachedPeer[] = []
-  #open: PeerConnection[] = []
+  #open: OutgoingConnection[] = []
 
   constructor(role: Role) {
     super({
       role,
       topic: new Uint8Array(32),
       dht: createStubInstance(HyperDHT),
-      node: createStubInstance(MeshNode),
+      node: createStubInstance(MeshEndpoint),
       known: createStubInstance(KnownPeers),
       clock: new VirtualClock(),
       random: new SystemRandom(),
@@ -35,7 +35,7 @@ export class PeersStandIn extends RolePeers {
     })
   }
 
-  override get connections(): PeerConnection[] {
+  override get connections(): OutgoingConnection[] {
     return [...this.#open]
   }
 
@@ -47,12 +47,12 @@ export class PeersStandIn extends RolePeers {
     await this.survey
   }
 
-  connect(connection: PeerConnection): void {
+  connect(connection: OutgoingConnection): void {
     this.#open.push(connection)
     this.emit('connected', connection)
   }
 
-  lose(connection: PeerConnection): void {
+  lose(connection: OutgoingConnection): void {
     connection.destroy()
     this.#open = this.#open.filter((one) => one !== connection)
     this.emit('lost', connection)
@@ -70,7 +70,7 @@ export function connectionTo(
   { caller, peer }: { caller: Role; peer: Role },
 ): ConnectionStandIn {
   let isOpen = true
-  const connection = createStubInstance(PeerConnection)
+  const connection = createStubInstance(OutgoingConnection)
   Object.defineProperties(connection, {
     isOpen: { get: () => isOpen },
     peer: { value: requestContext(peer).peer, configurable: true },

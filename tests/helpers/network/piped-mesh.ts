@@ -1,6 +1,6 @@
 import type { Test } from 'brittle'
 import type { Service } from '../../../facilities/network/calls/service.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { type FixtureNode, MeshFixture, type NodeOptions } from './mesh-fixture.js'
 import { PipedNetwork } from './piped-network.js'
@@ -24,7 +24,7 @@ export class PipedMesh extends MeshFixture {
     service: Service,
     options: { gateway?: NodeOptions; client?: NodeOptions } = {},
   ): Promise<{
-    connection: PeerConnection
+    connection: OutgoingConnection
     piped: PipedStreams
     gateway: FixtureNode
     client: FixtureNode

@@ -1,12 +1,12 @@
 import type { Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import {
   MeshRoster,
   type MeshRosterOptions,
-} from '../../../facilities/network/trust/mesh-roster.js'
-import type { RosterStore } from '../../../facilities/network/trust/roster-keeper.js'
+} from '../../../facilities/network/discovery/mesh-roster.js'
+import type { RosterStore } from '../../../facilities/network/discovery/roster-keeper.js'
 import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
 import { deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
 import {
@@ -100,7 +100,7 @@ export class RosterScene {
 }
 
 /** How often a connection was asked for its roster. */
-export function asked(connection: PeerConnection & ConnectionStandIn): number {
+export function asked(connection: OutgoingConnection & ConnectionStandIn): number {
   return connection.call.callCount
 }
 

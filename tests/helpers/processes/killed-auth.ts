@@ -9,8 +9,8 @@ import { Home } from '../../../facilities/home/home.js'
 import { openMeshKeys } from '../../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../../facilities/home/worker-identity.js'
 import { createOrigin } from '../../../facilities/network/calls/request-context.js'
-import { MeshNode } from '../../../facilities/network/connection/mesh-node.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
@@ -163,7 +163,7 @@ export class KilledAuth {
     return worker
   }
 
-  async #registerUntil(signal: AbortSignal, first: PeerConnection, name: string) {
+  async #registerUntil(signal: AbortSignal, first: OutgoingConnection, name: string) {
     let connection = first
     for (let count = 1; !signal.aborted; count += 1) {
       const email = `${name}-${count}@example.com`
@@ -209,7 +209,7 @@ export class KilledAuth {
     await bootstrap.ready()
     const dht = createLocalDht(port)
     cleanup.add(() => dht.destroy({ force: true }))
-    const node = new MeshNode({ dht, identity, clock, limits: TEST_LIMITS, service: null })
+    const node = new MeshEndpoint({ dht, identity, clock, limits: TEST_LIMITS, service: null })
     cleanup.add(() => node.close())
     await node.ready()
     this.#peers = new RolePeers({

@@ -2,7 +2,7 @@ import type { Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import type { RequestInput } from '../../../helpers/protocol/method.js'
@@ -88,7 +88,7 @@ export async function gatewayScene(
     authConnection,
     connectAuth: () => auth.connect(authConnection),
     loseAuth: () => auth.lose(authConnection),
-    loseProcessor: (connection: PeerConnection) => processors.lose(connection),
+    loseProcessor: (connection: OutgoingConnection) => processors.lose(connection),
     /** Connects a processor with this engine. */
     connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => ({
       engine,

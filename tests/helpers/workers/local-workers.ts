@@ -6,7 +6,7 @@ import type { Engine } from '../../../facilities/engine/engine.js'
 import { ClientFolder } from '../../../facilities/home/client-folder.js'
 import { Home } from '../../../facilities/home/home.js'
 import { createLog, type Log } from '../../../facilities/log/log.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { MeshNetwork, type NetworkSettings } from '../../../facilities/network/mesh-network.js'
 import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import type { WatchedWorker } from '../../../facilities/worker/worker-health.js'
@@ -169,7 +169,7 @@ export class LocalWorkers {
   }
 
   /** A connection of a client of its own to a worker of that role. */
-  async connectionTo(role: Role): Promise<PeerConnection> {
+  async connectionTo(role: Role): Promise<OutgoingConnection> {
     const network = this.#network('client')
     const peers = network.peers(role)
     await network.ready()

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import type { PeerConnection } from '../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import type { ClientWorker } from '../../../workers/client/client-worker.js'
 import { tinyLlama } from '../../helpers/engine/tiny-llama.js'
@@ -56,7 +56,7 @@ async function ask({ mesh, credential }: Scene, content: string, signal: AbortSi
 /** How somebody leaves in the middle of an answer. */
 const LEAVING = {
   cancels: (cancel: AbortController) => cancel.abort(new Error('enough')),
-  vanishes: (_: AbortController, connection: PeerConnection) => connection.destroy(),
+  vanishes: (_: AbortController, connection: OutgoingConnection) => connection.destroy(),
 }
 
 /** Waits for a first token. @returns how long, in milliseconds */

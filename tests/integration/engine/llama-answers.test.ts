@@ -56,7 +56,7 @@ test('should sample as is usual, and each time otherwise, when nothing is asked 
   t.ok(new Set(open.map(String)).size > 1)
 })
 
-test('should repeat itself less when repetition is punished', async (t) => {
+test('should repeat itself less when repetition is penalized', async (t) => {
   const runtime = await runtimeOfAll()
   const distinct = async (options: GenerationOptionsInput) => {
     const question = 'Tell me a very long story about the sea.'
@@ -64,13 +64,13 @@ test('should repeat itself less when repetition is punished', async (t) => {
     return new Set(ids).size / ids.length
   }
   const free = await distinct({})
-  for (const punishing of [
+  for (const penalizing of [
     { repeatPenalty: 1.5 },
     { presencePenalty: 2 },
     { frequencyPenalty: 2 },
   ]) {
-    const share = await distinct(punishing)
-    t.ok(share > free, `${share} against ${free} with ${JSON.stringify(punishing)}`)
+    const share = await distinct(penalizing)
+    t.ok(share > free, `${share} against ${free} with ${JSON.stringify(penalizing)}`)
   }
 })
 

@@ -93,7 +93,7 @@ async function scene(t: Test) {
       clock,
       log,
       network,
-      worker: { impediments: () => [], figures: [] },
+      worker: { problems: () => [], metrics: [] },
       version: '0.0.0',
       metrics: { port: 0, host: HOST },
     })

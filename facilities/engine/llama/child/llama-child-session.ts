@@ -140,7 +140,7 @@ export class LlamaChildSession {
         tokenMs,
       })
     } catch (error) {
-      this.#send({ kind: 'load-failed', error: toWireError(typed(error)) })
+      this.#send({ kind: 'load-failed', error: toWireError(asStarlingError(error)) })
     }
   }
 
@@ -214,7 +214,7 @@ export class LlamaChildSession {
   }
 }
 
-function typed(error: unknown): StarlingError {
+function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)
   return new StarlingError('ENGINE_CRASHED', `The engine could not start: ${reason}`, {

@@ -99,7 +99,8 @@ export class LlamaRequests {
       await work
     } catch (error) {
       this.#outbox.flush()
-      if (!signal.aborted) this.#send({ kind: 'failed', id, error: toWireError(typed(error)) })
+      if (!signal.aborted)
+        this.#send({ kind: 'failed', id, error: toWireError(asStarlingError(error)) })
     }
     this.#running.delete(id)
     if (signal.aborted) this.#send({ kind: 'cancelled', id })
@@ -148,7 +149,7 @@ export class LlamaRequests {
 }
 
 /** What fails below without a code of ours is the engine's own failure; another try may do. */
-function typed(error: unknown): StarlingError {
+function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)
   return new StarlingError('ENGINE_CRASHED', `The engine failed: ${reason}`, { cause: error })

@@ -62,7 +62,7 @@ export class LlamaTokenizer {
   readonly #longestTokenBytes: number
   readonly #hasSpecial = new Map<string, boolean>()
   /** Whether a token has a letter or digit, as far as it was asked for. */
-  readonly #wordy = new Map<number, boolean>()
+  readonly #lettersOrDigits = new Map<number, boolean>()
   /** Whether a token ends a sequence, cached. */
   readonly #breaks = new Map<number, boolean>()
 
@@ -164,14 +164,14 @@ export class LlamaTokenizer {
     return this.#model.isEogToken(token as NativeToken)
   }
 
-  /** Whether a token has a letter or a digit: others are what texts are held together by. */
-  isWordy(token: number): boolean {
-    let wordy = this.#wordy.get(token)
-    if (wordy === undefined) {
-      wordy = /[\p{L}\p{N}]/u.test(this.text([token]))
-      this.#wordy.set(token, wordy)
+  /** Whether a token contains a letter or a digit. Punctuation and white space do not. */
+  hasLetterOrDigit(token: number): boolean {
+    let found = this.#lettersOrDigits.get(token)
+    if (found === undefined) {
+      found = /[\p{L}\p{N}]/u.test(this.text([token]))
+      this.#lettersOrDigits.set(token, found)
     }
-    return wordy
+    return found
   }
 
   /** Whether a sequence of tokens that is repeated ends with this token: see {@link DRY_BREAKER}. */

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { Service } from '../../../../facilities/network/calls/service.js'
 import { answerAboutWorker } from '../../../../facilities/worker/worker-answers.js'
-import type { Impediment } from '../../../../facilities/worker/worker-health.js'
+import type { HealthProblem } from '../../../../facilities/worker/worker-health.js'
 import { ROLES } from '../../../../helpers/identity/roles.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
@@ -14,10 +14,10 @@ const STATS = {
   connections: { proved: 4, unverified: 1 },
   rssBytes: 100_000_000,
   eventLoopDelayP99Ms: 1.5,
-  figures: { queueLength: 2 },
+  metrics: { queueLength: 2 },
 }
 
-async function scene(impediments: readonly Impediment[] = []) {
+async function scene(problems: readonly HealthProblem[] = []) {
   const clock = new VirtualClock()
   const service = new Service()
   await clock.advance(5_000)
@@ -26,7 +26,7 @@ async function scene(impediments: readonly Impediment[] = []) {
     identity: { name: 'gateway@here' },
     clock,
     version: '1.2.3',
-    impediments: () => impediments,
+    problems: () => problems,
     stats: () => STATS,
   })
   await clock.advance(61_000)
@@ -63,7 +63,7 @@ test('should say what keeps the worker from its work, and nothing internal', asy
     { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected', blocks: false },
   ])
   const info = await callUnary(service, workerProtocol.info, {}, requestContext('client'))
-  t.alike(info.impediments, [
+  t.alike(info.problems, [
     { code: 'DISK_FULL', message: 'The disk of the worker is full', blocks: true },
     { code: 'AUTH_UNAVAILABLE', message: 'No auth worker is connected', blocks: false },
   ])

@@ -27,7 +27,7 @@ function scene() {
     connectionCounts: () => ({ proved: 2, unverified: 1 }),
     peerCounts: () => peers,
     underWay: () => ({ calls: 5, streams: now.streams }),
-    figures: [
+    metrics: [
       { name: 'queueLength', help: 'Waiting', kind: 'gauge', value: () => now.queue },
       { name: 'engineRestarts', help: 'Restarts', kind: 'counter', value: () => now.restarts },
     ],

@@ -36,13 +36,13 @@ test('should be ready as long as its accounts are open', async (t) => {
   const { worker, records } = scene(t)
   const message = 'The store of the accounts is not open'
   const closed = [{ code: 'HOME_UNUSABLE', message, blocks: true }]
-  t.alike(worker.impediments(), closed)
+  t.alike(worker.problems(), closed)
   await records.ready()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
   const closing = records.close()
-  t.alike(worker.impediments(), closed)
+  t.alike(worker.problems(), closed)
   await closing
-  t.alike(worker.impediments(), closed)
+  t.alike(worker.problems(), closed)
 })
 
 test('should not be ready once its disk has failed', async (t) => {
@@ -51,9 +51,9 @@ test('should not be ready once its disk has failed', async (t) => {
   store.commit = () => Promise.reject(new Error('the disk is full'))
   const refusal = await rejectionOf(accounts.register(ADA, ASKER))
   t.is(Object(refusal).code, 'DISK_FAILED')
-  const [impediment] = worker.impediments()
-  t.alike([impediment?.code, impediment?.blocks], ['DISK_FAILED', true])
-  t.absent(impediment?.message.includes('disk is full'), 'the cause is for its log')
+  const [problem] = worker.problems()
+  t.alike([problem?.code, problem?.blocks], ['DISK_FAILED', true])
+  t.absent(problem?.message.includes('disk is full'), 'the cause is for its log')
 })
 
 test('should say that its disk is full, register nobody and hash nothing, and open sessions', async (t) => {
@@ -66,9 +66,9 @@ test('should say that its disk is full, register nobody and hash nothing, and op
     t.is(Object(refusal).code, 'DISK_FULL')
   }
   t.is(hash.callCount, 1, 'no more than it took to find out')
-  const [impediment] = worker.impediments()
-  t.alike([impediment?.code, impediment?.blocks], ['DISK_FULL', true])
-  t.ok(impediment?.message.includes(memory.place.store))
+  const [problem] = worker.problems()
+  t.alike([problem?.code, problem?.blocks], ['DISK_FULL', true])
+  t.ok(problem?.message.includes(memory.place.store))
   t.ok((await accounts.authenticate(ADA, ASKER)).userId)
   t.ok(records.opened)
 })
@@ -78,18 +78,18 @@ test('should be ready and say so when only the record against rollbacks cannot b
   memory.guard.failure = Object.assign(new Error('EROFS'), { code: 'EROFS' })
   await accounts.register(ADA, ASKER)
   await settle()
-  const [impediment, ...others] = worker.impediments()
-  t.alike([impediment?.code, impediment?.blocks], ['DISK_FAILED', false])
+  const [problem, ...others] = worker.problems()
+  t.alike([problem?.code, problem?.blocks], ['DISK_FAILED', false])
   t.alike(others, [])
 })
 
 test('should say how busy it is with hashing', async (t) => {
   const { worker, passwords } = scene(t)
-  const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
-  t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })
+  const metrics = () => Object.fromEntries(worker.metrics.map(({ name, value }) => [name, value()]))
+  t.alike(metrics(), { hashesRunning: 0, hashesWaiting: 0 })
   // Looked at in the same tick: a moment later the first may be done.
   const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password, TURN))
-  t.alike(figures(), { hashesRunning: 1, hashesWaiting: 2 })
+  t.alike(metrics(), { hashesRunning: 1, hashesWaiting: 2 })
   await Promise.all(hashed)
-  t.alike(figures(), { hashesRunning: 0, hashesWaiting: 0 })
+  t.alike(metrics(), { hashesRunning: 0, hashesWaiting: 0 })
 })

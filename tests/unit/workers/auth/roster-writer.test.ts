@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { createLog } from '../../../../facilities/log/log.js'
-import type { MeshRoster } from '../../../../facilities/network/trust/mesh-roster.js'
+import type { MeshRoster } from '../../../../facilities/network/discovery/mesh-roster.js'
 import type { Certificate } from '../../../../helpers/identity/certificate.js'
 import { UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
 import { RosterWriter } from '../../../../workers/auth/roster-writer.js'
@@ -61,7 +61,7 @@ test('should list itself and whoever enlists, and find the roster in the DHT', a
   await published(keeper, 2)
   t.is(keeper.entries.length, 3, 'both in one roster')
   await until('the read back', () => roster.dht.mutable.size === 1)
-  t.alike(writer.impediments(), [])
+  t.alike(writer.problems(), [])
 })
 
 test('should write no other roster when nothing but the times has changed', async (t) => {
@@ -151,12 +151,12 @@ test('should say that the roster is not found when the DHT does not keep it', as
   node.mutablePut.resolves()
   const { writer, keeper } = await start(roster.worker({ dht: node }))
   await published(keeper, 1)
-  t.alike(writer.impediments(), [], 'once may be by chance')
+  t.alike(writer.problems(), [], 'once may be by chance')
   await clock.advance(MINUTE_MS)
-  await until('the second check', () => writer.impediments().length > 0)
-  const [impediment] = writer.impediments()
-  t.is(impediment?.code, 'NOT_DISCOVERABLE')
-  t.is(impediment?.blocks, false)
+  await until('the second check', () => writer.problems().length > 0)
+  const [problem] = writer.problems()
+  t.is(problem?.code, 'NOT_DISCOVERABLE')
+  t.is(problem?.blocks, false)
 })
 
 test('should close at once when the DHT does not answer', async (t) => {
@@ -178,7 +178,7 @@ test('should put it again when the DHT has lost it', async (t) => {
   roster.dht.restart()
   await clock.advance(MINUTE_MS)
   await until('the roster again', () => roster.dht.mutable.size === 1)
-  t.alike(writer.impediments(), [])
+  t.alike(writer.problems(), [])
 })
 
 test('should drop workers that are gone for a week', async (t) => {

@@ -18,13 +18,13 @@ import { offeredModel } from '../../../helpers/workers/offered-models.js'
 const KEY = new Uint8Array(32).fill(0xab)
 
 /** A worker that says who it is. */
-function worker(role: Role, load?: ProcessorLoad, impediments?: WorkerInfo['impediments']) {
+function worker(role: Role, load?: ProcessorLoad, problems?: WorkerInfo['problems']) {
   const service = new Service().unary(workerProtocol.info, async () => ({
     role,
     name: `${role}@here`,
     version: '1.2.3',
     uptimeMs: 61_400,
-    ...(impediments && { impediments }),
+    ...(problems && { problems }),
   }))
   if (load) {
     service.unary(processorProtocol.load, async () => load)
@@ -208,7 +208,7 @@ test('should show a worker on one line whatever it says of itself', async (t) =>
       name: evil,
       version: evil,
       uptimeMs: 1,
-      impediments: [{ code: 'DISK_FULL' as const, message: evil, blocks: true }],
+      problems: [{ code: 'DISK_FULL' as const, message: evil, blocks: true }],
     }))
     .unary(processorProtocol.load, async () => ({ models: [offeredModel(evil)] }))
   of('gateway').connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))

@@ -9,14 +9,14 @@ const PREPARED_MS = 1_000
 
 test('should say what it waits for until it can answer', async (t) => {
   const { gateway, clock, connectAuth, connectProcessor } = await gatewayScene(t)
-  const messages = () => gateway.impediments().map(({ code, message }) => `${code}: ${message}`)
+  const messages = () => gateway.problems().map(({ code, message }) => `${code}: ${message}`)
   const noProcessor = 'MODEL_UNAVAILABLE: No processor is connected'
   t.alike(messages(), [
     'AUTH_UNAVAILABLE: No auth worker is connected',
     'AUTH_UNAVAILABLE: The keys of sessions are not known yet',
     noProcessor,
   ])
-  t.ok(gateway.impediments().every(({ blocks }) => blocks))
+  t.ok(gateway.problems().every(({ blocks }) => blocks))
   connectAuth()
   t.alike(messages(), ['AUTH_UNAVAILABLE: The keys of sessions are not known yet', noProcessor])
   await clock.advance(PREPARED_MS)
@@ -44,7 +44,7 @@ test('should ask for the keys again when they could not be had', async (t) => {
   authConnection.call.onFirstCall().rejects(new StarlingError('PEER_LOST', 'gone'))
   connectAuth()
   await clock.advance(PREPARED_MS)
-  t.alike(gateway.impediments(), [])
+  t.alike(gateway.problems(), [])
 })
 
 test('should not ask for the keys in step with other gateways when they cannot be had', async (t) => {
@@ -68,7 +68,7 @@ test('should stay in service and warn when auth leaves after its keys are known'
   await clock.advance(PREPARED_MS)
   loseAuth()
   const message = 'No auth worker is connected'
-  t.alike(gateway.impediments(), [{ code: 'AUTH_UNAVAILABLE', message, blocks: false }])
+  t.alike(gateway.problems(), [{ code: 'AUTH_UNAVAILABLE', message, blocks: false }])
 })
 
 test('should tell a processor without a model from none', async (t) => {
@@ -80,15 +80,15 @@ test('should tell a processor without a model from none', async (t) => {
   await clock.advance(PREPARED_MS)
   const blocks = true
   const message = 'No connected processor has a model loaded'
-  t.alike(gateway.impediments(), [{ code: 'MODEL_UNAVAILABLE', message, blocks }])
+  t.alike(gateway.problems(), [{ code: 'MODEL_UNAVAILABLE', message, blocks }])
   loseProcessor(connection)
   await settle()
-  t.is(gateway.impediments()[0]?.message, 'No processor is connected')
+  t.is(gateway.problems()[0]?.message, 'No processor is connected')
 })
 
 test('should count the models that are served', async (t) => {
   const { gateway, connectProcessor } = await gatewayScene(t)
-  const models = () => gateway.figures.find(({ name }) => name === 'models')?.value()
+  const models = () => gateway.metrics.find(({ name }) => name === 'models')?.value()
   t.is(models(), 0)
   await connectProcessor(new ScriptedEngine({ model: 'a' }))
   await connectProcessor(new ScriptedEngine({ model: 'b' }))

@@ -34,27 +34,27 @@ async function scene(t: Test, engine: ScriptedEngine) {
   const worker = new ProcessorWorker({ service, pool: poolOf(engine, { slots: 1 }) })
   cleanup.add(() => worker.close())
   await worker.ready()
-  const figures = () => Object.fromEntries(worker.figures.map(({ name, value }) => [name, value()]))
-  return { worker, service, figures }
+  const metrics = () => Object.fromEntries(worker.metrics.map(({ name, value }) => [name, value()]))
+  return { worker, service, metrics }
 }
 
 test('should say that its model is still prepared until it is loaded', async (t) => {
   const engine = new RestlessEngine()
   const { worker } = await scene(t, engine)
   const message = 'The processor is still preparing its model'
-  t.alike(worker.impediments(), [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }])
+  t.alike(worker.problems(), [{ code: 'MODEL_UNAVAILABLE', message, blocks: true }])
   engine.finishLoading()
   await worker.serving()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
 })
 
 test('should say that its engine has crashed until it runs again', async (t) => {
   const engine = new RestlessEngine()
-  const { worker, figures } = await scene(t, engine)
+  const { worker, metrics } = await scene(t, engine)
   engine.finishLoading()
   await worker.serving()
   engine.now = { state: 'stopped', restarts: 0 }
-  t.alike(worker.impediments(), [
+  t.alike(worker.problems(), [
     {
       code: 'ENGINE_CRASHED',
       message: 'The engine has crashed; the next request starts it again',
@@ -63,7 +63,7 @@ test('should say that its engine has crashed until it runs again', async (t) => 
     },
   ])
   engine.now = { state: 'starting', restarts: 1 }
-  t.alike(worker.impediments(), [
+  t.alike(worker.problems(), [
     {
       code: 'ENGINE_CRASHED',
       message: 'The engine has crashed and is starting again',
@@ -71,15 +71,15 @@ test('should say that its engine has crashed until it runs again', async (t) => 
     },
   ])
   engine.now = { state: 'running', restarts: 1 }
-  t.alike(worker.impediments(), [])
-  t.is(figures().engineRestarts, 1)
+  t.alike(worker.problems(), [])
+  t.is(metrics().engineRestarts, 1)
 })
 
 test('should need nothing more when its engine cannot crash apart from it', async (t) => {
-  const { worker, figures } = await scene(t, new ScriptedEngine())
+  const { worker, metrics } = await scene(t, new ScriptedEngine())
   await worker.serving()
-  t.alike(worker.impediments(), [])
-  t.is(figures().engineRestarts, 0)
+  t.alike(worker.problems(), [])
+  t.is(metrics().engineRestarts, 0)
 })
 
 test('should say how busy it is', async (t) => {
@@ -87,7 +87,7 @@ test('should say how busy it is', async (t) => {
   const gate = new Promise<void>((resolve) => {
     goOn = resolve
   })
-  const { worker, service, figures } = await scene(
+  const { worker, service, metrics } = await scene(
     t,
     new ScriptedEngine({ beforeToken: () => gate }),
   )
@@ -100,14 +100,14 @@ test('should say how busy it is', async (t) => {
     threadShare: 0,
     engineRestarts: 0,
   }
-  t.alike(figures(), { ...constant, slotsBusy: 0, queueLength: 0 })
+  t.alike(metrics(), { ...constant, slotsBusy: 0, queueLength: 0 })
   const request = { model: 'scripted', messages: [{ role: 'user' as const, content: 'one' }] }
   const answers = [1, 2, 3].map(() =>
     openStream(service, processorProtocol.generate, request, requestContext('gateway')),
   )
   const begun = answers.map((answer) => answer.next())
   await settle()
-  t.alike(figures(), { ...constant, slotsBusy: 1, queueLength: 2 })
+  t.alike(metrics(), { ...constant, slotsBusy: 1, queueLength: 2 })
   goOn()
   for (const [index, answer] of answers.entries()) {
     await begun[index]

@@ -96,7 +96,7 @@ const blocking = (code: ErrorCode, message: string, blocks = true) => ({ code, m
 test('should wait for its server, say so, and serve when the server is up', async (t) => {
   const { server, worker, notices, check, ask, names } = await scene(t)
   const message = `Waiting for the test server: ${DOWN.message}`
-  t.alike(worker.impediments(), [blocking('ENGINE_UNREACHABLE', message)])
+  t.alike(worker.problems(), [blocking('ENGINE_UNREACHABLE', message)])
   await t.exception(ask('far').next(), { code: 'MODEL_UNAVAILABLE', message })
   t.alike(names(), [])
   await check()
@@ -104,7 +104,7 @@ test('should wait for its server, say so, and serve when the server is up', asyn
   server.failure = null
   await check()
   await worker.serving()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
   t.alike(names(), [['far', undefined]])
   t.is((await readAll(ask('far'))).chunks.length, 1)
   t.alike(notices, [message, 'Found the test server at http://x:1'])
@@ -114,7 +114,7 @@ test('should serve its own models while it waits for a server', async (t) => {
   const { server, worker, check, names } = await scene(t, { own: ['near'] })
   await worker.serving()
   const message = `Waiting for the test server: ${DOWN.message}`
-  t.alike(worker.impediments(), [blocking('ENGINE_UNREACHABLE', message, false)])
+  t.alike(worker.problems(), [blocking('ENGINE_UNREACHABLE', message, false)])
   t.alike(names(), [['near', undefined]])
   server.failure = null
   await check()
@@ -122,22 +122,22 @@ test('should serve its own models while it waits for a server', async (t) => {
     ['near', undefined],
     ['far', undefined],
   ])
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
 })
 
 test('should show that its server has ended, promise no restart, and show that it is back', async (t) => {
   const { server, worker, notices, check, names } = await scene(t, { isUp: true })
   await worker.serving()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
   server.failure = DOWN
   await check()
   const message = `Lost the test server: ${DOWN.message}`
-  t.alike(worker.impediments(), [blocking('ENGINE_UNREACHABLE', message)])
+  t.alike(worker.problems(), [blocking('ENGINE_UNREACHABLE', message)])
   t.absent(/start/.test(message))
   t.alike(names(), [['far', 'failure']], 'gateways prefer others')
   server.failure = null
   await check()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
   t.alike(names(), [['far', undefined]])
   t.alike(notices, [message, 'Back: the test server at http://x:1'])
   t.is(server.created, 1, 'a check makes no engines')
@@ -148,7 +148,7 @@ test('should wait for a model when its server has none', async (t) => {
   await worker.serving()
   server.models = []
   await check()
-  t.alike(worker.impediments(), [], 'only engines tell that a model has gone')
+  t.alike(worker.problems(), [], 'only engines tell that a model has gone')
 
   const empty = new OfferedServer({
     title: 'the test server',
@@ -192,5 +192,5 @@ test('should wait again when its server ends before the model is loaded', async 
   failsToLoad = false
   await check()
   await worker.serving()
-  t.alike(worker.impediments(), [])
+  t.alike(worker.problems(), [])
 })

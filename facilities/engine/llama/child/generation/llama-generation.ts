@@ -106,7 +106,7 @@ export class LlamaGeneration {
     try {
       if (!hasStopped && this.#mayGoOn()) {
         const input = await this.#prefill(sequence, known)
-        computing = handled(this.#next(sequence, input, count))
+        computing = withoutUnhandledRejection(this.#next(sequence, input, count))
       }
       while (computing !== null) {
         const chosen = await computing
@@ -117,13 +117,15 @@ export class LlamaGeneration {
           hasStopped = true
           break
         }
-        this.#sampler.punish(chosen.tokenId)
+        this.#sampler.penalize(chosen.tokenId)
         this.#repetition?.push(chosen.tokenId)
         const ready = this.#text.push(chosen)
         hasStopped = this.#text.isEnded
         // The next token is computed while this one is on its way to the reader.
         if (!hasStopped && this.#mayGoOn()) {
-          computing = handled(this.#next(sequence, [chosen.tokenId], this.#text.count))
+          computing = withoutUnhandledRejection(
+            this.#next(sequence, [chosen.tokenId], this.#text.count),
+          )
         }
         for (const token of ready) {
           yield token
@@ -197,7 +199,7 @@ export class LlamaGeneration {
       if (this.#text.isEnded) {
         throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
       }
-      this.#sampler.punish(tokenId)
+      this.#sampler.penalize(tokenId)
       this.#repetition?.push(tokenId)
       if (this.#text.isThinking) this.#deliveredThought += 1
       this.#text.push({ tokenId })
@@ -282,7 +284,7 @@ export class LlamaGeneration {
 }
 
 /** A promise that may fail before anybody awaits it. */
-function handled<Result>(promise: Promise<Result>): Promise<Result> {
+function withoutUnhandledRejection<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => {
     // Whoever awaits it gets the failure.
   })

@@ -68,11 +68,11 @@ export class TokenSampler {
     this.#watch = watch
     const { temperature, topK, topP, minP, repeatPenalty, presencePenalty, frequencyPenalty } =
       options
-    const heat = temperature < LEAST_TEMPERATURE ? 0 : temperature
-    const punishes = repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
+    const effectiveTemperature = temperature < LEAST_TEMPERATURE ? 0 : temperature
+    const penalizes = repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
     this.#choice = {
-      ...{ temperature: heat, topK, topP, minP, seed: 0 },
-      ...(punishes && {
+      ...{ temperature: effectiveTemperature, topK, topP, minP, seed: 0 },
+      ...(penalizes && {
         repeatPenalty: {
           ...{ penalty: repeatPenalty, presencePenalty, frequencyPenalty },
           punishTokens: () => nativeTokens(this.#recent),
@@ -93,10 +93,10 @@ export class TokenSampler {
   }
 
   /** Counts a token of the answer. */
-  punish(tokenId: number): void {
+  penalize(tokenId: number): void {
     this.#sequence.push(tokenId)
     // A grammar asks for the same brackets and commas again and again.
-    if (this.#grammar !== null && !this.#tokenizer.isWordy(tokenId)) return
+    if (this.#grammar !== null && !this.#tokenizer.hasLetterOrDigit(tokenId)) return
     this.#recent.push(tokenId)
     if (this.#recent.length > REPETITION_WINDOW_TOKENS) this.#recent.shift()
   }

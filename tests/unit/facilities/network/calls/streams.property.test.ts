@@ -1,7 +1,7 @@
 import test, { type Test } from 'brittle'
 import fc from 'fast-check'
 import { Service } from '../../../../../facilities/network/calls/service.js'
-import type { PeerConnection } from '../../../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../../../facilities/network/connection/outgoing-connection.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
 import type { PipedStreams } from '../../../../helpers/network/piped-streams.js'
@@ -49,11 +49,11 @@ interface Handled {
 class Scene {
   readonly handled = new Map<number, Handled>()
   readonly mesh: PipedMesh
-  readonly connection: PeerConnection
+  readonly connection: OutgoingConnection
   readonly piped: PipedStreams
   #number = 0
 
-  constructor(mesh: PipedMesh, connection: PeerConnection, piped: PipedStreams) {
+  constructor(mesh: PipedMesh, connection: OutgoingConnection, piped: PipedStreams) {
     this.mesh = mesh
     this.connection = connection
     this.piped = piped

@@ -1,7 +1,7 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { SinonStubbedInstance } from 'sinon'
-import type { PeerConnection } from '../../../../../facilities/network/connection/peer-connection.js'
+import type { OutgoingConnection } from '../../../../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../../../../facilities/network/discovery/role-peers.js'
 import type { Identity } from '../../../../../facilities/network/trust/hello.js'
 import { proveByHand } from '../../../../helpers/network/hostile-peer.js'
@@ -17,7 +17,7 @@ interface Scene {
   readonly mesh: PipedMesh
   readonly dht: SinonStubbedInstance<HyperDHT>
   readonly peers: RolePeers
-  readonly connected: PeerConnection[]
+  readonly connected: OutgoingConnection[]
   readonly failures: unknown[]
   /** Sets whom a lookup finds, by key or by key and port. */
   list(...peers: (Uint8Array | [Uint8Array, number])[]): void
@@ -33,7 +33,7 @@ async function scene(t: Test): Promise<Scene> {
     intervalMs: INTERVAL_MS,
     onDialFailed: (error) => failures.push(Object(error).code),
   })
-  const connected: PeerConnection[] = []
+  const connected: OutgoingConnection[] = []
   peers.on('connected', (connection) => connected.push(connection))
   const list: Scene['list'] = (...found) => {
     const listed = found.map((peer) => {

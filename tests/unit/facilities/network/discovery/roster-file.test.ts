@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../../facilities/clock/random.js'
 import { SystemClock } from '../../../../../facilities/clock/system-clock.js'
-import { RosterFile } from '../../../../../facilities/network/trust/roster-file.js'
+import { RosterFile } from '../../../../../facilities/network/discovery/roster-file.js'
 import { RosterAuthority, rosterOf } from '../../../../helpers/network/roster-scene.js'
 
 const authority = new RosterAuthority()

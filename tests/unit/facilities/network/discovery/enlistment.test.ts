@@ -1,7 +1,7 @@
 import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../../facilities/clock/random.js'
 import { Service } from '../../../../../facilities/network/calls/service.js'
-import { Enlistment } from '../../../../../facilities/network/trust/enlistment.js'
+import { Enlistment } from '../../../../../facilities/network/discovery/enlistment.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { rosterProtocol } from '../../../../../helpers/protocol/roster-protocol.js'
 import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'

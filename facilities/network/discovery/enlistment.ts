@@ -5,8 +5,8 @@ import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
 import { createOrigin } from '../calls/request-context.js'
-import type { PeerConnection } from '../connection/peer-connection.js'
-import type { RolePeers } from '../discovery/role-peers.js'
+import type { OutgoingConnection } from '../connection/outgoing-connection.js'
+import type { RolePeers } from './role-peers.js'
 
 /** Between two calls, on average. An entry that is not renewed for days is removed. */
 const ENLISTMENT_MS = 10 * 60 * 1000
@@ -21,8 +21,8 @@ export class Enlistment extends ReadyResource {
   readonly #auth: RolePeers
   readonly #clock: Clock
   readonly #random: Random
-  readonly #onSequence: (sequence: number, auth: PeerConnection) => void
-  readonly #onConnected = (connection: PeerConnection) => void this.#enlist([connection])
+  readonly #onSequence: (sequence: number, auth: OutgoingConnection) => void
+  readonly #onConnected = (connection: OutgoingConnection) => void this.#enlist([connection])
   #isListed = false
   #timer: Timer | null = null
 
@@ -31,7 +31,7 @@ export class Enlistment extends ReadyResource {
     auth: RolePeers
     clock: Clock
     random: Random
-    onSequence: (sequence: number, auth: PeerConnection) => void
+    onSequence: (sequence: number, auth: OutgoingConnection) => void
   }) {
     super()
     this.#auth = options.auth
@@ -54,7 +54,7 @@ export class Enlistment extends ReadyResource {
     this.#timer?.cancel()
   }
 
-  async #enlist(connections: readonly PeerConnection[]): Promise<void> {
+  async #enlist(connections: readonly OutgoingConnection[]): Promise<void> {
     for (const connection of connections) {
       try {
         const origin = createOrigin(this.#clock, this.#random)

@@ -7,11 +7,11 @@ import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
 import type { Service } from '../calls/service.js'
-import type { PeerConnection } from '../connection/peer-connection.js'
-import type { RolePeers } from '../discovery/role-peers.js'
+import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import { Enlistment } from './enlistment.js'
-import { RosterHandover } from './handover.js'
+import type { RolePeers } from './role-peers.js'
 import { RosterDht } from './roster-dht.js'
+import { RosterHandover } from './roster-handover.js'
 import { type RosterEvents, RosterKeeper, type RosterStore } from './roster-keeper.js'
 
 /** Between two rounds, on average: the DHT forgets records when strangers store many. */
@@ -84,7 +84,7 @@ export class MeshRoster extends ReadyResource {
   /** Asks each of these workers for its roster when it is connected. */
   watch(peers: RolePeers): void {
     this.#watched.push(peers)
-    peers.on('connected', (connection: PeerConnection) => void this.#handover.ask(connection))
+    peers.on('connected', (connection: OutgoingConnection) => void this.#handover.ask(connection))
   }
 
   /** Has this worker listed, as soon as one of these auth workers is connected. */

@@ -10,17 +10,17 @@ import { ConnectionPlaces } from '../limits/connection-places.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import { Newcomers, type Source } from '../limits/newcomers.js'
 import { PeerBounds } from '../limits/peer-bounds.js'
+import { authenticateConnection } from '../trust/authenticate-connection.js'
 import type { Identity } from '../trust/hello.js'
 import type { RequestObserver } from '../watch/request-observer.js'
-import { AcceptedConnection } from './accepted-connection.js'
-import { PeerConnection } from './peer-connection.js'
-import { proveConnection } from './prove-connection.js'
+import { IncomingConnection } from './incoming-connection.js'
+import { OutgoingConnection } from './outgoing-connection.js'
 
 /** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
 const SILENT_INTERVALS = 1.5
 
 /** What happens at a node that an operator may want to know. */
-export interface MeshNodeEvents extends RequestObserver {
+export interface MeshEndpointEvents extends RequestObserver {
   /** Somebody connected and did not prove to belong here. */
   onRefused?(error: unknown, publicKey: Uint8Array | null): void
 }
@@ -29,17 +29,17 @@ export interface MeshNodeEvents extends RequestObserver {
  * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
  * before both ends have proved themselves. Owns neither the DHT nor what it serves.
  */
-export class MeshNode extends ReadyResource {
+export class MeshEndpoint extends ReadyResource {
   readonly #dht: HyperDHT
   readonly #identity: Identity
   readonly #clock: Clock
   readonly #limits: NetworkLimits
-  readonly #events: MeshNodeEvents
+  readonly #events: MeshEndpointEvents
   readonly #service: Service | null
   readonly #rpc: RpcAdapter
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
-  readonly #accepted = new Map<HyperDHT.SecretStream, AcceptedConnection>()
+  readonly #accepted = new Map<HyperDHT.SecretStream, IncomingConnection>()
   readonly #unverified: Newcomers
   readonly #bounds: PeerBounds
   readonly #places: ConnectionPlaces
@@ -51,7 +51,7 @@ export class MeshNode extends ReadyResource {
     clock: Clock
     limits: NetworkLimits
     service: Service | null
-    events?: MeshNodeEvents
+    events?: MeshEndpointEvents
   }) {
     super()
     this.#dht = options.dht
@@ -120,7 +120,7 @@ export class MeshNode extends ReadyResource {
     addresses: readonly HyperDHT.Address[],
     signal: AbortSignal,
     onMac?: (isMember: boolean) => void,
-  ): Promise<PeerConnection> {
+  ): Promise<OutgoingConnection> {
     const stream = this.#dht.connect(publicKey, {
       keyPair: this.#identity.keyPair,
       // A copy: the DHT keeps and changes the list.
@@ -132,13 +132,13 @@ export class MeshNode extends ReadyResource {
     if (signal.aborted) giveUp()
     try {
       await opened(stream)
-      return await proveConnection(stream, this.#identity, {
+      return await authenticateConnection(stream, this.#identity, {
         clock: this.#clock,
         limits: this.#limits,
         bounds: this.#bounds,
         onMac,
         attach: ({ mux, peer, meter }) =>
-          new PeerConnection(mux, peer, {
+          new OutgoingConnection(mux, peer, {
             meter,
             clock: this.#clock,
             rpc: this.#rpc,
@@ -182,7 +182,7 @@ export class MeshNode extends ReadyResource {
     stream.once('close', () => unverified.leave())
     let leave: (() => void) | undefined
     try {
-      await proveConnection(stream, this.#identity, {
+      await authenticateConnection(stream, this.#identity, {
         clock: this.#clock,
         limits: this.#limits,
         bounds: this.#bounds,
@@ -193,7 +193,7 @@ export class MeshNode extends ReadyResource {
         },
         attach: (connection) => {
           unverified.verify()
-          const accepted = new AcceptedConnection(connection, {
+          const accepted = new IncomingConnection(connection, {
             service,
             clock: this.#clock,
             limits: this.#limits,

@@ -7,7 +7,7 @@ import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { createOrigin } from '../calls/request-context.js'
 import type { Service } from '../calls/service.js'
-import type { PeerConnection } from '../connection/peer-connection.js'
+import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { RosterKeeper } from './roster-keeper.js'
 
 /** Rosters that one peer may fetch, or that are fetched from one peer, in a minute: up to 50 KB each. */
@@ -22,7 +22,7 @@ export class RosterHandover {
   readonly #keeper: RosterKeeper
   readonly #clock: Clock
   readonly #random: Random
-  readonly #onRefused: (error: unknown, connection: PeerConnection) => void
+  readonly #onRefused: (error: unknown, connection: OutgoingConnection) => void
   readonly #given: HandoverCounts
   readonly #taken: HandoverCounts
   /** Until when a peer is not asked, monotonic milliseconds, by key. */
@@ -33,7 +33,7 @@ export class RosterHandover {
     keeper: RosterKeeper
     clock: Clock
     random: Random
-    onRefused: (error: unknown, connection: PeerConnection) => void
+    onRefused: (error: unknown, connection: OutgoingConnection) => void
   }) {
     this.#keeper = options.keeper
     this.#clock = options.clock
@@ -62,7 +62,7 @@ export class RosterHandover {
    *
    * @returns whether it had one
    */
-  async ask(connection: PeerConnection): Promise<boolean> {
+  async ask(connection: OutgoingConnection): Promise<boolean> {
     const key = keyOf(connection.peer.publicKey)
     if (this.#isDistrusted(key) || this.#taken.count(key) !== null) return false
     try {
@@ -83,7 +83,7 @@ export class RosterHandover {
     return until !== undefined && this.#clock.monotonic() < until
   }
 
-  #distrust(key: string, error: unknown, connection: PeerConnection): void {
+  #distrust(key: string, error: unknown, connection: OutgoingConnection): void {
     forgetFirst(this.#distrusted)
     this.#distrusted.set(key, this.#clock.monotonic() + ROSTER_DISTRUST_MS)
     this.#onRefused(error, connection)

@@ -3,21 +3,21 @@ import type Protomux from 'protomux'
 import type { Clock } from '../../clock/clock.js'
 import { RPC_PROTOCOL } from '../calls/rpc-adapter.js'
 import { STREAM_PROTOCOL } from '../calls/stream-wire.js'
+import { HEARTBEAT_PROTOCOL, startHeartbeat } from '../connection/heartbeat.js'
 import { ConnectionMeter } from '../limits/connection-meter.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import type { PeerBounds } from '../limits/peer-bounds.js'
 import type { Member } from '../limits/peer-quota.js'
-import { exchangeHello, type Identity, type ProvedPeer } from '../trust/hello.js'
 import { GuardedMux } from './guarded-mux.js'
-import { HEARTBEAT_PROTOCOL, startHeartbeat } from './heartbeat.js'
+import { exchangeHello, type Identity, type PeerIdentity } from './hello.js'
 
 /** How long a refusal may take to reach the other end before the connection is cut. */
 const REFUSAL_LINGER_MS = 1000
 
 /** A connection whose both ends have proved who they are. */
-export interface ProvedConnection {
+export interface AuthenticatedConnection {
   readonly mux: Protomux
-  readonly peer: ProvedPeer
+  readonly peer: PeerIdentity
   /** The peer as limits see it. */
   readonly member: Member
   readonly meter: ConnectionMeter
@@ -36,7 +36,7 @@ export interface ProvedConnection {
  * @param onStream claims a stream that the other end opens, once the connection is proved
  * @throws StarlingError as {@link exchangeHello} and `admit`; the connection is closed then
  */
-export async function proveConnection<Attached>(
+export async function authenticateConnection<Attached>(
   stream: HyperDHT.SecretStream,
   identity: Identity,
   options: {
@@ -45,19 +45,19 @@ export async function proveConnection<Attached>(
     bounds: PeerBounds
     onMac?: ((isMember: boolean) => void) | undefined
     admit?: (member: Member, meter: ConnectionMeter) => void
-    attach: (connection: ProvedConnection) => Attached
-    onStream?: (connection: ProvedConnection, id: Uint8Array | null) => void
+    attach: (connection: AuthenticatedConnection) => Attached
+    onStream?: (connection: AuthenticatedConnection, id: Uint8Array | null) => void
   },
 ): Promise<Attached> {
   const { clock, limits } = options
   const meter = new ConnectionMeter(stream, options)
   const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
-  let release: (connection: ProvedConnection | null) => void = () => undefined
-  const proved = new Promise<ProvedConnection | null>((resolve) => {
+  let release: (connection: AuthenticatedConnection | null) => void = () => undefined
+  const proved = new Promise<AuthenticatedConnection | null>((resolve) => {
     release = resolve
   })
   const hold = async () => void (await proved)
-  let open: ProvedConnection | null = null
+  let open: AuthenticatedConnection | null = null
   mux.pair({ protocol: RPC_PROTOCOL }, hold)
   mux.pair({ protocol: HEARTBEAT_PROTOCOL }, hold)
   mux.pair({ protocol: STREAM_PROTOCOL }, async (id) => {
@@ -68,7 +68,7 @@ export async function proveConnection<Attached>(
   })
   let attached: { readonly to: Attached } | undefined
   // In the tick in which the peer has proved itself, for the same reason.
-  const attach = (peer: ProvedPeer) => {
+  const attach = (peer: PeerIdentity) => {
     const member = memberOf(peer)
     meter.prove(member)
     const connection = { mux, peer, member, meter }
@@ -111,7 +111,7 @@ export async function proveConnection<Attached>(
   }
 }
 
-function memberOf({ publicKey, certificate: { name, roles } }: ProvedPeer): Member {
+function memberOf({ publicKey, certificate: { name, roles } }: PeerIdentity): Member {
   return {
     key: Buffer.from(publicKey).toString('hex'),
     name,

@@ -25,12 +25,12 @@ import { OutgoingStream } from '../calls/outgoing-stream.js'
 import type { CallOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { ConnectionMeter } from '../limits/connection-meter.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { PeerIdentity } from '../trust/hello.js'
 
 /** A connection that this worker dialled, its other end proved: what calls are made on. */
-export class PeerConnection {
+export class OutgoingConnection {
   /** Who is at the other end. */
-  readonly peer: ProvedPeer
+  readonly peer: PeerIdentity
   /** Resolves when the connection is gone, for whatever reason. */
   readonly closed: Promise<void>
   readonly #mux: Protomux
@@ -43,7 +43,7 @@ export class PeerConnection {
 
   constructor(
     mux: Protomux,
-    peer: ProvedPeer,
+    peer: PeerIdentity,
     options: { clock: Clock; rpc: RpcAdapter; meter: ConnectionMeter; streamWindowChunks: number },
   ) {
     this.#mux = mux

@@ -8,14 +8,14 @@ import type { Refusal } from '../limits/held-refusals.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import type { PeerBounds } from '../limits/peer-bounds.js'
 import type { PeerQuota } from '../limits/peer-quota.js'
-import type { ProvedPeer } from '../trust/hello.js'
+import type { AuthenticatedConnection } from '../trust/authenticate-connection.js'
+import { MAX_BATCH_BYTES } from '../trust/guarded-mux.js'
+import type { PeerIdentity } from '../trust/hello.js'
 import type { RequestObserver } from '../watch/request-observer.js'
-import { MAX_BATCH_BYTES } from './guarded-mux.js'
-import type { ProvedConnection } from './prove-connection.js'
 
 /** A proved connection that was dialled to us: answers its calls and streams, within its peer's quotas. */
-export class AcceptedConnection {
-  readonly #connection: ProvedConnection
+export class IncomingConnection {
+  readonly #connection: AuthenticatedConnection
   readonly #service: Service
   readonly #clock: Clock
   readonly #limits: NetworkLimits
@@ -25,7 +25,7 @@ export class AcceptedConnection {
   #isPaused = false
 
   constructor(
-    connection: ProvedConnection,
+    connection: AuthenticatedConnection,
     options: {
       service: Service
       clock: Clock
@@ -47,7 +47,7 @@ export class AcceptedConnection {
     })
   }
 
-  get peer(): ProvedPeer {
+  get peer(): PeerIdentity {
     return this.#connection.peer
   }
 
