@@ -1,4 +1,4 @@
-// Runs the tests: node tests/run.js [unit|integration|e2e|FILE ...] [--verbose]
+// Runs the tests: node tests/run.js [unit|integration|e2e|endurance|FILE ...] [--verbose]
 // The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
 // failed; a file, a process or a layer that did not run to its end counts as failed. A run of every
 // layer is held against the goals of coverage, too; a miss counts as one failed.
@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { scaled } from './helpers/scale.js'
 import { CoverageRecorder } from './runner/coverage.js'
 import { holdAgainstGoals } from './runner/coverage-gate.js'
 import { addFailure, emptyReport, type FileReport } from './runner/tap-report.js'
@@ -52,6 +53,13 @@ const LAYERS: readonly Layer[] = [
     budgetMs: 120_000,
   },
   { name: 'e2e', oneProcess: false, lanes: LANES, timeoutMs: 300_000, budgetMs: 300_000 },
+  {
+    name: 'endurance',
+    oneProcess: false,
+    lanes: LANES,
+    timeoutMs: scaled(3_600_000),
+    budgetMs: scaled(1_800_000),
+  },
 ]
 const EXIT_GRACE_MS = 10_000
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))

@@ -19,7 +19,11 @@ function compiled(path: string, lines: readonly string[]): Record<string, string
   }
 }
 
-const LAYERS = { 'integration/i.test.js': PASSING, 'e2e/e.test.js': PASSING }
+const LAYERS = {
+  'integration/i.test.js': PASSING,
+  'e2e/e.test.js': PASSING,
+  'endurance/n.test.js': PASSING,
+}
 /** Six lines of code; calling half runs three of them. */
 const HALF = compiled('helpers/half', [
   'export function half(n) {',
@@ -51,7 +55,7 @@ const USES_BOTH = [
 
 test('should count the lines of code that a test ran when every layer is run', async (t) => {
   const outcome = await runProject(t, testOf(...USES_BOTH), [], { ...HALF, ...WHOLE })
-  t.is(outcome.lastLine, '3 passed, 0 failed', outcome.output)
+  t.is(outcome.lastLine, '4 passed, 0 failed', outcome.output)
   t.is(outcome.code, 0)
   t.ok(/^helpers\/ +46 +93\.4 %/m.test(outcome.output), outcome.output)
   t.ok(outcome.output.includes('helpers/half.ts: 3 of 6 lines not covered'))
@@ -59,13 +63,13 @@ test('should count the lines of code that a test ran when every layer is run', a
 
 test('should count one failed when too little is covered', async (t) => {
   const outcome = await runProject(t, testOf(...USES_HALF), [], HALF)
-  assertFailed(t, outcome, '3 passed, 1 failed', /too little is covered: all 50\.0 % of 90 %/)
+  assertFailed(t, outcome, '4 passed, 1 failed', /too little is covered: all 50\.0 % of 90 %/)
 })
 
 test('should count a file as not covered when no test loads it, unless it holds types alone', async (t) => {
   const types = compiled('helpers/types', ['export {};'])
   const outcome = await runProject(t, testOf(PASSING), [], { ...WHOLE, ...types })
-  assertFailed(t, outcome, '3 passed, 1 failed', /^all +40 +0\.0 %/m)
+  assertFailed(t, outcome, '4 passed, 1 failed', /^all +40 +0\.0 %/m)
   t.absent(outcome.output.includes('types.ts'))
 })
 
@@ -79,7 +83,7 @@ test('should count what a process ran that a test has started', async (t) => {
     '})',
   )
   const outcome = await runProject(t, tests, [], HALF)
-  t.is(outcome.lastLine, '3 passed, 0 failed', outcome.output)
+  t.is(outcome.lastLine, '4 passed, 0 failed', outcome.output)
   t.ok(/^all +6 +100\.0 %/m.test(outcome.output), outcome.output)
 })
 
@@ -102,7 +106,7 @@ test('should name the error codes that only a test raises, or nobody', async (t)
     "test('should raise', (t) => t.ok([raise(1), new StarlingError('SHOWN')]))",
   )
   const outcome = await runProject(t, tests, [], sources)
-  assertFailed(t, outcome, '3 passed, 1 failed', /has the product raise SHOWN, NEVER/)
+  assertFailed(t, outcome, '4 passed, 1 failed', /has the product raise SHOWN, NEVER/)
   t.ok(/^error codes raised +3 +1 +all$/m.test(outcome.output))
 })
 

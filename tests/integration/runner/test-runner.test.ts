@@ -14,11 +14,12 @@ test('should succeed when every test of every layer passes', async (t) => {
       'unit/deep/two.test.js': `${PASSING}\n${PASSING}`,
       'integration/three.test.js': PASSING,
       'e2e/four.test.js': PASSING,
+      'endurance/five.test.js': PASSING,
       'helpers/not-a-test.js': 'throw new Error()',
     },
     [],
   )
-  t.is(outcome.lastLine, '5 passed, 0 failed')
+  t.is(outcome.lastLine, '6 passed, 0 failed')
   t.is(outcome.code, 0)
   t.ok(/^unit: 3 passed, 0 failed, 0 skipped, [\d.]+ s$/m.test(outcome.output))
 })

@@ -11,19 +11,18 @@ import { GgufLoader } from '../../helpers/gguf/gguf-loader.js'
 import { fileOf, setKey, syntheticDraft, whole } from '../../helpers/gguf/gguf-scene.js'
 import { type GgufMutant, mutantFile, mutateGguf } from '../../helpers/gguf/mutated-gguf.js'
 import { syntheticGguf } from '../../helpers/gguf/synthetic-gguf.js'
+import { scaled } from '../../helpers/scale.js'
 
-const { PROPERTY_RUNS } = process.env
-
-/** Of all models together. PROPERTY_RUNS sets another number, and then every accepted one is loaded. */
-const MUTANTS = Number(PROPERTY_RUNS ?? 10_000)
+/** Of all models together. */
+const MUTANTS = scaled(10_000)
 
 /** Of each model, as loading takes time: those that differ in what was changed, not in where. */
-const LOADED_OF_EACH = PROPERTY_RUNS === undefined ? 75 : Number.POSITIVE_INFINITY
+const LOADED_OF_EACH = scaled(750)
 
 const REFUSAL_LIMIT_MS = 50
 
-/** On a machine that is busy with other tests, and for as many mutants as one likes. */
-const TIMEOUT_MS = PROPERTY_RUNS === undefined ? 110_000 : 3_600_000
+/** On a machine that is busy with other tests. */
+const TIMEOUT_MS = scaled(1_100_000)
 
 /** Side by side. */
 const LOADERS = 2
@@ -97,8 +96,7 @@ function chosen(mutants: readonly GgufMutant[]): readonly GgufMutant[] {
       .join()
       .replace(/blk\.\d+/g, 'blk')
       .replace(/(item|byte|bytes|at|from) \d+/g, '$1')
-    const alike = LOADED_OF_EACH === Number.POSITIVE_INFINITY ? `${mutant.seed}` : kind
-    if (!kinds.has(alike)) kinds.set(alike, mutant)
+    if (!kinds.has(kind)) kinds.set(kind, mutant)
   }
   const all = [...kinds.values()]
   const step = Math.max(1, all.length / LOADED_OF_EACH)
