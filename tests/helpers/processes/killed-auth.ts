@@ -26,7 +26,7 @@ import { freeUdpPort } from '../network/udp-port.js'
 import { settle, until } from '../until.js'
 import { Running } from './worker-processes.js'
 
-const ROOT = join(import.meta.dirname, '..', '..')
+const ROOT = join(import.meta.dirname, '..', '..', '..')
 const HOLD_START = pathToFileURL(join(import.meta.dirname, 'hold-start.js')).href
 const PASSWORD = 'correct horse battery'
 /** On whose behalf its gateway calls. */

@@ -16,7 +16,7 @@ const START_TIMEOUT_MS = 60_000
 const MARK = 'XDG_CACHE_HOME'
 
 /** The repository. */
-const ROOT = join(import.meta.dirname, '..', '..')
+const ROOT = join(import.meta.dirname, '..', '..', '..')
 
 /** A process that was started as a user starts one. */
 export class Running {

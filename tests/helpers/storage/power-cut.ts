@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type { Random } from '../../../facilities/clock/random.js'
 import type { Cleanup } from '../cleanup.js'
 
-const SOURCE = join(import.meta.dirname, '..', 'fixtures', 'power-cut.c')
+const SOURCE = join(import.meta.dirname, '..', '..', 'fixtures', 'power-cut.c')
 /** What a disk writes at once. */
 const SECTOR_BYTES = 4096
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { foundMesh } from '../../helpers/workers/mesh-home.js'
 
-const CHILD = join(import.meta.dirname, '..', 'helpers', 'long-output-child.js')
+const CHILD = join(import.meta.dirname, '..', '..', 'helpers', 'engine', 'long-output-child.js')
 
 /** A command that has just written 500,000 bytes to a pipe that nobody reads. */
 async function start(t: Test) {

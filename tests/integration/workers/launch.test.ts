@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 
-const ROOT = join(import.meta.dirname, '..', '..')
+const ROOT = join(import.meta.dirname, '..', '..', '..')
 const NAMES = ['auth', 'client', 'gateway', 'mesh', 'processor']
 
 /** A checkout before `npm install`: of the entries it has what is not compiled. */
