@@ -11,6 +11,7 @@ const steps = [
   ['clean', process.execPath, [join(root, '.ci', 'clean.mjs')]],
   ['build', join(bin, 'tsc'), ['-p', '.']],
   ['lint', join(bin, 'biome'), ['check', '--error-on-warnings']],
+  ['layers', process.execPath, [join(root, '.ci', 'check-layers.mjs')]],
 ]
 
 for (const [name, command, args] of steps) {

@@ -1,9 +1,7 @@
 import type { Scene, Stage } from './attack.js'
+import { FOREIGN_BOOTSTRAP_PORT } from './attackers/foreign-bootstrap.js'
 import { coming } from './honest.js'
 import { sceneWith } from './scene.js'
-
-/** The port that a stranger holds. */
-export const FOREIGN_BOOTSTRAP_PORT = 28_748
 
 /**
  * Clients that find a stranger at their bootstrap port while the attack runs. They are started in the home of

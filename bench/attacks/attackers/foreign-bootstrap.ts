@@ -1,8 +1,10 @@
 import HyperDHT from 'hyperdht'
-import { FOREIGN_BOOTSTRAP_PORT } from '../eclipse.js'
 import { type Attacker, Tally } from './attacker.js'
 
 const HOST = '127.0.0.1'
+
+/** The port that a stranger holds. */
+export const FOREIGN_BOOTSTRAP_PORT = 28_748
 
 /** A stranger who holds the port that clients begin at, and knows of nobody. */
 export async function foreignBootstrap(): Promise<Attacker> {
