@@ -2,7 +2,7 @@ import test from 'brittle'
 import { z } from 'zod'
 import { configSchema } from '../../../config/schema.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import { readProjectFile, tableRows } from '../../helpers/markdown-table.js'
+import { readProjectFile, tableRows } from '../../helpers/project-documents.js'
 
 const jsonSchema = z.object({
   type: z.string().optional(),

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** The repository. */
-const ROOT = join(import.meta.dirname, '..', '..')
+export const PROJECT_ROOT = join(import.meta.dirname, '..', '..')
 
 /** The text of a file of the repository. */
 export async function readProjectFile(path: string): Promise<string> {
-  return await readFile(join(ROOT, path), 'utf8')
+  return await readFile(join(PROJECT_ROOT, path), 'utf8')
 }
 
 /** The rows of all tables in a Markdown text that begin with a name in backquotes: name, other cells. */
