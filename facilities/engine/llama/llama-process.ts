@@ -1,10 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../../helpers/errors/wire-error.js'
 import type { Clock } from '../../clock/clock.js'
 import { engineEnvironment } from '../../process/child-environment.js'
+import type { ChildProcess, Fork } from '../../process/child-process.js'
 import type { GenerateRequest } from '../engine.js'
 import { ChildPulse } from './child-pulse.js'
 import {
@@ -39,6 +40,8 @@ export type LoadedModel = Omit<Extract<FromChild, { kind: 'loaded' }>, 'kind'>
 export interface LlamaProcessOptions {
   /** The program that runs the model. Default: the one with llama.cpp. */
   readonly childPath?: string | undefined
+  /** Starts the child. Default: `fork` of node:child_process. */
+  readonly fork?: Fork
   readonly clock: Clock
   /** Called with each line that the child writes, shortened. */
   readonly onLog: (line: string) => void
@@ -79,7 +82,8 @@ export class LlamaProcess {
 
   constructor(options: LlamaProcessOptions) {
     this.#options = options
-    this.#child = fork(options.childPath ?? CHILD_PATH, [], {
+    const start: Fork = options.fork ?? fork
+    this.#child = start(options.childPath ?? CHILD_PATH, [], {
       // Its standard output is ours to read, not our own: native code prints what it likes.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', this.#record.fd ?? 'ignore'],
       // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
@@ -295,7 +299,7 @@ export class LlamaProcess {
 
   #send(message: ToChild): void {
     if (!this.#child.connected) return
-    this.#child.send(message, undefined, undefined, () => {
+    this.#child.send(message, () => {
       // A failure means that the child is gone, which 'exit' deals with.
     })
   }
