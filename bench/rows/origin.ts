@@ -1,4 +1,4 @@
-import type { RequestOrigin } from '../../facilities/network/calls/request-context.js'
+import type { RequestOrigin } from '../../helpers/protocol/envelope.js'
 
 /** The origin of every request of a benchmark: making one is not what is measured. */
 export const ORIGIN: RequestOrigin = {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { issueCertificate, type SignedCertificate } from '../../helpers/identity/certificate.js'
 import { createId } from '../../helpers/identity/id.js'
+import type { Identity } from '../../helpers/identity/identity.js'
 import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
-import type { Identity } from '../network/trust/hello.js'
 import { loadKey, type MeshKeys } from './mesh-keys.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000

@@ -13,6 +13,9 @@ export const requestHeaderSchema = z.strictObject({
 
 export type RequestHeader = z.infer<typeof requestHeaderSchema>
 
+/** What names a request: the same on every worker that it passes. */
+export type RequestOrigin = Readonly<Pick<RequestHeader, 'requestId' | 'traceparent'>>
+
 /** A unary request. The body is checked by its method's own schema. */
 export const unaryRequestSchema = z.strictObject({
   header: requestHeaderSchema,

@@ -8,7 +8,6 @@ import { repeat } from '../../facilities/clock/repeat.js'
 import { readPrivateFile, writePrivateFile } from '../../facilities/files/private-file.js'
 import type { Log } from '../../facilities/log/log.js'
 import type { RosterKeeper } from '../../facilities/network/discovery/roster-keeper.js'
-import type { Identity } from '../../facilities/network/trust/hello.js'
 import type { HealthProblem } from '../../facilities/worker/worker-health.js'
 import {
   encodeEntry,
@@ -18,6 +17,7 @@ import {
 import type { RosterSeal } from '../../helpers/discovery/roster-pages.js'
 import { signRoster } from '../../helpers/discovery/signed-roster.js'
 import { type Certificate, verifyCertificate } from '../../helpers/identity/certificate.js'
+import type { Identity } from '../../helpers/identity/identity.js'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
 import { listedWorkerSchema, RosterList } from './roster-list.js'
 

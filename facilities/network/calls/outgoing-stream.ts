@@ -4,6 +4,7 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { wireErrorSchema } from '../../../helpers/errors/wire-error.js'
 import { ReceiveCredit } from '../../../helpers/limits/credit.js'
 import { answeredError } from '../../../helpers/protocol/answered-error.js'
+import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import {
@@ -14,7 +15,6 @@ import {
   type RequestInput,
 } from '../../../helpers/protocol/method.js'
 import type { Deadline } from '../../clock/deadline.js'
-import type { RequestOrigin } from './request-context.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
 
 /** What came last on a stream. */

@@ -1,15 +1,8 @@
 import { createId } from '../../../helpers/identity/id.js'
+import type { PeerIdentity } from '../../../helpers/identity/identity.js'
+import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
-import type { PeerIdentity } from '../trust/hello.js'
-
-/** Where a request comes from: the same on every worker that it passes. */
-export interface RequestOrigin {
-  /** Names the request in logs: `req_…`. */
-  readonly requestId: string
-  /** W3C trace context. */
-  readonly traceparent: string
-}
 
 /** What a handler knows of the request besides its body. Hand it on to further calls. */
 export interface RequestContext extends RequestOrigin {

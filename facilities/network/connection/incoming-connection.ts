@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import type { Clock } from '../../clock/clock.js'
 import { answerCall } from '../calls/answer-calls.js'
 import { IncomingStream } from '../calls/incoming-stream.js'
@@ -8,10 +9,9 @@ import type { Refusal } from '../limits/held-refusals.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import type { PeerBounds } from '../limits/peer-bounds.js'
 import type { PeerQuota } from '../limits/peer-quota.js'
-import type { AuthenticatedConnection } from '../trust/authenticate-connection.js'
 import { MAX_BATCH_BYTES } from '../trust/guarded-mux.js'
-import type { PeerIdentity } from '../trust/hello.js'
 import type { RequestObserver } from '../watch/request-observer.js'
+import type { AuthenticatedConnection } from './authenticate-connection.js'
 
 /** A proved connection that was dialled to us: answers its calls and streams, within its peer's quotas. */
 export class IncomingConnection {

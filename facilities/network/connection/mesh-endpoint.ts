@@ -2,6 +2,7 @@ import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { Identity } from '../../../helpers/identity/identity.js'
 import type { Clock } from '../../clock/clock.js'
 import { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { Service } from '../calls/service.js'
@@ -10,20 +11,13 @@ import { ConnectionPlaces } from '../limits/connection-places.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import { Newcomers, type Source } from '../limits/newcomers.js'
 import { PeerBounds } from '../limits/peer-bounds.js'
-import { authenticateConnection } from '../trust/authenticate-connection.js'
-import type { Identity } from '../trust/hello.js'
-import type { RequestObserver } from '../watch/request-observer.js'
+import type { ConnectionObserver } from '../watch/network-observer.js'
+import { authenticateConnection } from './authenticate-connection.js'
 import { IncomingConnection } from './incoming-connection.js'
 import { OutgoingConnection } from './outgoing-connection.js'
 
 /** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
 const SILENT_INTERVALS = 1.5
-
-/** What happens at a node that an operator may want to know. */
-export interface MeshEndpointEvents extends RequestObserver {
-  /** Somebody connected and did not prove to belong here. */
-  onRefused?(error: unknown, publicKey: Uint8Array | null): void
-}
 
 /**
  * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
@@ -34,7 +28,7 @@ export class MeshEndpoint extends ReadyResource {
   readonly #identity: Identity
   readonly #clock: Clock
   readonly #limits: NetworkLimits
-  readonly #events: MeshEndpointEvents
+  readonly #events: ConnectionObserver
   readonly #service: Service | null
   readonly #rpc: RpcAdapter
   readonly #server: HyperDHT.Server | null
@@ -51,7 +45,7 @@ export class MeshEndpoint extends ReadyResource {
     clock: Clock
     limits: NetworkLimits
     service: Service | null
-    events?: MeshEndpointEvents
+    events?: ConnectionObserver
   }) {
     super()
     this.#dht = options.dht

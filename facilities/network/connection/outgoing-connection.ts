@@ -2,6 +2,7 @@ import type HyperswarmRPC from '@hyperswarm/rpc'
 import type Protomux from 'protomux'
 import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import { answeredError } from '../../../helpers/protocol/answered-error.js'
 import { unaryResponseSchema } from '../../../helpers/protocol/envelope.js'
 import {
@@ -25,7 +26,6 @@ import { OutgoingStream } from '../calls/outgoing-stream.js'
 import type { CallOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { ConnectionMeter } from '../limits/connection-meter.js'
-import type { PeerIdentity } from '../trust/hello.js'
 
 /** A connection that this worker dialled, its other end proved: what calls are made on. */
 export class OutgoingConnection {

@@ -5,17 +5,13 @@ import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { toPeerError } from '../../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { fromWireError, wireErrorSchema } from '../../../helpers/errors/wire-error.js'
-import {
-  type Certificate,
-  type SignedCertificate,
-  verifyCertificate,
-} from '../../../helpers/identity/certificate.js'
+import { verifyCertificate } from '../../../helpers/identity/certificate.js'
 import {
   createHelloProof,
   isHelloProof,
   type Session,
 } from '../../../helpers/identity/hello-proof.js'
-import type { KeyPair } from '../../../helpers/identity/key-pair.js'
+import type { Identity, PeerIdentity } from '../../../helpers/identity/identity.js'
 import { createMembershipMac, isMembershipMac } from '../../../helpers/identity/membership-mac.js'
 import {
   agreeOnVersion,
@@ -46,25 +42,6 @@ const REFUSAL_CODES: readonly ErrorCode[] = [
   'OVERLOADED',
   'INTERNAL',
 ]
-
-/** Who a worker is: what it proves itself with, and which mesh it believes in. */
-export interface Identity {
-  /** The mesh's root public key, hexadecimal. */
-  readonly mesh: string
-  readonly keyPair: KeyPair
-  /** Proves that this worker knows the mesh secret. See membership-mac.ts. */
-  readonly membershipKey: Uint8Array
-  /** The certificate to show now: it is renewed while the worker runs. */
-  certificate(): SignedCertificate
-}
-
-/** Somebody who proved to belong to this mesh. */
-export interface PeerIdentity {
-  readonly publicKey: Uint8Array
-  readonly certificate: Certificate
-  /** The version of the wire protocol that both ends speak. */
-  readonly version: number
-}
 
 /** How a hello is spoken. */
 export interface HelloOptions {

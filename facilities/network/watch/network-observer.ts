@@ -1,13 +1,18 @@
 import type { RosterEntry } from '../../../helpers/discovery/roster-entry.js'
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import type { RequestOrigin } from '../calls/request-context.js'
-import type { MeshEndpointEvents } from '../connection/mesh-endpoint.js'
-import type { PeerIdentity } from '../trust/hello.js'
-import type { EndedRequest } from './request-observer.js'
+import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
+import type { EndedRequest, RequestObserver } from './request-observer.js'
 
-/** Whoever wants to know what happens in a worker's network: its log, its metrics, its statistics. */
-export interface NetworkObserver extends MeshEndpointEvents {
+/** Observes the connections of a worker, and the requests on them. */
+export interface ConnectionObserver extends RequestObserver {
+  /** An incoming connection was refused: it was not authenticated, or there was no room for it. */
+  onRefused?(error: unknown, publicKey: Uint8Array | null): void
+}
+
+/** Observes the network of a worker: its log, its metrics and its statistics do. */
+export interface NetworkObserver extends ConnectionObserver {
   /** A worker that was looked for is connected. */
   onPeerConnected?(role: Role, peer: PeerIdentity): void
   /** A connection to a worker that was looked for has ended. */

@@ -1,9 +1,9 @@
 import { ERROR_CODES, type ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { toPeerError } from '../../../helpers/errors/peer-error.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import type { AnyStreamMethod, AnyUnaryMethod } from '../../../helpers/protocol/method.js'
 import type { Clock } from '../../clock/clock.js'
-import type { RequestOrigin } from '../calls/request-context.js'
 
 /** How a request ended: with its answer, or with an error. */
 export type Outcome = 'OK' | ErrorCode

@@ -5,7 +5,7 @@ import {
   addStreamMessages,
   type StreamMessages,
 } from '../../../facilities/network/calls/stream-wire.js'
-import type { Identity } from '../../../facilities/network/trust/hello.js'
+import type { Identity } from '../../../helpers/identity/identity.js'
 import { PROTOCOL_VERSIONS } from '../../../helpers/protocol/hello-message.js'
 import { until } from '../until.js'
 import { HelloSpeaker } from './hello-speaker.js'

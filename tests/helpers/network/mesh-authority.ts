@@ -1,13 +1,13 @@
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import type { RosterSettings } from '../../../facilities/network/discovery/mesh-roster.js'
-import type { Identity } from '../../../facilities/network/trust/hello.js'
 import { certifyRosterKey, deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
 import {
   type Certificate,
   issueCertificate,
   type SignedCertificate,
 } from '../../../helpers/identity/certificate.js'
+import type { Identity } from '../../../helpers/identity/identity.js'
 import { type KeyPair, keyPairFromSeed } from '../../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../../helpers/identity/membership-mac.js'
 import type { Role } from '../../../helpers/identity/roles.js'

@@ -4,17 +4,15 @@ import type { Clock } from '../../../facilities/clock/clock.js'
 import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
 import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
-import {
-  MeshEndpoint,
-  type MeshEndpointEvents,
-} from '../../../facilities/network/connection/mesh-endpoint.js'
+import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { Announcement } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import type { NetworkLimits } from '../../../facilities/network/limits/network-limits.js'
-import type { Identity } from '../../../facilities/network/trust/hello.js'
+import type { ConnectionObserver } from '../../../facilities/network/watch/network-observer.js'
 import { topicOf } from '../../../helpers/discovery/topic.js'
+import type { Identity } from '../../../helpers/identity/identity.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { Cleanup } from '../cleanup.js'
 import { until } from '../until.js'
@@ -50,7 +48,7 @@ export interface NodeOptions {
   readonly identity?: Identity
   readonly limits?: Partial<NetworkLimits>
   readonly service?: Service | null
-  readonly events?: MeshEndpointEvents
+  readonly events?: ConnectionObserver
   readonly dht?: HyperDHT
 }
 

@@ -1,15 +1,16 @@
 import type HyperDHT from 'hyperdht'
 import type Protomux from 'protomux'
+import type { Identity, PeerIdentity } from '../../../helpers/identity/identity.js'
 import type { Clock } from '../../clock/clock.js'
 import { RPC_PROTOCOL } from '../calls/rpc-adapter.js'
 import { STREAM_PROTOCOL } from '../calls/stream-wire.js'
-import { HEARTBEAT_PROTOCOL, startHeartbeat } from '../connection/heartbeat.js'
 import { ConnectionMeter } from '../limits/connection-meter.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import type { PeerBounds } from '../limits/peer-bounds.js'
 import type { Member } from '../limits/peer-quota.js'
-import { GuardedMux } from './guarded-mux.js'
-import { exchangeHello, type Identity, type PeerIdentity } from './hello.js'
+import { GuardedMux } from '../trust/guarded-mux.js'
+import { exchangeHello } from '../trust/hello.js'
+import { HEARTBEAT_PROTOCOL, startHeartbeat } from './heartbeat.js'
 
 /** How long a refusal may take to reach the other end before the connection is cut. */
 const REFUSAL_LINGER_MS = 1000
