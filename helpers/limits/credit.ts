@@ -1,14 +1,17 @@
 import { StarlingError } from '../errors/starling-error.js'
 
-/** The most chunks that may ever be granted and unspent. */
+/** Chunks that may be granted and not spent, at most. */
 const MOST_CREDIT = 4096
 
-/** The sender's side of a stream's credit: what the receiver has granted and is not spent yet. */
+/**
+ * The credit of the sender of a stream: the chunks that the receiver has granted and that are not sent yet.
+ * Also used between the processes of an engine, where a chunk is a token.
+ */
 export class SendCredit {
-  #available: number
+  #available = 0
+  #wake: (() => void) | undefined
 
   constructor(initial: number) {
-    this.#available = 0
     this.grant(initial)
   }
 
@@ -17,13 +20,21 @@ export class SendCredit {
     return this.#available
   }
 
-  /** Takes one chunk's credit. Asking without having any is a mistake of ours. */
+  /** Spends the credit of one chunk. @throws Error if there is none, which is a mistake of the caller */
   spend(): void {
     if (this.#available === 0) throw new Error('A chunk was sent without credit')
     this.#available -= 1
   }
 
-  /** @throws StarlingError PROTOCOL_VIOLATION when the grant is no count or passes the most */
+  /** Resolves as soon as there is credit. For one waiter at a time. */
+  async whenAvailable(): Promise<void> {
+    if (this.#available > 0) return
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  /** @throws StarlingError PROTOCOL_VIOLATION if the grant is not a count, or exceeds the limit */
   grant(chunks: number): void {
     if (!Number.isInteger(chunks) || chunks < 1 || this.#available + chunks > MOST_CREDIT) {
       throw new StarlingError(
@@ -32,33 +43,35 @@ export class SendCredit {
       )
     }
     this.#available += chunks
+    this.#wake?.()
+    this.#wake = undefined
   }
 }
 
 /**
- * The receiver's side: how much the sender may still send, and when to grant more. Grants are made
- * for half a window at once, so that credit costs one small message per many chunks.
+ * The credit that the receiver of a stream has granted, and when to grant more. It grants half a window at
+ * once, so that one small message serves many chunks.
  */
 export class ReceiveCredit {
   readonly #windowChunks: number
   #outstanding: number
   #consumed = 0
 
-  /** @param windowChunks the most chunks on their way or unread, 1 to 4096 */
+  /** @param windowChunks chunks that are on their way or not read, at most; 1 to 4096 */
   constructor(windowChunks: number) {
     this.#windowChunks = windowChunks
     this.#outstanding = windowChunks
   }
 
-  /** Notes that a chunk arrived. @throws StarlingError PROTOCOL_VIOLATION when none was granted */
+  /** Counts a chunk that arrived. @throws StarlingError PROTOCOL_VIOLATION if no credit was left for it */
   receive(): void {
     if (this.#outstanding === 0) {
-      throw new StarlingError('PROTOCOL_VIOLATION', 'A chunk arrived for which no credit was left')
+      throw new StarlingError('PROTOCOL_VIOLATION', 'A chunk arrived without credit')
     }
     this.#outstanding -= 1
   }
 
-  /** Notes that a chunk was read. @returns the chunks to grant now, 0 when it is not time yet */
+  /** Counts a chunk that was read. @returns the chunks to grant now; 0: none yet */
   consume(): number {
     this.#consumed += 1
     if (this.#consumed * 2 < this.#windowChunks) return 0

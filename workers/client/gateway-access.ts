@@ -1,5 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
+import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
 import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
 import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
@@ -88,24 +89,14 @@ export class GatewayAccess {
     signal: AbortSignal,
   ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
     const options = this.#callOptions(signal)
-    const { chunks, first } = await this.#retry(
+    return yield* await this.#retry(
       signal,
-      async (gateway) => {
-        const chunks = gateway.open(method, body, options)
-        return { chunks, first: await chunks.next() }
-      },
+      (gateway) => untilFirstChunk(gateway.open(method, body, options)),
       (error, times) =>
         canSucceedLater(error) ||
         isShortLimit(error) ||
         (method.idempotent && error.code === 'PEER_LOST' && times === 1),
     )
-    if (first.done) return first.value
-    try {
-      yield first.value
-      return yield* chunks
-    } finally {
-      await chunks.return(undefined as never)
-    }
   }
 
   #callOptions(signal: AbortSignal): CallOptions {

@@ -2,6 +2,7 @@ import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
+import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
 import {
   createOrigin,
   onBehalfOf,
@@ -80,7 +81,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       .stream(gatewayProtocol.infer, async function* (request, context) {
         const admitted = await gateway.#admission.admit(request, onBehalfOf(context))
         try {
-          const { head, answer, first, end } = await gateway
+          const { model, answer, end } = await gateway
             .#begin(request, context, admitted)
             .catch((error: unknown) => {
               // A question that was not processed does not count against the limit of its user.
@@ -88,14 +89,11 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
               throw error
             })
           try {
-            const { model } = head
-            if (!first.done) yield { ...first.value, ...head }
-            const last = first.done ? first.value : yield* answer
+            const last = yield* answer
             admitted.answered()
             return { ...last, model }
           } finally {
             end()
-            await answer.return(undefined as never)
           }
         } catch (error) {
           if (isStarlingError(error, 'ENGINE_CRASHED')) admitted.crashed()
@@ -171,7 +169,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       onBehalfOf(context),
     )
     try {
-      return { head, answer, first: await answer.next(), end }
+      const whole = await untilFirstChunk(answer, (first) => ({ ...first, ...head }))
+      return { model, answer: whole, end }
     } catch (error) {
       end()
       throw error

@@ -1,6 +1,7 @@
+import { unlessAborted } from '../../facilities/clock/bounded-wait.js'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, LoadOptions } from '../../facilities/engine/engine.js'
-import { cancelledError, unlessCancelled } from '../../facilities/engine/engine-cancelled.js'
+import { cancelledError } from '../../facilities/engine/engine-cancelled.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelDetails } from '../../helpers/protocol/processor-protocol.js'
 import { SlotQueue } from './slot-queue.js'
@@ -137,7 +138,7 @@ export class PooledModel {
     })
     // It may fail when nothing waits for it any more.
     this.#loading.catch(() => undefined)
-    await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
+    await unlessAborted(this.#loading, signal, cancelledError)
   }
 
   async unload(): Promise<void> {

@@ -4,6 +4,7 @@ import { parseModelReference } from '../../../helpers/models/model-reference.js'
 import type { ChatMessage, Tool } from '../../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
+import { unlessAborted } from '../../clock/bounded-wait.js'
 import { type Random, SystemRandom } from '../../clock/random.js'
 import type {
   Engine,
@@ -13,7 +14,7 @@ import type {
   LoadOptions,
   TemplatedPrompt,
 } from '../engine.js'
-import { cancelledError, unlessCancelled } from '../engine-cancelled.js'
+import { cancelledError } from '../engine-cancelled.js'
 import { resultOf } from './child/llama-calls.js'
 import type { LlamaEngineOptions } from './llama-engine-options.js'
 import {
@@ -201,7 +202,7 @@ export class LlamaEngine implements Engine {
     this.#assertUsable()
     if (signal?.aborted) throw cancelledError(signal.reason)
     this.#starting ??= this.#start()
-    return await (signal === undefined ? this.#starting : unlessCancelled(this.#starting, signal))
+    return await unlessAborted(this.#starting, signal, cancelledError)
   }
 
   async #start(): Promise<LlamaProcess> {

@@ -1,5 +1,6 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import { unlessAborted } from '../../clock/bounded-wait.js'
 import type { LoadOptions } from '../engine.js'
 import { cancelledError } from '../engine-cancelled.js'
 
@@ -64,7 +65,7 @@ export class EngineLife<Model> {
   ): Promise<Result> {
     const { ending, leave } = this.#begin(signal)
     try {
-      return await unlessEnded(
+      return await unlessAborted(
         this.#loaded().then((model) => work(model, ending)),
         ending,
       )
@@ -85,7 +86,7 @@ export class EngineLife<Model> {
   ): AsyncGenerator<Token, GenerationEnd, void> {
     const { ending, leave } = this.#begin(signal)
     try {
-      const model = await unlessEnded(this.#loaded(), ending)
+      const model = await unlessAborted(this.#loaded(), ending)
       return yield* work(model, ending)
     } catch (error) {
       throw ending.aborted ? ending.reason : error
@@ -147,12 +148,4 @@ export class EngineLife<Model> {
 
 function disposedError(): StarlingError {
   return new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
-}
-
-async function unlessEnded<Result>(promise: Promise<Result>, ending: AbortSignal): Promise<Result> {
-  return await new Promise<Result>((resolve, reject) => {
-    const onAbort = () => reject(ending.reason)
-    ending.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => ending.removeEventListener('abort', onAbort))
-  })
 }

@@ -4,6 +4,7 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { isLimitReached } from '../../../helpers/generation/answer-limit.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import { unlessAborted } from '../../clock/bounded-wait.js'
 import { checkRequest, notSupported } from '../check-request.js'
 import type {
   Engine,
@@ -13,7 +14,7 @@ import type {
   LoadOptions,
   TemplatedPrompt,
 } from '../engine.js'
-import { cancelledError, unlessCancelled } from '../engine-cancelled.js'
+import { cancelledError } from '../engine-cancelled.js'
 
 const KIND = 'scripted'
 const CAPABILITIES: readonly EngineCapability[] = ['chat', 'resume', 'seed']
@@ -94,7 +95,7 @@ export class ScriptedEngine implements Engine {
     this.#assertUsable()
     if (signal?.aborted) throw cancelledError(signal.reason)
     this.#loading ??= this.#load(reserve)
-    await (signal === undefined ? this.#loading : unlessCancelled(this.#loading, signal))
+    await unlessAborted(this.#loading, signal, cancelledError)
   }
 
   async unload(): Promise<void> {
@@ -275,10 +276,10 @@ function disposedError(): StarlingError {
 
 /** Waits for the hook, but no longer than the generation lasts. */
 async function until(hook: Promise<void> | void, ended: AbortSignal): Promise<void> {
-  if (hook === undefined || ended.aborted) return
-  await new Promise<void>((resolve, reject) => {
-    const onEnded = () => resolve()
-    ended.addEventListener('abort', onEnded, { once: true })
-    hook.then(resolve, reject).finally(() => ended.removeEventListener('abort', onEnded))
-  })
+  if (hook === undefined) return
+  try {
+    await unlessAborted(hook, ended)
+  } catch (error) {
+    if (!ended.aborted) throw error
+  }
 }

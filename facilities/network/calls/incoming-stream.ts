@@ -48,7 +48,6 @@ export class IncomingStream {
   #leave: (() => void) | undefined
   /** When the current wait for credit began, in monotonic milliseconds. */
   #waitingSince: number | undefined
-  #wake: (() => void) | undefined
 
   constructor(mux: Protomux, id: Uint8Array | null, host: StreamHost) {
     this.#mux = mux
@@ -171,10 +170,12 @@ export class IncomingStream {
     this.#waitingSince = clock.monotonic()
     try {
       await deadline.race(
-        new Promise<void>((resolve, reject) => {
-          this.#wake = resolve
-          timer = clock.schedule(this.#patience.leftMs, () => reject(this.#stalled()))
-        }),
+        Promise.race([
+          this.#credit?.whenAvailable(),
+          new Promise<void>((_, reject) => {
+            timer = clock.schedule(this.#patience.leftMs, () => reject(this.#stalled()))
+          }),
+        ]),
       )
     } finally {
       timer?.cancel()
@@ -202,8 +203,6 @@ export class IncomingStream {
     const now = this.#host.clock.monotonic()
     this.#patience.granted(chunks, now - (this.#waitingSince ?? now))
     this.#waitingSince = undefined
-    this.#wake?.()
-    this.#wake = undefined
   }
 
   #fail(error: unknown, requestId: string | undefined): void {

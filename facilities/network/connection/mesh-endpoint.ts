@@ -3,10 +3,10 @@ import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Identity } from '../../../helpers/identity/identity.js'
+import { endedWithin } from '../../clock/bounded-wait.js'
 import type { Clock } from '../../clock/clock.js'
 import { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { Service } from '../calls/service.js'
-import { leavePolitely } from '../discovery/leave-politely.js'
 import { ConnectionPlaces } from '../limits/connection-places.js'
 import type { NetworkLimits } from '../limits/network-limits.js'
 import { Newcomers, type Source } from '../limits/newcomers.js'
@@ -18,6 +18,9 @@ import { OutgoingConnection } from './outgoing-connection.js'
 
 /** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
 const SILENT_INTERVALS = 1.5
+
+/** How long a worker that leaves waits for the DHT or a peer. A DHT that answers takes milliseconds. */
+export const LEAVING_TIMEOUT_MS = 250
 
 /**
  * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
@@ -96,7 +99,9 @@ export class MeshEndpoint extends ReadyResource {
   }
 
   protected override async _close(): Promise<void> {
-    if (this.#server !== null) await leavePolitely(this.#server.close(), this.#clock)
+    if (this.#server !== null) {
+      await endedWithin(LEAVING_TIMEOUT_MS, this.#server.close(), this.#clock)
+    }
     await Promise.all([...this.#streams].map((stream) => endStream(stream, this.#clock)))
     await this.#rpc.close()
   }
@@ -232,7 +237,7 @@ function keyOf(publicKey: Uint8Array): string {
 async function endStream(stream: HyperDHT.SecretStream, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
   stream.end()
-  await leavePolitely(closed, clock)
+  await endedWithin(LEAVING_TIMEOUT_MS, closed, clock)
   stream.destroy()
   await closed
 }

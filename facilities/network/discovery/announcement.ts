@@ -2,10 +2,10 @@ import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
+import { endedWithin } from '../../clock/bounded-wait.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
-import { leavePolitely } from './leave-politely.js'
-import { sameAddresses } from './same-addresses.js'
+import { LEAVING_TIMEOUT_MS } from '../connection/mesh-endpoint.js'
 
 /**
  * Keeps one worker announced on its topic. The DHT does not refresh records by itself, and the
@@ -49,7 +49,8 @@ export class Announcement extends ReadyResource {
     this.#timer?.cancel()
     this.#running?.destroy()
     if (this.#dht.destroyed) return
-    await leavePolitely(this.#dht.unannounce(this.#topic, this.#keyPair), this.#clock)
+    const unannounced = this.#dht.unannounce(this.#topic, this.#keyPair)
+    await endedWithin(LEAVING_TIMEOUT_MS, unannounced, this.#clock)
   }
 
   async #announce(): Promise<void> {
@@ -66,4 +67,15 @@ export class Announcement extends ReadyResource {
       safetyCatch(error)
     }
   }
+}
+
+/** Whether two lists name the same addresses in the same order. */
+function sameAddresses(
+  one: readonly HyperDHT.Address[],
+  other: readonly HyperDHT.Address[],
+): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ host, port }, i) => host === other[i]?.host && port === other[i]?.port)
+  )
 }

@@ -1,3 +1,5 @@
+import { unlessAborted } from '../../../facilities/clock/bounded-wait.js'
+
 /**
  * The chunks of standard input, until its end or until the signal is aborted. Without the signal Ctrl-C
  * would have no effect while the command waits for input.
@@ -20,15 +22,4 @@ export async function* inputChunks(
     // Not awaited: it resolves only with the next chunk, which may never come.
     chunks.return?.().catch(() => undefined)
   }
-}
-
-async function unlessAborted<Result>(
-  promise: Promise<Result>,
-  signal: AbortSignal,
-): Promise<Result> {
-  return await new Promise<Result>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

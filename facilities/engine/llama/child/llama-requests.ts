@@ -1,11 +1,12 @@
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
+import { SendCredit } from '../../../../helpers/limits/credit.js'
+import { unlessAborted } from '../../../clock/bounded-wait.js'
 import type { GenerateRequest } from '../../engine.js'
 import type { EngineCall, FromChild, GenerateMessage } from '../llama-messages.js'
 import type { Choice, WorkReport } from '../overdue-work.js'
 import type { BlockingStep, RequestWatch } from '../request-watch.js'
 import type { StepRecorder } from '../step-record.js'
-import { CreditWindow } from './credit-window.js'
 import { answerCall } from './llama-calls.js'
 import type { LlamaRuntime } from './llama-runtime.js'
 import { TokenOutbox } from './token-outbox.js'
@@ -21,7 +22,7 @@ interface RunningRequest {
   readonly cancel: AbortController
   readonly ended: Promise<void>
   /** Of an answer. */
-  readonly credit?: CreditWindow
+  readonly credit?: SendCredit
 }
 
 /**
@@ -56,7 +57,7 @@ export class LlamaRequests {
 
   /** Begins an answer. */
   start(message: GenerateMessage): void {
-    const credit = new CreditWindow(message.credit)
+    const credit = new SendCredit(message.credit)
     const run = (signal: AbortSignal) => this.#generate(message, credit, signal)
     this.#begin(message.id, run, credit)
   }
@@ -88,7 +89,7 @@ export class LlamaRequests {
     await Promise.all(running.map(({ ended }) => ended))
   }
 
-  #begin(id: number, run: (signal: AbortSignal) => Promise<void>, credit?: CreditWindow): void {
+  #begin(id: number, run: (signal: AbortSignal) => Promise<void>, credit?: SendCredit): void {
     const cancel = new AbortController()
     const ended = this.#settle(id, run(cancel.signal), cancel.signal)
     this.#running.set(id, { cancel, ended, ...(credit && { credit }) })
@@ -129,21 +130,25 @@ export class LlamaRequests {
 
   async #generate(
     { id, messages, options, resumeFrom }: GenerateMessage,
-    credit: CreditWindow,
+    credit: SendCredit,
     signal: AbortSignal,
   ): Promise<void> {
     const request: GenerateRequest = { messages, options, resumeFrom }
     const generation = this.#runtime.generate(request, signal, this.#watch(id))
     for (;;) {
-      await credit.spend(signal)
-      // Cancelled, the generation frees its slot and throws.
+      if (credit.available === 0) {
+        // A cancelled generation is continued below: it frees its slot and throws.
+        await unlessAborted(credit.whenAvailable(), signal).catch(() => undefined)
+      }
       const step = await generation.next()
       if (step.done) {
         this.#outbox.flush()
         if (!signal.aborted) this.#send({ kind: 'end', id, end: step.value })
         return
       }
-      if (!signal.aborted) this.#outbox.put(id, step.value)
+      if (signal.aborted) continue
+      credit.spend()
+      this.#outbox.put(id, step.value)
     }
   }
 }
