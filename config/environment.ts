@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PartialConfig } from './partial-config.js'
+import type { PartialConfig } from './schema.js'
 
 const PREFIX = 'STARLING_'
 

@@ -3,8 +3,7 @@ import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { StarlingError } from '../helpers/errors/starling-error.js'
 import { readEnvironment, type VariableReading, variableOf } from './environment.js'
-import type { PartialConfig } from './partial-config.js'
-import { type Config, configSchema } from './schema.js'
+import { type Config, configSchema, type PartialConfig } from './schema.js'
 
 const ENVIRONMENT = 'the environment'
 

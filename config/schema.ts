@@ -264,3 +264,8 @@ export const configSchema = z.strictObject({
 })
 
 export type Config = z.infer<typeof configSchema>
+
+/** A part of the configuration, from one source. Not validated. */
+export interface PartialConfig {
+  [key: string]: unknown
+}

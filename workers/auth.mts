@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { runWorkerCommand, VERSION } from '../config/command-line.js'
+import { configOf } from '../config/flags.js'
+import { createWorkerCommand, runCommand, VERSION } from '../facilities/cli/command-line.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/worker/run-worker.js'
 import { openWorkerHost } from '../facilities/worker/worker-host.js'
@@ -10,8 +11,10 @@ import { AuthWorker } from './auth/auth-worker.js'
 import { PasswordHasher } from './auth/passwords.js'
 import { RosterWriter } from './auth/roster-writer.js'
 
-await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config) =>
-  runWorker('auth', config, async (resources) => {
+const auth = createWorkerCommand('auth', 'Keeps the accounts and opens sessions.')
+auth.action(() => {
+  const config = configOf(auth)
+  return runWorker('auth', config, async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'auth', single: true })
     const { records, sessionKeys } = await openAccountStore(resources, host)
     const passwords = new PasswordHasher({
@@ -34,5 +37,6 @@ await runWorkerCommand('auth', 'Keeps the accounts and opens sessions.', (config
     await resources.open(network)
     await resources.open(roster)
     host.log.info({ version: VERSION }, 'ready')
-  }),
-)
+  })
+})
+await runCommand(auth)

@@ -1,27 +1,25 @@
 #!/usr/bin/env node
-import * as commands from '../config/command-line.js'
-import * as engineFlags from '../config/engine-flags.js'
+import * as flags from '../config/flags.js'
+import { createCommand, runCommand, wholeNumber } from '../facilities/cli/command-line.js'
 import { runWorker } from '../facilities/worker/run-worker.js'
 import { runMesh } from './mesh/run-mesh.js'
 
 /** The flags that only a mesh has. */
-interface MeshFlags extends engineFlags.EngineFlags {
+interface MeshFlags extends flags.EngineFlags {
   readonly ask?: string
   readonly processors?: number
 }
 
-const { wholeNumber } = commands
-const mesh = engineFlags
-  .withEngineFlags(
-    commands.createCommand('mesh', 'Runs a whole mesh on this machine, with a chat.'),
-  )
-  .option('--ask <text>', 'answer one question and end; - reads it from standard input')
+const command = createCommand('mesh', 'Runs a whole mesh on this machine, with a chat.')
+const mesh = flags
+  .withEngineFlags(command)
+  .option('--ask <text>', 'answer one prompt and exit; - reads it from standard input')
   .option('--processors <n>', 'how many processors (default: 1)', wholeNumber)
-  .option('--metrics-port <n>', 'the first of the ports for metrics, one a worker', wholeNumber)
-mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
-  const processor = engineFlags.engineSettings(flags)
-  const config = commands.configOf(mesh, { processor, mesh: { processors } })
-  const common = commands.argumentsForAll(mesh)
+  .option('--metrics-port <n>', 'the first of the ports for metrics, one per worker', wholeNumber)
+mesh.action(async ({ ask, processors, ...engines }: MeshFlags) => {
+  const processor = flags.engineSettings(engines)
+  const config = flags.configOf(mesh, { processor, mesh: { processors } })
+  const workerFlags = flags.workerFlags(mesh)
   await runWorker('mesh', config, (resources, life) =>
     runMesh(resources, life, {
       home: config.home,
@@ -30,11 +28,11 @@ mesh.action(async ({ ask, processors, ...flags }: MeshFlags) => {
       metricsPort: config.metrics.port,
       drainTimeoutMs: config.network.drainTimeoutMs,
       json: config.json,
-      workerFlags: common,
+      workerFlags,
       environment: process.env,
-      processorVariables: engineFlags.engineVariables(flags),
-      clientFlags: [...common, ...(config.json ? ['--json'] : [])],
+      processorVariables: flags.engineVariables(engines),
+      clientFlags: [...workerFlags, ...(config.json ? ['--json'] : [])],
     }),
   )
 })
-await commands.runCommand(mesh)
+await runCommand(mesh)

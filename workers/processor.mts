@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { configOf, createWorkerCommand, runCommand, VERSION } from '../config/command-line.js'
-import { type EngineFlags, engineSettings, withEngineFlags } from '../config/engine-flags.js'
+import { configOf, type EngineFlags, engineSettings, withEngineFlags } from '../config/flags.js'
+import { createWorkerCommand, runCommand, VERSION } from '../facilities/cli/command-line.js'
 import { MeshNetwork } from '../facilities/network/mesh-network.js'
 import { runWorker } from '../facilities/worker/run-worker.js'
 import { openWorkerHost } from '../facilities/worker/worker-host.js'

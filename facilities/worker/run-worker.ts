@@ -2,15 +2,10 @@ import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import { safeLine, safeText } from '../../helpers/text/terminal-text.js'
 import { homeToName } from '../home/home-to-name.js'
+import { EXIT_CODES } from '../process/exit-codes.js'
+import { tellParent, whenParentGone } from '../process/parent-channel.js'
 import { protectProcess } from '../process/protect-process.js'
-import { tellParent, whenParentGone } from './parent.js'
 import { ResourceStack } from './resource-stack.js'
-
-/**
- * Exit codes of every command. `unread`: the reader of the output has closed the pipe. It is the code that
- * shells report for a command that was ended by SIGPIPE.
- */
-export const EXIT_CODES = { done: 0, failed: 1, badUsage: 2, unread: 141 } as const
 
 /** What a worker may say about its own end. */
 export interface WorkerLife {

@@ -1,5 +1,5 @@
 import type { ChatHistory } from '../../facilities/home/chat-history.js'
-import { EXIT_CODES } from '../../facilities/worker/run-worker.js'
+import { EXIT_CODES } from '../../facilities/process/exit-codes.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { type Conversation, isChatCommand, runChatCommand } from './chat-commands.js'

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { createCommand } from '../../facilities/cli/command-line.js'
 import { login, logout, register, whoami } from './account-commands.js'
 import type { Question } from './ask.js'
 import { chat } from './chat.js'
@@ -20,16 +21,17 @@ const MODEL = ['--model <name>', 'the model that answers'] as const
 const EMAIL = ['--email <email>', 'the e-mail address of the account'] as const
 const PASSWORD = ['--password-stdin', 'take the password from standard input'] as const
 
-/** What the entry provides: only it reads the configuration. */
-export interface CommandSource {
-  createCommand(name: string, description: string): Command
-  settingsOf(command: Command): ClientSettings
-}
-
-/** Gives the client's command its subcommands. Without one of them it is a chat. */
-export function addClientCommands(client: Command, source: CommandSource): void {
+/**
+ * Adds the subcommands of the client. Without a subcommand it starts a chat.
+ *
+ * @param settingsOf reads the configuration, which only the entry may do
+ */
+export function addClientCommands(
+  client: Command,
+  settingsOf: (command: Command) => ClientSettings,
+): void {
   const add = (name: string, description: string) => {
-    const command = source.createCommand(name, description)
+    const command = createCommand(name, description)
     client.addCommand(command)
     return command
   }
@@ -40,7 +42,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   ) =>
     command.action(() =>
       runClient(
-        source.settingsOf(command),
+        settingsOf(command),
         (tools) => action(tools, command.optsWithGlobals<Flags>(), command.args),
         async () => undefined,
       ),
@@ -48,7 +50,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   /** The same for a command that needs no mesh. */
   const offline = (command: Command, action: ClientAction<OfflineTools, object>) =>
     command.action(() =>
-      runOffline(source.settingsOf(command), (tools) => action(tools, {}, command.args)),
+      runOffline(settingsOf(command), (tools) => action(tools, {}, command.args)),
     )
 
   online(withGenerationFlags(client.option(...MODEL)), chat)
@@ -76,7 +78,7 @@ export function addClientCommands(client: Command, source: CommandSource): void 
   )
   ask.action(() =>
     runClient<Question>(
-      source.settingsOf(ask),
+      settingsOf(ask),
       async (tools, question) => void (await streamAnswer(tools, question)),
       (tools) => readQuestion(tools, ask.optsWithGlobals(), ask.args),
     ),

@@ -1,14 +1,14 @@
 import { fstatSync } from 'node:fs'
+import { TerminalSession } from '../../facilities/cli/terminal-session.js'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { findMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
+import { EXIT_CODES } from '../../facilities/process/exit-codes.js'
+import { onParentNotice, whenParentGone } from '../../facilities/process/parent-channel.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
-import { TerminalSession } from '../../facilities/process/terminal-session.js'
-import { onParentNotice, whenParentGone } from '../../facilities/worker/parent.js'
 import { ResourceStack } from '../../facilities/worker/resource-stack.js'
-import { EXIT_CODES } from '../../facilities/worker/run-worker.js'
 import {
   type HostSettings,
   openClientHost,

@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import ReadyResource from 'ready-resource'
+import { END_PASTE_MODE } from '../../facilities/cli/terminal-session.js'
 import type { Clock } from '../../facilities/clock/clock.js'
-import { END_PASTE_MODE } from '../../facilities/process/terminal-session.js'
-import type { ChildMessage } from '../../facilities/worker/parent.js'
+import type { ChildMessage } from '../../facilities/process/parent-channel.js'
 
 /** How long the client may take to close before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { openLogFile } from '../../facilities/log/log-file.js'
-import { parentMessageSchema } from '../../facilities/worker/parent.js'
+import { parentMessageSchema } from '../../facilities/process/parent-channel.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 

@@ -1,7 +1,7 @@
 import type { EngineProgress } from '../../facilities/engine/llama/llama-messages.js'
 import type { Log } from '../../facilities/log/log.js'
 import type { ModelProgress } from '../../facilities/models/model-progress.js'
-import { tellParent } from '../../facilities/worker/parent.js'
+import { tellParent } from '../../facilities/process/parent-channel.js'
 
 /** How much of a model's name is shown. */
 const SHOWN_CHARACTERS = 100

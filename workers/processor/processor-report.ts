@@ -1,5 +1,5 @@
 import type { Log } from '../../facilities/log/log.js'
-import { tellParent } from '../../facilities/worker/parent.js'
+import { tellParent } from '../../facilities/process/parent-channel.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedServer } from './offered-server.js'
 import type { ServerWatch } from './server-watch.js'

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import test, { type Test } from 'brittle'
 import { stub } from 'sinon'
-import { parentMessageSchema } from '../../../../facilities/worker/parent.js'
+import { parentMessageSchema } from '../../../../facilities/process/parent-channel.js'
 import { describeFailure, reportFailure } from '../../../../facilities/worker/run-worker.js'
 import { ERROR_CODES } from '../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'

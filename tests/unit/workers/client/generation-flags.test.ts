@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { createCommand } from '../../../../config/command-line.js'
+import { createCommand } from '../../../../facilities/cli/command-line.js'
 import {
   generationOptions,
   withGenerationFlags,

@@ -1,6 +1,9 @@
 import test from 'brittle'
 import { createLog } from '../../../../facilities/log/log.js'
-import { type ParentMessage, parentMessageSchema } from '../../../../facilities/worker/parent.js'
+import {
+  type ParentMessage,
+  parentMessageSchema,
+} from '../../../../facilities/process/parent-channel.js'
 import { reportPreparation } from '../../../../workers/processor/preparation-report.js'
 
 function scene() {

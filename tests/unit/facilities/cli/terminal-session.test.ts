@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { stub } from 'sinon'
-import { TerminalSession } from '../../../../facilities/process/terminal-session.js'
+import { TerminalSession } from '../../../../facilities/cli/terminal-session.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const [PASTE_ON, PASTE_OFF] = ['\x1b[?2004h', '\x1b[?2004l']

@@ -1,8 +1,42 @@
 import type { Command } from 'commander'
 import { toVariables } from './environment.js'
-import type { PartialConfig } from './partial-config.js'
+import { loadConfig } from './load-config.js'
+import type { Config, PartialConfig } from './schema.js'
 
-/** The flags that say what a processor runs, as they are parsed. */
+/** The parsed flags that every command has. */
+interface CommonFlags {
+  home?: string
+  config?: string
+  logLevel?: string
+  json?: boolean
+  metricsPort?: number
+}
+
+/**
+ * The configuration of a parsed command.
+ *
+ * @param flags what its other flags set
+ * @throws StarlingError CONFIG_INVALID
+ */
+export function configOf(command: Command, flags: PartialConfig = {}): Config {
+  const { home, config: file, logLevel, json, metricsPort } = command.optsWithGlobals<CommonFlags>()
+  return loadConfig({
+    file,
+    environment: process.env,
+    flags: { home, logLevel, json, metrics: { port: metricsPort }, ...flags },
+  })
+}
+
+/** The flags of a parsed command that are passed on to the workers that it starts. */
+export function workerFlags(command: Command): string[] {
+  const { config, logLevel } = command.optsWithGlobals<CommonFlags>()
+  return [
+    ...(config === undefined ? [] : ['--config', config]),
+    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
+  ]
+}
+
+/** The parsed flags that set which models and engines a processor runs. */
 export interface EngineFlags {
   readonly model?: string[]
   readonly engine?: string[]
@@ -10,7 +44,7 @@ export interface EngineFlags {
   readonly openaiUrl?: string
 }
 
-/** Adds the flags that say what a processor runs. */
+/** Adds the flags that set which models and engines a processor runs. */
 export function withEngineFlags(command: Command): Command {
   return command
     .option(
@@ -30,14 +64,13 @@ export function withEngineFlags(command: Command): Command {
     .option('--openai-url <address>', 'a server with an OpenAI-compatible API, such as vLLM')
 }
 
-/** These flags as a part of the configuration. */
+/** The section `processor` of the configuration that these flags set. */
 export function engineSettings(flags: EngineFlags): PartialConfig {
   const { model, engine, ollamaHost, openaiUrl } = flags
   const engines = new Set([
     ...(engine ?? []),
-    // Named models come before those of a server: the first one answers by default.
+    // Models that are named come before those of a server, because the first model is the default.
     ...(engine === undefined && model !== undefined ? ['llama'] : []),
-    // A named server is used.
     ...(engine === undefined && ollamaHost !== undefined ? ['ollama'] : []),
     ...(engine === undefined && openaiUrl !== undefined ? ['openai'] : []),
   ])
@@ -50,8 +83,8 @@ export function engineSettings(flags: EngineFlags): PartialConfig {
 }
 
 /**
- * The same as environment variables for another process. Unlike flags, they are not visible in the list
- * of processes: the address of a model may contain a signature.
+ * The same as environment variables for a child process. Unlike flags, they are not visible in the list of
+ * processes: the URL of a model may contain a signature.
  */
 export function engineVariables(flags: EngineFlags): Record<string, string> {
   return toVariables({ processor: engineSettings(flags) })

@@ -1,20 +1,15 @@
 import { readFileSync } from 'node:fs'
 // Parses flags and writes --help; our own code should not.
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { adviceFor } from '../helpers/errors/advice.js'
-import { ERROR_CODES, type ErrorCode } from '../helpers/errors/error-codes.js'
-import { isStarlingError } from '../helpers/errors/starling-error.js'
-import { safeJson, safeLine, safeText } from '../helpers/text/terminal-text.js'
-import { loadConfig } from './load-config.js'
-import type { PartialConfig } from './partial-config.js'
-import type { Config } from './schema.js'
-
-/** Exit code of a command that was not understood. */
-const BAD_USAGE = 2
+import { adviceFor } from '../../helpers/errors/advice.js'
+import { ERROR_CODES, type ErrorCode } from '../../helpers/errors/error-codes.js'
+import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { safeJson, safeLine, safeText } from '../../helpers/text/terminal-text.js'
+import { EXIT_CODES } from '../process/exit-codes.js'
 
 /** This version of Starling. */
 export const VERSION = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
 ).version
@@ -66,34 +61,6 @@ export function wholeNumber(value: string): number {
   return Number(value)
 }
 
-/** The flags that every command has, as they are parsed. */
-interface CommonFlags {
-  home?: string
-  config?: string
-  logLevel?: string
-  json?: boolean
-  metricsPort?: number
-}
-
-/** The flags of a parsed command that hold for the workers that it starts, too. */
-export function argumentsForAll(command: Command): string[] {
-  const { config, logLevel } = command.optsWithGlobals<CommonFlags>()
-  return [
-    ...(config === undefined ? [] : ['--config', config]),
-    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
-  ]
-}
-
-/** The configuration of a parsed command. `flags` are what it has besides the common ones. */
-export function configOf(command: Command, flags: PartialConfig = {}): Config {
-  const { home, config: file, logLevel, json, metricsPort } = command.optsWithGlobals<CommonFlags>()
-  return loadConfig({
-    file,
-    environment: process.env,
-    flags: { home, logLevel, json, metrics: { port: metricsPort }, ...flags },
-  })
-}
-
 /**
  * Parses this process's command line and runs what it names. Ends the process with code 2 when the
  * command or its configuration is not understood, and with 0 after --help and --version.
@@ -103,14 +70,14 @@ export async function runCommand(command: Command): Promise<void> {
     await command.parseAsync()
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode === 0) process.exit(0)
+      if (error.exitCode === 0) process.exit(EXIT_CODES.done)
       if (wantsJson()) tellProgram('BAD_USAGE', error.message.replace(/^error: /, ''))
-      process.exit(BAD_USAGE)
+      process.exit(EXIT_CODES.badUsage)
     }
     if (isStarlingError(error, 'CONFIG_INVALID', 'BAD_USAGE')) {
       if (wantsJson()) tellProgram(error.code, error.message)
       else process.stderr.write(`${command.name()}: ${safeLine(error.message)} (${error.code})\n`)
-      process.exit(BAD_USAGE)
+      process.exit(EXIT_CODES.badUsage)
     }
     throw error
   }
@@ -125,14 +92,4 @@ function tellProgram(code: ErrorCode, message: string): void {
   const { retryable } = ERROR_CODES[code]
   const fields = { type: 'error', code, message, retryable, whatToDo: adviceFor(code) }
   process.stdout.write(`${safeJson(fields)}\n`)
-}
-
-/** The command of a worker that has no flags of its own. */
-export async function runWorkerCommand(
-  name: string,
-  description: string,
-  run: (config: Config) => Promise<void>,
-): Promise<void> {
-  const command = createWorkerCommand(name, description)
-  await runCommand(command.action(() => run(configOf(command))))
 }

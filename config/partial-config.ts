@@ -1,4 +1,0 @@
-/** Some of the configuration, as one source gives it: not checked yet. */
-export interface PartialConfig {
-  [key: string]: unknown
-}
