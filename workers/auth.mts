@@ -17,11 +17,7 @@ auth.action(() => {
   return runWorker('auth', config, async (resources) => {
     const host = await openWorkerHost(resources, { ...config, role: 'auth', single: true })
     const { records, sessionKeys } = await openAccountStore(resources, host)
-    const passwords = new PasswordHasher({
-      concurrent: config.auth.maxConcurrentHashes,
-      waiting: config.auth.maxWaitingHashes,
-      waitingPerAsker: config.auth.maxWaitingHashesPerClient,
-    })
+    const passwords = new PasswordHasher(config.auth)
     const network = new MeshNetwork({ ...host, settings: config.network })
     const roster = new RosterWriter({ ...host, keeper: network.roster })
     const worker = new AuthWorker({

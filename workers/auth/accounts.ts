@@ -8,7 +8,7 @@ import { createId } from '../../helpers/identity/id.js'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import { validateMessage } from '../../helpers/protocol/json-message.js'
 import { LoginDelays } from './login-delays.js'
-import type { HashTurn, PasswordHasher } from './passwords.js'
+import type { HashRequest, PasswordHasher } from './passwords.js'
 
 /** An account as it is stored, under its e-mail address. */
 export const accountRecordSchema = z.strictObject({
@@ -24,12 +24,12 @@ export const accountRecordSchema = z.strictObject({
 export type AccountRecord = z.infer<typeof accountRecordSchema>
 
 /** The caller of an operation on an account. */
-export interface AccountAsker {
+export interface AccountCaller {
   /** The public key of the calling gateway, hexadecimal. */
   readonly gateway: string
   /** The client that the gateway calls for: see `peer` in the auth protocol. */
   readonly peer: string
-  /** Aborts the wait for its turn to be hashed. */
+  /** Removes its password from the queue to be hashed. */
   readonly signal?: AbortSignal
 }
 
@@ -97,13 +97,13 @@ export class Accounts {
    */
   async register(
     credential: AccountCredential,
-    asker: AccountAsker,
+    caller: AccountCaller,
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
     if (this.#records.failure !== null) throw this.#records.failure
     // Before the costly hash; `insert` decides between two who pass here at once.
     if ((await this.#records.get(email)) !== undefined) throw taken(email)
-    const passwordHash = await this.#passwords.hash(password, turnOf(asker))
+    const passwordHash = await this.#passwords.hash(password, hashRequest(caller))
     const createdAt = this.#clock.now()
     const userId = createId('usr', createdAt, () => this.#random.fraction())
     const isNew = await this.#records.insert(email, { userId, email, passwordHash, createdAt })
@@ -120,20 +120,20 @@ export class Accounts {
    */
   async authenticate(
     credential: AccountCredential,
-    asker: AccountAsker,
+    caller: AccountCaller,
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
-    const assertNoDelay = () => this.#delays.assertOver(asker.peer, email)
+    const assertNoDelay = () => this.#delays.assertOver(caller.peer, email)
     assertNoDelay()
     const record = await this.#records.get(email)
     const isRight = await this.#passwords.verify(password, record?.passwordHash, {
-      ...turnOf(asker),
-      // Other logins of the same pair may have failed while this one waited.
-      onTurn: assertNoDelay,
+      ...hashRequest(caller),
+      // Other logins of the same pair may have failed while this one was queued.
+      onStart: assertNoDelay,
       onVerified: (matches) =>
         matches
-          ? this.#delays.succeeded(asker.peer, email)
-          : this.#delays.failed(asker.peer, email),
+          ? this.#delays.succeeded(caller.peer, email)
+          : this.#delays.failed(caller.peer, email),
     })
     if (record === undefined || !isRight) {
       throw new StarlingError(
@@ -145,8 +145,8 @@ export class Accounts {
   }
 }
 
-function turnOf({ gateway, peer, signal }: AccountAsker): HashTurn {
-  return { asker: [gateway, peer], signal }
+function hashRequest({ gateway, peer, signal }: AccountCaller): HashRequest {
+  return { owner: [gateway, peer], signal }
 }
 
 /** Also gives the one spelling that an address is stored under. @throws StarlingError INVALID_REQUEST */

@@ -11,7 +11,7 @@ import { isLocalAccountProof } from '../../helpers/identity/local-account-proof.
 import { signSessionToken } from '../../helpers/identity/session-token.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 import { rosterProtocol } from '../../helpers/protocol/roster-protocol.js'
-import type { AccountAsker, Accounts } from './accounts.js'
+import type { AccountCaller, Accounts } from './accounts.js'
 import type { RosterWriter } from './roster-writer.js'
 import type { SessionKeys } from './session-keys.js'
 
@@ -73,10 +73,10 @@ export class AuthWorker implements WatchedWorker {
     }
     return service
       .unary(authProtocol.register, ({ peer, ...credential }, context) =>
-        this.#accounts.register(credential, askerOf(peer, context)),
+        this.#accounts.register(credential, callerOf(peer, context)),
       )
       .unary(authProtocol.login, async ({ peer, localProof, ...credential }, context) => {
-        const { userId } = await this.#accounts.authenticate(credential, askerOf(peer, context))
+        const { userId } = await this.#accounts.authenticate(credential, callerOf(peer, context))
         const isLocal =
           localProof !== undefined && isLocalAccountProof(localProof, this.#mesh, credential)
         return this.#openSession(userId, isLocal)
@@ -107,7 +107,7 @@ export class AuthWorker implements WatchedWorker {
 }
 
 /** @param peer on whose behalf the gateway says that it calls */
-function askerOf(peer: string, context: RequestContext): AccountAsker {
+function callerOf(peer: string, context: RequestContext): AccountCaller {
   const gateway = Buffer.from(context.peer.publicKey).toString('hex')
   return { gateway, peer, signal: context.signal }
 }

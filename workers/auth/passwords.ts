@@ -1,17 +1,18 @@
 import sodium from 'sodium-native'
-import { type Turn, WaitingLine } from './waiting-line.js'
+import type { OwnerPath } from '../../helpers/limits/fair-queue.js'
+import { SlotQueue } from '../../helpers/limits/slot-queue.js'
 
-/** What hashing a password costs and how much of it may happen; all optional. */
+/** The cost of a password hash and the limits of hashing. */
 export interface PasswordHasherOptions {
-  /** Hashes at once: each holds `memoryBytes` and a thread. Default: 2. */
-  readonly concurrent?: number
+  /** Hashes that are computed at the same time; each takes `memoryBytes` and a thread. Default: 2. */
+  readonly maxConcurrentHashes?: number
   /**
-   * Logins that may wait for their turn, and as many registrations. Default: 64, which is under a
-   * second of hashing each.
+   * Logins that may be queued, and as many registrations. Default: 64, which is under a second of
+   * hashing each.
    */
-  readonly waiting?: number
-  /** How many of them may belong to one client. Default: 8. */
-  readonly waitingPerAsker?: number
+  readonly maxWaitingHashes?: number
+  /** Of each kind for one client. Default: 8. */
+  readonly maxWaitingHashesPerClient?: number
   /** Argon2id passes. Default: 2. */
   readonly passes?: number
   /** Argon2id memory. Default: 19 MiB. */
@@ -23,9 +24,9 @@ export interface PasswordHasherOptions {
  * two passes.
  */
 const DEFAULTS: Required<PasswordHasherOptions> = {
-  concurrent: 2,
-  waiting: 64,
-  waitingPerAsker: 8,
+  maxConcurrentHashes: 2,
+  maxWaitingHashes: 64,
+  maxWaitingHashesPerClient: 8,
   passes: 2,
   memoryBytes: 19 * 1024 * 1024,
 }
@@ -33,93 +34,96 @@ const DEFAULTS: Required<PasswordHasherOptions> = {
 /** About how long one hash takes. */
 const TYPICAL_HASH_MS = 25
 
-/** The caller that waits for a hash. Its kind follows from the method. */
-export type HashTurn = Omit<Turn, 'kind'>
+/** Whose password is hashed. */
+export interface HashRequest {
+  /** The calling gateway and the client that it calls for. */
+  readonly owner: OwnerPath
+  /** Removes the request from the queue when it is aborted. A hash that is being computed is not stopped. */
+  readonly signal?: AbortSignal | undefined
+}
 
-/** The caller that waits for a verification, and what to call in its turn. */
-export interface VerificationTurn extends HashTurn {
-  readonly onTurn?: () => void
+/** Whose password is verified, and what to call meanwhile. */
+export interface VerificationRequest extends HashRequest {
+  readonly onStart?: () => void
   readonly onVerified?: (isRight: boolean) => void
 }
 
 /**
- * Hashes passwords with Argon2id and verifies them, off the event loop, a few at a time.
+ * Hashes and verifies passwords with Argon2id, off the event loop. Verifications, which are logins, come
+ * before hashes, which are registrations.
  */
 export class PasswordHasher {
   readonly #passes: number
   readonly #memoryBytes: number
-  readonly #line: WaitingLine
+  readonly #queue: SlotQueue
   readonly #nobodysHash: string
 
   constructor(options: PasswordHasherOptions = {}) {
-    const { passes, memoryBytes, ...line } = { ...DEFAULTS, ...options }
+    const { passes, memoryBytes, ...limits } = { ...DEFAULTS, ...options }
     this.#passes = passes
     this.#memoryBytes = memoryBytes
-    this.#line = new WaitingLine({
-      concurrent: line.concurrent,
-      places: line.waiting,
-      placesPerAsker: line.waitingPerAsker,
-      typicalMs: TYPICAL_HASH_MS,
+    this.#queue = new SlotQueue({
+      slots: limits.maxConcurrentHashes,
+      maxWaiting: limits.maxWaitingHashes,
+      maxWaitingPerOwner: limits.maxWaitingHashesPerClient,
+      retryAfterMs: (waiting) => (waiting / limits.maxConcurrentHashes) * TYPICAL_HASH_MS,
     })
     this.#nobodysHash = unmatchedHash(passes, memoryBytes)
   }
 
   /** Hashes that are being computed. */
   get running(): number {
-    return this.#line.running
+    return this.#queue.running
   }
 
-  /** Callers that wait for their turn. */
+  /** Hashes that are queued. */
   get waiting(): number {
-    return this.#line.waiting
+    return this.#queue.waiting
   }
 
   /**
-   * A hash to store: it holds its salt and its parameters. Waits in the turns of registrations.
+   * Hashes a password for storage.
    *
-   * @throws StarlingError OVERLOADED; or the signal's reason when it is aborted before the turn
+   * @returns the hash with its salt and its parameters
+   * @throws StarlingError OVERLOADED; the signal's reason when it is aborted before the hash is started
    */
-  async hash(password: string, turn: HashTurn): Promise<string> {
+  async hash(password: string, request: HashRequest): Promise<string> {
     const hash = Buffer.alloc(sodium.crypto_pwhash_STRBYTES)
-    await this.#line.run(
+    await this.#queue.run(
       () =>
         sodium.crypto_pwhash_str_async(hash, bytesOf(password), this.#passes, this.#memoryBytes),
-      { ...turn, kind: 'registration' },
+      { ...request, priority: 'low' },
     )
     return hash.subarray(0, hash.indexOf(0)).toString('ascii')
   }
 
   /**
-   * Whether a hash belongs to the password. Without a hash, because there is no such account, it takes as
-   * long and returns false, so that the time does not reveal which accounts exist. Waits in the queue of
-   * logins.
+   * Whether a password matches a hash. Without a hash, because there is no such account, it takes as long and
+   * returns false, so that the time does not reveal which accounts exist.
    *
-   * @param turn.onTurn called when its turn has come, before anything is computed; its errors are
-   *   thrown
-   * @param turn.onVerified called with the answer before the next caller has its turn
-   * @throws StarlingError OVERLOADED; or the signal's reason when it is aborted before the turn
+   * @param request.onStart called before the verification is started; its errors are thrown
+   * @param request.onVerified called with the result before the next request is started
+   * @throws StarlingError OVERLOADED; the signal's reason when it is aborted before the verification is
+   *   started
    */
   async verify(
     password: string,
     hash: string | undefined,
-    { onTurn, onVerified, ...turn }: VerificationTurn,
+    { onStart, onVerified, ...request }: VerificationRequest,
   ): Promise<boolean> {
     const padded = Buffer.alloc(sodium.crypto_pwhash_STRBYTES)
     padded.write(hash ?? this.#nobodysHash, 'ascii')
-    return await this.#line.run(
-      async () => {
-        onTurn?.()
-        const matches = await sodium.crypto_pwhash_str_verify_async(padded, bytesOf(password))
-        const isRight = matches && hash !== undefined
-        onVerified?.(isRight)
-        return isRight
-      },
-      { ...turn, kind: 'login' },
-    )
+    return await this.#queue.run(async () => {
+      onStart?.()
+      const matches = await sodium.crypto_pwhash_str_verify_async(padded, bytesOf(password))
+      const isRight = matches && hash !== undefined
+      onVerified?.(isRight)
+      return isRight
+    }, request)
   }
 }
 
-/** The same characters give the same bytes, however a keyboard composes them. */
+/** Normalized, because keyboards compose the same characters in different ways. */
 function bytesOf(password: string): Buffer {
   return Buffer.from(password.normalize('NFKC'), 'utf8')
 }

@@ -140,7 +140,7 @@ export class EnginePool {
    */
   async use(model: string, signal: AbortSignal): Promise<ModelUse> {
     const pooled = this.#find(model)
-    const leaveQueue = await pooled.queue.acquire(signal)
+    const leaveQueue = await pooled.queue.acquire({ signal })
     pooled.users += 1
     let isHeld = true
     const release = () => {

@@ -3,8 +3,8 @@ import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, LoadOptions } from '../../facilities/engine/engine.js'
 import { cancelledError } from '../../facilities/engine/engine-cancelled.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { SlotQueue } from '../../helpers/limits/slot-queue.js'
 import type { ModelDetails } from '../../helpers/protocol/processor-protocol.js'
-import { SlotQueue } from './slot-queue.js'
 
 /** The part of a load that does not depend on the size of the model. */
 const START_MS = 1_500
@@ -75,7 +75,8 @@ export class PooledModel {
     this.queue = new SlotQueue({
       slots: offer.slots,
       maxWaiting: options.queueLength,
-      answerMs: () => this.#answerMs,
+      // The mean time until one of the slots is free.
+      retryAfterMs: () => this.#answerMs && this.#answerMs / offer.slots,
     })
   }
 

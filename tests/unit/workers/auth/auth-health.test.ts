@@ -14,7 +14,7 @@ import { rejectionOf, settle } from '../../../helpers/until.js'
 
 const ADA = createAccount()
 const ASKER = createAsker()
-const TURN = { asker: ['gateway', 'client'] }
+const REQUEST = { owner: ['gateway', 'client'] }
 
 function scene(t: Test) {
   const cleanup = new Cleanup(t)
@@ -23,7 +23,7 @@ function scene(t: Test) {
   cleanup.add(() => store.close())
   const records = new DurableRecords(store, 'accounts', accountRecordSchema)
   cleanup.add(() => records.close())
-  const passwords = new PasswordHasher({ concurrent: 1, passes: 1, memoryBytes: 8192 })
+  const passwords = new PasswordHasher({ maxConcurrentHashes: 1, passes: 1, memoryBytes: 8192 })
   const clock = new VirtualClock()
   const random = new SystemRandom()
   const accounts = new Accounts({ records, passwords, clock, random })
@@ -88,7 +88,7 @@ test('should say how busy it is with hashing', async (t) => {
   const metrics = () => Object.fromEntries(worker.metrics.map(({ name, value }) => [name, value()]))
   t.alike(metrics(), { hashesRunning: 0, hashesWaiting: 0 })
   // Looked at in the same tick: a moment later the first may be done.
-  const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password, TURN))
+  const hashed = ['one', 'two', 'three'].map((password) => passwords.hash(password, REQUEST))
   t.alike(metrics(), { hashesRunning: 1, hashesWaiting: 2 })
   await Promise.all(hashed)
   t.alike(metrics(), { hashesRunning: 0, hashesWaiting: 0 })

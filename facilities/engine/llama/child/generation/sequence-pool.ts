@@ -1,4 +1,5 @@
-import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import type { StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import { SlotQueue } from '../../../../../helpers/limits/slot-queue.js'
 
 /** Something that remembers tokens. */
 interface Remembering {
@@ -8,96 +9,56 @@ interface Remembering {
   commonPrefix(tokens: readonly number[]): number
 }
 
-/** Somebody who waits for a sequence. */
-interface Waiter<Sequence> {
-  readonly take: (sequence: Sequence) => void
-  readonly refuse: (reason: unknown) => void
-}
-
 /**
- * Sequences, of which each serves one request at a time. A request gets the free one that remembers
- * most of its beginning; but when that one would have to forget more than it keeps, the one that was
- * free longest: all conversations begin with the same few tokens, and would push one another out of
- * their sequences. Who comes when all are taken waits in line: a sequence whose request was cancelled
- * is free a moment later than its user was told.
+ * Sequences, of which each serves one request at a time. A request gets the free one that remembers most of
+ * its beginning. If that one would have to forget more than it keeps, the request gets the one that has been
+ * free longest: all conversations begin with the same few tokens and would displace each other. If no
+ * sequence is free, requests are queued, because a sequence whose request was cancelled becomes free
+ * slightly later than its user is told.
  */
 export class SequencePool<Sequence extends Remembering> {
   /** The one that has been free longest comes first. */
   readonly #free: Sequence[]
-  readonly #waiters = new Set<Waiter<Sequence>>()
-  readonly #size: number
-  readonly #maxWaiting: number
-  #closed: StarlingError | null = null
+  readonly #queue: SlotQueue
+  readonly #releases = new Map<Sequence, () => void>()
 
-  /** @param maxWaiting how many may stand in line; more are refused */
+  /** @param maxWaiting requests that may be queued; further ones are refused */
   constructor(sequences: readonly Sequence[], maxWaiting: number) {
     this.#free = [...sequences]
-    this.#size = sequences.length
-    this.#maxWaiting = maxWaiting
+    this.#queue = new SlotQueue({ slots: sequences.length, maxWaiting })
   }
 
-  /** How many are taken. */
+  /** Sequences that are in use. */
   get taken(): number {
-    return this.#size - this.#free.length
+    return this.#queue.running
   }
 
   /**
-   * A sequence of one's own, until it is released.
+   * Takes a sequence, until it is released.
    *
-   * @param tokens what is to be evaluated in it
-   * @throws StarlingError OVERLOADED when the line is full, the reason for the closing once closed;
-   *   the signal's reason when aborted
+   * @param tokens the tokens that will be evaluated in it
+   * @throws StarlingError OVERLOADED if the queue is full; the signal's reason; the reason of {@link close}
    */
   async acquire(tokens: readonly number[], signal: AbortSignal): Promise<Sequence> {
-    signal.throwIfAborted()
-    if (this.#closed !== null) throw this.#closed
-    const free = this.#takeBest(tokens)
-    if (free !== null) return free
-    if (this.#waiters.size >= this.#maxWaiting) {
-      throw new StarlingError(
-        'OVERLOADED',
-        `All slots of the engine are taken and ${this.#maxWaiting} requests wait for one`,
-      )
-    }
-    return await new Promise<Sequence>((resolve, reject) => {
-      const onAbort = () => {
-        this.#waiters.delete(waiter)
-        reject(signal.reason)
-      }
-      const waiter: Waiter<Sequence> = {
-        take(sequence) {
-          signal.removeEventListener('abort', onAbort)
-          resolve(sequence)
-        },
-        refuse(reason) {
-          signal.removeEventListener('abort', onAbort)
-          reject(reason)
-        },
-      }
-      this.#waiters.add(waiter)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+    const release = await this.#queue.acquire({ signal })
+    const sequence = this.#takeBest(tokens)
+    this.#releases.set(sequence, release)
+    return sequence
   }
 
-  /** Gives a sequence to who waits longest, or back to the pool. */
+  /** Gives a sequence back. */
   release(sequence: Sequence): void {
-    const [next] = this.#waiters
-    if (next === undefined) {
-      this.#free.push(sequence)
-      return
-    }
-    this.#waiters.delete(next)
-    next.take(sequence)
+    this.#free.push(sequence)
+    this.#releases.get(sequence)?.()
+    this.#releases.delete(sequence)
   }
 
-  /** Refuses who waits and who comes. */
+  /** Refuses all queued and further requests. */
   close(reason: StarlingError): void {
-    this.#closed = reason
-    for (const waiter of this.#waiters) waiter.refuse(reason)
-    this.#waiters.clear()
+    this.#queue.close(reason)
   }
 
-  #takeBest(tokens: readonly number[]): Sequence | null {
+  #takeBest(tokens: readonly number[]): Sequence {
     let best = 0
     let longest = 0
     for (const [index, sequence] of this.#free.entries()) {
@@ -107,6 +68,7 @@ export class SequencePool<Sequence extends Remembering> {
         longest = prefix
       }
     }
-    return this.#free.splice(best, 1)[0] ?? null
+    // There is a free one for each slot that is not in use.
+    return this.#free.splice(best, 1)[0] as Sequence
   }
 }

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { SlotQueue } from '../../../../workers/processor/slot-queue.js'
+import { SlotQueue } from '../../../../helpers/limits/slot-queue.js'
 import { ensure, holds } from '../../../helpers/property.js'
 import { settle } from '../../../helpers/until.js'
 
@@ -35,7 +35,7 @@ test('should let in exactly as many as a plain list would, in their order, whate
             const controller = new AbortController()
             const isRefused = running.length >= slots && waiting.length >= maxWaiting
             let refused = false
-            queue.acquire(controller.signal).then(
+            queue.acquire({ signal: controller.signal }).then(
               (release) => releases.set(who, release),
               () => {
                 refused = true

@@ -1,16 +1,17 @@
 import test from 'brittle'
-import { SlotQueue } from '../../../../workers/processor/slot-queue.js'
+import { SlotQueue } from '../../../../helpers/limits/slot-queue.js'
 import { settle } from '../../../helpers/until.js'
 
 const never = new AbortController().signal
 
-/** Requests that come in order; what they hold can be given back. */
-function scene(slots: number, maxWaiting: number, answerMs?: number) {
-  const queue = new SlotQueue({ slots, maxWaiting, answerMs: () => answerMs })
+/** A queue, and requests that a test starts and ends. */
+function scene(slots: number, maxWaiting: number, freeAfterMs?: number) {
+  const retryAfterMs = (waiting: number) => freeAfterMs && waiting * freeAfterMs
+  const queue = new SlotQueue({ slots, maxWaiting, retryAfterMs })
   const started: string[] = []
   const releases = new Map<string, () => void>()
   const come = async (name: string, signal = never) => {
-    const release = await queue.acquire(signal)
+    const release = await queue.acquire({ signal })
     started.push(name)
     releases.set(name, release)
   }
@@ -21,7 +22,7 @@ function scene(slots: number, maxWaiting: number, answerMs?: number) {
   return { queue, started, come, leave }
 }
 
-test('should let as many in as there are slots when they come', async (t) => {
+test('should start as many requests as there are slots', async (t) => {
   const { queue, started, come } = scene(2, 5)
   void come('a')
   void come('b')
@@ -33,7 +34,7 @@ test('should let as many in as there are slots when they come', async (t) => {
   t.is(queue.waiting, 1)
 })
 
-test('should go by the order in which they came when slots get free', async (t) => {
+test('should start queued requests in their order when slots become free', async (t) => {
   const { queue, started, come, leave } = scene(1, 5)
   for (const name of ['a', 'b', 'c', 'd']) void come(name)
   await settle()
@@ -47,7 +48,7 @@ test('should go by the order in which they came when slots get free', async (t) 
   t.is(queue.waiting, 0)
 })
 
-test('should not be overtaken when one comes in the moment a slot gets free', async (t) => {
+test('should not start a new request before a queued one when a slot becomes free', async (t) => {
   const { started, come, leave } = scene(1, 5)
   await come('a')
   void come('b')
@@ -57,19 +58,20 @@ test('should not be overtaken when one comes in the moment a slot gets free', as
   t.alike(started, ['a', 'b'])
 })
 
-test('should refuse at once and say when to come back when the line is full', async (t) => {
-  const { queue, come, leave } = scene(2, 1, 3_001)
+test('should refuse a request and name the time until the next try when the queue is full', async (t) => {
+  const { queue, come, leave } = scene(2, 2, 750.25)
   await come('a')
   await come('b')
-  const waiting = come('c')
-  await t.exception(come('d'), { code: 'OVERLOADED', retryAfterMs: 1_501, retryable: true })
-  t.is(queue.waiting, 1)
+  const waiting = Promise.all([come('c'), come('d')])
+  await t.exception(come('e'), { code: 'OVERLOADED', retryAfterMs: 1_501, retryable: true })
+  t.is(queue.waiting, 2)
   await leave('a')
+  await leave('b')
   await waiting
   t.is(queue.running, 2)
 })
 
-test('should refuse without a line when nobody may wait', async (t) => {
+test('should refuse at once when no request may wait', async (t) => {
   const { come, leave } = scene(1, 0)
   await come('a')
   await t.exception(come('b'), { code: 'OVERLOADED', retryAfterMs: undefined })
@@ -77,7 +79,7 @@ test('should refuse without a line when nobody may wait', async (t) => {
   await come('c')
 })
 
-test('should leave the line with the reason when it is aborted while it waits', async (t) => {
+test('should leave the queue with the reason when it is aborted while it waits', async (t) => {
   const { queue, started, come, leave } = scene(1, 2)
   await come('a')
   const controller = new AbortController()
@@ -123,5 +125,18 @@ test('should free one slot when it is given back twice', async (t) => {
   await leave('b')
   await leave('c')
   await leave('c')
+  t.is(queue.running, 0)
+})
+
+test('should refuse queued and further requests when it is closed', async (t) => {
+  const { queue, come, leave } = scene(1, 5)
+  await come('a')
+  const closed = new Error('closed')
+  const refused = [t.exception(come('b'), closed), t.exception(come('c'), closed)]
+  queue.close(closed)
+  await Promise.all(refused)
+  await t.exception(come('d'), closed)
+  t.alike([queue.running, queue.waiting], [1, 0])
+  await leave('a')
   t.is(queue.running, 0)
 })
