@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type Test } from 'brittle'
-import { SystemClock } from '../../facilities/clock/system-clock.js'
-import { openStore } from '../../facilities/store/open-store.js'
-import { decodeWitness } from '../../helpers/store/store-witness.js'
-import { Cleanup } from '../helpers/cleanup.js'
-import { KilledAuth } from '../helpers/processes/killed-auth.js'
-import { Running } from '../helpers/processes/worker-processes.js'
-import { SeededRandom } from '../helpers/seeded-random.js'
-import { PowerCut, powerCutUnavailable } from '../helpers/storage/power-cut.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { openStore } from '../../../facilities/store/open-store.js'
+import { decodeWitness } from '../../../helpers/store/store-witness.js'
+import { Cleanup } from '../../helpers/cleanup.js'
+import { KilledAuth } from '../../helpers/processes/killed-auth.js'
+import { Running } from '../../helpers/processes/worker-processes.js'
+import { SeededRandom } from '../../helpers/seeded-random.js'
+import { PowerCut, powerCutUnavailable } from '../../helpers/storage/power-cut.js'
 
 const KILLS = 100
 const CUTS = 12
@@ -82,7 +82,8 @@ async function runWriter(
   { folder, power, program }: { folder: string; power: PowerCut; program: string },
 ): Promise<void> {
   const env = { ...process.env, ...power.environment }
-  const module = (path: string) => pathToFileURL(join(import.meta.dirname, '..', '..', path)).href
+  const module = (path: string) =>
+    pathToFileURL(join(import.meta.dirname, '..', '..', '..', path)).href
   const script = `
     import { SystemClock } from '${module('facilities/clock/system-clock.js')}'
     import { openStore } from '${module('facilities/store/open-store.js')}'

@@ -1,17 +1,17 @@
 import test, { type Test } from 'brittle'
-import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { OllamaEngine } from '../../../facilities/engine/remote/ollama-engine.js'
-import { listOllamaModels } from '../../../facilities/engine/remote/ollama-models.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
+import { OllamaEngine } from '../../../../facilities/engine/remote/ollama-engine.js'
+import { listOllamaModels } from '../../../../facilities/engine/remote/ollama-models.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../helpers/protocol/generation.js'
-import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
-import { answer, collect, generate } from '../../helpers/engine/tiny-llama.js'
-import { startOllamaServer } from '../../helpers/upstream/ollama-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/upstream/remote-engines.js'
-import type { StandInServer } from '../../helpers/upstream/stand-in-server.js'
+} from '../../../../helpers/protocol/generation.js'
+import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
+import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
+import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
+import { beginAnswer, failureOf, REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
+import type { StandInServer } from '../../../helpers/upstream/stand-in-server.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal

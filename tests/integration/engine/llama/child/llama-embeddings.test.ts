@@ -1,9 +1,9 @@
 import test from 'brittle'
-import { SystemRandom } from '../../../facilities/clock/random.js'
-import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
-import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
-import { ask, loadRuntime } from '../../helpers/engine/loaded-runtime.js'
-import { SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
+import { SystemRandom } from '../../../../../facilities/clock/random.js'
+import { ModelCache } from '../../../../../facilities/models/cache/model-cache.js'
+import { DEFAULT_EMBEDDING_MODEL_NAME } from '../../../../../facilities/models/sources/catalog.js'
+import { ask, loadRuntime } from '../../../../helpers/engine/loaded-runtime.js'
+import { SHARED_MODELS_DIRECTORY } from '../../../../helpers/engine/tiny-llama.js'
 
 const FOREVER = new AbortController().signal
 

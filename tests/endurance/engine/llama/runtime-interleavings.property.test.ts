@@ -1,14 +1,14 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import {
   AnswersAlone,
   CANCELLED,
   interleave,
   requestSteps,
-} from '../../helpers/engine/interleaved-requests.js'
-import { openRuntime } from '../../helpers/engine/loaded-runtime.js'
-import { ensure, holds } from '../../helpers/property.js'
+} from '../../../helpers/engine/interleaved-requests.js'
+import { openRuntime } from '../../../helpers/engine/loaded-runtime.js'
+import { ensure, holds } from '../../../helpers/property.js'
 
 const TWO_SLOTS = { slots: 2, contextTokens: 64 }
 

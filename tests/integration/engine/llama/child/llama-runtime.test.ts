@@ -7,7 +7,7 @@ import sinon from 'sinon'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../helpers/protocol/generation.js'
+} from '../../../../../helpers/protocol/generation.js'
 import {
   type Answering,
   ask,
@@ -16,13 +16,13 @@ import {
   finish,
   loadRuntime,
   openRuntime,
-} from '../../helpers/engine/loaded-runtime.js'
-import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
-import { optionsOf } from '../../helpers/factory.js'
-import { readDraft } from '../../helpers/gguf/gguf-draft.js'
-import { fileOf, real, setKey } from '../../helpers/gguf/gguf-scene.js'
-import { roundingChat } from '../../helpers/gguf/rounding-model.js'
-import { ensure, holds } from '../../helpers/property.js'
+} from '../../../../helpers/engine/loaded-runtime.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
+import { optionsOf } from '../../../../helpers/factory.js'
+import { readDraft } from '../../../../helpers/gguf/gguf-draft.js'
+import { fileOf, real, setKey } from '../../../../helpers/gguf/gguf-scene.js'
+import { roundingChat } from '../../../../helpers/gguf/rounding-model.js'
+import { ensure, holds } from '../../../../helpers/property.js'
 
 const FOREVER = new AbortController().signal
 

@@ -1,18 +1,18 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
-import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
+import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
+import type { ErrorCode } from '../../../../helpers/errors/error-codes.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import {
   AnswersAlone,
   interleave,
   requestSteps,
-} from '../../helpers/engine/interleaved-requests.js'
-import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
-import { processGone } from '../../helpers/processes/process-gone.js'
-import { ensure, holds } from '../../helpers/property.js'
-import { until } from '../../helpers/until.js'
+} from '../../../helpers/engine/interleaved-requests.js'
+import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
+import { processGone } from '../../../helpers/processes/process-gone.js'
+import { ensure, holds } from '../../../helpers/property.js'
+import { until } from '../../../helpers/until.js'
 
 /** What happens to the engine, and what requests may fail with because of it. */
 const UPHEAVALS: Readonly<Record<string, readonly ErrorCode[]>> = {

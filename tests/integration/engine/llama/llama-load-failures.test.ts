@@ -1,26 +1,26 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import type { Random } from '../../../facilities/clock/random.js'
-import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import { toPeerError } from '../../../helpers/errors/peer-error.js'
-import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
+import type { Random } from '../../../../facilities/clock/random.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
+import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
+import { toPeerError } from '../../../../helpers/errors/peer-error.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   processIdOf,
   SHARED_MODELS_DIRECTORY,
   TINY_MODEL_PATH,
-} from '../../helpers/engine/tiny-llama.js'
+} from '../../../helpers/engine/tiny-llama.js'
 import {
   fileOf,
   renamedDraft,
   setKey,
   syntheticDraft,
   text,
-} from '../../helpers/gguf/gguf-scene.js'
-import { SeededRandom } from '../../helpers/seeded-random.js'
-import { failureOf } from '../../helpers/upstream/remote-engines.js'
+} from '../../../helpers/gguf/gguf-scene.js'
+import { SeededRandom } from '../../../helpers/seeded-random.js'
+import { failureOf } from '../../../helpers/upstream/remote-engines.js'
 
 async function startWith(t: Test, model: string): Promise<void> {
   const engine = new LlamaEngine({

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import test from 'brittle'
-import { threadCounts } from '../../../helpers/generation/thread-counts.js'
-import { ask, loadRuntime, openRuntime } from '../../helpers/engine/loaded-runtime.js'
+import { threadCounts } from '../../../../../helpers/generation/thread-counts.js'
+import { ask, loadRuntime, openRuntime } from '../../../../helpers/engine/loaded-runtime.js'
 
 test('should measure a model once, remember it, and measure again when the file is damaged', async (t) => {
   const tuningPath = join(await t.tmp(), 'tuning.json')

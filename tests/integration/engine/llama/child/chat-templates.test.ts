@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { ask, loadRuntime } from '../../helpers/engine/loaded-runtime.js'
-import { fileOf, setKey, syntheticDraft, text } from '../../helpers/gguf/gguf-scene.js'
+import { ask, loadRuntime } from '../../../../helpers/engine/loaded-runtime.js'
+import { fileOf, setKey, syntheticDraft, text } from '../../../../helpers/gguf/gguf-scene.js'
 
 /** Goes on for hours, and takes no memory. */
 const ENDLESS = `${'{% for i in range(9999) %}'.repeat(4)}${'{% endfor %}'.repeat(4)}`

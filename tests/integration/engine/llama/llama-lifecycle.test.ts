@@ -1,11 +1,11 @@
 import { EventEmitter, once } from 'node:events'
 import test from 'brittle'
 import sinon from 'sinon'
-import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import { LlamaProcess } from '../../../facilities/engine/llama/llama-process.js'
-import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
+import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
+import { LlamaProcess } from '../../../../facilities/engine/llama/llama-process.js'
+import { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   answer,
   collect,
@@ -13,9 +13,9 @@ import {
   processIdOf,
   tinyLlama,
   tinyModelMemoryBytes,
-} from '../../helpers/engine/tiny-llama.js'
-import { isRunning } from '../../helpers/processes/process-gone.js'
-import { until } from '../../helpers/until.js'
+} from '../../../helpers/engine/tiny-llama.js'
+import { isRunning } from '../../../helpers/processes/process-gone.js'
+import { until } from '../../../helpers/until.js'
 
 const ENDLESS = { maxTokens: 200 }
 const MEBIBYTE = 2 ** 20

@@ -2,9 +2,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test from 'brittle'
-import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import { LlamaProcess } from '../../../facilities/engine/llama/llama-process.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
+import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
+import { LlamaProcess } from '../../../../facilities/engine/llama/llama-process.js'
 import {
   answer,
   closeShared,
@@ -15,10 +15,10 @@ import {
   sharedLlama,
   TINY_MODEL_PATH,
   tinyLlama,
-} from '../../helpers/engine/tiny-llama.js'
-import { optionsOf } from '../../helpers/factory.js'
-import { isRunning, processGone } from '../../helpers/processes/process-gone.js'
-import { until } from '../../helpers/until.js'
+} from '../../../helpers/engine/tiny-llama.js'
+import { optionsOf } from '../../../helpers/factory.js'
+import { isRunning, processGone } from '../../../helpers/processes/process-gone.js'
+import { until } from '../../../helpers/until.js'
 
 const PROMPTS = [
   'Once upon a time there was a little dog',
@@ -306,7 +306,7 @@ test('should leave no process behind when it is disposed of while it loads', asy
 test('should end its process when the process that owns it is killed', async (t) => {
   t.teardown(closeShared)
   const owner = fork(
-    fileURLToPath(new URL('../../helpers/engine/engine-owner.js', import.meta.url)),
+    fileURLToPath(new URL('../../../helpers/engine/engine-owner.js', import.meta.url)),
   )
   t.teardown(() => owner.kill('SIGKILL'))
   const [processId] = await once(owner, 'message')

@@ -1,12 +1,12 @@
 import test from 'brittle'
-import type { GenerationOptionsInput } from '../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../../../helpers/protocol/generation.js'
 import {
   ask,
   defaultModelPath,
   loadRuntime,
   type RuntimeAnswer,
-} from '../../helpers/engine/loaded-runtime.js'
-import { SeededRandom } from '../../helpers/seeded-random.js'
+} from '../../../../helpers/engine/loaded-runtime.js'
+import { SeededRandom } from '../../../../helpers/seeded-random.js'
 
 /** How many resume points are tried; the figure of the README was made with 1,000. */
 const POINTS = Number(process.env.RESUME_POINTS ?? 16)

@@ -1,6 +1,6 @@
 import test from 'brittle'
-import { ask, loadRuntime } from '../../helpers/engine/loaded-runtime.js'
-import { thinkingModel } from '../../helpers/engine/thinking-model.js'
+import { ask, loadRuntime } from '../../../../helpers/engine/loaded-runtime.js'
+import { thinkingModel } from '../../../../helpers/engine/thinking-model.js'
 
 const PROMPT = 'Once upon a time there was a little dog'
 const SCHEMA = { type: 'object', properties: { big: { type: 'boolean' } }, required: ['big'] }

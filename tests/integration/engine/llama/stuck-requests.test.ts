@@ -1,17 +1,17 @@
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test, { type Test } from 'brittle'
-import { PULSE_INTERVAL_MS } from '../../../facilities/engine/llama/child-pulse.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
-import { VirtualClock } from '../../helpers/clock/virtual-clock.js'
+import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   answer,
   collect,
   generate,
   SHARED_MODELS_DIRECTORY,
-} from '../../helpers/engine/tiny-llama.js'
+} from '../../../helpers/engine/tiny-llama.js'
 
-const childPath = fileURLToPath(new URL('../../helpers/engine/stuck-child.js', import.meta.url))
+const childPath = fileURLToPath(new URL('../../../helpers/engine/stuck-child.js', import.meta.url))
 const STUCK = 'a schema that gets stuck'
 
 async function scene(t: Test) {

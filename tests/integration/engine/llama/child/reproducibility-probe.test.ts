@@ -2,13 +2,17 @@ import test, { type Test } from 'brittle'
 import {
   LlamaSequence,
   type NextToken,
-} from '../../../facilities/engine/llama/child/generation/llama-sequence.js'
-import { NativeWork } from '../../../facilities/engine/llama/child/native-work.js'
-import { BatchStrategy } from '../../../facilities/engine/llama/child/tuning/batch-strategy.js'
-import { probeReproducibility } from '../../../facilities/engine/llama/child/tuning/reproducibility-probe.js'
-import { defaultModelPath } from '../../helpers/engine/loaded-runtime.js'
-import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
-import { loadNative, type Rounding, roundingModel } from '../../helpers/gguf/rounding-model.js'
+} from '../../../../../facilities/engine/llama/child/generation/llama-sequence.js'
+import { NativeWork } from '../../../../../facilities/engine/llama/child/native-work.js'
+import { BatchStrategy } from '../../../../../facilities/engine/llama/child/tuning/batch-strategy.js'
+import { probeReproducibility } from '../../../../../facilities/engine/llama/child/tuning/reproducibility-probe.js'
+import { defaultModelPath } from '../../../../helpers/engine/loaded-runtime.js'
+import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
+import {
+  loadNative,
+  type Rounding,
+  roundingModel,
+} from '../../../../helpers/gguf/rounding-model.js'
 
 const TEXTS = ['Once upon a time', 'The sun was', 'One day, a girl named Sue saw a ball', 'Tom']
 const LIKELIEST: NextToken = {

@@ -1,18 +1,18 @@
 import test, { type Test } from 'brittle'
-import { SystemClock } from '../../../facilities/clock/system-clock.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import {
   OpenaiEngine,
   type OpenaiEngineOptions,
-} from '../../../facilities/engine/remote/openai-engine.js'
-import { listOpenaiModels } from '../../../facilities/engine/remote/openai-models.js'
-import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
-import { toWireError } from '../../../helpers/errors/wire-error.js'
-import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
-import { ScriptedCalls, ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
-import { answer, collect, generate } from '../../helpers/engine/tiny-llama.js'
-import { startOpenaiServer } from '../../helpers/upstream/openai-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../helpers/upstream/remote-engines.js'
-import type { StandInServer } from '../../helpers/upstream/stand-in-server.js'
+} from '../../../../facilities/engine/remote/openai-engine.js'
+import { listOpenaiModels } from '../../../../facilities/engine/remote/openai-models.js'
+import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
+import { toWireError } from '../../../../helpers/errors/wire-error.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
+import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
+import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'
+import { beginAnswer, failureOf, REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
+import type { StandInServer } from '../../../helpers/upstream/stand-in-server.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal

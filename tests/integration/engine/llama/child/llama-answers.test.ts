@@ -1,12 +1,17 @@
 import test from 'brittle'
 import { z } from 'zod'
-import type { LlamaRuntime } from '../../../facilities/engine/llama/child/llama-runtime.js'
-import { USUAL_SAMPLING } from '../../../helpers/generation/sampling.js'
+import type { LlamaRuntime } from '../../../../../facilities/engine/llama/child/llama-runtime.js'
+import { USUAL_SAMPLING } from '../../../../../helpers/generation/sampling.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../helpers/protocol/generation.js'
-import { ask, defaultModelPath, finish, openRuntime } from '../../helpers/engine/loaded-runtime.js'
+} from '../../../../../helpers/protocol/generation.js'
+import {
+  ask,
+  defaultModelPath,
+  finish,
+  openRuntime,
+} from '../../../../helpers/engine/loaded-runtime.js'
 
 const FOREVER = new AbortController().signal
 const CAPITAL = 'What is the capital of France?'
