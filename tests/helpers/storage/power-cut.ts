@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import test, { type Test } from 'brittle'
 import type { Random } from '../../../facilities/clock/random.js'
 import type { Cleanup } from '../cleanup.js'
 
@@ -17,7 +18,7 @@ interface Name {
 }
 
 /** Why the power cannot be cut here, or null when it can: it takes a C compiler and Linux. */
-export async function powerCutUnavailable(): Promise<string | null> {
+async function unavailable(): Promise<string | null> {
   if (process.platform !== 'linux') return 'only Linux preloads libraries this way'
   try {
     await promisify(execFile)('cc', ['--version'])
@@ -26,6 +27,14 @@ export async function powerCutUnavailable(): Promise<string | null> {
     // Not installed, which the reason says.
     return 'there is no C compiler (cc)'
   }
+}
+
+const reason = await unavailable()
+
+/** A test that cuts the power. Where that is impossible, it is skipped, and its name says why. */
+export function powerTest(name: string, run: (t: Test) => Promise<void>): void {
+  if (reason === null) test(name, run)
+  else test.skip(`${name}: ${reason}`, run)
 }
 
 /**

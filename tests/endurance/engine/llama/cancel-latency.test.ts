@@ -6,6 +6,7 @@ import type { ClientWorker } from '../../../../workers/client/client-worker.js'
 import { tinyLlama } from '../../../helpers/engine/tiny-llama.js'
 import { createAccount } from '../../../helpers/factory.js'
 import { requestOptions } from '../../../helpers/network/sample-service.js'
+import { scaled } from '../../../helpers/scale.js'
 import { until } from '../../../helpers/until.js'
 import { LocalWorkers } from '../../../helpers/workers/local-workers.js'
 import { busyOf } from '../../../helpers/workers/offered-models.js'
@@ -14,7 +15,10 @@ const ADA = createAccount()
 const never = new AbortController().signal
 const clock = new SystemClock()
 
-const ROUNDS = 7
+const ROUNDS = scaled(70)
+
+/** How far an answer proceeds before somebody leaves it: in so many steps, again and again. */
+const STEPS = 7
 
 const STORY = 'Tell me a long story'
 
@@ -28,7 +32,7 @@ function longPrompt(): string {
 
 /** A mesh with the default model in a single slot. */
 async function scene(t: Test) {
-  t.timeout(90_000)
+  t.timeout(scaled(900_000))
   const engine = await tinyLlama(t, { model: 'minimind2-small', slots: 1, contextTokens: 4096 })
   const mesh = await LocalWorkers.create(t)
   const [client, processor] = await Promise.all([
@@ -86,7 +90,7 @@ async function timesToTheNext(
     const aloneMs = await firstToken(all.client)
     const cancel = new AbortController()
     const { connection, answer } = await ask(all, promptOf(), cancel.signal)
-    await proceed(answer, round)
+    await proceed(answer, round % STEPS)
     await until('the slot to be taken', () => busyOf(all.load()).running === 1)
     const next = firstToken(all.client)
     await until('the next to wait', () => busyOf(all.load()).queued === 1)

@@ -12,6 +12,7 @@ import {
 import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
 import { processGone } from '../../../helpers/processes/process-gone.js'
 import { ensure, holds } from '../../../helpers/property.js'
+import { scaled } from '../../../helpers/scale.js'
 import { until } from '../../../helpers/until.js'
 
 /** What happens to the engine, and what requests may fail with because of it. */
@@ -55,7 +56,7 @@ function handles(): string {
 }
 
 test('should leave no process behind, and mix nothing up, however an engine is used and ended', async (t) => {
-  t.timeout(7_200_000)
+  t.timeout(scaled(3_600_000))
   const handlesBefore = handles()
   const reference = createEngine(1)
   const alone = await AnswersAlone.of(reference)
@@ -100,7 +101,7 @@ test('should leave no process behind, and mix nothing up, however an engine is u
       if (processId !== engine.processId) await processGone(processId)
     }
   })
-  await holds(t, property, 12)
+  await holds(t, property, scaled(120))
   await engine.dispose()
   await until('no pipe and no process to be held', () => handles() === handlesBefore)
 })

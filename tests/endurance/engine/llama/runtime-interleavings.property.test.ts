@@ -9,6 +9,7 @@ import {
 } from '../../../helpers/engine/interleaved-requests.js'
 import { openRuntime } from '../../../helpers/engine/loaded-runtime.js'
 import { ensure, holds } from '../../../helpers/property.js'
+import { scaled } from '../../../helpers/scale.js'
 
 const TWO_SLOTS = { slots: 2, contextTokens: 64 }
 
@@ -21,7 +22,7 @@ function isExpected(failure: unknown): boolean {
 }
 
 test('should never mix answers up, and leave nothing behind, however requests come and go', async (t) => {
-  t.timeout(3_600_000)
+  t.timeout(scaled(3_600_000))
   const reference = await openRuntime({ ...TWO_SLOTS, slots: 1 })
   const alone = await AnswersAlone.of(reference)
   await reference.close()
@@ -40,6 +41,6 @@ test('should never mix answers up, and leave nothing behind, however requests co
     }
     await alone.ensureAnswered(runtime)
   })
-  await holds(t, property, 25)
+  await holds(t, property, scaled(250))
   await runtime.close()
 })
