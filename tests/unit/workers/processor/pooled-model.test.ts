@@ -5,7 +5,7 @@ import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 test('should name the mean time until a slot is free when its queue is full', async (t) => {
   const clock = new VirtualClock()
-  const engine = new ScriptedEngine({ clock })
+  const engine = new ScriptedEngine()
   const offer = { model: 'scripted', engine, slots: 2, describe: async () => ({}) }
   const model = new PooledModel(offer, { clock, queueLength: 0, onFreed: () => undefined })
   await model.queue.acquire()
