@@ -1,17 +1,18 @@
-// Holds every import of the project in a folder (default: this one) against layers.mjs, finds circles, and
-// counts the files of each folder:
-//     node .ci/check-layers.mjs [FOLDER]
-// Prints a line for each violation. Exits with 1 if there is any, or if there was nothing to check.
+// Checks the imports of a project against the rules in layers.mjs, finds import cycles, and counts the files of
+// each folder:
+//     node .ci/check-layers.mjs [PROJECT]
+// The default is this project. Prints one line for each violation. Exits with 1 if it found a violation or no
+// TypeScript files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FOLDERS, MAX_FILES, PURE_PACKAGES, ROLES } from './layers.mjs'
 
 const root = process.argv[2] ?? dirname(dirname(fileURLToPath(import.meta.url)))
-/** `from 'x'`, `import 'x'` and `import('x')`, which types use, too. */
+/** `from 'x'`, `import 'x'` and `import('x')`, including type-only imports. */
 const IMPORT = /(?<![.\w])(?:from\s*|import\s*\(?\s*)(['"`])([^'"`\n]+)\1/g
 
-/** Where a file belongs: what it may import is decided by this. */
+/** The place of a file in the layers, which decides what it may import. */
 function placeOf(file) {
   const [top, name] = file.split('/')
   if (top === 'tests' || top === 'bench') return { kind: 'test' }
@@ -24,25 +25,28 @@ function placeOf(file) {
   return rank < 0 ? { kind: 'unknown' } : { kind: 'folder', rank, isPure: top === 'helpers' }
 }
 
-/** Why one file may not import another; undefined if it may. */
+/** The reason why one file may not import another, or undefined if it may. */
 function refusal(from, to) {
   const [importer, imported] = [placeOf(from), placeOf(to)]
   if (importer.kind === 'test') return undefined
-  if (imported.kind === 'test') return 'only tests and bench import tests and bench'
+  if (imported.kind === 'test') return 'only tests and bench may import from tests and bench'
   if (importer.kind === 'unknown') return `${dirname(from)} is not listed in .ci/layers.mjs`
   if (imported.kind === 'unknown') return `${dirname(to)} is not listed in .ci/layers.mjs`
-  if (imported.kind === 'entry') return 'nothing imports an entry'
+  if (imported.kind === 'entry') return 'an entry must not be imported'
   if (imported.kind === 'config') {
     return ['entry', 'config'].includes(importer.kind)
       ? undefined
-      : 'only entries read the configuration'
+      : 'only entries may import config'
   }
   if (imported.kind === 'role') {
-    return imported.role === importer.role ? undefined : `only ${imported.role} imports its folder`
+    return imported.role === importer.role
+      ? undefined
+      : `only the role ${imported.role} may import from its folder`
   }
-  if (importer.kind === 'config') return imported.isPure ? undefined : 'config imports only helpers'
+  if (importer.kind === 'config')
+    return imported.isPure ? undefined : 'config may import only helpers'
   return importer.rank < imported.rank
-    ? `${dirname(to)} stands above ${dirname(from)} in .ci/layers.mjs`
+    ? `${dirname(to)} is a higher layer than ${dirname(from)} in .ci/layers.mjs`
     : undefined
 }
 
@@ -70,32 +74,33 @@ for (const file of files) {
       if (why !== undefined) report(index, `imports ${target}: ${why}`)
       if (known.has(target)) imports.get(file).add(target)
     } else if (placeOf(file).isPure && !PURE_PACKAGES.includes(name)) {
-      report(index, `imports ${name}: helpers are pure, and may use what .ci/layers.mjs names`)
+      report(index, `imports ${name}: helpers may use only the packages that .ci/layers.mjs lists`)
     }
   }
 }
 
-/** Finds circles of imports, type-only ones too, by a depth-first search. */
+/** Finds import cycles, including type-only imports, by a depth-first search. */
 const finished = new Set()
-function findCircles(file, path) {
+function findCycles(file, path) {
   if (finished.has(file)) return
   const start = path.indexOf(file)
   if (start >= 0) {
-    problems.push(`imports in a circle: ${[...path.slice(start), file].join(' -> ')}`)
+    problems.push(`import cycle: ${[...path.slice(start), file].join(' -> ')}`)
     return
   }
-  for (const next of imports.get(file)) findCircles(next, [...path, file])
+  for (const next of imports.get(file)) findCycles(next, [...path, file])
   finished.add(file)
 }
-for (const file of files) findCircles(file, [])
+for (const file of files) findCycles(file, [])
 
 const counts = new Map()
 for (const folder of files.map(dirname)) counts.set(folder, (counts.get(folder) ?? 0) + 1)
 for (const [folder, count] of counts) {
-  if (count > MAX_FILES) problems.push(`${folder} holds ${count} files: at most ${MAX_FILES}`)
+  if (count > MAX_FILES)
+    problems.push(`${folder} contains ${count} files; the limit is ${MAX_FILES}`)
 }
 
 for (const problem of problems) console.log(problem)
-if (files.length === 0) console.log(`There is no TypeScript in ${root}`)
+if (files.length === 0) console.log(`No TypeScript files found in ${root}`)
 else console.log(`Checked the imports of ${files.length} files: ${problems.length} problems.`)
 process.exit(files.length > 0 && problems.length === 0 ? 0 : 1)

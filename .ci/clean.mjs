@@ -1,6 +1,6 @@
-// Removes what the TypeScript compiler has emitted beside the sources, and nothing else: a .js that names its
-// source map, and whose .ts stands beside it or whose map says that it was made from one that is gone.
-// The same for .mjs and .mts.
+// Removes only the files that the TypeScript compiler has emitted beside the sources. A .js file was emitted if it
+// names a source map, and its .ts file is beside it or the map says that it was compiled from a .ts file.
+// The same applies to .mjs and .mts.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,7 @@ function clean(folder) {
       rmSync(path)
     }
   }
-  // The maps go last: until then they say what the others were made from.
+  // Remove the maps last: they are needed to recognize the other files.
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isFile() && /\.m?js\.map$/.test(entry.name) && isMapOfTypeScript(path)) rmSync(path)
@@ -28,7 +28,7 @@ function clean(folder) {
 }
 
 function isEmitted(path) {
-  // A script that was written by hand may stand where another one was emitted before.
+  // A script written by hand may have replaced an emitted one.
   if (!readFileSync(path, 'utf8').includes('\n//# sourceMappingURL=')) return false
   return existsSync(path.replace(/js$/, 'ts')) || isMapOfTypeScript(`${path}.map`)
 }
@@ -39,7 +39,7 @@ function isMapOfTypeScript(path) {
     const { sources } = JSON.parse(readFileSync(path, 'utf8'))
     return Array.isArray(sources) && sources.length === 1 && /\.m?ts$/.test(sources[0])
   } catch {
-    // Not a source map: not ours to remove.
+    // Not a source map: keep it.
     return false
   }
 }

@@ -1,9 +1,9 @@
-// Who may import whom. The linter holds every import against it, type-only imports too: see
+// Defines which folder may import which. `npm run lint` checks all imports, including type-only ones: see
 // check-layers.mjs.
 
 /**
- * The folders below the workers, lowest first. A folder may import itself and any folder before it. A folder
- * is listed without the folders in it: `facilities/network` is what stands in it directly.
+ * The folders below the workers, lowest first. A folder may import from itself and from the folders before it.
+ * An entry stands for the files directly in the folder, without its subfolders.
  */
 export const FOLDERS = [
   // Pure logic.
@@ -28,7 +28,7 @@ export const FOLDERS = [
   'helpers/models/safetensors',
   'helpers/models/minimind',
   'helpers/models/minilm',
-  // What touches the world.
+  // Input and output.
   'facilities/declarations',
   'facilities/clock',
   'facilities/files',
@@ -59,10 +59,10 @@ export const FOLDERS = [
   'facilities/worker',
 ]
 
-/** Each has an entry, `workers/ROLE.mts`, and a folder. Roles never import each other. */
+/** Each role has an entry, `workers/ROLE.mts`, and a folder. Roles must not import each other. */
 export const ROLES = ['auth', 'gateway', 'processor', 'client', 'mesh']
 
-/** What pure logic may use besides itself: nothing with input, output, timers or randomness. */
+/** The packages that helpers may import: none with input, output, timers or randomness. */
 export const PURE_PACKAGES = [
   ...['node:assert', 'node:buffer', 'node:crypto', 'node:events', 'node:path'],
   ...['node:string_decoder', 'node:url', 'node:util'],
@@ -70,5 +70,5 @@ export const PURE_PACKAGES = [
   ...['sodium-native', 'string-width', 'ulid', 'zod'],
 ]
 
-/** In one folder, without those in its own folders. */
+/** The most files in one folder, subfolders excluded. */
 export const MAX_FILES = 20

@@ -8,7 +8,7 @@ const PROJECT = fileURLToPath(new URL('../../..', import.meta.url))
 const CHECK = join(PROJECT, '.ci', 'check-layers.mjs')
 const ROLES = ['auth', 'gateway', 'processor', 'client', 'mesh']
 
-/** Checks a project of these files: the lines that name a violation. */
+/** Checks a project of these files. @returns the lines that report violations */
 async function check(t: Test, files: Record<string, string>): Promise<string[]> {
   const root = await t.tmp()
   for (const [file, text] of Object.entries(files)) {
@@ -25,7 +25,7 @@ async function check(t: Test, files: Record<string, string>): Promise<string[]> 
   return lines
 }
 
-/** Each file holds an import that may not be, and is named once for it. */
+/** Checks that every one of these files is reported for its import. */
 async function assertRefused(t: Test, imports: readonly (readonly [string, string])[]) {
   const files = Object.fromEntries(imports)
   const refused = (await check(t, files)).map((line) => line.split(':', 1)[0])
@@ -90,7 +90,7 @@ test('should refuse an import when it points against the layers', async (t) => {
   ])
 })
 
-test('should refuse an import when a role reaches for another', async (t) => {
+test('should refuse an import when a role imports another role', async (t) => {
   const imports: [string, string][] = []
   for (const role of ROLES) {
     const others = ROLES.filter((other) => other !== role)
@@ -109,7 +109,7 @@ test('should refuse an import when a role reaches for another', async (t) => {
   await assertRefused(t, imports)
 })
 
-test('should refuse a package when a helper would touch the world by it', async (t) => {
+test('should refuse a package when a helper could reach input or output through it', async (t) => {
   const builtins = ['fs', 'fs/promises', 'net', 'http', 'dgram', 'os', 'process', 'child_process']
   const timers = ['timers', 'timers/promises', 'perf_hooks', 'worker_threads']
   const packages = ['hyperdht', 'corestore', '@hyperswarm/rpc', 'node-llama-cpp']
@@ -123,22 +123,22 @@ test('should refuse a package when a helper would touch the world by it', async 
   )
 })
 
-test('should refuse a circle when files import each other, even by their types alone', async (t) => {
-  const circle = await check(t, {
+test('should refuse an import cycle when files import each other, even if only their types', async (t) => {
+  const cycle = await check(t, {
     'helpers/text/one.ts': "import type { Two } from './two.js'",
     'helpers/text/two.ts': "export type { Three } from './three.js'",
     'helpers/text/three.ts': "export type One = import('./one.js').One",
     'helpers/text/none.ts': "import type { One } from './one.js'",
   })
-  t.is(circle.length, 1)
-  t.ok(circle[0]?.startsWith('imports in a circle: '), circle[0])
-  for (const name of ['one', 'two', 'three']) t.ok(circle[0]?.includes(`helpers/text/${name}.ts`))
+  t.is(cycle.length, 1)
+  t.ok(cycle[0]?.startsWith('import cycle: '), cycle[0])
+  for (const name of ['one', 'two', 'three']) t.ok(cycle[0]?.includes(`helpers/text/${name}.ts`))
 })
 
-test('should refuse a folder when it holds more than 20 files', async (t) => {
+test('should refuse a folder when it contains more than 20 files', async (t) => {
   const files = Array.from({ length: 21 }, (_, index) => `helpers/text/file-${index}.ts`)
   const refused = await check(t, Object.fromEntries(files.map((file) => [file, ''])))
-  t.alike(refused, ['helpers/text holds 21 files: at most 20'])
+  t.alike(refused, ['helpers/text contains 21 files; the limit is 20'])
   t.alike(await check(t, Object.fromEntries(files.slice(1).map((file) => [file, '']))), [])
 })
 
