@@ -6,6 +6,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
 import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
 import { ModelCache } from '../../facilities/models/cache/model-cache.js'
+import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
@@ -44,6 +45,7 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
     ...shared,
     slots: SLOTS,
     modelPath: path,
+    facts: (await inspectGguf(path)).facts,
     modelSha256: sha256,
     gpu: 'auto',
     random: new SystemRandom(),

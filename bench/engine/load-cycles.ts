@@ -5,6 +5,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import type { Engine } from '../../facilities/engine/engine.js'
 import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
 import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
+import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { answerOptions } from '../answer-options.js'
 
 const MEBIBYTE = 2 ** 20
@@ -27,6 +28,7 @@ const LOADERS = {
     const runtime = await LlamaRuntime.load({
       ...SHARED,
       modelPath,
+      facts: (await inspectGguf(modelPath)).facts,
       clock: new SystemClock(),
       random: new SystemRandom(),
       onLog: () => undefined,

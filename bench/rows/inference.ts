@@ -2,6 +2,7 @@ import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
 import { ModelCache } from '../../facilities/models/cache/model-cache.js'
+import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import type { Token } from '../../helpers/protocol/generation.js'
 import { ANSWER_OPTIONS, answerOptions } from '../answer-options.js'
@@ -20,8 +21,10 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
   const mesh = await spawnMesh()
   const clock = new SystemClock()
   const cache = new ModelCache({ directory: mesh.modelsDirectory, random: new SystemRandom() })
+  const { path: modelPath } = await cache.locate(DEFAULT_MODEL_NAME)
   const runtime = await LlamaRuntime.load({
-    modelPath: (await cache.locate(DEFAULT_MODEL_NAME)).path,
+    modelPath,
+    facts: (await inspectGguf(modelPath)).facts,
     slots: SLOTS,
     contextTokens: 4096,
     threads: 1,

@@ -5,6 +5,7 @@ import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.js'
 import { ModelCache } from '../../facilities/models/cache/model-cache.js'
+import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { type RecommendedSampling, USUAL_SAMPLING } from '../../helpers/generation/sampling.js'
 import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
@@ -49,6 +50,7 @@ export async function* samplingTable(): AsyncGenerator<string, void, void> {
   const { path, sha256 } = await cache.prepare(DEFAULT_MODEL_NAME)
   const runtime = await LlamaRuntime.load({
     ...{ modelPath: path, modelSha256: sha256, slots: SLOTS, contextTokens: 2048 },
+    facts: (await inspectGguf(path)).facts,
     ...{ threads: 'auto', gpu: 'auto', sampling: {} },
     clock: new SystemClock(),
     random: new SystemRandom(),

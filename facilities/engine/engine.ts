@@ -62,17 +62,6 @@ export interface EngineStatus {
   readonly restarts: number
 }
 
-/** How a model is loaded. */
-export interface LoadOptions {
-  /** Ends the wait; the load itself goes on for whoever else waits for it. */
-  readonly signal?: AbortSignal
-  /**
-   * Awaited before memory is taken, with how much by estimate. What it throws ends the load. It is
-   * remembered for the loads that follow a crash.
-   */
-  readonly reserve?: (memoryBytes: number) => Promise<void>
-}
-
 /** A conversation to be answered. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
@@ -101,13 +90,22 @@ export interface TemplatedPrompt {
  */
 export interface Engine {
   /**
-   * Loads the model; does nothing when it is loaded. Later calls wait for the first.
+   * Makes the model's file ready to be loaded: fetches it if necessary and reads its header. Takes no
+   * memory for the model yet; {@link unload} frees what it does take. Later calls wait for the first.
    *
-   * @throws StarlingError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_UNREACHABLE,
-   *   MODEL_WRITE_FAILED, MEMORY_INSUFFICIENT, ENGINE_UNREACHABLE, ENGINE_CRASHED, CANCELLED,
-   *   or what `reserve` throws
+   * @returns the estimated memory of this machine that the loaded model takes, in bytes
+   * @throws StarlingError as {@link load}
    */
-  load(options?: LoadOptions): Promise<void>
+  prepare(): Promise<number>
+  /**
+   * Loads the model, after preparing it; does nothing when it is loaded. Later calls wait for the first.
+   *
+   * @param signal ends the wait; the load itself continues for other callers
+   * @throws StarlingError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_UNREACHABLE,
+   *   MODEL_WRITE_FAILED, MEMORY_INSUFFICIENT, OVERLOADED if the file changed since `prepare` and needs
+   *   more memory, ENGINE_UNREACHABLE, ENGINE_CRASHED, CANCELLED
+   */
+  load(signal?: AbortSignal): Promise<void>
   /** Frees the model. What is under way ends with DRAINING; the next request loads it again. */
   unload(): Promise<void>
   /** Valid from the first load on. @throws StarlingError INTERNAL before it */

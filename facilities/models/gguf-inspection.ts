@@ -6,6 +6,8 @@ import { type GgufModelFacts, ggufModelFacts } from '../../helpers/models/gguf/g
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import { SystemClock } from '../clock/system-clock.js'
+import { fileStamp, isSameFile } from './cache/file-stamp.js'
+import type { FileStamp } from './cache/model-records.js'
 import type { ModelProgress } from './model-progress.js'
 
 /** Read first: enough for the header of a small model, and for a file that is none. */
@@ -33,7 +35,7 @@ export interface InspectionOptions {
 
 /**
  * Reads the header of a GGUF file, and no more of it, and checks it: see {@link parseGgufHeader} and
- * {@link ggufModelFacts}. A header of 20 MB takes some 0.2 s, half of which blocks the process.
+ * {@link ggufModelFacts}. A header of 20 MB takes about 0.2 s; half of that blocks the process.
  *
  * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: no GGUF, cut off,
  *   damaged, not what llama.cpp needs, or not to be read within 30 s; MODEL_UNSUPPORTED
@@ -63,6 +65,31 @@ export async function inspectGguf(
     throw new StarlingError('MODEL_INVALID', `${path} cannot be read: ${reason}`, { cause })
   } finally {
     deadline.dispose()
+  }
+}
+
+/** As {@link inspectGguf}, and does not read the header of the same unchanged file again. */
+export class GgufInspector {
+  readonly #onProgress: InspectionOptions['onProgress']
+  #last: {
+    readonly path: string
+    readonly stamp: FileStamp
+    readonly model: InspectedModel
+  } | null = null
+
+  constructor(onProgress?: InspectionOptions['onProgress']) {
+    this.#onProgress = onProgress
+  }
+
+  /** @throws StarlingError as {@link inspectGguf} */
+  async inspect(path: string): Promise<InspectedModel> {
+    // Before it is read: a file that changes meanwhile is inspected again.
+    const stamp = await fileStamp(path)
+    if (this.#last?.path === path && isSameFile(this.#last.stamp, stamp)) return this.#last.model
+    const onProgress = this.#onProgress
+    const model = await inspectGguf(path, onProgress === undefined ? {} : { onProgress })
+    this.#last = stamp === undefined ? null : { path, stamp, model }
+    return model
   }
 }
 

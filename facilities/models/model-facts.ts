@@ -1,5 +1,5 @@
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
-import { inspectGguf } from './gguf-inspection.js'
+import { type InspectedModel, inspectGguf } from './gguf-inspection.js'
 
 /** What a model is for: answering, or turning texts into vectors. */
 export type ModelKind = 'chat' | 'embedding'
@@ -16,12 +16,17 @@ export interface ModelFacts {
 }
 
 /**
- * What the header of a GGUF file says. When it cannot be understood that is next to nothing: an
- * engine that is to run it says why.
+ * What the header of a GGUF file says of the model. Nothing if the file is invalid: an engine that loads
+ * it fails with the reason.
+ *
+ * @param inspect reads the header. Default: {@link inspectGguf}
  */
-export async function readModelFacts(path: string): Promise<ModelFacts> {
+export async function readModelFacts(
+  path: string,
+  inspect: (path: string) => Promise<InspectedModel> = inspectGguf,
+): Promise<ModelFacts> {
   try {
-    const { facts } = await inspectGguf(path)
+    const { facts } = await inspect(path)
     const { licence, quantization, contextTokens } = facts
     return { kind: facts.isEmbedding ? 'embedding' : 'chat', licence, quantization, contextTokens }
   } catch (error) {

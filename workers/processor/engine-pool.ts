@@ -1,17 +1,14 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Engine, EngineInfo, EngineStatus } from '../../facilities/engine/engine.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { type MemoryUse, memoryUseOf } from '../../helpers/limits/budget-shares.js'
 import {
   MAX_OFFERED_MODELS,
   type ModelDetails,
   type OfferedModel,
 } from '../../helpers/protocol/processor-protocol.js'
 import type { ProcessorBudget } from './memory-budget.js'
+import { MemoryReservations } from './memory-reservations.js'
 import { type EngineOffer, PooledModel } from './pooled-model.js'
-
-/** How often a processor that starts checks whether others have freed memory: for one minute. */
-const MAX_SHARE_WAITS = 30
 
 /** A slot of a model that is loaded. */
 export interface ModelUse {
@@ -30,13 +27,10 @@ export interface ModelUse {
 export class EnginePool {
   readonly #models = new Map<string, PooledModel>()
   readonly #budget: ProcessorBudget
+  readonly #memory: MemoryReservations
   readonly #clock: Clock
   readonly #queueLength: number
   #uses = 0
-  /** Room is made for one model after the other. */
-  #reserving: Promise<unknown> = Promise.resolve()
-  /** While the first model is loaded, the pool waits for memory that other processors free. */
-  #isStarting = false
 
   /**
    * @param options.budget the memory and threads that the models may use
@@ -49,6 +43,7 @@ export class EnginePool {
     clock: Clock
   }) {
     this.#budget = options.budget
+    this.#memory = new MemoryReservations(options.budget, () => [...this.#models.values()])
     this.#clock = options.clock
     this.#queueLength = options.queueLength
     for (const offer of options.offers) this.#append(offer)
@@ -83,7 +78,7 @@ export class EnginePool {
   /** The estimated memory use of the loaded models, and the shares of this processor. */
   get resources(): { takenBytes: number; shareBytes: number; threads: number | null } {
     const { shareBytes, threads } = this.#budget
-    return { takenBytes: this.#use.takenBytes, shareBytes, threads }
+    return { takenBytes: this.#memory.takenBytes, shareBytes, threads }
   }
 
   /** All models in the order of the configuration, with what the expected wait depends on. */
@@ -121,12 +116,10 @@ export class EnginePool {
     const [first] = this.#models.values()
     if (first === undefined) throw new StarlingError('MODEL_NOT_FOUND', 'No model is offered here')
     first.users += 1
-    this.#isStarting = true
     try {
       for (const pooled of this.#models.values()) await pooled.describe()
-      await this.#load(first)
+      await first.load((memoryBytes) => this.#memory.reserve(first, memoryBytes, { waits: true }))
     } finally {
-      this.#isStarting = false
       first.users -= 1
     }
   }
@@ -148,12 +141,12 @@ export class EnginePool {
       isHeld = false
       pooled.users -= 1
       leaveQueue()
-      if (this.#use.takenBytes > this.#budget.shareBytes) void this.#inTurn(() => this.#shrink())
+      if (this.#memory.isOverShare) this.#memory.shrink()
     }
     try {
       this.#uses += 1
       pooled.lastUse = this.#uses
-      await this.#load(pooled, signal)
+      await pooled.load((memoryBytes) => this.#memory.reserve(pooled, memoryBytes), signal)
       const begunAt = this.#clock.monotonic()
       return {
         engine: pooled.engine,
@@ -173,7 +166,7 @@ export class EnginePool {
   }
 
   #append(offer: EngineOffer): PooledModel {
-    const onFreed = () => void this.#inTurn(() => this.#budget.give(this.#use))
+    const onFreed = () => this.#memory.freed()
     const options = { clock: this.#clock, queueLength: this.#queueLength, onFreed }
     const pooled = new PooledModel(offer, options)
     this.#models.set(offer.model, pooled)
@@ -189,7 +182,7 @@ export class EnginePool {
 
   #offered(pooled: PooledModel): OfferedModel {
     const { name, engine, details, queue, answerMs, isLoaded, isKept } = pooled
-    const displaced = isKept ? [] : this.#displacedBy(pooled, pooled.neededBytes)
+    const displaced = isKept ? [] : this.#memory.displacedBy(pooled, pooled.neededBytes)
     const hasFailed = pooled.hasFailed || pooled.neededBytes > this.#budget.totalBytes
     return {
       ...details,
@@ -209,139 +202,12 @@ export class EnginePool {
     }
   }
 
-  async #load(pooled: PooledModel, signal?: AbortSignal): Promise<void> {
-    await pooled.load({
-      ...(signal && { signal }),
-      reserve: (memoryBytes) => this.#reserve(pooled, memoryBytes),
-    })
-  }
-
-  /** Makes room for a model, one after the other: two at once would count on the same room. */
-  #reserve(pooled: PooledModel, memoryBytes: number): Promise<void> {
-    return this.#inTurn(() => this.#makeRoom(pooled, memoryBytes))
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#reserving.then(work)
-    this.#reserving = turn.catch(() => {
-      // Whoever asked is told.
-    })
-    return turn
-  }
-
-  async #makeRoom(pooled: PooledModel, memoryBytes: number): Promise<void> {
-    const { totalBytes } = this.#budget
-    if (memoryBytes > totalBytes) {
-      throw new StarlingError(
-        'MEMORY_INSUFFICIENT',
-        `${pooled.name} needs about ${mebibytes(memoryBytes)} MiB of memory, and ` +
-          `processor.memoryMebibytes allows ${mebibytes(totalBytes)} MiB`,
-      )
-    }
-    const others = this.#othersThan(pooled)
-    for (let waits = 0; ; ) {
-      const use = memoryUseOf([...others.map((other) => other.memoryBytes), memoryBytes])
-      if ((await this.#budget.take(use)) === 'granted') break
-      // Checked as a whole first: nothing is unloaded for a model that would not fit anyway.
-      const [idle] = this.#displacedBy(pooled, memoryBytes) ?? []
-      if (idle !== undefined) {
-        await idle.unload()
-        continue
-      }
-      const busy = others.filter((other) => other.users > 0)
-      const least = memoryUseOf([...busy.map((other) => other.memoryBytes), memoryBytes])
-      const verdict = this.#budget.verdict(least)
-      if (verdict === 'insufficient') throw insufficient(pooled.name, memoryBytes, totalBytes)
-      if (verdict === 'unload') throw this.#noMemory(pooled)
-      if (!this.#isStarting || waits >= MAX_SHARE_WAITS) throw othersHaveIt(pooled.name)
-      waits += 1
-      await this.#budget.looked()
-    }
-    pooled.memoryBytes = memoryBytes
-  }
-
-  /**
-   * The idle models that must be unloaded to load a model, the least recently used first; null if there
-   * is not enough memory even then.
-   */
-  #displacedBy(pooled: PooledModel, memoryBytes: number): PooledModel[] | null {
-    const staying = new Set(this.#othersThan(pooled))
-    const displaced: PooledModel[] = []
-    const isEnough = () => {
-      const sizes = [...staying].map((other) => other.memoryBytes)
-      return this.#budget.verdict(memoryUseOf([...sizes, memoryBytes])) === 'granted'
-    }
-    for (const idle of this.#idle(pooled)) {
-      if (isEnough()) break
-      displaced.push(idle)
-      staying.delete(idle)
-    }
-    return isEnough() ? displaced : null
-  }
-
-  #othersThan(pooled: PooledModel): PooledModel[] {
-    return [...this.#models.values()].filter((other) => other !== pooled)
-  }
-
-  /** The loaded models that are not in use, the least recently used first. */
-  #idle(except?: PooledModel): PooledModel[] {
-    return [...this.#models.values()]
-      .filter((model) => model !== except && model.memoryBytes > 0 && model.users === 0)
-      .sort((one, other) => one.lastUse - other.lastUse)
-  }
-
   /** Applies a changed share. */
   #adapt(): void {
     const { threads } = this.#budget
     if (threads !== null) for (const engine of this.engines) engine.limitThreads?.(threads)
-    void this.#inTurn(() => this.#shrink())
+    this.#memory.shrink()
   }
-
-  /** Unloads idle models until the share is kept or one model is left. */
-  async #shrink(): Promise<void> {
-    for (;;) {
-      const { takenBytes, largestBytes } = this.#use
-      if (takenBytes <= this.#budget.shareBytes || takenBytes === largestBytes) return
-      const [idle] = this.#idle()
-      if (idle === undefined) return
-      await idle.unload()
-    }
-  }
-
-  get #use(): MemoryUse {
-    return memoryUseOf([...this.#models.values()].map(({ memoryBytes }) => memoryBytes))
-  }
-
-  /** With the expected time until one of the models in use is idle, if that is known. */
-  #noMemory(pooled: PooledModel): StarlingError {
-    const idleInMs = [...this.#models.values()]
-      .filter((other) => other !== pooled && other.users > 0)
-      .flatMap(({ queue, answerMs }) =>
-        answerMs === undefined
-          ? []
-          : Math.ceil((queue.running + queue.waiting) / queue.slots) * answerMs,
-      )
-    return new StarlingError(
-      'OVERLOADED',
-      `There is no memory for ${pooled.name} while other models answer`,
-      idleInMs.length === 0 ? {} : { retryAfterMs: Math.ceil(Math.min(...idleInMs)) },
-    )
-  }
-}
-
-function insufficient(model: string, memoryBytes: number, totalBytes: number): StarlingError {
-  return new StarlingError(
-    'MEMORY_INSUFFICIENT',
-    `${model} needs about ${mebibytes(memoryBytes)} MiB of memory, but the other processors of this ` +
-      `home leave less than that of the ${mebibytes(totalBytes)} MiB that they all share`,
-  )
-}
-
-function othersHaveIt(model: string): StarlingError {
-  return new StarlingError(
-    'OVERLOADED',
-    `There is no memory for ${model} until other processors of this home unload idle models`,
-  )
 }
 
 /** What an engine knows of its model after the first load. */
@@ -351,8 +217,4 @@ function knownOf({ contextTokens, reproducibility, capabilities }: EngineInfo) {
     reproducibility,
     ...(!capabilities.has('chat') && { purpose: 'embedding' as const }),
   }
-}
-
-function mebibytes(bytes: number): number {
-  return Math.ceil(bytes / 2 ** 20)
 }

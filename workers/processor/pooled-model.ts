@@ -1,6 +1,6 @@
 import { unlessAborted } from '../../facilities/clock/bounded-wait.js'
 import type { Clock } from '../../facilities/clock/clock.js'
-import type { Engine, LoadOptions } from '../../facilities/engine/engine.js'
+import type { Engine } from '../../facilities/engine/engine.js'
 import { cancelledError } from '../../facilities/engine/engine-cancelled.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { SlotQueue } from '../../helpers/limits/slot-queue.js'
@@ -41,7 +41,7 @@ export class PooledModel {
   readonly engine: Engine
   readonly queue: SlotQueue
   details: ModelDetails = {}
-  /** What it takes, or is about to take; 0 when it takes nothing. */
+  /** The memory that is reserved for it, in bytes; 0 when it is not loaded. */
   memoryBytes = 0
   /** Requests that need it to stay. */
   users = 0
@@ -53,8 +53,8 @@ export class PooledModel {
   #isKept = false
   #loading: Promise<void> | null = null
   #loadingSince: number | undefined
-  /** What it took when it was loaded last. */
-  #measuredBytes: number | undefined
+  /** As estimated when it was prepared last. */
+  #preparedBytes: number | undefined
   #measuredLoadMs: number | undefined
   #answerMs: number | undefined
   #failedAt: number | undefined
@@ -95,9 +95,9 @@ export class PooledModel {
     return this.#answerMs
   }
 
-  /** The memory that it needs: as estimated at the last load, or the size of its file before. */
+  /** The memory that it needs: as estimated at the last load, or the size of its file before the first. */
   get neededBytes(): number {
-    return this.#measuredBytes ?? this.details.sizeBytes ?? 0
+    return this.#preparedBytes ?? this.details.sizeBytes ?? 0
   }
 
   /** The time that a load takes: as measured last, or estimated from its size before. */
@@ -128,10 +128,11 @@ export class PooledModel {
   /**
    * Loads it; does nothing when it is loaded.
    *
-   * @param options.signal ends the wait; the load continues for other and later callers
-   * @throws StarlingError as the engine; CANCELLED
+   * @param reserve reserves the memory, once it is known how much; what it throws ends the load
+   * @param signal ends the wait; the load continues for other and later callers
+   * @throws StarlingError as the engine and `reserve`; CANCELLED
    */
-  async load({ signal, reserve }: LoadOptions): Promise<void> {
+  async load(reserve: (memoryBytes: number) => Promise<void>, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw cancelledError(signal.reason)
     if (this.isLoaded) return
     this.#loading ??= this.#load(reserve).finally(() => {
@@ -160,18 +161,20 @@ export class PooledModel {
     if (isStarlingError(error, 'ENGINE_UNREACHABLE')) this.#failedAt = this.#clock.monotonic()
   }
 
-  async #load(reserve: LoadOptions['reserve']): Promise<void> {
+  async #load(reserve: (memoryBytes: number) => Promise<void>): Promise<void> {
     this.#loadingSince = this.#clock.monotonic()
-    // What comes before, such as fetching the file, is done only once.
-    let reservedAt = this.#loadingSince
     try {
-      await this.engine.load({
-        reserve: async (memoryBytes) => {
-          this.#measuredBytes = memoryBytes
-          await reserve?.(memoryBytes)
-          reservedAt = this.#clock.monotonic()
-        },
-      })
+      const memoryBytes = await this.engine.prepare()
+      this.#preparedBytes = memoryBytes
+      try {
+        await reserve(memoryBytes)
+      } catch (error) {
+        await this.engine.unload()
+        throw error
+      }
+      // Not measured: preparing, such as fetching the file, which is done only once.
+      const reservedAt = this.#clock.monotonic()
+      await this.engine.load()
       this.#measuredLoadMs = this.#clock.monotonic() - reservedAt
       this.#failedAt = undefined
       if (!this.#isKept) await this.describe()

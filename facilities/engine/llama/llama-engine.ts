@@ -11,17 +11,15 @@ import type {
   EngineInfo,
   EngineStatus,
   GenerateRequest,
-  LoadOptions,
   TemplatedPrompt,
 } from '../engine.js'
 import { cancelledError } from '../engine-cancelled.js'
-import { resultOf } from './child/llama-calls.js'
 import type { LlamaEngineOptions } from './llama-engine-options.js'
 import {
   type EngineCall,
   type EngineCallResult,
-  type LoadMessage,
   MAX_TEXT_BYTES,
+  type PrepareMessage,
 } from './llama-messages.js'
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
 import { SchemaRefusals } from './refusals.js'
@@ -37,6 +35,15 @@ const GRANT_TOKENS = TOKENS_AHEAD / 2
 
 /** Before each restart in a row, except the first one. */
 const RESTART_DELAYS = { firstMs: 250, mostMs: 10_000 }
+
+/** A process whose model is ready to be loaded. */
+interface PreparedProcess {
+  readonly process: LlamaProcess
+  readonly memoryBytes: number
+}
+
+/** The result of one method. */
+type ResultOf<Method extends EngineCall['method']> = Extract<EngineCallResult, { method: Method }>
 
 /**
  * llama.cpp, in a process of its own: a model file that aborts the process it is loaded in, or a
@@ -54,11 +61,11 @@ export class LlamaEngine implements Engine {
   readonly #disposing = new AbortController()
   /** The process that is starting or runs; null before the first, after a crash, and unloaded. */
   #process: LlamaProcess | null = null
+  #preparing: Promise<PreparedProcess> | null = null
   #starting: Promise<LlamaProcess> | null = null
-  /** The end of the process before, whose memory the next one may need. */
+  /** The end of the previous process, whose memory the next one may need. */
   #leaving: Promise<void> = Promise.resolve()
   readonly #refusedSchemas = new SchemaRefusals()
-  #reserve: LoadOptions['reserve']
   #loaded: LoadedModel | null = null
   /** Crashes and failed starts since the last answer that no crash ended. */
   #failures = 0
@@ -79,17 +86,20 @@ export class LlamaEngine implements Engine {
     return this.#process?.pid ?? null
   }
 
-  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
-    if (reserve !== undefined) this.#reserve = reserve
+  async prepare(): Promise<number> {
+    this.#assertUsable()
+    this.#preparing ??= this.#prepare()
+    return (await this.#preparing).memoryBytes
+  }
+
+  async load(signal?: AbortSignal): Promise<void> {
     await this.#running(signal)
   }
 
   async unload(): Promise<void> {
     const process = this.#process
     this.#unloads += 1
-    this.#process = null
-    this.#starting = null
-    this.#isRunning = false
+    this.#reset()
     if (process !== null) this.#leaving = process.close()
     await this.#leaving
   }
@@ -116,7 +126,7 @@ export class LlamaEngine implements Engine {
   status(): EngineStatus {
     const restarts = this.#restarts
     if (this.#isRunning) return { state: 'running', restarts }
-    return { state: this.#starting === null ? 'stopped' : 'starting', restarts }
+    return { state: this.#preparing === null ? 'stopped' : 'starting', restarts }
   }
 
   async tokenize(text: string): Promise<readonly number[]> {
@@ -205,7 +215,7 @@ export class LlamaEngine implements Engine {
     return await unlessAborted(this.#starting, signal, cancelledError)
   }
 
-  async #start(): Promise<LlamaProcess> {
+  async #prepare(): Promise<PreparedProcess> {
     const unloads = this.#unloads
     let process: LlamaProcess | null = null
     try {
@@ -215,16 +225,33 @@ export class LlamaEngine implements Engine {
       if (unloads !== this.#unloads) throw unloadedError()
       process = this.#createProcess()
       this.#process = process
-      const loaded = await process.load(this.#loadMessage())
-      this.#loaded = loaded
+      return { process, memoryBytes: await process.prepare(this.#prepareMessage()) }
+    } catch (error) {
+      await process?.close()
+      this.#startFailed(process, unloads)
+      throw error
+    }
+  }
+
+  async #start(): Promise<LlamaProcess> {
+    const unloads = this.#unloads
+    this.#preparing ??= this.#prepare()
+    const { process, memoryBytes } = await this.#preparing
+    try {
+      this.#assertMemory(memoryBytes)
+      this.#loaded = await process.load()
       this.#isRunning = true
       return process
     } catch (error) {
-      await process?.close()
-      // Unloaded meanwhile, it has been forgotten already, and did not fail.
-      if (unloads === this.#unloads) this.#forget()
+      await process.close()
+      this.#startFailed(process, unloads)
       throw error
     }
+  }
+
+  /** Lets the next request start again, unless the process is not of interest any more. */
+  #startFailed(process: LlamaProcess | null, unloads: number): void {
+    if (this.#process === process && this.#unloads === unloads) this.#forget()
   }
 
   #createProcess(): LlamaProcess {
@@ -234,21 +261,18 @@ export class LlamaEngine implements Engine {
       clock: this.#options.clock,
       onLog: (line) => this.#options.onLog?.(line),
       onProgress: (progress) => this.#options.onProgress?.(progress),
-      reserve: (memoryBytes) => this.#reserveMemory(memoryBytes),
       onStuckSchema: (schema) => this.#refusedSchemas.add(schema),
       onCrash: (error) => {
         this.#hasCrashed = true
-        // While it starts, the start itself fails.
-        if (this.#isRunning && this.#process === process) this.#forget()
+        if (this.#process === process) this.#forget()
         this.#options.onCrash?.(error)
       },
     })
     return process
   }
 
-  /** @throws StarlingError MEMORY_INSUFFICIENT; what whoever loads the model throws */
-  async #reserveMemory(memoryBytes: number): Promise<void> {
-    await this.#reserve?.(memoryBytes)
+  /** @throws StarlingError MEMORY_INSUFFICIENT */
+  #assertMemory(memoryBytes: number): void {
     if ((this.#options.gpu ?? 'auto') !== false) return
     const available = this.#options.availableMemoryBytes?.() ?? process.availableMemory()
     if (memoryBytes <= available) return
@@ -261,8 +285,13 @@ export class LlamaEngine implements Engine {
 
   #forget(): void {
     this.#failures += 1
+    this.#reset()
+  }
+
+  #reset(): void {
     this.#isRunning = false
     this.#process = null
+    this.#preparing = null
     this.#starting = null
   }
 
@@ -282,13 +311,13 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  #loadMessage(): LoadMessage {
+  #prepareMessage(): PrepareMessage {
     const { model, modelsDirectory, hubUrl, hubToken } = this.#options
     const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
     // The process that parses a model file has the token only if it needs it to fetch that file.
     const isFromHub = parseModelReference(model).source.kind === 'hub'
     return {
-      kind: 'load',
+      kind: 'prepare',
       model,
       modelsDirectory,
       slots: slots ?? 4,
@@ -302,6 +331,22 @@ export class LlamaEngine implements Engine {
       ...(hubToken !== undefined && isFromHub && { hubToken }),
     }
   }
+}
+
+/** Narrows the type of a result to that of the method that was called. */
+function resultOf<Method extends EngineCall['method']>(
+  method: Method,
+  result: EngineCallResult,
+): ResultOf<Method> {
+  if (isResultOf(method, result)) return result
+  throw new Error(`a call of ${method} was answered with ${result.method}`)
+}
+
+function isResultOf<Method extends EngineCall['method']>(
+  method: Method,
+  result: EngineCallResult,
+): result is ResultOf<Method> {
+  return result.method === method
 }
 
 function mebibytes(bytes: number): number {

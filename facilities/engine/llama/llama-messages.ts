@@ -43,9 +43,9 @@ export const engineProgressSchema = z.strictObject({
   bytesPerSecond: z.number().nonnegative().optional(),
 })
 
-/** Comes first, once: which model to load and how. */
-export const loadMessageSchema = z.strictObject({
-  kind: z.literal('load'),
+/** Sent first, once: prepares a model, without loading it. */
+export const prepareMessageSchema = z.strictObject({
+  kind: z.literal('prepare'),
   /** A model reference: a name that the model cache knows, the path of a GGUF file, an address. */
   model: z.string().min(1),
   modelsDirectory: z.string().min(1),
@@ -105,9 +105,9 @@ export const callResultSchema = z.discriminatedUnion('method', [
 
 /** From the parent to the child. */
 export const toChildSchema = z.discriminatedUnion('kind', [
-  loadMessageSchema,
-  /** The memory that `prepared` named may be taken. */
-  z.strictObject({ kind: z.literal('proceed') }),
+  prepareMessageSchema,
+  /** Loads the prepared model. */
+  z.strictObject({ kind: z.literal('load') }),
   generateMessageSchema,
   z.strictObject({ kind: z.literal('call'), id, call: callSchema }),
   /** The reader took tokens: as many more may be sent. */
@@ -134,7 +134,7 @@ const workReportSchema = z.strictObject({
 export const fromChildSchema = z.discriminatedUnion('kind', [
   /** The model is being prepared. */
   z.strictObject({ kind: z.literal('progress'), progress: engineProgressSchema }),
-  /** Its file is there. Nothing is loaded before `proceed`. */
+  /** Its file is ready to be loaded, which takes this much memory by estimate. */
   z.strictObject({ kind: z.literal('prepared'), memoryBytes: z.number().nonnegative() }),
   z.strictObject({
     kind: z.literal('loaded'),
@@ -150,7 +150,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
     /** The time of a token, in milliseconds, as measured with this model on this machine. */
     tokenMs: z.number().nonnegative(),
   }),
-  /** The model cannot be loaded; the child leaves. */
+  /** The model cannot be prepared or loaded. The parent ends the child. */
   z.strictObject({ kind: z.literal('load-failed'), error: wireErrorSchema }),
   /** Tokens of several answers that were ready at the same time. */
   z.strictObject({
@@ -165,7 +165,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('pong'), work: workReportSchema }),
 ])
 
-export type LoadMessage = z.infer<typeof loadMessageSchema>
+export type PrepareMessage = z.infer<typeof prepareMessageSchema>
 export type ToChild = z.infer<typeof toChildSchema>
 export type FromChild = z.infer<typeof fromChildSchema>
 export type GenerateMessage = z.infer<typeof generateMessageSchema>

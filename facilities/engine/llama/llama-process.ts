@@ -16,8 +16,8 @@ import {
   type FromChild,
   fromChildSchema,
   generateMessageSchema,
-  type LoadMessage,
-  loadMessageSchema,
+  type PrepareMessage,
+  prepareMessageSchema,
   type ToChild,
 } from './llama-messages.js'
 import { eachLogLine } from './log-lines.js'
@@ -46,21 +46,19 @@ export interface LlamaProcessOptions {
   /** Called with each line that the child writes, shortened. */
   readonly onLog: (line: string) => void
   readonly onProgress: (progress: EngineProgress) => void
-  /** Awaited before the model takes memory; what it throws ends the load. */
-  readonly reserve: (memoryBytes: number) => Promise<void>
   /** Called with a JSON schema that the child hung or ended with. */
   readonly onStuckSchema: (schema: JsonSchema) => void
   /** Called once when the child is gone and was not asked to leave. */
   readonly onCrash: (error: StarlingError) => void
 }
 
-/** Who waits for the model to be loaded. */
-interface PendingLoad {
-  readonly resolve: (loaded: LoadedModel) => void
+/** A caller that waits for the model to be prepared or loaded. */
+interface Waiter<Result> {
+  readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
-/** One life of the engine's child process: started, loaded, asked, gone. */
+/** The engine's child process, from its start to its end. */
 export class LlamaProcess {
   readonly #child: ChildProcess
   readonly #options: LlamaProcessOptions
@@ -71,12 +69,11 @@ export class LlamaProcess {
   readonly #pulse: ChildPulse
   readonly #exited: Promise<void>
   #nextId = 0
-  #loading: PendingLoad | null = null
+  #preparing: Waiter<number> | null = null
+  #loading: Waiter<LoadedModel> | null = null
   /** Why nothing more can be asked of it. */
   #gone: StarlingError | null = null
   #closing = false
-  /** Whether the model's file has been checked, so that later failures are those of llama.cpp. */
-  #isJudged = false
   /** Why the child was killed. */
   #hang: string | null = null
 
@@ -128,14 +125,15 @@ export class LlamaProcess {
   }
 
   /**
-   * Loads the model. Once.
+   * Prepares the model. To be called once.
    *
-   * @throws StarlingError what the child failed with; MODEL_INVALID if loading ended the process,
+   * @returns the estimated memory that it takes once it is loaded, in bytes
+   * @throws StarlingError what the child failed with; MODEL_INVALID if it ended the process,
    *   CONFIG_INVALID if the message is out of bounds
    */
-  async load(message: LoadMessage): Promise<LoadedModel> {
+  async prepare(message: PrepareMessage): Promise<number> {
     if (this.#gone !== null) throw this.#gone
-    const parsed = loadMessageSchema.safeParse(message)
+    const parsed = prepareMessageSchema.safeParse(message)
     if (!parsed.success) {
       throw new StarlingError(
         'CONFIG_INVALID',
@@ -143,9 +141,22 @@ export class LlamaProcess {
         { cause: parsed.error },
       )
     }
+    return await new Promise<number>((resolve, reject) => {
+      this.#preparing = { resolve, reject }
+      this.#send(parsed.data)
+    })
+  }
+
+  /**
+   * Loads the prepared model. To be called once.
+   *
+   * @throws StarlingError what the child failed with; MODEL_INVALID if it ended the process
+   */
+  async load(): Promise<LoadedModel> {
+    if (this.#gone !== null) throw this.#gone
     return await new Promise<LoadedModel>((resolve, reject) => {
       this.#loading = { resolve, reject }
-      this.#send(parsed.data)
+      this.#send({ kind: 'load' })
     })
   }
 
@@ -171,7 +182,7 @@ export class LlamaProcess {
     if (this.#gone !== null) {
       inbox.fail(this.#gone)
     } else if (!parsed.success) {
-      inbox.fail(askedWrongly(parsed.error))
+      inbox.fail(invalidRequest(parsed.error))
     } else {
       this.#inboxes.set(id, inbox)
       this.#suspects.began(id, parsed.data.options.jsonSchema)
@@ -203,7 +214,7 @@ export class LlamaProcess {
    */
   async call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
     const parsed = callSchema.safeParse(call)
-    if (!parsed.success) throw askedWrongly(parsed.error)
+    if (!parsed.success) throw invalidRequest(parsed.error)
     if (this.#gone !== null) throw this.#gone
     signal?.throwIfAborted()
     const id = this.#nextId++
@@ -244,12 +255,11 @@ export class LlamaProcess {
         return
       }
       case 'load-failed':
-        this.#loading?.reject(fromWireError(message.error, OWN))
-        this.#loading = null
+        this.#failLoad(fromWireError(message.error, OWN))
         return
       case 'prepared':
-        this.#isJudged = true
-        void this.#reserve(message.memoryBytes)
+        this.#preparing?.resolve(message.memoryBytes)
+        this.#preparing = null
         return
       case 'tokens':
         for (const { id, token } of message.tokens) this.#inboxes.get(id)?.put(token)
@@ -281,17 +291,6 @@ export class LlamaProcess {
     this.#suspects.ended(id)
   }
 
-  /** Lets the child go on when there is room for its model; ends the load otherwise. */
-  async #reserve(memoryBytes: number): Promise<void> {
-    try {
-      await this.#options.reserve(memoryBytes)
-      this.#send({ kind: 'proceed' })
-    } catch (error) {
-      this.#loading?.reject(error)
-      this.#loading = null
-    }
-  }
-
   #cancel(id: number): void {
     this.#pulse.cancelled(id)
     this.#send({ kind: 'cancel', id })
@@ -307,14 +306,13 @@ export class LlamaProcess {
   #end(code: number | null, reason: string | null): void {
     this.#pulse.end()
     const how = this.#hang ?? reason ?? `exit code ${code}`
-    const isFatal = FATAL_SIGNALS.includes(reason) || (this.#isJudged && this.#hang !== null)
-    const error =
-      this.#loading !== null && isFatal
-        ? new StarlingError(
-            'MODEL_INVALID',
-            `Loading the model ended the engine's process (${how})`,
-          )
-        : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
+    // The file is checked before it is loaded, so it is llama.cpp that hangs while it loads the file.
+    const isInvalid = FATAL_SIGNALS.includes(reason)
+      ? this.#preparing !== null || this.#loading !== null
+      : this.#loading !== null && this.#hang !== null
+    const error = isInvalid
+      ? new StarlingError('MODEL_INVALID', `Loading the model ended the engine's process (${how})`)
+      : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
     for (const [id, cause] of this.#suspects.errors(reason)) {
       this.#inboxes.get(id)?.fail(cause)
       this.#calls.fail(id, cause)
@@ -325,17 +323,23 @@ export class LlamaProcess {
     if (!this.#closing) this.#options.onCrash(error)
   }
 
-  #fail(error: StarlingError): void {
-    this.#gone ??= error
+  #failLoad(error: StarlingError): void {
+    this.#preparing?.reject(error)
+    this.#preparing = null
     this.#loading?.reject(error)
     this.#loading = null
+  }
+
+  #fail(error: StarlingError): void {
+    this.#gone ??= error
+    this.#failLoad(error)
     for (const inbox of this.#inboxes.values()) inbox.fail(error)
     this.#inboxes.clear()
     this.#calls.failAll(error)
   }
 }
 
-function askedWrongly(error: z.ZodError): StarlingError {
+function invalidRequest(error: z.ZodError): StarlingError {
   const reason = z.prettifyError(error)
-  return new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`)
+  return new StarlingError('INVALID_REQUEST', `Invalid request to the engine: ${reason}`)
 }

@@ -1,7 +1,6 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import { unlessAborted } from '../../clock/bounded-wait.js'
-import type { LoadOptions } from '../engine.js'
 import { cancelledError } from '../engine-cancelled.js'
 
 /** Requests under way at once; the queue proper is in front of the engine. */
@@ -24,7 +23,6 @@ export class EngineLife<Model> {
   readonly #hooks: EngineLifeHooks<Model>
   readonly #running = new Set<AbortController>()
   #loading: { readonly model: Promise<Model>; readonly ending: AbortController } | null = null
-  #reserve: LoadOptions['reserve']
   #model: Model | null = null
   #isDisposed = false
 
@@ -38,8 +36,12 @@ export class EngineLife<Model> {
     throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
   }
 
-  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
-    if (reserve !== undefined) this.#reserve = reserve
+  /** @throws StarlingError ENGINE_DISPOSED */
+  assertUsable(): void {
+    if (this.#isDisposed) throw disposedError()
+  }
+
+  async load(signal?: AbortSignal): Promise<void> {
     await this.run(signal, async () => undefined)
   }
 
@@ -96,7 +98,7 @@ export class EngineLife<Model> {
   }
 
   #begin(signal: AbortSignal | undefined): { ending: AbortSignal; leave: () => void } {
-    if (this.#isDisposed) throw disposedError()
+    this.assertUsable()
     if (signal?.aborted) throw cancelledError(signal.reason)
     if (this.#running.size >= MAX_REQUESTS) {
       throw new StarlingError(
@@ -130,9 +132,6 @@ export class EngineLife<Model> {
   }
 
   async #read(signal: AbortSignal): Promise<Model> {
-    // Its memory is not of this machine.
-    await this.#reserve?.(0)
-    signal.throwIfAborted()
     const model = await this.#hooks.read(signal)
     this.#model = model
     return model

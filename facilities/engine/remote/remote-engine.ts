@@ -5,7 +5,6 @@ import type {
   EngineCapability,
   EngineInfo,
   GenerateRequest,
-  LoadOptions,
   TemplatedPrompt,
 } from '../engine.js'
 import { EngineLife } from './engine-life.js'
@@ -31,8 +30,14 @@ export abstract class RemoteEngine implements Engine {
     })
   }
 
-  async load(options?: LoadOptions): Promise<void> {
-    await this.#life.load(options)
+  /** The memory that the model takes is its server's. */
+  async prepare(): Promise<number> {
+    this.#life.assertUsable()
+    return 0
+  }
+
+  async load(signal?: AbortSignal): Promise<void> {
+    await this.#life.load(signal)
   }
 
   /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */

@@ -11,7 +11,6 @@ import type {
   EngineCapability,
   EngineInfo,
   GenerateRequest,
-  LoadOptions,
   TemplatedPrompt,
 } from '../engine.js'
 import { cancelledError } from '../engine-cancelled.js'
@@ -91,10 +90,22 @@ export class ScriptedEngine implements Engine {
     this.#options = options
   }
 
-  async load({ signal, reserve }: LoadOptions = {}): Promise<void> {
+  async prepare(): Promise<number> {
+    this.#assertUsable()
+    return this.#options.memoryBytes ?? 0
+  }
+
+  async load(signal?: AbortSignal): Promise<void> {
     this.#assertUsable()
     if (signal?.aborted) throw cancelledError(signal.reason)
-    this.#loading ??= this.#load(reserve)
+    if (this.#loading === null) {
+      const loading = this.#load()
+      this.#loading = loading
+      loading.catch(() => {
+        // The caller gets the error; the next one tries again.
+        if (this.#loading === loading) this.#loading = null
+      })
+    }
     await unlessAborted(this.#loading, signal, cancelledError)
   }
 
@@ -152,7 +163,7 @@ export class ScriptedEngine implements Engine {
   ): AsyncGenerator<Token, GenerationEnd, void> {
     this.#assertUsable()
     if (signal.aborted) throw cancelledError(signal.reason)
-    await this.load({ signal })
+    await this.load(signal)
     if (!this.#isLoaded) throw unloadedError()
     const checked = checkRequest(request, this.info())
     const ending = new AbortController()
@@ -171,18 +182,12 @@ export class ScriptedEngine implements Engine {
     await this.unload()
   }
 
-  async #load(reserve: LoadOptions['reserve']): Promise<void> {
+  async #load(): Promise<void> {
     const unloads = this.#unloads
-    try {
-      await reserve?.(this.#options.memoryBytes ?? 0)
-      await this.#options.beforeLoad?.()
-      if (unloads !== this.#unloads) throw unloadedError()
-      this.#isLoaded = true
-      this.#wasLoaded = true
-    } catch (error) {
-      if (unloads === this.#unloads) this.#loading = null
-      throw error
-    }
+    await this.#options.beforeLoad?.()
+    if (unloads !== this.#unloads) throw unloadedError()
+    this.#isLoaded = true
+    this.#wasLoaded = true
   }
 
   #cannot(capability: EngineCapability): StarlingError {

@@ -4,6 +4,7 @@ import { modelFileName } from '../../../helpers/models/model-file-name.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../files/file-lock.js'
+import type { InspectedModel } from '../gguf-inspection.js'
 import { type ModelFacts, readModelFacts } from '../model-facts.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { DiskModelStorage } from './disk-model-storage.js'
@@ -49,6 +50,8 @@ export interface CachedModelsOptions {
   readonly random: Random
   /** Files of this size and more are not hashed at every load. */
   readonly alwaysHashedBytes: number
+  /** Reads the headers of files. */
+  readonly inspect: ((path: string) => Promise<InspectedModel>) | undefined
 }
 
 /**
@@ -61,13 +64,15 @@ export class CachedModels {
   readonly #clock: Clock
   readonly #random: Random
   readonly #alwaysHashedBytes: number
+  readonly #inspect: CachedModelsOptions['inspect']
 
-  constructor({ directory, clock, random, alwaysHashedBytes }: CachedModelsOptions) {
+  constructor({ directory, clock, random, alwaysHashedBytes, inspect }: CachedModelsOptions) {
     this.storage = new DiskModelStorage(directory)
     this.#directory = directory
     this.#clock = clock
     this.#random = random
     this.#alwaysHashedBytes = alwaysHashedBytes
+    this.#inspect = inspect
   }
 
   /** The absolute path of a file of the folder. */
@@ -143,7 +148,7 @@ export class CachedModels {
     const known = before?.sha256 === sha256 && isSameFile(before.file, stamp) ? before : undefined
     // A header that was not understood may be by now: Starling itself may be another.
     const isUnderstood = known !== undefined && known.contextTokens !== null
-    const facts = recipe.facts ?? (isUnderstood ? known : await readModelFacts(path))
+    const facts = recipe.facts ?? (isUnderstood ? known : await readModelFacts(path, this.#inspect))
     const { kind, licence, quantization, contextTokens } = facts
     const nowMs = this.#clock.now()
     // When it was hashed last matters to none that is hashed every time.

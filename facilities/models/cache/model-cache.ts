@@ -10,6 +10,7 @@ import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { SystemClock } from '../../clock/system-clock.js'
 import type { Fetch } from '../fetch/remote-file.js'
+import type { InspectedModel } from '../gguf-inspection.js'
 import type { ModelKind } from '../model-facts.js'
 import type { PrepareOptions } from '../model-progress.js'
 import {
@@ -50,6 +51,8 @@ export interface ModelCacheOptions {
   readonly hubToken?: string
   /** Files of this size and more are not hashed at every load. Default: {@link ALWAYS_HASHED_BYTES}. */
   readonly alwaysHashedBytes?: number
+  /** Reads the headers of files. Default: {@link inspectGguf}. */
+  readonly inspect?: (path: string) => Promise<InspectedModel>
 }
 
 /** Where a model is, or will be. */
@@ -112,6 +115,7 @@ export class ModelCache {
       clock,
       random,
       alwaysHashedBytes: options.alwaysHashedBytes ?? ALWAYS_HASHED_BYTES,
+      inspect: options.inspect,
     })
     this.#recipes = new ModelRecipes({
       clock,

@@ -6,6 +6,7 @@ import {
   type LlamaRuntimeOptions,
 } from '../../../facilities/engine/llama/child/llama-runtime.js'
 import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
+import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
 import type {
@@ -53,8 +54,10 @@ export async function loadRuntime(
 export async function openRuntime(
   options: Partial<LlamaRuntimeOptions> = {},
 ): Promise<LlamaRuntime> {
+  const { modelPath = TINY_MODEL_PATH } = options
   return await LlamaRuntime.load({
-    modelPath: TINY_MODEL_PATH,
+    modelPath,
+    facts: (await inspectGguf(modelPath)).facts,
     ...{ slots: 4, contextTokens: 1024, threads: 1, gpu: false },
     clock: new SystemClock(),
     random: new SystemRandom(),

@@ -37,8 +37,8 @@ async function answer({ id, messages, options }: GenerateMessage): Promise<void>
 
 process.on('message', async (raw) => {
   const message = toChildSchema.parse(raw)
-  if (message.kind === 'load') await send({ kind: 'prepared', memoryBytes: 1 })
-  if (message.kind === 'proceed') {
+  if (message.kind === 'prepare') await send({ kind: 'prepared', memoryBytes: 1 })
+  if (message.kind === 'load') {
     await send({
       kind: 'loaded',
       ...{ name: 'stuck', sha256: '', fingerprint: '', reproducibility: 'none' },

@@ -2,19 +2,19 @@ import { join } from 'node:path'
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
 import { engineFingerprint } from '../../../../helpers/generation/engine-fingerprint.js'
+import { estimateModelMemoryBytes } from '../../../../helpers/models/gguf/model-memory.js'
 import { SystemRandom } from '../../../clock/random.js'
 import { SystemClock } from '../../../clock/system-clock.js'
-import { fileStamp, isSameFile } from '../../../models/cache/file-stamp.js'
 import { ModelCache, type PreparedModel } from '../../../models/cache/model-cache.js'
+import { GgufInspector, type InspectedModel } from '../../../models/gguf-inspection.js'
 import { catalogSampling } from '../../../models/sources/catalog.js'
 import {
   type EngineProgress,
   type FromChild,
-  type LoadMessage,
+  type PrepareMessage,
   toChildSchema,
 } from '../llama-messages.js'
 import { StepRecorder } from '../step-record.js'
-import { type JudgedModel, judgeModel } from './judged-model.js'
 import { LlamaRequests } from './llama-requests.js'
 import { LlamaRuntime } from './llama-runtime.js'
 
@@ -27,12 +27,21 @@ const TUNING_FILE = 'tuning.json'
 /** No requests are handled before the model is loaded. */
 const NO_WORK = { done: 0, tokens: 0, choosing: [] }
 
-/** The child's end of the conversation with its LlamaEngine, from the load to the end. */
+/** A model whose file is ready to be loaded. */
+interface PreparedLoad {
+  readonly message: PrepareMessage
+  /** The estimated memory that the parent reserves. */
+  readonly memoryBytes: number
+  /** Verifies the file. */
+  readonly verified: () => Promise<PreparedModel>
+}
+
+/** The child's side of a LlamaProcess: answers its messages until it ends. */
 export class LlamaChildSession {
   readonly #process: NodeJS.Process
   #runtime: LlamaRuntime | null = null
-  /** Lets the load go on that waits for the parent. */
-  #proceed: (() => void) | null = null
+  readonly #inspector = new GgufInspector((progress) => this.#progress(progress))
+  #prepared: PreparedLoad | null = null
   #lastProgress: EngineProgress | null = null
   #requests: LlamaRequests | null = null
   #maxThreads: number | null = null
@@ -66,11 +75,11 @@ export class LlamaChildSession {
   #receive(raw: unknown): void {
     const message = toChildSchema.parse(raw)
     switch (message.kind) {
-      case 'load':
-        void this.#load(message)
+      case 'prepare':
+        void this.#orFail(this.#prepare(message))
         return
-      case 'proceed':
-        this.#proceed?.()
+      case 'load':
+        void this.#orFail(this.#load())
         return
       case 'generate':
         this.#requests?.start(message)
@@ -95,102 +104,103 @@ export class LlamaChildSession {
     }
   }
 
-  async #load(message: LoadMessage): Promise<void> {
-    this.#maxThreads = message.maxThreads ?? null
+  async #orFail(work: Promise<void>): Promise<void> {
     try {
-      const { model, judged } = await this.#prepare(message)
-      const { name, path, sha256 } = model
-      const { memoryBytes, facts } = judged
-      const runtime = await LlamaRuntime.load({
-        modelPath: path,
-        facts,
-        slots: message.slots,
-        contextTokens: message.contextTokens,
-        threads: message.threads,
-        gpu: message.gpu,
-        gpuLayers: message.gpuLayers,
-        maxStallMs: message.maxStallMs,
-        tuningPath: join(message.modelsDirectory, TUNING_FILE),
-        modelSha256: sha256,
-        sampling: catalogSampling(sha256),
-        clock: new SystemClock(),
-        random: new SystemRandom(),
-        onLog: (line) => this.#process.stderr.write(`${line}\n`),
-        onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
-      })
-      this.#runtime = runtime
-      if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
-      this.#requests = new LlamaRequests(
-        runtime,
-        (answer) => this.#send(answer),
-        new StepRecorder(),
-      )
-      const { contextTokens, slots, reproducibility, capabilities, fingerprintParts, tokenMs } =
-        runtime
-      this.#send({
-        kind: 'loaded',
-        name,
-        sha256,
-        fingerprint: engineFingerprint(sha256, fingerprintParts),
-        reproducibility,
-        capabilities: [...capabilities],
-        contextTokens,
-        slots,
-        memoryBytes,
-        tokenMs,
-      })
+      await work
     } catch (error) {
       this.#send({ kind: 'load-failed', error: toWireError(asStarlingError(error)) })
     }
+  }
+
+  /**
+   * Prepares the model's file if necessary, and checks whether it can be loaded. The header of a file that
+   * is there is checked before the file is hashed, because hashing a large file takes minutes.
+   */
+  async #prepare(message: PrepareMessage): Promise<void> {
+    const { model: reference, modelsDirectory, hubUrl, hubToken } = message
+    this.#maxThreads = message.maxThreads ?? null
+    const cache = new ModelCache({
+      directory: modelsDirectory,
+      random: new SystemRandom(),
+      inspect: (path) => this.#inspector.inspect(path),
+      ...(hubUrl !== undefined && { hubUrl }),
+      ...(hubToken !== undefined && { hubToken }),
+    })
+    const onProgress = (progress: EngineProgress) => this.#progress(progress)
+    const { path, needsPreparing, isKept } = await cache.locate(reference)
+    const found = needsPreparing ? null : await this.#inspected(path, isKept)
+    const model = found === null ? await cache.prepare(reference, { onProgress }) : null
+    const inspected = found ?? (await this.#inspector.inspect(model?.path ?? path))
+    const memoryBytes = memoryOf(inspected, message)
+    const verified = async () => model ?? (await cache.prepare(reference, { onProgress }))
+    this.#prepared = { message, memoryBytes, verified }
+    this.#send({ kind: 'prepared', memoryBytes })
+  }
+
+  /** @param isKept whether a damaged file is prepared again; the result is null then */
+  async #inspected(path: string, isKept: boolean): Promise<InspectedModel | null> {
+    try {
+      return await this.#inspector.inspect(path)
+    } catch (error) {
+      if (isKept && isStarlingError(error, 'MODEL_INVALID')) return null
+      throw error
+    }
+  }
+
+  async #load(): Promise<void> {
+    if (this.#prepared === null) throw new Error('the model to be loaded was not prepared')
+    const { message, verified } = this.#prepared
+    const { name, path, sha256 } = await verified()
+    // Parsed again only if the file has changed.
+    const inspected = await this.#inspector.inspect(path)
+    const memoryBytes = memoryOf(inspected, message)
+    if (memoryBytes > this.#prepared.memoryBytes) {
+      throw new StarlingError(
+        'OVERLOADED',
+        `The file of ${name} has changed, and needs more memory than was reserved for it`,
+      )
+    }
+    const runtime = await LlamaRuntime.load({
+      modelPath: path,
+      facts: inspected.facts,
+      slots: message.slots,
+      contextTokens: message.contextTokens,
+      threads: message.threads,
+      gpu: message.gpu,
+      gpuLayers: message.gpuLayers,
+      maxStallMs: message.maxStallMs,
+      tuningPath: join(message.modelsDirectory, TUNING_FILE),
+      modelSha256: sha256,
+      sampling: catalogSampling(sha256),
+      clock: new SystemClock(),
+      random: new SystemRandom(),
+      onLog: (line) => this.#process.stderr.write(`${line}\n`),
+      onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
+    })
+    this.#runtime = runtime
+    if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
+    const send = (answer: FromChild) => this.#send(answer)
+    this.#requests = new LlamaRequests(runtime, send, new StepRecorder())
+    const { contextTokens, slots, reproducibility, capabilities, fingerprintParts, tokenMs } =
+      runtime
+    this.#send({
+      kind: 'loaded',
+      name,
+      sha256,
+      fingerprint: engineFingerprint(sha256, fingerprintParts),
+      reproducibility,
+      capabilities: [...capabilities],
+      contextTokens,
+      slots,
+      memoryBytes,
+      tokenMs,
+    })
   }
 
   /** Takes effect once the model is loaded: until then, threads are measured without a limit. */
   #limitThreads(maxThreads: number): void {
     this.#maxThreads = maxThreads
     this.#runtime?.limitThreads(maxThreads)
-  }
-
-  /**
-   * Prepares the model's file if necessary, and checks whether it can be loaded. The header is checked before
-   * the file is hashed, because hashing a large file takes minutes.
-   */
-  async #prepare(message: LoadMessage): Promise<{ model: PreparedModel; judged: JudgedModel }> {
-    const { model: reference, modelsDirectory, hubUrl, hubToken } = message
-    const cache = new ModelCache({
-      directory: modelsDirectory,
-      random: new SystemRandom(),
-      ...(hubUrl !== undefined && { hubUrl }),
-      ...(hubToken !== undefined && { hubToken }),
-    })
-    const { path, needsPreparing, isKept } = await cache.locate(reference)
-    const before = needsPreparing ? null : await this.#admitted(path, message, isKept)
-    const model = await cache.prepare(reference, {
-      onProgress: (progress) => this.#progress(progress),
-    })
-    const isSame = before !== null && isSameFile(before.stamp, await fileStamp(model.path))
-    const judged = isSame ? before : await this.#admitted(model.path, message, false)
-    if (judged === null) throw new Error('a model was neither judged nor refused')
-    return { model, judged }
-  }
-
-  /**
-   * Resolves when the parent has granted the memory that the model needs.
-   *
-   * @param isKept whether a damaged file will be prepared again, in which case null is returned
-   */
-  async #admitted(path: string, load: LoadMessage, isKept: boolean): Promise<JudgedModel | null> {
-    try {
-      const judged = await judgeModel(path, load, (progress) => this.#progress(progress))
-      const proceed = new Promise<void>((resolve) => {
-        this.#proceed = resolve
-      })
-      this.#send({ kind: 'prepared', memoryBytes: judged.memoryBytes })
-      await proceed
-      return judged
-    } catch (error) {
-      if (isKept && isStarlingError(error, 'MODEL_INVALID')) return null
-      throw error
-    }
   }
 
   #progress(progress: EngineProgress): void {
@@ -212,6 +222,13 @@ export class LlamaChildSession {
       // A failure means that the parent is gone, which 'disconnect' deals with.
     })
   }
+}
+
+function memoryOf(
+  { facts, sizeBytes }: InspectedModel,
+  { slots, contextTokens }: Pick<PrepareMessage, 'slots' | 'contextTokens'>,
+): number {
+  return estimateModelMemoryBytes(facts, { fileSizeBytes: sizeBytes, slots, contextTokens })
 }
 
 function asStarlingError(error: unknown): StarlingError {

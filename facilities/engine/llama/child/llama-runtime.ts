@@ -17,7 +17,6 @@ import type {
 } from '../../../../helpers/protocol/generation.js'
 import type { Clock } from '../../../clock/clock.js'
 import type { Random } from '../../../clock/random.js'
-import { inspectGguf } from '../../../models/gguf-inspection.js'
 import { checkRequest, notSupported } from '../../check-request.js'
 import type { EngineCapability, GenerateRequest, TemplatedPrompt } from '../../engine.js'
 import type { GpuChoice } from '../llama-messages.js'
@@ -42,8 +41,8 @@ const moduleVersion = await getModuleVersion()
 /** How a model is loaded. */
 export interface LlamaRuntimeOptions {
   readonly modelPath: string
-  /** The facts in its header, if it was read before. */
-  readonly facts?: GgufModelFacts
+  /** What the header of the file says. */
+  readonly facts: GgufModelFacts
   /** SHA-256 of the file, hexadecimal. Left out: its size and time tell it from others. */
   readonly modelSha256?: string | undefined
   /** Answers side by side. */
@@ -178,7 +177,7 @@ export class LlamaRuntime {
     const contextTokens = Math.min(options.contextTokens, model.trainContextSize)
     const tokenizer = new LlamaTokenizer(model, options.templateTimeoutMs)
     const work = new NativeWork()
-    const facts = options.facts ?? (await inspectGguf(options.modelPath)).facts
+    const { facts } = options
     const tuning = await tuningOf(llama, model, options, facts.isEmbedding)
     const sampling = { ...facts.sampling, ...options.sampling }
     const { clock, random, slots, onLog, maxStallMs = DEFAULT_STALL_MS } = options

@@ -1,5 +1,4 @@
 import type { Engine } from '../../../../facilities/engine/engine.js'
-import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { answer, collect, generate } from '../tiny-llama.js'
 import { type ComplianceSubject, codeOf, FOREVER, LONG, requestOf } from './subject.js'
 
@@ -11,17 +10,9 @@ export function loadChecks(subject: ComplianceSubject): void {
     const engine = await subject.shared()
     t.is(await codeOf((async () => engine.info())()), 'INTERNAL', 'nothing is known before')
     const impatient = new AbortController()
-    const givenUp = codeOf(engine.load({ signal: impatient.signal }))
-    const reserved: number[] = []
-    const loads = [
-      engine.load(),
-      engine.load({
-        reserve: async (memoryBytes) => {
-          reserved.push(memoryBytes)
-        },
-      }),
-      engine.load(),
-    ]
+    const givenUp = codeOf(engine.load(impatient.signal))
+    const loads = [engine.load(), engine.load(), engine.load()]
+    const prepared = engine.prepare()
     impatient.abort()
     t.is(await givenUp, 'CANCELLED', 'who gives up leaves the load to the others')
     await Promise.all(loads)
@@ -35,23 +26,19 @@ export function loadChecks(subject: ComplianceSubject): void {
     t.ok(Number.isInteger(info.contextTokens) && info.contextTokens > 0)
     t.ok(Number.isInteger(info.slots) && info.slots > 0)
     t.ok(Number.isInteger(info.memoryBytes) && info.memoryBytes >= 0)
-    t.ok(reserved.every((memoryBytes) => memoryBytes === info.memoryBytes))
+    t.is(await prepared, info.memoryBytes)
+    t.is(await engine.prepare(), info.memoryBytes, 'also when it is loaded')
     await engine.load()
     t.alike(engine.info(), info)
-    t.is(await codeOf(engine.load({ signal: AbortSignal.abort() })), 'CANCELLED')
+    t.is(await codeOf(engine.load(AbortSignal.abort())), 'CANCELLED')
   })
 
-  subject.test('should end the load with what the reservation throws', async (t) => {
+  subject.test('should load after it was prepared, and unloaded meanwhile', async (t) => {
     const engine = await subject.create(t)
-    const asked: number[] = []
-    const load = engine.load({
-      reserve: async (memoryBytes) => {
-        asked.push(memoryBytes)
-        throw new StarlingError('MEMORY_INSUFFICIENT', 'there is no room')
-      },
-    })
-    t.is(await codeOf(load), 'MEMORY_INSUFFICIENT')
-    t.is(asked.length, 1)
+    const memoryBytes = await engine.prepare()
+    await engine.unload()
+    await engine.load()
+    t.is(engine.info().memoryBytes, memoryBytes)
   })
 
   subject.test('should end the load when it is disposed of while it loads', async (t) => {
@@ -121,6 +108,7 @@ async function checkDisposed(
   check: (code: string, what: string) => void,
 ): Promise<void> {
   for (const use of [
+    () => engine.prepare(),
     () => engine.load(),
     () => engine.tokenize('x'),
     () => engine.detokenize([1]),

@@ -135,11 +135,10 @@ test('should stop the model when the reader is slow', async (t) => {
     onProgress() {},
     onCrash() {},
     onStuckSchema() {},
-    reserve: async () => {},
   })
   t.teardown(async () => await child.close())
-  await child.load({
-    kind: 'load',
+  await child.prepare({
+    kind: 'prepare',
     model: TINY_MODEL_PATH,
     modelsDirectory: SHARED_MODELS_DIRECTORY,
     slots: 2,
@@ -149,6 +148,7 @@ test('should stop the model when the reader is slow', async (t) => {
     gpuLayers: 'auto',
     maxStallMs: 50,
   })
+  await child.load()
   const request = {
     messages: [{ role: 'user' as const, content: 'Once upon a time' }],
     options: optionsOf({ maxTokens: 40 }),

@@ -1,16 +1,20 @@
 import { EventEmitter, once } from 'node:events'
+import { copyFile, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'brittle'
 import sinon from 'sinon'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { LlamaProcess } from '../../../../facilities/engine/llama/llama-process.js'
-import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
   answer,
   collect,
   generate,
   processIdOf,
+  SHARED_MODELS_DIRECTORY,
+  TINY_MODEL_PATH,
   tinyLlama,
   tinyModelMemoryBytes,
 } from '../../../helpers/engine/tiny-llama.js'
@@ -87,29 +91,29 @@ test('should take no memory when there is too little of it', async (t) => {
 })
 
 test('should hand the token of the hub over only when the model comes from there', async (t) => {
-  const load = sinon.spy(LlamaProcess.prototype, 'load')
-  t.teardown(() => load.restore())
+  const prepare = sinon.spy(LlamaProcess.prototype, 'prepare')
+  t.teardown(() => prepare.restore())
   const options = { hubToken: 'hf_token', availableMemoryBytes: () => MEBIBYTE }
   await t.exception(tinyLlama(t, options), { code: 'MEMORY_INSUFFICIENT' })
-  t.absent('hubToken' in load.firstCall.args[0])
+  t.absent('hubToken' in prepare.firstCall.args[0])
   // Nobody answers there.
   const fetched = new LlamaEngine({
     ...{ ...options, model: 'hf:owner/repository/x.gguf', hubUrl: 'http://127.0.0.1:9' },
     ...{ modelsDirectory: await t.tmp(), clock: new VirtualClock() },
   })
   const loading = t.exception(fetched.load())
-  await until('the second load', () => load.calledTwice)
-  t.is(load.secondCall.args[0].hubToken, 'hf_token')
+  await until('the second load', () => prepare.calledTwice)
+  t.is(prepare.secondCall.args[0].hubToken, 'hf_token')
   await fetched.dispose()
   await loading
 })
 
 test('should tell its process with how many threads it may compute', async (t) => {
-  const load = sinon.spy(LlamaProcess.prototype, 'load')
+  const prepare = sinon.spy(LlamaProcess.prototype, 'prepare')
   const limit = sinon.spy(LlamaProcess.prototype, 'limitThreads')
   t.teardown(() => sinon.restore())
   const engine = await tinyLlama(t, { threads: 2 })
-  t.absent('maxThreads' in load.firstCall.args[0], 'nobody has said so')
+  t.absent('maxThreads' in prepare.firstCall.args[0], 'nobody has said so')
   const fresh = await answer(engine, 'Once upon a time', { maxTokens: 5 })
   engine.limitThreads(1)
   t.alike(limit.args, [[1]])
@@ -117,25 +121,31 @@ test('should tell its process with how many threads it may compute', async (t) =
   await engine.unload()
   engine.limitThreads(2)
   await engine.load()
-  t.is(load.secondCall.args[0].maxThreads, 2, 'the next process is told when it is started')
+  t.is(prepare.secondCall.args[0].maxThreads, 2, 'the next process is told when it is started')
   t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)
 })
 
-test('should ask for room before it takes memory, again after a crash, and heed a refusal', async (t) => {
+test('should take no memory for its model before it is loaded', async (t) => {
   const engine = await tinyLlama(t)
   await engine.unload()
-  const asked: number[] = []
-  let refusal: StarlingError | null = new StarlingError('OVERLOADED', 'no room')
-  const reserve = async (memoryBytes: number) => {
-    asked.push(memoryBytes)
-    if (refusal !== null) throw refusal
-  }
-  await t.exception(engine.load({ reserve }), { code: 'OVERLOADED' })
-  t.is(engine.processId, null)
-  refusal = null
-  await engine.load({ reserve })
+  t.is(await engine.prepare(), engine.info().memoryBytes)
+  t.alike(engine.status(), { state: 'starting', restarts: 0 })
   process.kill(processIdOf(engine), 'SIGKILL')
-  await t.exception(collect(generate(engine, 'x', ENDLESS)), { code: 'ENGINE_CRASHED' })
+  await until('the crash', () => engine.status().state === 'stopped')
+  await engine.load()
   t.is((await answer(engine, 'x', { maxTokens: 2 })).tokenIds.length, 2)
-  t.alike(asked, Array(3).fill(engine.info().memoryBytes))
+})
+
+test('should fail with OVERLOADED when its file needs more memory than was reserved', async (t) => {
+  const model = join(await t.tmp(), 'grows.gguf')
+  await copyFile(TINY_MODEL_PATH, model)
+  const engine = new LlamaEngine({
+    ...{ model, modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false, clock: new SystemClock() },
+  })
+  t.teardown(async () => await engine.dispose())
+  const memoryBytes = await engine.prepare()
+  await truncate(model, 3 * MEBIBYTE)
+  await t.exception(engine.load(), { code: 'OVERLOADED' })
+  t.ok((await engine.prepare()) > memoryBytes)
+  await engine.load()
 })

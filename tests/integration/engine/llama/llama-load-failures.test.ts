@@ -58,8 +58,10 @@ test('should fail with MODEL_INVALID when loading the file aborts the process', 
   })
   t.teardown(async () => await engine.dispose())
   // As llama.cpp does with a file that it cannot understand, and nobody has found out before.
-  const reserve = async () => void process.kill(processIdOf(engine), 'SIGABRT')
-  await t.exception(engine.load({ reserve }), {
+  await engine.prepare()
+  const loading = engine.load()
+  process.kill(processIdOf(engine), 'SIGABRT')
+  await t.exception(loading, {
     code: 'MODEL_INVALID',
     message: "Loading the model ended the engine's process (SIGABRT)",
   })
@@ -72,19 +74,12 @@ test('should fail with MODEL_INVALID when loading the file does not come to an e
     ...{ model: TINY_MODEL_PATH, modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false, clock },
   })
   t.teardown(async () => await engine.dispose())
-  let stopped: () => void = () => undefined
-  const isStopped = new Promise<void>((resolve) => {
-    stopped = resolve
-  })
-  const reserve = async () => {
-    process.kill(processIdOf(engine), 'SIGSTOP')
-    stopped()
-  }
-  const failed = t.exception(engine.load({ reserve }), {
+  await engine.prepare()
+  process.kill(processIdOf(engine), 'SIGSTOP')
+  const failed = t.exception(engine.load(), {
     code: 'MODEL_INVALID',
     message: /did not answer 10 times in a row/,
   })
-  await isStopped
   for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
   await failed
 })

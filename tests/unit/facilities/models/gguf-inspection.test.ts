@@ -3,7 +3,7 @@ import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type Test } from 'brittle'
-import { inspectGguf } from '../../../../facilities/models/gguf-inspection.js'
+import { GgufInspector, inspectGguf } from '../../../../facilities/models/gguf-inspection.js'
 import type { ModelProgress } from '../../../../facilities/models/model-progress.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { u32, u64 } from '../../../helpers/gguf/gguf-draft.js'
@@ -38,6 +38,16 @@ test('should tell how far it is when a header is longer than what is read first'
   const draft = setKey(syntheticDraft(), 'general.description', text('x'.repeat(20_000_000)))
   await inspectGguf(await written(t, fileOf(draft)), { onProgress })
   t.ok(told.length >= 5 && told.every(({ phase }) => phase === 'inspecting'))
+})
+
+test('should not read the header of an unchanged file again', async (t) => {
+  const path = await written(t, syntheticGguf('qwen2'))
+  const inspector = new GgufInspector()
+  const first = await inspector.inspect(path)
+  t.is(await inspector.inspect(path), first)
+  await writeFile(path, syntheticGguf('llama'))
+  t.is((await inspector.inspect(path)).facts.architecture, 'llama')
+  t.is((await inspector.inspect(await written(t, syntheticGguf('bert')))).facts.architecture, 'bert')
 })
 
 test('should throw MODEL_INVALID when the file is not read within 30 s', async (t) => {

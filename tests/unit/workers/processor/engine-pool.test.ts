@@ -97,6 +97,31 @@ test('should refuse a model that could never fit', async (t) => {
   t.alike(loaded(), ['a'], 'and unload nothing for it')
 })
 
+test('should reserve memory between preparing and loading, and end what it prepared when there is none', async (t) => {
+  const { pool, engines, touch } = scene(t, { a: 60, b: 60 })
+  const steps: string[] = []
+  for (const [model, engine] of Object.entries(engines)) {
+    for (const step of ['prepare', 'load', 'unload'] as const) {
+      const real = engine[step].bind(engine)
+      Object.assign(engine, {
+        [step]: (signal?: AbortSignal) => {
+          steps.push(`${step} ${model}: ${pool.resources.takenBytes}`)
+          return real(signal)
+        },
+      })
+    }
+  }
+  const { release } = await pool.use('a', NEVER)
+  await t.exception(touch('b'), { code: 'OVERLOADED' })
+  release()
+  await touch('b')
+  t.alike(steps, [
+    ...['prepare a: 0', 'load a: 60'],
+    ...['prepare b: 60', 'unload b: 60'],
+    ...['prepare b: 60', 'unload a: 60', 'load b: 60'],
+  ])
+})
+
 test('should not count on the same room twice when two models are loaded at once', async (t) => {
   const { pool, loaded } = scene(t, { a: 60, b: 60 })
   const uses = await Promise.allSettled([pool.use('a', NEVER), pool.use('b', NEVER)])

@@ -52,7 +52,7 @@ test('should try again when finding out failed', async (t) => {
 test('should end the wait of one who gives up, and not the load', async (t) => {
   const { life, reads } = scene()
   const impatient = new AbortController()
-  const load = codeOf(life.load({ signal: impatient.signal }))
+  const load = codeOf(life.load(impatient.signal))
   await settle()
   impatient.abort()
   t.is(await load, 'CANCELLED')
@@ -85,25 +85,6 @@ test('should end everything when it is unloaded or disposed of', async (t) => {
   t.is(await codeOf(life.load()), 'ENGINE_DISPOSED')
   t.is(ends(), 2)
   t.is(life.model, 'tiny', 'what it was is still known')
-})
-
-test('should remember the reservation for later loads', async (t) => {
-  const { life, reads } = scene()
-  const reserved: number[] = []
-  const load = life.load({
-    reserve: async (memoryBytes) => {
-      reserved.push(memoryBytes)
-    },
-  })
-  await settle()
-  reads[0]?.resolve('tiny')
-  await load
-  await life.unload()
-  const again = life.load()
-  await settle()
-  reads[1]?.resolve('tiny')
-  await again
-  t.alike(reserved, [0, 0])
 })
 
 test('should keep no listener of a signal when the work is done', async (t) => {
