@@ -1,5 +1,5 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { decodeVector } from '../../../helpers/generation/vector-bytes.js'
+import { decodeVector } from '../../../helpers/generation/vectors.js'
 import { parseModelReference } from '../../../helpers/models/model-reference.js'
 import type { ChatMessage, Tool } from '../../../helpers/protocol/chat-message.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
@@ -22,7 +22,7 @@ import {
   type PrepareMessage,
 } from './llama-messages.js'
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
-import { SchemaRefusals } from './refusals.js'
+import { SchemaRefusals } from './request-suspects.js'
 
 /**
  * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages
@@ -170,16 +170,16 @@ export class LlamaEngine implements Engine {
     // Whether it is a valid request is checked later.
     this.#refusedSchemas.check(Object(request.options).jsonSchema)
     const process = await this.#running(signal)
-    const { id, inbox } = process.open(request, TOKENS_AHEAD)
+    const { id, queue } = process.open(request, TOKENS_AHEAD)
     const onAbort = () => {
-      inbox.fail(cancelledError(signal.reason))
+      queue.fail(cancelledError(signal.reason))
       process.cancel(id)
     }
     signal.addEventListener('abort', onAbort, { once: true })
     let taken = 0
     try {
       for (;;) {
-        const item = await inbox.take()
+        const item = await queue.take()
         taken += 1
         if ('end' in item) return item.end
         if (taken % GRANT_TOKENS === 0) process.grant(id, GRANT_TOKENS)

@@ -5,7 +5,7 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../../helpers/errors/wire-error.js'
 import type { Clock } from '../../clock/clock.js'
 import { engineEnvironment } from '../../process/child-environment.js'
-import type { ChildProcess, Fork } from '../../process/child-process.js'
+import { type ChildProcess, eachLogLine, type Fork } from '../../process/child-process.js'
 import type { GenerateRequest } from '../engine.js'
 import { ChildPulse } from './child-pulse.js'
 import {
@@ -20,11 +20,9 @@ import {
   prepareMessageSchema,
   type ToChild,
 } from './llama-messages.js'
-import { eachLogLine } from './log-lines.js'
-import { PendingCalls } from './pending-calls.js'
+import { PendingCalls, TokenQueue } from './pending-requests.js'
 import { FATAL_SIGNALS, type JsonSchema, RequestSuspects } from './request-suspects.js'
 import { StepRecord } from './step-record.js'
-import { TokenInbox } from './token-inbox.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./child/llama-child.js', import.meta.url))
 
@@ -62,7 +60,7 @@ interface Waiter<Result> {
 export class LlamaProcess {
   readonly #child: ChildProcess
   readonly #options: LlamaProcessOptions
-  readonly #inboxes = new Map<number, TokenInbox>()
+  readonly #queues = new Map<number, TokenQueue>()
   readonly #calls = new PendingCalls()
   readonly #record = new StepRecord()
   readonly #suspects = new RequestSuspects(() => this.#record.read())
@@ -161,15 +159,15 @@ export class LlamaProcess {
   }
 
   /**
-   * Starts a generation, which may send `credit` tokens before it is granted more. Its inbox fails
+   * Starts a generation, which may send `credit` tokens before it is granted more. Its queue fails
    * with INVALID_REQUEST if the request is out of bounds.
    */
   open(
     { messages, options, resumeFrom }: GenerateRequest,
     credit: number,
-  ): { readonly id: number; readonly inbox: TokenInbox } {
+  ): { readonly id: number; readonly queue: TokenQueue } {
     const id = this.#nextId++
-    const inbox = new TokenInbox()
+    const queue = new TokenQueue()
     // Checked here, because the child ends at a message that it does not know, with all answers.
     const parsed = generateMessageSchema.safeParse({
       kind: 'generate',
@@ -180,20 +178,20 @@ export class LlamaProcess {
       credit,
     })
     if (this.#gone !== null) {
-      inbox.fail(this.#gone)
+      queue.fail(this.#gone)
     } else if (!parsed.success) {
-      inbox.fail(invalidRequest(parsed.error))
+      queue.fail(invalidRequest(parsed.error))
     } else {
-      this.#inboxes.set(id, inbox)
+      this.#queues.set(id, queue)
       this.#suspects.began(id, parsed.data.options.jsonSchema)
       this.#send(parsed.data)
     }
-    return { id, inbox }
+    return { id, queue }
   }
 
   /** Lets a generation send more tokens. */
   grant(id: number, tokens: number): void {
-    if (this.#inboxes.has(id)) this.#send({ kind: 'credit', id, tokens })
+    if (this.#queues.has(id)) this.#send({ kind: 'credit', id, tokens })
   }
 
   /** Limits the threads that the model computes with. */
@@ -203,7 +201,7 @@ export class LlamaProcess {
 
   /** Ends a generation that is of no more interest; nothing if it has ended. */
   cancel(id: number): void {
-    if (this.#inboxes.delete(id)) this.#cancel(id)
+    if (this.#queues.delete(id)) this.#cancel(id)
   }
 
   /**
@@ -262,17 +260,17 @@ export class LlamaProcess {
         this.#preparing = null
         return
       case 'tokens':
-        for (const { id, token } of message.tokens) this.#inboxes.get(id)?.put(token)
+        for (const { id, token } of message.tokens) this.#queues.get(id)?.put(token)
         return
       case 'end':
-        this.#inboxes.get(message.id)?.put({ end: message.end })
+        this.#queues.get(message.id)?.put({ end: message.end })
         this.#forget(message.id)
         return
       case 'result':
         this.#calls.resolve(message.id, message.result)
         return
       case 'failed':
-        this.#inboxes.get(message.id)?.fail(fromWireError(message.error, OWN))
+        this.#queues.get(message.id)?.fail(fromWireError(message.error, OWN))
         this.#forget(message.id)
         this.#calls.fail(message.id, fromWireError(message.error, OWN))
         return
@@ -287,7 +285,7 @@ export class LlamaProcess {
 
   /** The child has finished a request. */
   #forget(id: number): void {
-    this.#inboxes.delete(id)
+    this.#queues.delete(id)
     this.#suspects.ended(id)
   }
 
@@ -314,7 +312,7 @@ export class LlamaProcess {
       ? new StarlingError('MODEL_INVALID', `Loading the model ended the engine's process (${how})`)
       : new StarlingError('ENGINE_CRASHED', `The engine's process ended unexpectedly (${how})`)
     for (const [id, cause] of this.#suspects.errors(reason)) {
-      this.#inboxes.get(id)?.fail(cause)
+      this.#queues.get(id)?.fail(cause)
       this.#calls.fail(id, cause)
     }
     for (const schema of this.#suspects.schemas()) this.#options.onStuckSchema(schema)
@@ -333,8 +331,8 @@ export class LlamaProcess {
   #fail(error: StarlingError): void {
     this.#gone ??= error
     this.#failLoad(error)
-    for (const inbox of this.#inboxes.values()) inbox.fail(error)
-    this.#inboxes.clear()
+    for (const queue of this.#queues.values()) queue.fail(error)
+    this.#queues.clear()
     this.#calls.failAll(error)
   }
 }

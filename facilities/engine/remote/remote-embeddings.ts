@@ -1,5 +1,5 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { unitVector } from '../../../helpers/generation/unit-vector.js'
+import { unitVector } from '../../../helpers/generation/vectors.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 
 /** Texts that are embedded by one call. */

@@ -1,5 +1,4 @@
 import { CharacterSet } from './character-set.js'
-import { commonPrefix } from './common-prefix.js'
 import type { GrammarSymbol, Rule, Sequence } from './grammar-symbols.js'
 
 const NOTHING = CharacterSet.of()
@@ -80,4 +79,15 @@ function commonText(texts: readonly (string | null)[]): string | null {
   const known = texts.filter((text) => text !== null)
   const common = known.length === texts.length ? commonPrefix(known) : ''
   return common === '' ? null : common
+}
+
+/** The longest text that all begin with; whole characters. */
+export function commonPrefix(texts: readonly string[]): string {
+  const [first = '', ...others] = texts
+  let length = 0
+  for (const character of first) {
+    if (!others.every((text) => text.startsWith(character, length))) break
+    length += character.length
+  }
+  return first.slice(0, length)
 }

@@ -1,5 +1,5 @@
+import { commonPrefix } from './beginnings.js'
 import { CharacterSet } from './character-set.js'
-import { commonPrefix } from './common-prefix.js'
 import type {
   Call,
   Characters,

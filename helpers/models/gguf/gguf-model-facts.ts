@@ -1,15 +1,15 @@
-import { recommendedSampling } from '../../generation/recommended-sampling.js'
 import type { RecommendedSampling } from '../../generation/sampling.js'
+import { generationOptionsSchema } from '../../protocol/generation.js'
 import { checkArchitecture } from './architecture-rules.js'
 import type { GgufHeader } from './gguf-header.js'
 import { GgufKeys } from './gguf-keys.js'
+import type { GgufMetadataValue } from './gguf-metadata.js'
 import type { GgufTensorInfo } from './gguf-tensor-info.js'
-import { type Hyperparameters, readHyperparameters } from './hyperparameters.js'
+import { type Hyperparameters, outlineOf, readHyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
 import { isKnownArchitecture, mayBeModel } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
 import { checkTensors } from './required-tensors.js'
-import { outlineOf } from './unknown-architecture.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
 /** What a model is, as its own header says. */
@@ -52,6 +52,26 @@ const POOLING = ['none', 'mean', 'cls', 'last', 'rank'] as const
 
 /** What a name or a licence may have; what is longer is cut. */
 const MAX_TEXT_CHARACTERS = 256
+
+/** The decimal digits that a float32 preserves: 0.95 is stored as 0.949999988. */
+const FLOAT32_DIGITS = 6
+
+const { shape } = generationOptionsSchema
+
+/**
+ * The keys that llama.cpp's converter writes from a model's `generation_config.json`. The others under
+ * `general.sampling` have no corresponding option here: `sequence`, `xtc_…`, `mirostat…` and
+ * `penalty_last_n`.
+ *
+ * @see https://github.com/ggml-org/llama.cpp/pull/17120
+ */
+const SAMPLING_KEYS = {
+  temperature: { key: 'general.sampling.temp', schema: shape.temperature },
+  topP: { key: 'general.sampling.top_p', schema: shape.topP },
+  topK: { key: 'general.sampling.top_k', schema: shape.topK },
+  minP: { key: 'general.sampling.min_p', schema: shape.minP },
+  repeatPenalty: { key: 'general.sampling.penalty_repeat', schema: shape.repeatPenalty },
+} as const satisfies Partial<Record<keyof RecommendedSampling, object>>
 
 /**
  * Checks that a header describes a model that llama.cpp loads, by the rules that it would otherwise
@@ -149,4 +169,22 @@ function mostBytesType(tensors: readonly GgufTensorInfo[]): string {
   }
   const [most] = [...bytes].sort(([, first], [, second]) => second - first)
   return most?.[0] ?? 'F32'
+}
+
+/**
+ * The sampling that the header of a model file recommends. Values of another type or out of the bounds
+ * of a request are ignored; they are no reason to refuse the model.
+ */
+function recommendedSampling(
+  metadata: ReadonlyMap<string, GgufMetadataValue>,
+): RecommendedSampling {
+  const found = Object.entries(SAMPLING_KEYS).flatMap(([option, { key, schema }]) => {
+    const value = metadata.get(key)
+    if (value?.type !== 'number') return []
+    const stored = Number(Number(value.value).toPrecision(FLOAT32_DIGITS))
+    // In llama.cpp a negative number stands for all tokens.
+    const number = option === 'topK' ? Math.max(stored, 0) : stored
+    return schema.safeParse(number).success ? [[option, number] as const] : []
+  })
+  return Object.fromEntries(found)
 }

@@ -3,14 +3,14 @@ import { invalidModel, quoted } from './invalid-model.js'
 import { hasAttention } from './model-architectures.js'
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS` of llama.cpp, which ends the process beyond them. */
-export const MAX_LAYERS = 512
+const MAX_LAYERS = 512
 const MAX_EXPERTS = 1024
 
 /** Far beyond any model; what is larger is a damaged file, and would overflow 32 bits when doubled. */
-export const LENGTH_RANGE: WholeRange = { least: 1, most: 1_048_576 }
-export const OPTIONAL_LENGTH_RANGE: WholeRange = { least: 0, most: LENGTH_RANGE.most }
-export const FEED_FORWARD_RANGE: WholeRange = { least: 0, most: 16_777_216 }
-export const CONTEXT_RANGE: WholeRange = { least: 1, most: 1_073_741_824 }
+const LENGTH_RANGE: WholeRange = { least: 1, most: 1_048_576 }
+const OPTIONAL_LENGTH_RANGE: WholeRange = { least: 0, most: LENGTH_RANGE.most }
+const FEED_FORWARD_RANGE: WholeRange = { least: 0, most: 16_777_216 }
+const CONTEXT_RANGE: WholeRange = { least: 1, most: 1_073_741_824 }
 /** None, mean, cls, last, rank. */
 const POOLING_TYPE: WholeRange = { least: 0, most: 4 }
 const ANY: WholeRange = { least: 0, most: 0xffff_ffff }
@@ -77,6 +77,41 @@ export function readHyperparameters(keys: GgufKeys, architecture: string): Hyper
     ...heads,
     experts: readExperts(keys, key, layers),
     poolingType: keys.whole(key('pooling_type'), POOLING_TYPE),
+  }
+}
+
+/**
+ * The hyperparameters of an architecture whose rules are not known here: those by which the memory is
+ * estimated that a model takes. What else it needs, and whether it runs at all, llama.cpp says, in a
+ * process that may end at it.
+ *
+ * @throws StarlingError MODEL_INVALID, naming the key
+ */
+export function outlineOf(keys: GgufKeys, architecture: string): Hyperparameters {
+  const key = (name: string) => `${architecture}.${name}`
+  const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
+  const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
+  const none = new Array<number>(layers).fill(0)
+  const headCounts =
+    keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH_RANGE) ?? none
+  const heads = Math.max(...headCounts)
+  const perHead = heads === 0 ? 0 : Math.ceil(embeddingLength / heads)
+  const keyLength = keys.whole(key('attention.key_length'), LENGTH_RANGE) ?? perHead
+  return {
+    contextTokens: keys.requiredWhole(key('context_length'), CONTEXT_RANGE),
+    layers,
+    embeddingLength,
+    embeddingLengthOut: embeddingLength,
+    feedForwardLengths:
+      keys.perLayer(key('feed_forward_length'), layers, FEED_FORWARD_RANGE) ?? none,
+    headCounts,
+    headCountsKv:
+      keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH_RANGE) ?? headCounts,
+    keyLength,
+    valueLength: keys.whole(key('attention.value_length'), LENGTH_RANGE) ?? perHead,
+    ropeDimensions: keyLength,
+    experts: 0,
+    poolingType: undefined,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { LlamaEmbeddingContext, LlamaModel, Token as NativeToken } from 'node-llama-cpp'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { unitVector } from '../../../../helpers/generation/unit-vector.js'
+import { unitVector } from '../../../../helpers/generation/vectors.js'
 import type { Clock } from '../../../clock/clock.js'
 import type { RequestWatch } from '../request-watch.js'
 import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'

@@ -1,21 +1,60 @@
 import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
+import { encodeVector } from '../../../../helpers/generation/vectors.js'
 import { SendCredit } from '../../../../helpers/limits/credit.js'
+import type { Token } from '../../../../helpers/protocol/generation.js'
 import { unlessAborted } from '../../../clock/bounded-wait.js'
 import type { GenerateRequest } from '../../engine.js'
-import type { EngineCall, FromChild, GenerateMessage } from '../llama-messages.js'
+import type { EngineCall, EngineCallResult, FromChild, GenerateMessage } from '../llama-messages.js'
 import type { Choice, WorkReport } from '../overdue-work.js'
 import type { BlockingStep, RequestWatch } from '../request-watch.js'
 import type { StepRecorder } from '../step-record.js'
-import { answerCall } from './llama-calls.js'
 import type { LlamaRuntime } from './llama-runtime.js'
-import { TokenOutbox } from './token-outbox.js'
 
 /** What requests are made of. */
 export type RequestRuntime = Pick<
   LlamaRuntime,
   'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
 >
+
+/** A token and the request that it belongs to. */
+export interface AddressedToken {
+  readonly id: number
+  readonly token: Token
+}
+
+/**
+ * Gathers the tokens that become ready in one turn of the event loop, so that answers that are
+ * computed together travel together: a message costs more than what is in it.
+ */
+export class TokenBatcher {
+  readonly #send: (tokens: AddressedToken[]) => void
+  #tokens: AddressedToken[] = []
+  #scheduled = false
+
+  constructor(send: (tokens: AddressedToken[]) => void) {
+    this.#send = send
+  }
+
+  put(id: number, token: Token): void {
+    this.#tokens.push({ id, token })
+    if (this.#scheduled) return
+    this.#scheduled = true
+    // After everything that is ready now has had its turn, and before anything else.
+    process.nextTick(() => {
+      this.#scheduled = false
+      this.flush()
+    })
+  }
+
+  /** Sends at once what has gathered; to be called before anything that must come after it. */
+  flush(): void {
+    if (this.#tokens.length === 0) return
+    const tokens = this.#tokens
+    this.#tokens = []
+    this.#send(tokens)
+  }
+}
 
 /** A request that runs. */
 interface RunningRequest {
@@ -34,7 +73,7 @@ export class LlamaRequests {
   readonly #runtime: RequestRuntime
   readonly #send: (message: FromChild) => void
   readonly #steps: Pick<StepRecorder, 'write'>
-  readonly #outbox: TokenOutbox
+  readonly #batcher: TokenBatcher
   /** Tokens that are being chosen with grammars, in the order in which that began. */
   readonly #choosing = new Map<number, Choice>()
 
@@ -47,7 +86,7 @@ export class LlamaRequests {
     this.#runtime = runtime
     this.#send = send
     this.#steps = steps
-    this.#outbox = new TokenOutbox((tokens) => send({ kind: 'tokens', tokens }))
+    this.#batcher = new TokenBatcher((tokens) => send({ kind: 'tokens', tokens }))
   }
 
   /** The work in progress for all of them. */
@@ -99,7 +138,7 @@ export class LlamaRequests {
     try {
       await work
     } catch (error) {
-      this.#outbox.flush()
+      this.#batcher.flush()
       if (!signal.aborted)
         this.#send({ kind: 'failed', id, error: toWireError(asStarlingError(error)) })
     }
@@ -142,13 +181,13 @@ export class LlamaRequests {
       }
       const step = await generation.next()
       if (step.done) {
-        this.#outbox.flush()
+        this.#batcher.flush()
         if (!signal.aborted) this.#send({ kind: 'end', id, end: step.value })
         return
       }
       if (signal.aborted) continue
       credit.spend()
-      this.#outbox.put(id, step.value)
+      this.#batcher.put(id, step.value)
     }
   }
 }
@@ -158,4 +197,33 @@ function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)
   return new StarlingError('ENGINE_CRASHED', `The engine failed: ${reason}`, { cause: error })
+}
+
+/** Answers a call in the child. */
+async function answerCall(
+  runtime: RequestRuntime,
+  call: EngineCall,
+  signal: AbortSignal,
+  watch: RequestWatch,
+): Promise<EngineCallResult> {
+  switch (call.method) {
+    case 'tokenize': {
+      const tokens = await watch.during('tokens', () => runtime.tokenize(call.text))
+      return { method: 'tokenize', tokens: [...tokens] }
+    }
+    case 'detokenize': {
+      const text = await watch.during('tokens', () => runtime.detokenize(call.tokens))
+      return { method: 'detokenize', text }
+    }
+    case 'applyTemplate': {
+      const { text, tokens } = await watch.during('prompt', () =>
+        runtime.applyTemplate(call.messages, call.tools),
+      )
+      return { method: 'applyTemplate', text, tokens: [...tokens] }
+    }
+    case 'embed': {
+      const vectors = await runtime.embed(call.texts, signal, watch)
+      return { method: 'embed', vectors: vectors.map(encodeVector) }
+    }
+  }
 }

@@ -156,13 +156,13 @@ test('should stop the model when the reader is slow', async (t) => {
   const slow = child.open(request, 8)
   // Long enough for the slow one to have ended, had nothing held it.
   const readToTheEnd = async () => {
-    const { inbox } = child.open(request, 1_000)
-    while (!('end' in (await inbox.take())));
+    const { queue } = child.open(request, 1_000)
+    while (!('end' in (await queue.take())));
   }
   await readToTheEnd()
-  for (let taken = 0; taken < 8; taken++) await slow.inbox.take()
+  for (let taken = 0; taken < 8; taken++) await slow.queue.take()
   let ninth = false
-  const taking = slow.inbox.take().then(() => {
+  const taking = slow.queue.take().then(() => {
     ninth = true
   })
   await readToTheEnd()

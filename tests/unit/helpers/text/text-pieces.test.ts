@@ -1,6 +1,6 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { unitVector } from '../../../../helpers/generation/unit-vector.js'
+import { unitVector } from '../../../../helpers/generation/vectors.js'
 import { textPieces } from '../../../../helpers/text/text-pieces.js'
 import { ensure, holds } from '../../../helpers/property.js'
 

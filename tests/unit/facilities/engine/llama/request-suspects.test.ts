@@ -1,6 +1,10 @@
 import test from 'brittle'
-import { RequestSuspects } from '../../../../../facilities/engine/llama/request-suspects.js'
+import {
+  RequestSuspects,
+  SchemaRefusals,
+} from '../../../../../facilities/engine/llama/request-suspects.js'
 import type { RecordedStep } from '../../../../../facilities/engine/llama/step-record.js'
+import { codeThrownBy } from '../../../../helpers/property.js'
 
 const SCHEMA = { type: 'array' }
 
@@ -59,4 +63,25 @@ test('should forget the schema of a request when the process is done with it', (
   suspects.ended(1)
   suspects.overdue([1], 'it took longer than 10 s')
   t.alike(suspects.schemas(), [])
+})
+
+test('should refuse a schema that was added, and no other', (t) => {
+  const refused = new SchemaRefusals()
+  refused.add({ type: 'array', items: {} })
+  t.is(
+    codeThrownBy(() => refused.check({ type: 'array', items: {} })),
+    'GRAMMAR_INVALID',
+  )
+  refused.check({ type: 'array' })
+  refused.check(undefined)
+})
+
+test('should forget the one that was added first when there are more than 256', (t) => {
+  const refused = new SchemaRefusals()
+  for (let index = 0; index <= 256; index++) refused.add({ const: index })
+  refused.check({ const: 0 })
+  t.is(
+    codeThrownBy(() => refused.check({ const: 1 })),
+    'GRAMMAR_INVALID',
+  )
 })

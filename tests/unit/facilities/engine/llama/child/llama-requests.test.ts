@@ -1,7 +1,9 @@
 import test from 'brittle'
 import {
+  type AddressedToken,
   LlamaRequests,
   type RequestRuntime,
+  TokenBatcher,
 } from '../../../../../../facilities/engine/llama/child/llama-requests.js'
 import type {
   FromChild,
@@ -171,4 +173,40 @@ test('should record what it blocks for, and say for whom a grammar chooses', asy
   await settled()
   t.alike(requests.work.choosing, [])
   await requests.cancelAll()
+})
+
+const token = (index: number) => ({ text: 'x', tokenId: 1, index })
+
+test('should send what became ready together in one message', async (t) => {
+  const sent: AddressedToken[][] = []
+  const batcher = new TokenBatcher((tokens) => sent.push(tokens))
+  batcher.put(1, token(0))
+  await Promise.resolve().then(() => batcher.put(2, token(0)))
+  batcher.put(1, token(1))
+  t.is(sent.length, 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.alike(
+    sent.map((tokens) => tokens.map(({ id, token: { index } }) => [id, index])),
+    [
+      [
+        [1, 0],
+        [2, 0],
+        [1, 1],
+      ],
+    ],
+  )
+})
+
+test('should send at once and only once when it is flushed', async (t) => {
+  const sent: AddressedToken[][] = []
+  const batcher = new TokenBatcher((tokens) => sent.push(tokens))
+  batcher.put(1, token(0))
+  batcher.flush()
+  batcher.flush()
+  t.is(sent.length, 1)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(sent.length, 1)
+  batcher.put(1, token(1))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(sent.length, 2)
 })

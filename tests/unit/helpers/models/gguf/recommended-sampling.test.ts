@@ -1,5 +1,5 @@
 import test from 'brittle'
-import type { DraftValue } from '../../../helpers/gguf/gguf-draft.js'
+import type { DraftValue } from '../../../../helpers/gguf/gguf-draft.js'
 import {
   factsOf,
   fileOf,
@@ -8,7 +8,7 @@ import {
   syntheticDraft,
   text,
   whole,
-} from '../../../helpers/gguf/gguf-scene.js'
+} from '../../../../helpers/gguf/gguf-scene.js'
 
 /** A 32-bit whole number with a sign, as llama.cpp's converter writes them. */
 function signed(value: number): DraftValue {

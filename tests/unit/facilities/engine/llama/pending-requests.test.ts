@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { PendingCalls } from '../../../../../facilities/engine/llama/pending-calls.js'
+import { PendingCalls } from '../../../../../facilities/engine/llama/pending-requests.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 
 const RESULT = { method: 'detokenize', text: 'x' } as const

@@ -1,4 +1,5 @@
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import type { EngineCallResult } from './llama-messages.js'
 
 /** Who waits for the result of a call. */
@@ -48,5 +49,44 @@ export class PendingCalls {
 
   failAll(error: StarlingError): void {
     for (const { reject } of this.#pending.values()) reject(error)
+  }
+}
+
+/** What a generation brings next. */
+export type QueueItem = Token | { readonly end: GenerationEnd }
+
+/** What arrived for one generation and was not taken yet. One reader. */
+export class TokenQueue {
+  readonly #items: QueueItem[] = []
+  #error: StarlingError | null = null
+  #wake: (() => void) | null = null
+
+  put(item: QueueItem): void {
+    this.#items.push(item)
+    this.#wakeReader()
+  }
+
+  /** Every take from now on fails with this; what was not taken is dropped. The first one counts. */
+  fail(error: StarlingError): void {
+    this.#error ??= error
+    this.#items.length = 0
+    this.#wakeReader()
+  }
+
+  /** @throws StarlingError what {@link fail} was called with */
+  async take(): Promise<QueueItem> {
+    for (;;) {
+      if (this.#error !== null) throw this.#error
+      const item = this.#items.shift()
+      if (item !== undefined) return item
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  #wakeReader(): void {
+    this.#wake?.()
+    this.#wake = null
   }
 }

@@ -4,7 +4,7 @@ import {
   type ParentMessage,
   parentMessageSchema,
 } from '../../../../facilities/process/parent-channel.js'
-import { reportPreparation } from '../../../../workers/processor/preparation-report.js'
+import { reportPreparation } from '../../../../workers/processor/processor-report.js'
 
 function scene() {
   const [told, logged]: [ParentMessage[], unknown[]] = [[], []]

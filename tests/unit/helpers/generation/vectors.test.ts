@@ -1,6 +1,6 @@
 import test from 'brittle'
 import fc from 'fast-check'
-import { decodeVector, encodeVector } from '../../../../helpers/generation/vector-bytes.js'
+import { decodeVector, encodeVector } from '../../../../helpers/generation/vectors.js'
 import { ensure, holds } from '../../../helpers/property.js'
 
 test('should give every vector back as it was', async (t) => {

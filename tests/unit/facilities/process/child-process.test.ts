@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import test from 'brittle'
-import { eachLogLine } from '../../../../../facilities/engine/llama/log-lines.js'
+import { eachLogLine } from '../../../../facilities/process/child-process.js'
 
 async function linesOf(...chunks: readonly string[]): Promise<string[]> {
   const stream = new PassThrough()
