@@ -1,7 +1,9 @@
-// Runs the tests: node tests/run.js [unit|integration|e2e|endurance|FILE ...] [--verbose]
+// Runs the tests: node tests/run.js [unit|integration|e2e|endurance|FILE ...] [--verbose] [--also-on NODE ...]
 // The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
 // failed; a file, a process or a layer that did not run to its end counts as failed. A run of every
 // layer is held against the goals of coverage, too; a miss counts as one failed.
+// `--also-on` runs the layers that depend on Node once more, with another Node's executable.
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
@@ -9,65 +11,56 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { scaled } from './helpers/scale.js'
 import { CoverageRecorder } from './runner/coverage.js'
-import { holdAgainstGoals } from './runner/coverage-gate.js'
 import { addFailure, emptyReport, type FileReport } from './runner/tap-report.js'
 import { killRunning, runTestProcess } from './runner/test-process.js'
 
 interface Layer {
   readonly name: string
-  /** Whether all files share a process, or each has its own. */
-  readonly oneProcess: boolean
-  /** Processes at once. */
-  readonly lanes: number
-  /** A folder whose files wait more than they compute: one of them more runs beside those. */
-  readonly waiting?: string
   /** For one process. */
   readonly timeoutMs: number
   /** What the layer should take on two cores. More is said, not failed: machines differ. */
   readonly budgetMs: number
+  /** How many files run in one process, one after the other: 1 unless told otherwise. */
+  readonly filesPerProcess?: number
+  /** A folder whose files wait more than they compute: one of them more runs beside those. */
+  readonly waiting?: string
+  /** Whether it is run on the other versions of Node, too. */
+  readonly onOthers?: boolean
 }
+
+const LAYERS: readonly Layer[] = [
+  { name: 'unit', timeoutMs: 120_000, budgetMs: 30_000, filesPerProcess: 40, onOthers: true },
+  {
+    name: 'integration',
+    timeoutMs: 120_000,
+    budgetMs: 120_000,
+    // Its tests wait until dead and silent peers are noticed, and compute little.
+    waiting: 'tests/integration/mesh/',
+    onOthers: true,
+  },
+  { name: 'e2e', timeoutMs: 300_000, budgetMs: 300_000 },
+  { name: 'endurance', timeoutMs: scaled(3_600_000), budgetMs: scaled(1_800_000) },
+]
+const LANES = Math.min(2, availableParallelism())
+const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+const TEST_FILE = /\.test\.(js|ts)$/
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+let finished = false
+/** Null when only a part of the tests runs. */
+let recorder: CoverageRecorder | null = null
 
 interface Run {
   readonly root: string
   readonly verbose: boolean
   readonly timeoutMs: number | null
   readonly exitGraceMs: number
-  /** Null when only a part of the tests runs. */
-  readonly coverage: CoverageRecorder | null
+  /** The path of Node's executable, and its version. */
+  readonly node: string
+  readonly version: string
+  /** What test processes have in their environment besides that of this one. */
+  readonly environment: NodeJS.ProcessEnv
 }
-
-/** What is still to run: the files of one process each. */
-type Queue = (readonly string[])[]
-
-const LANES = Math.min(2, availableParallelism())
-/** Its tests wait until dead and silent peers are noticed, and compute little. */
-const MESH_TESTS = 'tests/integration/mesh/'
-const LAYERS: readonly Layer[] = [
-  { name: 'unit', oneProcess: true, lanes: 1, timeoutMs: 120_000, budgetMs: 30_000 },
-  {
-    name: 'integration',
-    oneProcess: false,
-    lanes: LANES,
-    waiting: MESH_TESTS,
-    timeoutMs: 120_000,
-    budgetMs: 120_000,
-  },
-  { name: 'e2e', oneProcess: false, lanes: LANES, timeoutMs: 300_000, budgetMs: 300_000 },
-  {
-    name: 'endurance',
-    oneProcess: false,
-    lanes: LANES,
-    timeoutMs: scaled(3_600_000),
-    budgetMs: scaled(1_800_000),
-  },
-]
-const EXIT_GRACE_MS = 10_000
-const PROJECT = fileURLToPath(new URL('..', import.meta.url))
-const TEST_FILE = /\.test\.(js|ts)$/
-
-const total = { passed: 0, failed: 0, skipped: 0 }
-let finished = false
-let recorder: CoverageRecorder | null = null
 
 process.on('SIGINT', () => finish('interrupted'))
 process.on('SIGTERM', () => finish('terminated'))
@@ -85,114 +78,123 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       verbose: { type: 'boolean', short: 'v', default: false },
+      'also-on': { type: 'string', multiple: true, default: [] },
       root: { type: 'string', default: PROJECT },
       'timeout-ms': { type: 'string' },
-      'exit-grace-ms': { type: 'string' },
+      'exit-grace-ms': { type: 'string', default: '10000' },
     },
   })
   // The real path, as in the URLs of what is loaded from it.
   const root = realpathSync(resolve(values.root))
-  const known = LAYERS.map((layer) => layer.name)
-  const files = positionals.filter((argument) => TEST_FILE.test(argument))
-  const named = positionals.filter((argument) => !TEST_FILE.test(argument))
-  for (const name of named) {
-    if (!known.includes(name)) throw new Error(`No layer is called "${name}": ${known.join(', ')}`)
+  const runAll = positionals.length === 0
+  const files = positionals.map((name) => (TEST_FILE.test(name) ? asTestFile(root, name) : name))
+  for (const file of files) {
+    if (!LAYERS.some(({ name }) => file === name || isOf(file, name))) {
+      throw new Error(`${file} is in no layer: ${LAYERS.map(({ name }) => name).join(', ')}`)
+    }
   }
-  const asked = files.map((file) => asTestFile(root, file))
-  for (const file of asked) {
-    if (!LAYERS.some((layer) => isOf(file, layer))) throw new Error(`${file} is in no layer`)
-  }
-  recorder = positionals.length === 0 ? new CoverageRecorder(root) : null
+  const others = values['also-on'].map((node) => ({
+    node: resolve(node),
+    version: execFileSync(node, ['--version'], { encoding: 'utf8' }).trim(),
+  }))
+  if (runAll) recorder = new CoverageRecorder(root)
   const run: Run = {
     root,
     verbose: values.verbose,
     timeoutMs: values['timeout-ms'] === undefined ? null : Number(values['timeout-ms']),
-    exitGraceMs: Number(values['exit-grace-ms'] ?? EXIT_GRACE_MS),
-    coverage: recorder,
+    exitGraceMs: Number(values['exit-grace-ms']),
+    node: process.execPath,
+    version: process.version,
+    environment: recorder?.environment ?? {},
   }
-  for (const layer of LAYERS) {
-    const some = asked.filter((file) => isOf(file, layer))
-    if (named.includes(layer.name) || positionals.length === 0) {
-      await runLayer(run, layer, findTests(run.root, layer))
-    } else if (some.length > 0) await runLayer(run, layer, some)
+  const runLayers = async (run: Run, layers: readonly Layer[]) => {
+    for (const layer of layers) {
+      const some = files.filter((file) => isOf(file, layer.name))
+      if (runAll || files.includes(layer.name)) {
+        await runLayer(run, layer, findTests(root, layer.name))
+      } else if (some.length > 0) await runLayer(run, layer, some)
+    }
   }
-  if (run.coverage !== null) await checkCoverage(run.coverage)
-}
-
-async function checkCoverage(coverage: CoverageRecorder): Promise<void> {
-  const { table, problem } = holdAgainstGoals(await coverage.read())
-  console.log(`${table}\n`)
-  if (problem === null) return
+  await runLayers(run, LAYERS)
+  for (const other of others) {
+    await runLayers(
+      { ...run, ...other, environment: {} },
+      LAYERS.filter(({ onOthers }) => onOthers),
+    )
+  }
+  if (recorder === null) return
+  const { lines, missed } = await recorder.check()
+  console.log(`${lines.join('\n')}\n`)
+  if (missed.length === 0) return
   total.failed++
-  console.log(`not ok - too little is covered: ${problem} (see coverage/lines.txt)\n`)
+  console.log(`not ok - too little is covered: ${missed.join('; ')} (see coverage/lines.txt)\n`)
 }
 
 async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promise<void> {
   const startedAt = performance.now()
   const before = { ...total }
-  const count = (report: FileReport, elapsedMs: number) => {
+  const count = (report: FileReport, sinceMs: number) => {
     total.passed += report.passed
     total.failed += report.failed
     total.skipped += report.skipped.length
-    printFile(report, elapsedMs)
+    printFile(report, performance.now() - sinceMs)
   }
   const fail = (file: string, reason: string) => {
     const report = emptyReport(file)
     addFailure(report, reason)
-    count(report, 0)
+    count(report, performance.now())
   }
 
   if (files.length === 0) fail(`tests/${layer.name}`, 'holds no test files')
-  const runnable: string[] = []
-  for (const file of files) {
+  const runnable = files.filter((file) => {
     const problem = staleness(run.root, file)
-    if (problem === null) runnable.push(file)
-    else fail(file, problem)
+    if (problem !== null) fail(file, problem)
+    return problem === null
+  })
+  const { waiting: folder, filesPerProcess = 1 } = layer
+  const isWaiting = (file: string) => folder !== undefined && file.startsWith(folder)
+  /** What is still to run: the files of one process each. */
+  const waiting = runnable.filter(isWaiting).map((file) => [file])
+  const others: string[][] = []
+  for (const file of runnable.filter((file) => !isWaiting(file))) {
+    const batch = others.at(-1)
+    if (batch === undefined || batch.length === filesPerProcess) others.push([file])
+    else batch.push(file)
   }
-  const { waiting: folder } = layer
-  const waiting = runnable.filter((file) => folder !== undefined && file.startsWith(folder))
-  const others = runnable.filter((file) => !waiting.includes(file))
-  const queue: Queue = layer.oneProcess ? [others] : others.map((file) => [file])
-  const waitingQueue: Queue = waiting.map((file) => [file])
-  const timeoutMs = run.timeoutMs ?? layer.timeoutMs
-  const runBatch = async (batch: readonly string[], queue: Queue) => {
-    let fileStartedAt = performance.now()
-    const result = await runTestProcess({
-      root: run.root,
+  const runBatch = async (batch: readonly string[]) => {
+    let sinceMs = performance.now()
+    return await runTestProcess({
+      ...run,
       files: batch,
-      timeoutMs: layer.oneProcess
-        ? Math.max(1, timeoutMs - (performance.now() - startedAt))
-        : timeoutMs,
-      exitGraceMs: run.exitGraceMs,
-      environment: run.coverage?.environment ?? {},
+      timeoutMs: run.timeoutMs ?? layer.timeoutMs,
       onLine: (line) => {
         if (run.verbose) console.log(line)
       },
       onFile: (report) => {
-        count(report, performance.now() - fileStartedAt)
-        fileStartedAt = performance.now()
+        count(report, sinceMs)
+        sinceMs = performance.now()
       },
     })
-    if (!result.timedOut) queue.unshift([...result.notStarted])
-    else for (const file of result.notStarted) fail(file, 'did not run: the layer had timed out')
   }
-  const runAll = async (queue: Queue) => {
-    for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
-      if (batch.length > 0) await runBatch(batch, queue)
+  const runLane = async (...queues: string[][][]) => {
+    for (const queue of queues) {
+      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+        const notStarted = await runBatch(batch)
+        if (notStarted.length > 0) queue.unshift(notStarted)
+      }
     }
   }
-  const runLane = async () => {
-    await runAll(queue)
-    await runAll(waitingQueue)
-  }
-  await Promise.all([runAll(waitingQueue), ...Array.from({ length: layer.lanes }, runLane)])
+  const lanes = Array.from({ length: LANES }, () => runLane(others, waiting))
+  await Promise.all([runLane(waiting), ...lanes])
 
-  const passed = total.passed - before.passed
-  const failed = total.failed - before.failed
-  const skipped = total.skipped - before.skipped
   const elapsedMs = performance.now() - startedAt
-  const seconds = (elapsedMs / 1000).toFixed(1)
-  console.log(`${layer.name}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`)
+  const counts = [
+    `${total.passed - before.passed} passed`,
+    `${total.failed - before.failed} failed`,
+    `${total.skipped - before.skipped} skipped`,
+    `${(elapsedMs / 1000).toFixed(1)} s`,
+  ]
+  console.log(`${layer.name}: ${counts.join(', ')}, on Node ${run.version}`)
   if (elapsedMs > layer.budgetMs) {
     console.log(`${layer.name}: took longer than its ${layer.budgetMs / 1000} s`)
   }
@@ -209,23 +211,21 @@ function printFile(report: FileReport, elapsedMs: number): void {
 }
 
 /** Test files of a layer, built or not, named by their .js, relative to the root and sorted. */
-function findTests(root: string, layer: Layer): string[] {
-  const folder = join(root, 'tests', layer.name)
+function findTests(root: string, layer: string): string[] {
+  const folder = join(root, 'tests', layer)
   if (!existsSync(folder)) return []
-  const files = new Set<string>()
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !TEST_FILE.test(entry.name)) continue
-    files.add(asTestFile(root, join(entry.parentPath, entry.name)))
-  }
-  return [...files].sort()
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => TEST_FILE.test(name))
+    .map((name) => asTestFile(root, join(folder, name)))
+  return [...new Set(files)].sort()
 }
 
 function asTestFile(root: string, file: string): string {
   return relative(root, resolve(root, file)).split(sep).join('/').replace(/\.ts$/, '.js')
 }
 
-function isOf(file: string, layer: Layer): boolean {
-  return file.startsWith(`tests/${layer.name}/`)
+function isOf(file: string, layer: string): boolean {
+  return file.startsWith(`tests/${layer}/`)
 }
 
 /** Why a test file cannot be run as it is; null when it can. */

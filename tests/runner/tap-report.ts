@@ -1,11 +1,8 @@
 /** The name, followed by the file, of the test that runs after all of a file's own. */
 export const END_OF_FILE = 'end of file '
 
-const RESULT = /^(not )?ok (\d+) - (.*)$/
-const ASSERT = /^ {4}(not )?ok \d+ /
-const PLAN = /^1\.\.(\d+)$/
-const DIRECTIVE = / # (SKIP|TODO)$/
-const TIME = / # time = [\d.]+ms$/
+const RESULT = /^(not )?ok \d+ - (.*?)(?: # time = [\d.]+ms)?$/
+const SKIPPED = /^(.*) # (?:SKIP|TODO)$/
 const LINES_KEPT = 2000
 
 /** What is known of one test file. Tests are brittle's top-level tests. */
@@ -18,109 +15,73 @@ export interface FileReport {
   readonly failures: string[]
 }
 
-/** Reads the TAP of one process that runs test files one after the other. */
+/** Reads brittle's output in one process that runs test files one after the other. */
 export class TapReport {
-  readonly finished: FileReport[] = []
-  #current: FileReport
-  #remaining: string[]
-  #results = 0
-  #plan: number | null = null
-  #lines: string[] = []
-  #asserts = 0
-  #testName: string | null = null
-  readonly #problems: string[] = []
-
-  /** @param files in the order in which the process runs them */
-  constructor(files: readonly string[]) {
-    this.#remaining = [...files]
-    this.#current = emptyReport(files[0] ?? '')
-  }
-
-  /** True once the tests of every file have ended. */
-  get allFilesEnded(): boolean {
-    return this.#remaining.length === 0
-  }
-
-  /** The file whose tests have not ended yet. */
-  get current(): FileReport {
-    return this.#current
-  }
-
-  get remainingFiles(): readonly string[] {
-    return this.#remaining
-  }
-
+  /** The files whose tests have not ended, in the order in which they run. */
+  readonly remainingFiles: string[]
+  /** What is known of the first of them. */
+  current: FileReport
   /** The test that has begun and not ended. */
-  get runningTest(): string | null {
-    return this.#testName
-  }
+  runningTest: string | null = null
+  /** What was printed since the last test ended, without asserts that passed. */
+  pendingLines: string[] = []
+  #results = 0
+  #planned: number | null = null
+  #asserts = 0
 
-  /** What was printed since the last test ended. */
-  get pendingLines(): readonly string[] {
-    return this.#lines
+  constructor(files: readonly string[]) {
+    this.remainingFiles = [...files]
+    this.current = emptyReport(files[0] ?? '')
   }
 
   /** @returns the report of a file when this line ends it */
   read(line: string): FileReport | null {
-    const result = RESULT.exec(line)
-    if (result !== null) return this.#readResult(line, result)
-    const plan = PLAN.exec(line)
-    if (plan !== null) {
-      this.#plan = Number(plan[1])
-      return null
+    const [isResult, not, name = ''] = RESULT.exec(line) ?? []
+    if (isResult !== undefined) return this.#readResult(line, not === undefined, name)
+    if (/^1\.\.\d+$/.test(line)) this.#planned = Number(line.slice(3))
+    else if (line.startsWith('# ')) {
+      if (this.#planned === null) this.#beginTest(line.slice(2))
+    } else {
+      if (/^ {4}(not )?ok \d+ /.test(line)) this.#asserts++
+      const isShown = !line.startsWith('    ok ') && this.pendingLines.length < LINES_KEPT
+      if (isShown && line !== '') this.pendingLines.push(line)
     }
-    if (line.startsWith('# ') && this.#plan === null) {
-      this.#testName = line.slice(2)
-      this.#lines = []
-      this.#asserts = 0
-    }
-    if (ASSERT.test(line)) this.#asserts++
-    if (line.startsWith('# ') || line.trim() === '' || line.startsWith('TAP version')) return null
-    if (this.#lines.length < LINES_KEPT) this.#lines.push(line)
     return null
   }
 
-  /** Why the whole cannot be trusted although every file ended; null when it can. */
+  /** Why the results cannot be trusted although every file ended; null when they can. */
   inconsistency(): string | null {
-    if (this.#plan === null) this.#problems.push('the process ended before brittle had counted')
-    else if (this.#plan !== this.#results) {
-      this.#problems.push(`${this.#plan} tests were planned and ${this.#results} reported`)
-    }
-    return this.#problems.length === 0 ? null : this.#problems.join('; ')
+    if (this.#planned === null) return 'the process ended before brittle had counted'
+    if (this.#planned === this.#results) return null
+    return `${this.#planned} tests were planned and ${this.#results} reported`
   }
 
-  #readResult(line: string, [, not, number, label = '']: RegExpExecArray): FileReport | null {
+  #beginTest(name: string | null): void {
+    this.runningTest = name
+    this.pendingLines = []
+    this.#asserts = 0
+  }
+
+  #readResult(line: string, isOk: boolean, name: string): FileReport | null {
+    const [output, asserts, report] = [this.pendingLines, this.#asserts, this.current]
     this.#results++
-    if (Number(number) !== this.#results) {
-      this.#problems.push(`result ${this.#results} came as "${line}"`)
-    }
-    const name = label.replace(TIME, '')
-    const lines = this.#lines
-    this.#lines = []
-    this.#testName = null
-    if (name.startsWith(END_OF_FILE)) return this.#endFile(name.slice(END_OF_FILE.length))
-    if (not !== undefined) {
-      this.#current.failed++
-      const shown = lines.filter((printed) => !printed.startsWith('    ok '))
-      this.#current.failures.push([line, ...shown].join('\n'))
-    } else if (DIRECTIVE.test(label)) {
-      this.#current.skipped.push(label.replace(DIRECTIVE, '').replace(/^- /, ''))
-    } else if (this.#asserts === 0) {
-      this.#current.failed++
-      this.#current.failures.push(`not ok - the test "${name}" asserts nothing`)
-    } else this.#current.passed++
+    this.#beginTest(null)
+    const skipped = SKIPPED.exec(name)?.[1]
+    if (name === END_OF_FILE + report.file) return this.#endFile()
+    if (!isOk) fail(report, [line, ...output].join('\n'))
+    else if (skipped !== undefined) report.skipped.push(skipped)
+    else if (asserts === 0) fail(report, `not ok - the test "${name}" asserts nothing`)
+    else report.passed++
     return null
   }
 
-  #endFile(file: string): FileReport {
-    const ended = this.#current
-    if (ended.file !== file) this.#problems.push(`${file} ended while ${ended.file} ran`)
+  #endFile(): FileReport {
+    const ended = this.current
     if (ended.passed + ended.failed + ended.skipped.length === 0) {
       addFailure(ended, 'holds no tests')
     }
-    this.finished.push(ended)
-    this.#remaining = this.#remaining.slice(1)
-    this.#current = emptyReport(this.#remaining[0] ?? '')
+    this.remainingFiles.shift()
+    this.current = emptyReport(this.remainingFiles[0] ?? '')
     return ended
   }
 }
@@ -132,6 +93,10 @@ export function emptyReport(file: string): FileReport {
 
 /** Counts a failure of the file as a whole. */
 export function addFailure(report: FileReport, reason: string): void {
+  fail(report, `not ok - ${report.file}: ${reason}`)
+}
+
+function fail(report: FileReport, failure: string): void {
   report.failed++
-  report.failures.push(`not ok - ${report.file}: ${reason}`)
+  report.failures.push(failure)
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { addFailure, type FileReport, TapReport } from './tap-report.js'
 
 const ENTRY = fileURLToPath(new URL('./run-files.js', import.meta.url))
-const STDERR_KEPT_BYTES = 64 * 1024
+const STDERR_KEPT_CHARACTERS = 64 * 1024
 const CLOSE_WAIT_MS = 1000
 
 /** Processes that run now, for `killRunning`. */
@@ -14,6 +14,8 @@ export interface TestProcessOptions {
   /** The directory that the files are relative to. */
   readonly root: string
   readonly files: readonly string[]
+  /** The path of Node's executable. */
+  readonly node: string
   readonly timeoutMs: number
   /** How long the process may stay after its last test. */
   readonly exitGraceMs: number
@@ -25,103 +27,79 @@ export interface TestProcessOptions {
   onFile(report: FileReport): void
 }
 
-export interface TestProcessResult {
-  /** Files that never got their turn because an earlier one ended the process. */
-  readonly notStarted: readonly string[]
-  readonly timedOut: boolean
-}
-
-/** Runs test files in one process, in a process group of its own that is gone afterwards. */
-export async function runTestProcess(options: TestProcessOptions): Promise<TestProcessResult> {
+/**
+ * Runs test files in one process, in a process group of its own that is gone afterwards.
+ *
+ * @returns the files that never got their turn because an earlier one ended the process
+ */
+export async function runTestProcess(options: TestProcessOptions): Promise<string[]> {
   const tap = new TapReport(options.files)
-  const child = spawn(process.execPath, ['--enable-source-maps', ENTRY, ...options.files], {
+  const child = spawn(options.node, ['--enable-source-maps', ENTRY, ...options.files], {
     cwd: options.root,
     detached: true,
     env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
-  let failedBefore = 0
+  let hasFailed = false
   let last: FileReport | null = null
   let killed: 'timeout' | 'grace' | null = null
   const kill = (reason: 'timeout' | 'grace') => {
     killed = reason
     killGroup(child)
   }
-  const timeout = setTimeout(() => kill('timeout'), options.timeoutMs)
-  let grace: NodeJS.Timeout | undefined
-
-  // The last file is held back until the process has ended well.
-  const deliver = (report: FileReport) => {
-    failedBefore += report.failed
-    options.onFile(report)
-  }
-  const lines = createInterface({ input: child.stdout })
-  lines.on('line', (line) => {
+  let timer = setTimeout(kill, options.timeoutMs, 'timeout')
+  createInterface({ input: child.stdout }).on('line', (line) => {
     options.onLine(line)
     const ended = tap.read(line)
     if (ended === null) return
-    if (!tap.allFilesEnded) return deliver(ended)
+    hasFailed ||= ended.failed > 0
+    if (tap.remainingFiles.length > 0) return options.onFile(ended)
+    // The last file is held back until the process has ended well.
     last = ended
-    clearTimeout(timeout)
-    grace = setTimeout(() => kill('grace'), options.exitGraceMs)
+    clearTimeout(timer)
+    timer = setTimeout(kill, options.exitGraceMs, 'grace')
   })
   let stderr = ''
-  child.stderr.setEncoding('utf8')
-  child.stderr.on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_KEPT_BYTES)
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-STDERR_KEPT_CHARACTERS)
   })
 
-  const exit = await ended(child)
-  clearTimeout(timeout)
-  clearTimeout(grace)
+  const exit = await endOf(child)
+  clearTimeout(timer)
   running.delete(child)
-  const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`
   const report: FileReport = last ?? tap.current
+  const failWithOutput = (reason: string) => {
+    const output = [reason, ...tap.pendingLines, stderr.trimEnd()]
+    addFailure(report, output.filter((part) => part !== '').join('\n'))
+  }
   if (last === null) {
     const where = tap.runningTest === null ? '' : ` in the test "${tap.runningTest}"`
     const what =
-      killed === null ? `the process ended with ${how}` : `timed out after ${options.timeoutMs} ms`
-    const hint = exit.code === 13 ? ' (a test.solo, or something awaited that never comes?)' : ''
-    addFailure(
-      report,
-      withOutput(`${what}${where}, before all of its tests had run${hint}`, tap, stderr),
-    )
+      killed === null ? `the process ended with ${exit}` : `timed out after ${options.timeoutMs} ms`
+    const hint = exit === UNSETTLED ? ' (a test.solo, or something awaited that never comes?)' : ''
+    failWithOutput(`${what}${where}, before all of its tests had run${hint}`)
   } else if (killed !== null) {
-    addFailure(
-      report,
-      `its tests ended, but the process stayed for ${options.exitGraceMs} ms: a handle was left open`,
-    )
-  } else {
-    const inconsistency = tap.inconsistency()
-    if (inconsistency !== null) addFailure(report, withOutput(inconsistency, tap, stderr))
-    else if (exit.code !== 0 && (exit.code !== 1 || failedBefore + report.failed === 0)) {
-      addFailure(report, withOutput(`the process ended with ${how} after its tests`, tap, stderr))
-    }
+    const stayed = `its tests ended, but the process stayed for ${options.exitGraceMs} ms`
+    addFailure(report, `${stayed}: a handle was left open`)
+  } else if (tap.inconsistency() !== null) failWithOutput(`${tap.inconsistency()}`)
+  else if (exit !== 'exit code 0' && !(exit === 'exit code 1' && hasFailed)) {
+    failWithOutput(`the process ended with ${exit} after its tests`)
   }
-  deliver(report)
-  return {
-    notStarted: last === null ? tap.remainingFiles.slice(1) : [],
-    timedOut: killed === 'timeout',
-  }
+  options.onFile(report)
+  return last === null ? tap.remainingFiles.slice(1) : []
 }
+
+/** Node's code for an `await` at the top of a module that is never settled. */
+const UNSETTLED = 'exit code 13'
 
 /** Ends every test process that still runs, and what it has started. */
 export function killRunning(): void {
   for (const child of running) killGroup(child)
 }
 
-function withOutput(reason: string, tap: TapReport, stderr: string): string {
-  return [reason, ...tap.pendingLines, stderr.trimEnd()].filter((part) => part !== '').join('\n')
-}
-
-interface Exit {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
-
-/** Resolves when the process is gone and its output is read. */
-function ended(child: ChildProcess): Promise<Exit> {
+/** Resolves with the exit code or signal when the process is gone and its output is read. */
+function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) => {
@@ -129,7 +107,7 @@ function ended(child: ChildProcess): Promise<Exit> {
       killGroup(child)
       const finish = () => {
         clearTimeout(wait)
-        resolve({ code, signal })
+        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`)
       }
       const wait = setTimeout(finish, CLOSE_WAIT_MS)
       child.once('close', finish)

@@ -1,4 +1,4 @@
-import { mkdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import test from 'brittle'
 import { processGone } from '../../helpers/processes/process-gone.js'
@@ -21,7 +21,7 @@ test('should succeed when every test of every layer passes', async (t) => {
   )
   t.is(outcome.lastLine, '6 passed, 0 failed')
   t.is(outcome.code, 0)
-  t.ok(/^unit: 3 passed, 0 failed, 0 skipped, [\d.]+ s$/m.test(outcome.output))
+  t.ok(/^unit: 3 passed, 0 failed, 0 skipped, [\d.]+ s, on Node v[\d.]+$/m.test(outcome.output))
 })
 
 test('should fail and show the assert when a test fails', async (t) => {
@@ -155,11 +155,31 @@ test('should run files of the mesh beside all that compute when a layer has both
   t.is(outcome.code, 0)
 })
 
-test('should fail the files that never ran when the unit layer times out', async (t) => {
+test('should run the other files when one of a process times out', async (t) => {
   const hangs = "test('should hang', () => new Promise(() => setInterval(() => {}, 1000)))"
   const files = { 'unit/a.test.js': PASSING, 'unit/b.test.js': hangs, 'unit/c.test.js': PASSING }
   const outcome = await runProject(t, files, ['unit', '--timeout-ms', '1000'])
-  assertFailed(t, outcome, '1 passed, 2 failed', /c\.test\.js: did not run/)
+  assertFailed(t, outcome, '2 passed, 1 failed', /b\.test\.js: timed out after 1000 ms/)
+})
+
+test('should run unit and integration tests once more when another Node is given', async (t) => {
+  const says = "test('should say', (t) => { console.log(process.argv0); t.pass() })"
+  const layers = ['unit', 'integration', 'e2e', 'endurance']
+  const files = Object.fromEntries(layers.map((layer) => [`${layer}/a.test.js`, says]))
+  const node = join(await t.tmp(), 'other-node')
+  await symlink(process.execPath, node)
+  const outcome = await runProject(t, files, ['--also-on', node, '--verbose'])
+  t.is(outcome.lastLine, '6 passed, 0 failed')
+  t.is(outcome.output.match(/other-node$/gm)?.length, 2)
+})
+
+test('should fail when the other Node does not exist or cannot run the tests', async (t) => {
+  const missing = ['--also-on', '/missing/node', 'unit']
+  const outcome = await runProject(t, { 'unit/a.test.js': PASSING }, missing)
+  assertFailed(t, outcome, '0 passed, 1 failed', /\/missing\/node/)
+  const idle = ['--also-on', '/bin/true', 'unit']
+  const other = await runProject(t, { 'unit/a.test.js': PASSING }, idle)
+  assertFailed(t, other, '1 passed, 1 failed', /ended with exit code 0, before all of its tests/)
 })
 
 test('should fail when a handle is left open', async (t) => {
@@ -190,7 +210,7 @@ test('should not believe a test when it prints results of its own', async (t) =>
   const forges = "test('should forge', (t) => { console.log('ok 1 - forged'); t.pass() })"
   const outcome = await runProject(t, { 'unit/a.test.js': forges }, ['unit'])
   t.is(outcome.code, 1)
-  t.ok(/result 2 came as|were planned/.test(outcome.output), outcome.output)
+  t.ok(/2 tests were planned and 3 reported/.test(outcome.output), outcome.output)
 })
 
 test('should fail when a source is not built or newer than what was built', async (t) => {

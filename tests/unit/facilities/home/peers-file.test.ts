@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import test, { type Test } from 'brittle'
 import type { Clock } from '../../../../facilities/clock/clock.js'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
+import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { PeersFile } from '../../../../facilities/home/peers-file.js'
@@ -57,7 +58,7 @@ test('should lose no peer when many processes merge at the same time', async (t)
   const peers = Array.from({ length: 8 }, (_, index) =>
     peer({ publicKey: `${index}`.repeat(64), provedAt: NOW_MS - index }),
   )
-  await Promise.all(peers.map((one) => open(new HastyClock(10)).merge([one])))
+  await Promise.all(peers.map((one) => open(new SystemClock()).merge([one])))
   t.alike(await open().load(), peers)
 })
 
