@@ -3,10 +3,8 @@ import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import test from 'brittle'
+import '../helpers/umask.js'
 import { END_OF_FILE } from './tap-report.js'
-
-// A home that others may change is refused: what tests make is not to depend on who runs them.
-process.umask(0o022)
 
 for (const file of process.argv.slice(2)) {
   await import(pathToFileURL(resolve(file)).href)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Test } from 'brittle'
 import { Cleanup } from '../cleanup.js'
 import { freeUdpPort } from '../network/udp-port.js'
+import '../umask.js'
 import { until } from '../until.js'
 import { processGone } from './process-gone.js'
 
