@@ -8,7 +8,9 @@ const LINE_END = /\r\n|\n|\r/
  */
 export class TextLines {
   readonly #maxLineCharacters: number
-  readonly #decoder = new TextDecoder()
+  /** Node 24 drops two byte order marks when the first is cut, so dropping it is left to `#split`. */
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  #isAtStart = true
   #unfinished = ''
   /** The last piece ended with CR: an LF at the beginning of the next one belongs to it. */
   #afterCarriageReturn = false
@@ -37,7 +39,9 @@ export class TextLines {
 
   #split(decoded: string): string[] {
     if (decoded === '') return []
-    const text = this.#afterCarriageReturn && decoded.startsWith('\n') ? decoded.slice(1) : decoded
+    const dropped = this.#isAtStart ? '\ufeff' : this.#afterCarriageReturn ? '\n' : ''
+    const text = decoded.startsWith(dropped) ? decoded.slice(dropped.length) : decoded
+    this.#isAtStart = false
     this.#afterCarriageReturn = decoded.endsWith('\r')
     const lines = text.split(LINE_END)
     lines[0] = this.#unfinished + (lines[0] ?? '')

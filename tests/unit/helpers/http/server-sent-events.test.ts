@@ -62,3 +62,12 @@ test('should refuse a line that is too long before it has ended', (t) => {
     'PAYLOAD_TOO_LARGE',
   )
 })
+
+test('should drop one byte order mark and no more when it is cut', (t) => {
+  const text = bytes('\ufeff\ufeffa\n')
+  for (let cut = 0; cut <= text.length; cut++) {
+    const lines = new TextLines(10)
+    const split = [...lines.push(text.subarray(0, cut)), ...lines.push(text.subarray(cut))]
+    t.alike(split, ['\ufeffa'], `cut at ${cut}`)
+  }
+})
