@@ -47,7 +47,10 @@ test('should not read the header of an unchanged file again', async (t) => {
   t.is(await inspector.inspect(path), first)
   await writeFile(path, syntheticGguf('llama'))
   t.is((await inspector.inspect(path)).facts.architecture, 'llama')
-  t.is((await inspector.inspect(await written(t, syntheticGguf('bert')))).facts.architecture, 'bert')
+  t.is(
+    (await inspector.inspect(await written(t, syntheticGguf('bert')))).facts.architecture,
+    'bert',
+  )
 })
 
 test('should throw MODEL_INVALID when the file is not read within 30 s', async (t) => {
