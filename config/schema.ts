@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DEFAULT_HOME } from '../helpers/errors/default-home.js'
+import { DEFAULT_HOME } from '../helpers/errors/advice.js'
 import { PROTOCOL_LIMITS } from '../helpers/protocol/limits.js'
 import { MAX_OFFERED_MODELS } from '../helpers/protocol/processor-protocol.js'
 import {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { DEFAULT_HOME } from '../../helpers/errors/default-home.js'
+import { DEFAULT_HOME } from '../../helpers/errors/advice.js'
 
 /**
  * The home to be named in a suggested command; undefined if it is the default one.

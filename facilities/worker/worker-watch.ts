@@ -1,13 +1,17 @@
+import type { FastifyInstance } from 'fastify'
 import ReadyResource from 'ready-resource'
+import { publicMessage } from '../../helpers/errors/peer-error.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import { type WorkerStats, workerProtocol } from '../../helpers/protocol/worker-protocol.js'
 import type { Clock } from '../clock/clock.js'
 import { EventLoopDelay } from '../clock/event-loop-delay.js'
+import { createHttpApp, pathOf } from '../http/http-app.js'
 import { HttpServer } from '../http/http-server.js'
 import type { Log } from '../log/log.js'
+import type { Service } from '../network/calls/service.js'
 import type { MeshNetwork } from '../network/mesh-network.js'
 import { RequestCounts } from '../network/watch/request-counts.js'
-import { createOperationsApp } from './operations-app.js'
-import { answerAboutWorker } from './worker-answers.js'
 import {
   type HealthProblem,
   type Readiness,
@@ -134,5 +138,85 @@ export class WorkerWatch extends ReadyResource {
       onInternalError: (err) => log.error({ err }, 'a question by HTTP failed'),
     })
     return new HttpServer(app, settings)
+  }
+}
+
+/** What an operator's tools ask a worker by HTTP. */
+export interface OperationsAppOptions {
+  readonly readiness: () => Readiness
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  readonly onInternalError: (error: unknown) => void
+}
+
+/**
+ * Says how a worker is, and nothing else:
+ *
+ * - `/healthz`: 200, the process is up
+ * - `/readyz`: 200 when work may be sent to it, else 503; both with a {@link Readiness}
+ * - `/metrics`: numbers, as Prometheus reads them
+ */
+export function createOperationsApp(options: OperationsAppOptions): FastifyInstance {
+  const app = createHttpApp(options)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    // Decided here, before a body is read.
+    if (!request.is404 || !app.hasRoute({ method: 'GET', url: pathOf(request) })) return
+    reply.header('allow', 'GET, HEAD')
+    throw new StarlingError('METHOD_NOT_ALLOWED', `${request.method} is not answered here`)
+  })
+  app.get('/healthz', async () => ({ status: 'up' }))
+  app.get('/readyz', async (_request, reply) => {
+    const readiness = options.readiness()
+    return reply.code(readiness.ready ? 200 : 503).send(readiness)
+  })
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await options.metrics()
+    return reply.type(contentType).send(text)
+  })
+  return app
+}
+
+/**
+ * Answers the calls that all roles answer: ping, info (with the problems of the worker) and stats, counted
+ * from now on.
+ *
+ * @param options.problems asked for each time
+ * @param options.stats all of the statistics but the time that the worker is up
+ */
+export function answerAboutWorker(
+  service: Service,
+  options: {
+    role: Role
+    identity: { readonly name: string }
+    clock: Clock
+    version: string
+    problems: () => readonly HealthProblem[]
+    stats: () => Omit<WorkerStats, 'uptimeMs'>
+  },
+): void {
+  const { role, identity, clock, version, problems, stats } = options
+  const startedAt = clock.monotonic()
+  const uptimeMs = () => clock.monotonic() - startedAt
+  service
+    .unary(workerProtocol.ping, async () => ({}))
+    .unary(workerProtocol.info, async () => ({
+      role,
+      name: identity.name,
+      version,
+      uptimeMs: uptimeMs(),
+      ...publicly(problems()),
+    }))
+    .unary(workerProtocol.stats, async () => ({ uptimeMs: uptimeMs(), ...stats() }))
+}
+
+/** Empty if there are none. */
+function publicly(problems: readonly HealthProblem[]): { problems?: HealthProblem[] } {
+  if (problems.length === 0) return {}
+  return {
+    problems: problems.map(({ code, message, blocks }) => ({
+      code,
+      message: publicMessage(code, message),
+      blocks,
+    })),
   }
 }

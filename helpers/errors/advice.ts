@@ -1,6 +1,9 @@
 import { shellWord } from '../text/shell-word.js'
 import { ERROR_CODES, type ErrorCode, type ErrorDescription } from './error-codes.js'
 
+/** The default home, relative to the working directory. */
+export const DEFAULT_HOME = './data'
+
 /**
  * What the reader of an error can do next, in one sentence.
  *

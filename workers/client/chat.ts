@@ -4,7 +4,7 @@ import { isStarlingError, StarlingError } from '../../helpers/errors/starling-er
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { type Conversation, isChatCommand, runChatCommand } from './chat-commands.js'
 import { type GenerationFlags, generationOptions } from './generation-flags.js'
-import { ChatInput } from './input/chat-input.js'
+import { ChatInput } from './input/chat-prompts.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { createCommand } from '../../facilities/cli/command-line.js'
 import { login, logout, register, whoami } from './account-commands.js'
-import type { Question } from './ask.js'
 import { chat } from './chat.js'
+import type { Question } from './chat-request.js'
 import { withGenerationFlags } from './generation-flags.js'
-import { readQuestion } from './input/read-question.js'
+import { readQuestion } from './input/ask-prompt.js'
 import { models } from './models.js'
 import {
   type ClientAction,

@@ -1,4 +1,4 @@
-import type { AnswerEnd, Question } from './ask.js'
+import type { AnswerEnd, Question } from './chat-request.js'
 import type { ClientTools } from './run-client.js'
 
 /** The answer. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { SystemRandom } from '../../facilities/clock/random.js'
@@ -12,7 +13,6 @@ import type { WorkerLife } from '../../facilities/worker/run-worker.js'
 import { ClientChild } from './client-child.js'
 import { missingFrom, planOf } from './mesh-plan.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
-import { PipeWatch } from './piped-input.js'
 import { StartProgress } from './start-progress.js'
 
 /** How long to wait for data in a pipe before the mesh starts to serve without a client. */
@@ -184,4 +184,17 @@ function joining(
 /** The absolute path of a worker's entry. */
 function entry(role: 'auth' | 'gateway' | 'processor' | 'client'): string {
   return fileURLToPath(new URL(`../${role}.js`, import.meta.url))
+}
+
+/** Finds out whether a pipe contains data, without reading it. */
+export class PipeWatch {
+  /** Resolves when data arrives or the pipe ends. It may never resolve. */
+  readonly settled: Promise<'something' | 'nothing'>
+
+  constructor(input: Readable) {
+    this.settled = new Promise((resolve) => {
+      input.once('readable', () => resolve(input.readableLength > 0 ? 'something' : 'nothing'))
+      for (const event of ['error', 'close']) input.once(event, () => resolve('nothing'))
+    })
+  }
 }

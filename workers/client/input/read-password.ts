@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Terminal, TerminalInput } from '../run-client.js'
-import { inputChunks } from './input-chunks.js'
+import { inputChunks } from './standard-input.js'
 
 /** Longer than any password: more is a file that was piped in by mistake. */
 const MAX_PASSWORD_BYTES = 4096

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { createQuestionLimiter } from '../../../../workers/gateway/question-limit.js'
+import { createQuestionLimiter } from '../../../../workers/gateway/admission.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const MINUTE_MS = 60_000

@@ -1,7 +1,7 @@
+import { unlessAborted } from '../../../facilities/clock/bounded-wait.js'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import { inputChunks } from './input-chunks.js'
 
 /** Stands for a prompt that is read from standard input. */
 export const STANDARD_INPUT = '-'
@@ -71,5 +71,29 @@ export async function readPrompt(
     return decoder.decode(Buffer.concat(pieces)).replace(/\r?\n$/, '')
   } catch (cause) {
     throw new StarlingError('INVALID_REQUEST', 'Standard input is not valid UTF-8', { cause })
+  }
+}
+
+/**
+ * The chunks of standard input, until its end or until the signal is aborted. Without the signal Ctrl-C
+ * would have no effect while the command waits for input.
+ *
+ * @throws the signal's reason
+ */
+export async function* inputChunks(
+  input: NodeJS.ReadableStream,
+  signal: AbortSignal,
+): AsyncGenerator<string | Buffer, void, void> {
+  signal.throwIfAborted()
+  const chunks = input[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const step = await unlessAborted(chunks.next(), signal)
+      if (step.done) return
+      yield step.value
+    }
+  } finally {
+    // Not awaited: it resolves only with the next chunk, which may never come.
+    chunks.return?.().catch(() => undefined)
   }
 }

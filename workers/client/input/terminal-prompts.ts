@@ -5,7 +5,7 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { PromptLines } from '../../../helpers/text/prompt-lines.js'
 import { safeText } from '../../../helpers/text/terminal-text.js'
 import type { HeldTerminal, Terminal } from '../run-client.js'
-import { TerminalKeys } from './terminal-keys.js'
+import { TerminalKeys } from './bracketed-paste.js'
 
 const PROMPT = '> '
 /** Shown at the second and all further lines of a prompt. */

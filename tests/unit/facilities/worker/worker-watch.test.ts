@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { Service } from '../../../../facilities/network/calls/service.js'
-import { answerAboutWorker } from '../../../../facilities/worker/worker-answers.js'
 import type { HealthProblem } from '../../../../facilities/worker/worker-health.js'
+import { answerAboutWorker } from '../../../../facilities/worker/worker-watch.js'
 import { ROLES } from '../../../../helpers/identity/roles.js'
 import { workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { PROTOCOL_LIMITS } from '../../../../../helpers/protocol/limits.js'
-import { readPrompt } from '../../../../../workers/client/input/read-prompt.js'
+import { readPrompt } from '../../../../../workers/client/input/standard-input.js'
 
 const never = new AbortController().signal
 

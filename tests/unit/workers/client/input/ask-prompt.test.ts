@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
-import type { Question } from '../../../../../workers/client/ask.js'
-import { readQuestion } from '../../../../../workers/client/input/read-question.js'
+import type { Question } from '../../../../../workers/client/chat-request.js'
+import { readQuestion } from '../../../../../workers/client/input/ask-prompt.js'
 import { rejectionOf, settle } from '../../../../helpers/until.js'
 import { clientScene } from '../../../../helpers/workers/client-scene.js'
 

@@ -4,7 +4,7 @@ import {
   isStarlingError,
   type StarlingError,
 } from '../../../../../helpers/errors/starling-error.js'
-import { ChatInput } from '../../../../../workers/client/input/chat-input.js'
+import { ChatInput } from '../../../../../workers/client/input/chat-prompts.js'
 import { rejectionOf } from '../../../../helpers/until.js'
 
 /** The input of a chat that comes from a pipe. */

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import type { InjectOptions } from 'fastify'
-import { createOperationsApp } from '../../../../facilities/worker/operations-app.js'
 import type { Readiness } from '../../../../facilities/worker/worker-health.js'
+import { createOperationsApp } from '../../../../facilities/worker/worker-watch.js'
 import { ERROR_CODES, isErrorCode } from '../../../../helpers/errors/error-codes.js'
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'

@@ -1,7 +1,7 @@
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Terminal } from '../run-client.js'
 import { PipedPrompts } from './piped-prompts.js'
-import { TypedPrompts } from './typed-prompts.js'
+import { TypedPrompts } from './terminal-prompts.js'
 
 /** The prompts of a chat: typed at a terminal, or one a line from a pipe. */
 export class ChatInput {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
-import { PipeWatch } from '../../../../workers/mesh/piped-input.js'
+import { PipeWatch } from '../../../../workers/mesh/run-mesh.js'
 
 test('should see that a pipe brings something, and leave it in the pipe', async (t) => {
   const input = new PassThrough()

@@ -1,10 +1,10 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import type { Question } from '../ask.js'
+import type { Question } from '../chat-request.js'
 import { type GenerationFlags, generationOptions } from '../generation-flags.js'
 import type { InputTools } from '../run-client.js'
-import { readPrompt, STANDARD_INPUT } from './read-prompt.js'
+import { readPrompt, STANDARD_INPUT } from './standard-input.js'
 
 /**
  * How long to wait for the first byte of a pipe before the question is asked without it. Some programs

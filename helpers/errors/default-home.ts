@@ -1,2 +1,0 @@
-/** The default home, relative to the working directory. */
-export const DEFAULT_HOME = './data'
