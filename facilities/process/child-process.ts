@@ -1,5 +1,5 @@
 import type { ForkOptions } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
 /** The longest line that is passed on, in characters; the rest of it is left out. */
 const MAX_LINE_CHARACTERS = 1_000
@@ -10,6 +10,8 @@ export interface ChildProcess {
   readonly pid?: number | undefined
   /** Whether messages can still be sent. */
   readonly connected: boolean
+  /** Null unless it is a pipe. */
+  readonly stdin: Writable | null
   /** Null unless it is a pipe. */
   readonly stdout: Readable | null
   /** Null unless it is a pipe. */

@@ -1,17 +1,17 @@
 import { z } from 'zod'
 
-/** What a worker tells the process that started it, if that listens. */
+/** What a worker tells its parent process. */
 export const parentMessageSchema = z.discriminatedUnion('kind', [
   /** The worker serves. */
   z.strictObject({ kind: z.literal('ready') }),
-  /** Long work goes on. */
+  /** The progress of a long task. */
   z.strictObject({
     kind: z.literal('progress'),
-    /** For people: `converting`. */
+    /** For the user: `converting`. */
     activity: z.string().max(200),
     fraction: z.number().min(0).max(1),
   }),
-  /** Something that the user should know. */
+  /** For the user. */
   z.strictObject({ kind: z.literal('notice'), text: z.string().max(2000) }),
   /** The worker cannot start. */
   z.strictObject({ kind: z.literal('failed'), code: z.string(), message: z.string() }),
@@ -19,7 +19,7 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
 
 export type ParentMessage = z.infer<typeof parentMessageSchema>
 
-/** What the parent process of a client sends to it. */
+/** What a client is told by its parent process. */
 const childMessageSchema = z.strictObject({
   /** A notice for the user. */
   kind: z.literal('notice'),
@@ -28,7 +28,7 @@ const childMessageSchema = z.strictObject({
 
 export type ChildMessage = z.infer<typeof childMessageSchema>
 
-/** Calls `onNotice` with each notice that the parent process sends, if there is a channel to it. */
+/** Calls `onNotice` with each notice of the parent process, if there is a channel to it. */
 export function onParentNotice(onNotice: (text: string) => void): void {
   if (process.send === undefined) return
   process.on('message', (raw) => {
@@ -37,16 +37,19 @@ export function onParentNotice(onNotice: (text: string) => void): void {
   })
 }
 
-/** Tells the parent, if there is one and it has opened a channel. */
+/** Sends a message to the parent process, if there is a channel to it. */
 export function tellParent(message: ParentMessage): void {
-  // The callback keeps a parent that has just left from raising an error here.
+  // With a callback, a parent that has just ended causes no error here.
   process.send?.(message, undefined, undefined, () => undefined)
 }
 
-/** Calls `onGone` when the parent that opened a channel is gone, however it went. */
-export function whenParentGone(onGone: () => void): void {
-  if (process.send === undefined) return
-  process.once('disconnect', onGone)
-  // It may have gone while this process was still loading its code.
-  if (!process.connected) onGone()
+/** Calls `onGone` when the parent process has ended for any reason, if there is a channel to it. */
+export function whenParentGone(
+  onGone: () => void,
+  thisProcess: Pick<NodeJS.Process, 'send' | 'once' | 'connected'> = process,
+): void {
+  if (thisProcess.send === undefined) return
+  thisProcess.once('disconnect', onGone)
+  // It may have ended while this process was still loading its code.
+  if (!thisProcess.connected) onGone()
 }

@@ -3,17 +3,10 @@ import { isStarlingError, type StarlingError } from '../../helpers/errors/starli
 import { safeLine, safeText } from '../../helpers/text/terminal-text.js'
 import { homeToName } from '../home/home-to-name.js'
 import { EXIT_CODES } from '../process/exit-codes.js'
-import { tellParent, whenParentGone } from '../process/parent-channel.js'
+import { tellParent } from '../process/parent-channel.js'
+import { ProcessLife } from '../process/process-life.js'
 import { protectProcess } from '../process/protect-process.js'
 import { ResourceStack } from './resource-stack.js'
-
-/** What a worker may say about its own end. */
-export interface WorkerLife {
-  /** Ends the process with that exit code, after everything that was opened is closed. */
-  end(exitCode: number): void
-  /** From now on Ctrl-C is somebody else's, until this process has begun to close. */
-  leaveInterrupts(): void
-}
 
 /**
  * Runs one worker from its start to its end: until SIGTERM, SIGINT, the end of the process that
@@ -26,10 +19,13 @@ export interface WorkerLife {
 export async function runWorker(
   name: string,
   settings: { readonly home: string },
-  start: (resources: ResourceStack, life: WorkerLife) => Promise<void>,
+  start: (resources: ResourceStack, life: ProcessLife) => Promise<void>,
 ): Promise<void> {
   const resources = new ResourceStack()
   const life = new ProcessLife()
+  process.stderr.on('error', () => {
+    // The disk of the log is full or its reader has left. The worker goes on without a log.
+  })
   await protectProcess()
   try {
     const started = start(resources, life)
@@ -74,40 +70,4 @@ export function describeFailure(error: StarlingError, home: string): string {
 /** An unexpected error with its stack. Safe to be written to a terminal. */
 export function describeBug(error: unknown): string {
   return safeText(String(error instanceof Error ? error.stack : error))
-}
-
-class ProcessLife implements WorkerLife {
-  /** Resolves with the exit code when it is time to close. */
-  readonly ended: Promise<number>
-  #resolve: (exitCode: number) => void = () => undefined
-  #isEnding = false
-  #ignoresInterrupts = false
-
-  constructor() {
-    this.ended = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
-    process.on('SIGTERM', () => this.#onSignal())
-    process.on('SIGINT', () => {
-      if (this.#isEnding || !this.#ignoresInterrupts) this.#onSignal()
-    })
-    whenParentGone(() => this.end(EXIT_CODES.done))
-    process.stderr.on('error', () => {
-      // The disk that the log is on is full, or its reader has left: no reason not to serve.
-    })
-  }
-
-  end(exitCode: number): void {
-    this.#isEnding = true
-    this.#resolve(exitCode)
-  }
-
-  leaveInterrupts(): void {
-    this.#ignoresInterrupts = true
-  }
-
-  #onSignal(): void {
-    if (this.#isEnding) process.exit(EXIT_CODES.failed)
-    this.end(EXIT_CODES.done)
-  }
 }

@@ -3,6 +3,11 @@ import { safeLine } from '../../helpers/text/terminal-text.js'
 import { readPassword } from './input/read-password.js'
 import type { ClientTools, OfflineTools } from './run-client.js'
 
+const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+
 /** The flags of `register` and `login`. */
 export interface AccountFlags {
   readonly email: string
@@ -63,11 +68,6 @@ function password({ terminal, signal }: ClientTools, flags: AccountFlags): Promi
     { fromInput: flags.passwordStdin ?? false, signal },
   )
 }
-
-const SECOND_MS = 1_000
-const MINUTE_MS = 60 * SECOND_MS
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** A duration for people, in its two largest units: `11 h 58 min`. */
 export function inWords(durationMs: number): string {

@@ -12,7 +12,7 @@ export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
 export type AnswerToken = ChunkOf<typeof gatewayProtocol.infer>
 
 /** A question to the mesh. */
-export interface Question {
+export interface ChatRequest {
   readonly messages: ChatMessage[]
   readonly model?: string | undefined
   readonly options?: GenerationOptionsInput
@@ -25,7 +25,7 @@ export interface Question {
  * @throws StarlingError NOT_LOGGED_IN, or as the stream
  */
 export async function* ask(
-  question: Question,
+  question: ChatRequest,
   gateway: GatewayAccess,
   accounts: ClientAccounts,
   signal: AbortSignal,

@@ -4,7 +4,7 @@ import { isStarlingError, StarlingError } from '../../helpers/errors/starling-er
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { type Conversation, isChatCommand, runChatCommand } from './chat-commands.js'
 import { type GenerationFlags, generationOptions } from './generation-flags.js'
-import { ChatInput } from './input/chat-prompts.js'
+import { ChatPrompts } from './input/chat-prompts.js'
 import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
@@ -25,7 +25,7 @@ export async function chat(
   let hasFailed = false
   /** The number of waiting prompts that were discarded with the last answer. */
   let dropped = 0
-  const input = new ChatInput({
+  const input = new ChatPrompts({
     terminal: tools.terminal,
     history: tools.terminal.input.isTTY ? await keptLines(history, tools) : [],
     onInterrupt: () => {

@@ -5,7 +5,7 @@ import type { RolePeers } from '../../facilities/network/discovery/role-peers.js
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import { ClientAccounts, type ProveLocal } from './accounts.js'
-import { type AnswerEnd, type AnswerToken, ask, type Question } from './chat-request.js'
+import { type AnswerEnd, type AnswerToken, ask, type ChatRequest } from './chat-request.js'
 import { GatewayAccess } from './gateway-access.js'
 
 /** A user's side of the mesh: accounts, models and questions. */
@@ -58,7 +58,7 @@ export class ClientWorker {
   }
 
   /** Streams an answer. @throws StarlingError NOT_LOGGED_IN, or as the stream */
-  ask(question: Question, signal: AbortSignal): AsyncGenerator<AnswerToken, AnswerEnd, void> {
+  ask(question: ChatRequest, signal: AbortSignal): AsyncGenerator<AnswerToken, AnswerEnd, void> {
     return ask(question, this.#gateway, this.accounts, signal)
   }
 }

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import { createCommand } from '../../facilities/cli/command-line.js'
 import { login, logout, register, whoami } from './account-commands.js'
 import { chat } from './chat.js'
-import type { Question } from './chat-request.js'
+import type { ChatRequest } from './chat-request.js'
 import { withGenerationFlags } from './generation-flags.js'
-import { readQuestion } from './input/ask-prompt.js'
+import { readAskPrompt } from './input/ask-prompt.js'
 import { models } from './models.js'
 import {
   type ClientAction,
@@ -77,10 +77,10 @@ export function addClientCommands(
       .option(...MODEL),
   )
   ask.action(() =>
-    runClient<Question>(
+    runClient<ChatRequest>(
       settingsOf(ask),
       async (tools, question) => void (await streamAnswer(tools, question)),
-      (tools) => readQuestion(tools, ask.optsWithGlobals(), ask.args),
+      (tools) => readAskPrompt(tools, ask.optsWithGlobals(), ask.args),
     ),
   )
   online(add('models', 'Lists the models that can be asked.'), models)

@@ -1,4 +1,4 @@
-import type { AnswerEnd, Question } from './chat-request.js'
+import type { AnswerEnd, ChatRequest } from './chat-request.js'
 import type { ClientTools } from './run-client.js'
 
 /** The answer. */
@@ -15,7 +15,7 @@ export interface Reply {
  */
 export async function streamAnswer(
   { client, output, signal }: ClientTools,
-  question: Question,
+  question: ChatRequest,
 ): Promise<Reply> {
   let content = ''
   let reasoning = ''

@@ -4,7 +4,7 @@ import type { OutgoingConnection } from '../../facilities/network/connection/out
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { createRateLimit } from '../../helpers/limits/gcra.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
-import { AnswerPlaces, type AnswersPerUser } from './answer-limiter.js'
+import { AnswerLimiter, type AnswersPerUser } from './answer-limiter.js'
 import { CrashDelays } from './crash-delays.js'
 import { RateLimiter } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
@@ -20,7 +20,7 @@ export interface AdmissionSettings {
 }
 
 /** A question that was admitted and counted. */
-export interface AdmittedQuestion {
+export interface AdmittedRequest {
   /** Does not count it against the rate limit: no processor took it. */
   uncount(): void
   /**
@@ -42,7 +42,7 @@ export interface AdmittedQuestion {
 export class Admission {
   readonly #sessions: SessionVerifier
   readonly #rates: RateLimiter
-  readonly #answers: AnswerPlaces
+  readonly #answers: AnswerLimiter
   readonly #crashes: CrashDelays
   readonly #settings: AdmissionSettings
   readonly #clock: Clock
@@ -56,8 +56,8 @@ export class Admission {
     },
   ) {
     this.#sessions = new SessionVerifier(options)
-    this.#rates = createQuestionLimiter(options)
-    this.#answers = new AnswerPlaces(options)
+    this.#rates = createRequestLimiter(options)
+    this.#answers = new AnswerLimiter(options)
     this.#crashes = new CrashDelays(options.clock)
     this.#settings = options
     this.#clock = options.clock
@@ -95,7 +95,7 @@ export class Admission {
   async admit(
     request: { readonly credential: string; readonly messages: readonly ChatMessage[] },
     options: CallOptions,
-  ): Promise<AdmittedQuestion> {
+  ): Promise<AdmittedRequest> {
     const { userId, isLocal } = await this.#sessions.verify(request.credential, options)
     // Before it is counted: a question that is too large can never be answered.
     this.#assertSize(request.messages)
@@ -142,7 +142,7 @@ export interface RateLimitSettings {
 }
 
 /** Limits how often each user may ask this gateway; by user id. RATE_LIMITED when it is too often. */
-export function createQuestionLimiter(options: {
+export function createRequestLimiter(options: {
   rateLimit: RateLimitSettings
   clock: Clock
 }): RateLimiter {

@@ -13,7 +13,7 @@ export type AnswersPerUser = 'auto' | number
  * Counts the answers that each user has in progress at this gateway. An answer occupies a slot of a
  * processor until its last token is read, so a user who does not read could otherwise occupy all slots.
  */
-export class AnswerPlaces {
+export class AnswerLimiter {
   readonly #perUser: AnswersPerUser
   readonly #underWay = new Map<string, number>()
 

@@ -23,7 +23,7 @@ import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { type AccountCallSettings, AccountCalls } from './account-calls.js'
-import { Admission, type AdmissionSettings, type AdmittedQuestion } from './admission.js'
+import { Admission, type AdmissionSettings, type AdmittedRequest } from './admission.js'
 import { ProcessorDirectory } from './processor-directory.js'
 import { Router } from './router.js'
 
@@ -153,7 +153,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
   async #begin(
     request: RequestOf<typeof gatewayProtocol.infer>,
     context: RequestContext,
-    admitted: AdmittedQuestion,
+    admitted: AdmittedRequest,
   ) {
     const { processor, offer } = this.#router.route(request.model)
     const { name: model, reproducibility } = offer

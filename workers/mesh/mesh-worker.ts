@@ -1,6 +1,7 @@
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
+import type { Fork } from '../../facilities/process/child-process.js'
 import { WorkerSupervisor } from './worker-supervisor.js'
 
 /** One worker that a mesh consists of. */
@@ -33,13 +34,14 @@ export class MeshWorker extends ReadyResource {
     drainTimeoutMs: number
     clock: Clock
     random: Random
+    /** Starts the processes. Default: `fork` of node:child_process. */
+    fork?: Fork
   }) {
     super()
-    const { clock, random, drainTimeoutMs } = options
-    this.#workers = options.plan.map((plan) => {
-      const { name } = plan
-      const logFile = options.logFileOf(name)
-      const worker = new WorkerSupervisor({ ...plan, drainTimeoutMs, clock, random, logFile })
+    const { plan, logFileOf, ...shared } = options
+    this.#workers = plan.map((planned) => {
+      const { name } = planned
+      const worker = new WorkerSupervisor({ ...shared, ...planned, logFile: logFileOf(name) })
       worker.on('progress', (activity: string, fraction: number) =>
         this.emit('progress', name, activity, fraction),
       )

@@ -8,8 +8,8 @@ import { Home } from '../../facilities/home/home.js'
 import { MeshLock, runningWorkers } from '../../facilities/home/running-workers.js'
 import { type Environment, workerEnvironment } from '../../facilities/process/child-environment.js'
 import { EXIT_CODES } from '../../facilities/process/exit-codes.js'
+import type { ProcessLife } from '../../facilities/process/process-life.js'
 import type { ResourceStack } from '../../facilities/worker/resource-stack.js'
-import type { WorkerLife } from '../../facilities/worker/run-worker.js'
 import { ClientChild } from './client-child.js'
 import { missingFrom, planOf } from './mesh-plan.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
@@ -53,7 +53,7 @@ export interface MeshSettings {
  */
 export async function runMesh(
   resources: ResourceStack,
-  life: WorkerLife,
+  life: ProcessLife,
   settings: MeshSettings,
 ): Promise<void> {
   const clock = new SystemClock()
@@ -76,7 +76,7 @@ export async function runMesh(
       script: entry('client'),
       parameters: ask === undefined ? flags : ['ask', ...flags, '-'],
       environment: workerEnvironment('client', settings.environment),
-      question: ask === '-' ? undefined : ask,
+      prompt: ask === '-' ? undefined : ask,
       input: isPiped ? process.stdin : undefined,
       clock,
     })
@@ -155,7 +155,7 @@ async function startWorkers(
 /** Opens a client. The mesh ends with it. */
 async function follow(
   client: ClientChild,
-  { resources, life }: { resources: ResourceStack; life: WorkerLife },
+  { resources, life }: { resources: ResourceStack; life: ProcessLife },
 ): Promise<ClientChild> {
   await resources.open(client)
   // Both are sent Ctrl-C by the terminal, and only the client knows what it is to end.

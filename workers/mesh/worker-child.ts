@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import ReadyResource from 'ready-resource'
 import type { Clock } from '../../facilities/clock/clock.js'
 import { openLogFile } from '../../facilities/log/log-file.js'
+import type { ChildProcess, Fork } from '../../facilities/process/child-process.js'
 import { parentMessageSchema } from '../../facilities/process/parent-channel.js'
 import { isErrorCode } from '../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
@@ -27,6 +28,8 @@ export interface WorkerChildOptions {
   /** How long the worker may drain when it is stopped, in milliseconds. Default: 10,000. */
   readonly drainTimeoutMs?: number
   readonly clock: Clock
+  /** Starts the process. Default: `fork` of node:child_process. */
+  readonly fork?: Fork
 }
 
 /**
@@ -38,12 +41,7 @@ export interface WorkerChildOptions {
 export class WorkerChild extends ReadyResource {
   /** `processor-2`. */
   readonly name: string
-  readonly #script: string
-  readonly #flags: readonly string[]
-  readonly #environment: WorkerChildOptions['environment']
-  readonly #logFile: string
-  readonly #closeTimeoutMs: number
-  readonly #clock: Clock
+  readonly #options: WorkerChildOptions
   #process: ChildProcess | null = null
   #gone: Promise<string> | null = null
   #serving: Promise<void> | null = null
@@ -51,12 +49,7 @@ export class WorkerChild extends ReadyResource {
   constructor(options: WorkerChildOptions) {
     super()
     this.name = options.name
-    this.#script = options.script
-    this.#flags = options.flags
-    this.#environment = options.environment
-    this.#logFile = options.logFile
-    this.#closeTimeoutMs = (options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS) + CLOSE_TIMEOUT_MS
-    this.#clock = options.clock
+    this.#options = options
   }
 
   /**
@@ -77,29 +70,36 @@ export class WorkerChild extends ReadyResource {
 
   /** @throws StarlingError HOME_UNUSABLE, DISK_FULL or DISK_FAILED if its log cannot be opened */
   protected override async _open(): Promise<void> {
-    const log = await openLogFile(this.#logFile)
-    const child = fork(this.#script, this.#flags, {
-      stdio: ['ignore', log.fd, log.fd, 'ipc'],
-      env: this.#environment,
-      // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
-      detached: true,
-    })
-    await log.close()
-    const gone = new Promise<string>((resolve) => {
-      child.once('error', (error) => resolve(error.message))
-      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
-    })
-    this.#process = child
-    this.#gone = gone
-    this.#serving = this.#started(child, gone)
-    this.#serving.catch(() => {
-      // Told by serving().
-    })
+    const { script, flags, environment, logFile } = this.#options
+    const start: Fork = this.#options.fork ?? fork
+    const log = await openLogFile(logFile)
+    try {
+      const child = start(script, flags, {
+        stdio: ['ignore', log.fd, log.fd, 'ipc'],
+        env: environment,
+        // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
+        detached: true,
+      })
+      this.#process = child
+      this.#gone = new Promise<string>((resolve) => {
+        child.once('error', (error) => resolve(error.message))
+        child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+      })
+      this.#serving = this.#started(child, this.#gone)
+      this.#serving.catch(() => {
+        // Reported by serving().
+      })
+    } finally {
+      await log.close()
+    }
   }
 
   protected override async _close(): Promise<void> {
+    const { drainTimeoutMs = DRAIN_TIMEOUT_MS, clock } = this.#options
     this.#process?.kill('SIGTERM')
-    const kill = this.#clock.schedule(this.#closeTimeoutMs, () => this.#process?.kill('SIGKILL'))
+    const kill = clock.schedule(drainTimeoutMs + CLOSE_TIMEOUT_MS, () =>
+      this.#process?.kill('SIGKILL'),
+    )
     await this.#gone
     kill.cancel()
   }
@@ -119,7 +119,7 @@ export class WorkerChild extends ReadyResource {
         }
       })
       void gone.then((how) => {
-        const unsaid = `${this.name} ended before it served (${how}); its log is ${this.#logFile}`
+        const unsaid = `${this.name} ended before it served (${how}); its log is ${this.#options.logFile}`
         reject(failure ?? new StarlingError('INTERNAL', unsaid))
       })
     })

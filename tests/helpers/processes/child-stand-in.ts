@@ -9,6 +9,7 @@ import type { ChildProcess, Fork } from '../../../facilities/process/child-proce
  */
 export class ChildStandIn extends EventEmitter implements ChildProcess {
   readonly pid = 4711
+  readonly stdin = new PassThrough()
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
   /** The messages that its parent sent, as a real channel would deliver them. */

@@ -1,10 +1,10 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import type { Question } from '../chat-request.js'
+import type { ChatRequest } from '../chat-request.js'
 import { type GenerationFlags, generationOptions } from '../generation-flags.js'
 import type { InputTools } from '../run-client.js'
-import { readPrompt, STANDARD_INPUT } from './standard-input.js'
+import { readStandardInput, STANDARD_INPUT } from './standard-input.js'
 
 /**
  * How long to wait for the first byte of a pipe before the question is asked without it. Some programs
@@ -16,13 +16,13 @@ const MAX_SILENCE_MS = 10_000
  * The question of an `ask` command: all words, followed by an empty line and the piped input, if there is
  * any. Without words, or with `-`, it is the standard input.
  *
- * @throws StarlingError BAD_USAGE when there is no question; as readPrompt
+ * @throws StarlingError BAD_USAGE when there is no question; as readStandardInput
  */
-export async function readQuestion(
+export async function readAskPrompt(
   tools: InputTools,
   { model, system, ...flags }: { model?: string } & GenerationFlags,
   words: readonly string[],
-): Promise<Question> {
+): Promise<ChatRequest> {
   const options = generationOptions(flags)
   const content = await contentOf(words, tools)
   const messages: ChatMessage[] = [{ role: 'user', content }]
@@ -53,7 +53,7 @@ async function inputAfter(
   { host, output, signal, terminal }: InputTools,
   maxSilenceMs?: number,
 ): Promise<string> {
-  return await readPrompt(terminal.input, signal, {
+  return await readStandardInput(terminal.input, signal, {
     maxBytes: Math.max(0, PROTOCOL_LIMITS.promptBytes - Buffer.byteLength(text)),
     waiting: {
       clock: host.clock,

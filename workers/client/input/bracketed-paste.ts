@@ -13,7 +13,7 @@ const MAX_PASTE_CHARACTERS = 1024 * 1024
  *
  * @see https://invisible-island.net/xterm/ctlseqs/ctlseqs.html#h2-Bracketed-Paste-Mode
  */
-export class TerminalKeys extends PassThrough {
+export class BracketedPasteInput extends PassThrough {
   readonly isTTY = true
   readonly #input: TerminalInput
   /** The parts of the current paste; null outside of a paste. */

@@ -1,14 +1,14 @@
 import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Terminal } from '../run-client.js'
 import { PipedPrompts } from './piped-prompts.js'
-import { TypedPrompts } from './terminal-prompts.js'
+import { TerminalPrompts } from './terminal-prompts.js'
 
 /** The prompts of a chat: typed at a terminal, or one a line from a pipe. */
-export class ChatInput {
+export class ChatPrompts {
   /** Whether somebody types. */
   readonly isInteractive: boolean
-  readonly #typed: TypedPrompts | null
-  readonly #source: TypedPrompts | PipedPrompts
+  readonly #typed: TerminalPrompts | null
+  readonly #source: TerminalPrompts | PipedPrompts
 
   /**
    * @param options.history what was typed before, the oldest first
@@ -24,7 +24,7 @@ export class ChatInput {
     const { input } = options.terminal
     this.isInteractive = input.isTTY ?? false
     this.#typed = this.isInteractive
-      ? new TypedPrompts({ onRefused: () => undefined, ...options })
+      ? new TerminalPrompts({ onRefused: () => undefined, ...options })
       : null
     this.#source = this.#typed ?? new PipedPrompts(input)
   }
@@ -44,7 +44,7 @@ export class ChatInput {
     return this.#source.prompts()
   }
 
-  /** Ctrl-C at the prompt: see {@link TypedPrompts.interrupt}. */
+  /** Ctrl-C at the prompt: see {@link TerminalPrompts.interrupt}. */
   interrupt(): void {
     this.#typed?.interrupt()
   }

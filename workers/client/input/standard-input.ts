@@ -14,8 +14,8 @@ const SILENT = new Error('Nothing came on standard input')
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** How {@link readPrompt} reads. */
-export interface PromptReading {
+/** How {@link readStandardInput} reads. */
+export interface StandardInputOptions {
   /** The most that is read. Default: `promptBytes`. */
   readonly maxBytes?: number
   /** What happens while nothing comes. Default: it is waited for in silence. */
@@ -35,10 +35,10 @@ export interface PromptReading {
  * @throws StarlingError PAYLOAD_TOO_LARGE if it is longer than allowed; INVALID_REQUEST if it is not UTF-8;
  *   the signal's reason when it is aborted
  */
-export async function readPrompt(
+export async function readStandardInput(
   input: NodeJS.ReadableStream,
   signal: AbortSignal,
-  { maxBytes = PROTOCOL_LIMITS.promptBytes, waiting }: PromptReading = {},
+  { maxBytes = PROTOCOL_LIMITS.promptBytes, waiting }: StandardInputOptions = {},
 ): Promise<string> {
   const silence = new AbortController()
   const notice = waiting?.clock.schedule(PATIENCE_MS, waiting.onWaiting)

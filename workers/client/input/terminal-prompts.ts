@@ -5,7 +5,7 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { PromptLines } from '../../../helpers/text/prompt-lines.js'
 import { safeText } from '../../../helpers/text/terminal-text.js'
 import type { HeldTerminal, Terminal } from '../run-client.js'
-import { TerminalKeys } from './bracketed-paste.js'
+import { BracketedPasteInput } from './bracketed-paste.js'
 
 const PROMPT = '> '
 /** Shown at the second and all further lines of a prompt. */
@@ -22,7 +22,7 @@ interface Waiting {
  * Reads prompts from a terminal, with a history and prompts of several lines. A paste is one prompt. What
  * is typed while an answer streams is queued.
  */
-export class TypedPrompts {
+export class TerminalPrompts {
   readonly #screen: NodeJS.WritableStream
   readonly #lines: Interface
   readonly #session: HeldTerminal | undefined
@@ -49,7 +49,7 @@ export class TypedPrompts {
     onRefused: (error: StarlingError) => void
   }) {
     const { input, screen } = options.terminal
-    const keys = new TerminalKeys(input)
+    const keys = new BracketedPasteInput(input)
     this.#screen = screen
     this.#onRefused = options.onRefused
     this.#lines = createInterface({

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import test, { type Test } from 'brittle'
 import { stub } from 'sinon'
-import { parentMessageSchema } from '../../../../facilities/process/parent-channel.js'
 import { describeFailure, reportFailure } from '../../../../facilities/worker/run-worker.js'
 import { ERROR_CODES } from '../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
@@ -53,20 +52,4 @@ test('should show the stack when an unexpected failure is reported', (t) => {
     written(t, () => reportFailure('auth', 'a string', '/srv')),
     'auth: failed unexpectedly\na string\n',
   )
-})
-
-test('should refuse what no worker says when a child speaks', (t) => {
-  t.ok(parentMessageSchema.safeParse({ kind: 'ready' }).success)
-  t.ok(parentMessageSchema.safeParse({ kind: 'progress', activity: 'a', fraction: 1 }).success)
-  t.ok(parentMessageSchema.safeParse({ kind: 'failed', code: 'X', message: 'm' }).success)
-  for (const wrong of [
-    null,
-    { kind: 'done' },
-    { kind: 'ready', more: 1 },
-    { kind: 'progress', activity: 'a', fraction: 1.1 },
-    { kind: 'progress', activity: 'a'.repeat(201), fraction: 0 },
-    { kind: 'failed', code: 'X' },
-  ]) {
-    t.absent(parentMessageSchema.safeParse(wrong).success)
-  }
 })

@@ -4,7 +4,7 @@ import test, { type Test } from 'brittle'
 import sinon from 'sinon'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { chat } from '../../../../workers/client/chat.js'
-import type { Question } from '../../../../workers/client/chat-request.js'
+import type { ChatRequest } from '../../../../workers/client/chat-request.js'
 import type { GenerationFlags } from '../../../../workers/client/generation-flags.js'
 import { settle, until } from '../../../helpers/until.js'
 import { clientScene, END } from '../../../helpers/workers/client-scene.js'
@@ -26,7 +26,7 @@ async function scene(
 ) {
   const all = await clientScene(t, options)
   for (const line of options.kept ?? []) await all.folder.chatHistory.keep(line)
-  const asked: Question[] = []
+  const asked: ChatRequest[] = []
   const held: (() => void)[] = []
   /** Whether answers stop after their first token until they are let go on. */
   const model = { holds: false, failWith: undefined as StarlingError | undefined }

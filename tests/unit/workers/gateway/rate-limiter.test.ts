@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
-import { createQuestionLimiter } from '../../../../workers/gateway/admission.js'
+import { createRequestLimiter } from '../../../../workers/gateway/admission.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const MINUTE_MS = 60_000
@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000
 function scene(changes: { perMinute?: number; burst?: number; maxUsers?: number } = {}) {
   const clock = new VirtualClock()
   const rateLimit = { perMinute: 10, maxUsers: 100, ...changes }
-  const limiter = createQuestionLimiter({ rateLimit, clock })
+  const limiter = createRequestLimiter({ rateLimit, clock })
   /** How many of so many requests of a user pass. */
   const passing = (userId: string, requests: number) => {
     let passed = 0

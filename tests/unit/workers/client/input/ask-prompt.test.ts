@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
-import type { Question } from '../../../../../workers/client/chat-request.js'
-import { readQuestion } from '../../../../../workers/client/input/ask-prompt.js'
+import type { ChatRequest } from '../../../../../workers/client/chat-request.js'
+import { readAskPrompt } from '../../../../../workers/client/input/ask-prompt.js'
 import { rejectionOf, settle } from '../../../../helpers/until.js'
 import { clientScene } from '../../../../helpers/workers/client-scene.js'
 
@@ -9,11 +9,11 @@ const MEBIBYTE = 1024 * 1024
 /** A command whose standard input is a pipe, a terminal or nothing; what it asks is written down. */
 async function scene(t: Test, input: 'pipe' | 'terminal' | 'nothing') {
   const all = await clientScene(t, { isTTY: input === 'terminal' })
-  const asked: Question[] = []
+  const asked: ChatRequest[] = []
   const { tools } = all
   const terminal = { ...tools.terminal, isPiped: input === 'pipe' }
   const ask = async (words: string[], flags = {}) => {
-    asked.push(await readQuestion({ ...tools, terminal }, flags, words))
+    asked.push(await readAskPrompt({ ...tools, terminal }, flags, words))
   }
   return { ...all, ask, asked, contents: () => asked.at(-1)?.messages.map((one) => one.content) }
 }

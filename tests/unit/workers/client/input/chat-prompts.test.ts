@@ -4,14 +4,14 @@ import {
   isStarlingError,
   type StarlingError,
 } from '../../../../../helpers/errors/starling-error.js'
-import { ChatInput } from '../../../../../workers/client/input/chat-prompts.js'
+import { ChatPrompts } from '../../../../../workers/client/input/chat-prompts.js'
 import { rejectionOf } from '../../../../helpers/until.js'
 
 /** The input of a chat that comes from a pipe. */
 function piped() {
   const input = new PassThrough()
   const terminal = { input, screen: new PassThrough() }
-  const chat = new ChatInput({ terminal, history: [], onInterrupt: () => undefined })
+  const chat = new ChatPrompts({ terminal, history: [], onInterrupt: () => undefined })
   const read = async () => {
     const prompts: (string | StarlingError)[] = []
     for await (const prompt of chat.prompts()) prompts.push(prompt)

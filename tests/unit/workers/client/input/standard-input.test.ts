@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { PROTOCOL_LIMITS } from '../../../../../helpers/protocol/limits.js'
-import { readPrompt } from '../../../../../workers/client/input/standard-input.js'
+import { readStandardInput } from '../../../../../workers/client/input/standard-input.js'
 
 const never = new AbortController().signal
 
@@ -13,24 +13,27 @@ function piped(...pieces: (string | Uint8Array)[]): PassThrough {
 }
 
 test('should be all of standard input when it is read from there', async (t) => {
-  t.is(await readPrompt(piped('Why is\n', 'the sky\nblue?\n'), never), 'Why is\nthe sky\nblue?')
-  t.is(await readPrompt(piped('Why?\r\n'), never), 'Why?')
-  t.is(await readPrompt(piped('\n\n'), never), '\n')
-  t.is(await readPrompt(piped(), never), '')
+  t.is(
+    await readStandardInput(piped('Why is\n', 'the sky\nblue?\n'), never),
+    'Why is\nthe sky\nblue?',
+  )
+  t.is(await readStandardInput(piped('Why?\r\n'), never), 'Why?')
+  t.is(await readStandardInput(piped('\n\n'), never), '\n')
+  t.is(await readStandardInput(piped(), never), '')
   const [first, second] = [Buffer.from('ä').subarray(0, 1), Buffer.from('ä').subarray(1)]
-  t.is(await readPrompt(piped(first, second), never), 'ä')
+  t.is(await readStandardInput(piped(first, second), never), 'ä')
 })
 
 test('should be refused when it is too long or no text', async (t) => {
   const most = 'x'.repeat(PROTOCOL_LIMITS.promptBytes)
-  t.is(await readPrompt(piped(most), never), most)
-  await t.exception(readPrompt(piped(most, 'x'), never), { code: 'PAYLOAD_TOO_LARGE' })
-  await t.exception(readPrompt(piped(Buffer.of(0xff)), never), { code: 'INVALID_REQUEST' })
+  t.is(await readStandardInput(piped(most), never), most)
+  await t.exception(readStandardInput(piped(most, 'x'), never), { code: 'PAYLOAD_TOO_LARGE' })
+  await t.exception(readStandardInput(piped(Buffer.of(0xff)), never), { code: 'INVALID_REQUEST' })
 })
 
 test('should be given up when the command is ended', async (t) => {
   const ending = new AbortController()
-  const reading = readPrompt(new PassThrough(), ending.signal)
+  const reading = readStandardInput(new PassThrough(), ending.signal)
   ending.abort(new Error('Ctrl-C'))
   await t.exception(reading, /Ctrl-C/)
 })

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import test from 'brittle'
 import type { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { ChatInput } from '../../../../../workers/client/input/chat-prompts.js'
+import { ChatPrompts } from '../../../../../workers/client/input/chat-prompts.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const [CTRL_C, CTRL_D, CTRL_Z, ENTER, UP, LEFT] = ['\x03', '\x04', '\x1a', '\r', '\x1b[A', '\x1b[D']
@@ -20,7 +20,7 @@ function terminal(history: string[] = []) {
   const refused: StarlingError[] = []
   const prompts: string[] = []
   const [held, holds] = [[] as (() => void)[], { answers: false }]
-  const chat = new ChatInput({
+  const chat = new ChatPrompts({
     terminal: {
       input,
       screen,
