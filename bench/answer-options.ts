@@ -4,10 +4,10 @@ import {
   generationOptionsSchema,
 } from '../helpers/protocol/generation.js'
 
-/** How often the raw side and ours hold a token against itself that has come before. */
+/** The repeat penalty of both sides of a comparison. */
 export const REPEAT_PENALTY = 1.1
 
-/** What every answer that is measured is asked for with: both sides choose the likeliest token. */
+/** The options of every measured answer: greedy sampling on both sides. */
 export const ANSWER_OPTIONS = {
   temperature: 0,
   topP: 1,
@@ -19,7 +19,7 @@ export const ANSWER_OPTIONS = {
   seed: 0,
 } as const
 
-/** The same for an engine. */
+/** The same options for an engine. */
 export function answerOptions(options: GenerationOptionsInput): GenerationOptions {
   return generationOptionsSchema.parse({ ...ANSWER_OPTIONS, ...options })
 }

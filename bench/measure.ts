@@ -1,29 +1,34 @@
-/** What a round of measuring comes to, from Starling's value and the raw one. */
-const FIGURES = {
-  ratio: (ours: number, raw: number) => ours / raw,
-  difference: (ours: number, raw: number) => ours - raw,
-  /** Where there is nothing to compare with. */
-  absolute: (ours: number) => ours,
+/** How the values of both sides become the comparison of a round. */
+const COMPARE = {
+  ratio: (starling: number, baseline: number) => starling / baseline,
+  difference: (starling: number, baseline: number) => starling - baseline,
+  /** For rows without a baseline. */
+  absolute: (starling: number) => starling,
 }
 
-/** One comparison: the same work done by Starling and by its raw counterpart, in the same run. */
-export interface Comparison {
+/** What a row of the results says about itself. */
+interface Row {
   /** What is measured, for the table. */
   readonly what: string
-  /** What it is compared with. */
+  /** What the baseline is, for the table. Empty: there is none. */
   readonly against: string
   /** The unit of both sides: `calls/s`, `ms`. */
   readonly unit: string
   /** For the table: `at least 0.85`. */
   readonly goal: string
-  /** How both sides become the figure of the table. */
-  readonly compare: keyof typeof FIGURES
-  /** Measures one side once. */
-  readonly raw: () => Promise<number>
-  readonly ours: () => Promise<number>
+  /** How both sides are compared. */
+  readonly compare: keyof typeof COMPARE
 }
 
-/** The smallest, the middle and the largest of several runs. */
+/** A comparison to measure: the same work done by the baseline and by Starling, in the same run. */
+export interface Comparison extends Row {
+  /** Measures the baseline once. */
+  readonly baseline: () => Promise<number>
+  /** Measures Starling once. */
+  readonly starling: () => Promise<number>
+}
+
+/** The minimum, median and maximum of several runs. */
 export interface Spread {
   readonly min: number
   readonly median: number
@@ -31,46 +36,40 @@ export interface Spread {
 }
 
 /** A measured comparison. */
-export interface Result {
-  readonly what: string
-  readonly against: string
-  readonly unit: string
-  readonly goal: string
-  readonly compare: keyof typeof FIGURES
-  readonly raw: Spread
-  readonly ours: Spread
-  /** Ours against raw, round by round, so that a machine whose speed drifts changes it little. */
-  readonly figure: Spread
+export interface Result extends Row {
+  readonly baseline: Spread
+  readonly starling: Spread
+  /** Computed for each round, so that a machine whose speed drifts has little effect. */
+  readonly comparison: Spread
 }
 
 /**
- * Measures both sides in turn, round by round, after one round that is not counted.
+ * Measures both sides alternately, after a warm-up that is not counted.
  *
  * @param rounds at least 1
  */
-export async function measure(comparison: Comparison, rounds: number): Promise<Result> {
-  const { raw, ours, compare, ...described } = comparison
-  await raw()
-  await ours()
-  const rawRuns: number[] = []
-  const ourRuns: number[] = []
+export async function measure(row: Comparison, rounds: number): Promise<Result> {
+  const { baseline, starling, compare, ...described } = row
+  await baseline()
+  await starling()
+  const baselineRuns: number[] = []
+  const starlingRuns: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    // Whoever goes first in a round goes second in the next.
-    const first = round % 2 === 0
-    if (first) rawRuns.push(await raw())
-    ourRuns.push(await ours())
-    if (!first) rawRuns.push(await raw())
+    // The side that goes first changes with each round.
+    const isBaselineFirst = round % 2 === 0
+    if (isBaselineFirst) baselineRuns.push(await baseline())
+    starlingRuns.push(await starling())
+    if (!isBaselineFirst) baselineRuns.push(await baseline())
   }
-  const figures = ourRuns.map((value, round) => {
-    const other = rawRuns[round] ?? Number.NaN
-    return FIGURES[compare](value, other)
-  })
+  const compared = starlingRuns.map((value, round) =>
+    COMPARE[compare](value, baselineRuns[round] ?? Number.NaN),
+  )
   return {
     ...described,
     compare,
-    raw: spreadOf(rawRuns),
-    ours: spreadOf(ourRuns),
-    figure: spreadOf(figures),
+    baseline: spreadOf(baselineRuns),
+    starling: spreadOf(starlingRuns),
+    comparison: spreadOf(compared),
   }
 }
 
@@ -80,7 +79,11 @@ export function spreadOf(runs: readonly number[]): Spread {
   return { min: sorted[0] ?? 0, median: quantile(sorted, 0.5), max: sorted.at(-1) ?? 0 }
 }
 
-/** The value below which that share of the sorted values lies. */
+/**
+ * A quantile of sorted values.
+ *
+ * @param share 0.5 for the median, 0.99 for the 99th percentile
+ */
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }

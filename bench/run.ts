@@ -1,13 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AttackResult, attackResults } from './attacks/attack-results.js'
-import { attackTable } from './attacks/attack-table.js'
-import { comparisonTable } from './comparison-table.js'
 import { engineRows } from './engine/engine-rows.js'
 import { type Comparison, measure, type Result } from './measure.js'
+import { attackTable, comparisonTable } from './result-tables.js'
 import { connectionRows } from './rows/connection.js'
-import { inferenceRows } from './rows/inference.js'
-import { restartRows } from './rows/restart.js'
+import { inferenceRows, restartRows } from './rows/inference.js'
 import { tokenStreamRows } from './rows/token-stream.js'
 import { unaryCallRows } from './rows/unary-call.js'
 import { samplingTable } from './sampling/sampling-table.js'
@@ -17,7 +15,7 @@ const ROUNDS = 5
 /** The exit code of a command that Ctrl-C has ended. */
 const INTERRUPTED = 130
 
-/** What opens a group of rows that share what they are measured on. */
+/** Opens a group of rows that share the processes or connections that they are measured on. */
 const GROUPS: Readonly<
   Record<string, () => Promise<{ rows: Comparison[]; close(): Promise<void> }>>
 > = {
@@ -29,27 +27,32 @@ const GROUPS: Readonly<
   restarts: restartRows,
 }
 
-/** The group that measures itself. */
+/** The group that does not use {@link measure}. */
 const ATTACKS = 'attacks'
 
-/** All groups, or those that the command line names: `npm run bench -- engine`. */
 const names = [...Object.keys(GROUPS), ATTACKS]
-const asked = process.argv.slice(2)
-// About answers, not about speed: it is not compared with anything raw, and runs only when it is named.
-if (asked.length === 1 && asked[0] === 'sampling') {
+/** The groups that the command line names, such as `npm run bench -- engine`. Empty: all. */
+const requested = process.argv.slice(2)
+// Measures answers, not speed: it has no baseline, and runs only if it is named.
+if (requested.length === 1 && requested[0] === 'sampling') {
   for await (const line of samplingTable()) process.stdout.write(`${line}\n`)
   process.exit(0)
 }
-const unknown = asked.find((name) => !names.includes(name))
+const unknown = requested.find((name) => !names.includes(name))
 if (unknown !== undefined) {
-  process.stderr.write(`There is no group ${unknown}: ${names.join(', ')}; or sampling, alone\n`)
-  process.exit(2)
+  const isHelp = unknown === '--help'
+  if (!isHelp) process.stderr.write(`Unknown group: ${unknown}\n`)
+  process.stderr.write(
+    `Usage: npm run bench -- [${names.join('] [')}]\n` +
+      'Without a name, runs all of these groups. npm run bench -- sampling runs only that group.\n',
+  )
+  process.exit(isHelp ? 0 : 2)
 }
-const isAsked = (name: string) => asked.length === 0 || asked.includes(name)
+const isRequested = (name: string) => requested.length === 0 || requested.includes(name)
 
 const interrupt = new AbortController()
 process.once('SIGINT', () => {
-  process.stderr.write('Ending: what was opened is closed first\n')
+  process.stderr.write('Interrupted: closing what is open\n')
   interrupt.abort(new Error('Interrupted'))
 })
 const { signal } = interrupt
@@ -58,17 +61,17 @@ const results: Result[] = []
 let attacks: AttackResult[] = []
 try {
   for (const [name, open] of Object.entries(GROUPS)) {
-    if (isAsked(name)) await measureGroup(open)
+    if (isRequested(name)) await measureGroup(open)
   }
-  if (isAsked(ATTACKS)) attacks = await attackResults(signal, process.env.BENCH_ATTACK)
+  if (isRequested(ATTACKS)) attacks = await attackResults(signal, process.env.BENCH_ATTACK)
 } catch (error) {
   if (!signal.aborted) throw error
   process.exit(INTERRUPTED)
 }
-await keep([...results, ...attacks])
+await save([...results, ...attacks])
 if (results.length > 0) process.stdout.write(comparisonTable(results))
 if (attacks.length > 0) process.stdout.write(attackTable(attacks))
-// Native handles of the engine can keep the process alive after everything was closed.
+// Native handles of the engine can keep the process alive after everything is closed.
 process.exit(0)
 
 async function measureGroup(open: (typeof GROUPS)[string]): Promise<void> {
@@ -84,14 +87,15 @@ async function measureGroup(open: (typeof GROUPS)[string]): Promise<void> {
   }
 }
 
-/** Keeps the results. A group that is measured alone takes the place of what it came to before. */
-async function keep(measured: readonly Result[]): Promise<void> {
+/** Writes the results to results.json. Rows that were not measured keep their earlier results. */
+async function save(measured: readonly Result[]): Promise<void> {
   const path = join(import.meta.dirname, 'results.json')
-  const kept: Result[] = asked.length === 0 ? [] : JSON.parse(await readFile(path, 'utf8')).results
+  const earlier: Result[] =
+    requested.length === 0 ? [] : JSON.parse(await readFile(path, 'utf8')).results
   const again = new Map(measured.map((result) => [result.what, result]))
   const merged = [
-    ...kept.map((result) => again.get(result.what) ?? result),
-    ...measured.filter(({ what }) => !kept.some((result) => result.what === what)),
+    ...earlier.map((result) => again.get(result.what) ?? result),
+    ...measured.filter(({ what }) => !earlier.some((result) => result.what === what)),
   ]
   const content = { rounds: ROUNDS, node: process.version, results: merged }
   await writeFile(path, `${JSON.stringify(content, null, 2)}\n`)

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Result, spreadOf } from '../measure.js'
 import { spawnMesh } from '../rows/spawned-mesh.js'
-import { type Attack, GOAL, type Stage } from './attack.js'
+import { type Attack, type AttackContext, GOAL } from './attack.js'
 import { ATTACKS } from './attacks.js'
 import { type AttackMeasurement, measureAttack, type Side } from './measure-attack.js'
 
-/** What an attack came to. */
+/** The result of an attack: the baseline is the rate without the attack, `starling` the rate under attack. */
 export interface AttackResult extends Result {
   readonly attack: {
-    /** The median delay of the first honest answer in milliseconds; null if there was none. */
+    /** The median time to the first answer of a phase in milliseconds, or null if there was none. */
     readonly firstAnswerMs: { readonly unattacked: number | null; readonly attacked: number | null }
-    /** Honest operations that failed, by error code. */
+    /** How many operations of regular clients failed, by error code. */
     readonly failures: { readonly unattacked: Failures; readonly attacked: Failures }
     readonly recovered: boolean
     readonly meetsGoal: boolean
@@ -23,9 +23,9 @@ export interface AttackResult extends Result {
 type Failures = Readonly<Record<string, number>>
 
 /**
- * Measures all attacks, one after the other, each on a mesh that is started for it in the same home.
+ * Measures all attacks, one after the other. Each has a mesh of its own, in the same home.
  *
- * @param only measures the attacks whose names contain this text; left out, all
+ * @param only measures only the attacks whose names contain this text. Default: all
  */
 export async function attackResults(signal: AbortSignal, only = ''): Promise<AttackResult[]> {
   const home = await mkdtemp(join(tmpdir(), 'starling-bench-'))
@@ -50,11 +50,11 @@ async function measureRow(
   const { settings = {}, processors = 1 } = (await attack.mesh?.(home)) ?? {}
   const mesh = await spawnMesh({ settings, processors, home })
   const closing: (() => Promise<void>)[] = [() => mesh.close()]
-  const stage: Stage = { mesh, signal, cleanup: (close) => closing.push(close) }
+  const context: AttackContext = { mesh, signal, cleanup: (close) => closing.push(close) }
   try {
-    const scene = await attack.prepare(stage)
-    const measured = await measureAttack(scene, signal)
-    return resultOf(attack, measured, scene.notes())
+    const prepared = await attack.prepare(context)
+    const measured = await measureAttack(prepared, signal)
+    return resultOf(attack, measured, prepared.notes())
   } finally {
     for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close()
   }
@@ -62,7 +62,7 @@ async function measureRow(
 
 function resultOf(
   { name, unit }: Attack,
-  { unattacked, attacked, kept, recovered }: AttackMeasurement,
+  { unattacked, attacked, ratio, recovered }: AttackMeasurement,
   notes: readonly string[],
 ): AttackResult {
   return {
@@ -71,9 +71,9 @@ function resultOf(
     unit,
     goal: `at least ${GOAL}`,
     compare: 'ratio',
-    raw: spreadOf(unattacked.rates),
-    ours: spreadOf(attacked.rates),
-    figure: kept,
+    baseline: spreadOf(unattacked.rates),
+    starling: spreadOf(attacked.rates),
+    comparison: ratio,
     attack: {
       firstAnswerMs: {
         unattacked: medianDelay(unattacked),
@@ -81,13 +81,13 @@ function resultOf(
       },
       failures: { unattacked: unattacked.failures, attacked: attacked.failures },
       recovered,
-      meetsGoal: recovered && kept.median >= GOAL,
+      meetsGoal: recovered && ratio.median >= GOAL,
       notes,
     },
   }
 }
 
-/** Phases without an answer count as the longest delays. */
+/** The median of all phases. A phase without an answer counts as an infinite delay. */
 function medianDelay({ firstAnswersMs }: Side): number | null {
   const { median } = spreadOf(firstAnswersMs.map((ms) => ms ?? Number.POSITIVE_INFINITY))
   return Number.isFinite(median) ? Math.round(median * 10) / 10 : null

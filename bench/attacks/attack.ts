@@ -1,51 +1,52 @@
 import type { SpawnedMesh, SpawnedMeshOptions } from '../rows/spawned-mesh.js'
 
-/** The least that honest members are to keep of their usual rate. */
+/** The least share of their usual rate that regular clients must have under attack. */
 export const GOAL = 0.5
+
+/** The prompt that crashes the engine in a benchmark: see crashing-engine.ts. */
+export const CRASH_PROMPT = 'Crash, please.'
 
 /** How the workers of a row are started. */
 export type MeshSettings = Pick<SpawnedMeshOptions, 'settings' | 'processors'>
 
-/** One row: an attack, and what honest members do meanwhile. */
+/** One row of the table: an attack, and what regular clients do meanwhile. */
 export interface Attack {
   /** For the table. */
   readonly name: string
-  /** What honest members do: `answers/s`. */
+  /** What regular clients do: `answers/s`. */
   readonly unit: string
-  /** How the workers are started. Left out: one processor, and all settings as by default. */
+  /** How the workers are started. Default: one processor and the default settings. */
   readonly mesh?: (home: string) => MeshSettings | Promise<MeshSettings>
-  /** Makes everything that the attack and the honest members need. The attack does not run yet. */
-  prepare(stage: Stage): Promise<Scene>
+  /** Prepares the attack and the regular clients. Does not start the attack. */
+  prepare(context: AttackContext): Promise<PreparedAttack>
 }
 
 /** What an attack is prepared with. */
-export interface Stage {
+export interface AttackContext {
   readonly mesh: SpawnedMesh
-  /** Aborted when the benchmark is ended early. */
+  /** Aborted when the benchmark is interrupted. */
   readonly signal: AbortSignal
-  /** Has `close` called when the row is over, the last first. */
+  /** Calls `close` at the end of the row, in reverse order of registration. */
   cleanup(close: () => Promise<void>): void
 }
 
-/** An attack that can be started and stopped again and again. */
-export interface Scene {
-  /** How many honest operations are under way at once. Left out: 1. */
+/** An attack that can be started and stopped repeatedly. */
+export interface PreparedAttack {
+  /** How many regular operations run at once. Default: 1. */
   readonly atOnce?: number
-  /** How long honest operations are counted in each phase, in milliseconds. Left out: 2,000. */
+  /** How long regular operations are counted in each phase, in milliseconds. Default: 2,000. */
   readonly phaseMs?: number
   /**
-   * One honest operation.
+   * One operation of a regular client.
    *
    * @returns the time from its start to its first answer, in milliseconds
-   * @throws when it failed
+   * @throws if it failed
    */
-  honest(signal: AbortSignal): Promise<number>
-  /** Starts the attack. Resolves when it is under way. */
+  operation(signal: AbortSignal): Promise<number>
+  /** Starts the attack. Resolves when it is in progress. */
   start(): Promise<void>
-  /** Stops it. Resolves when it is over. */
+  /** Stops the attack. Resolves when it has ended. */
   stop(): Promise<void>
-  /** Called after each phase without (`false`) and with (`true`) the attack. */
-  onPhase?(isAttacked: boolean): void
-  /** What else was measured, for people. Called after the last round. */
+  /** Further measurements, as text for the report. Called after the last round. */
   notes(): string[]
 }

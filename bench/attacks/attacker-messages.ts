@@ -1,17 +1,17 @@
 import { z } from 'zod'
 
-/** What is attacked: sent to the attacker's process first. */
+/** The target of an attack: the first message to the attacker process. */
 export const targetSchema = z.strictObject({
-  /** The home of the mesh. The attackers find the keys there that they are meant to have. */
+  /** The home of the mesh. Attackers read from it the keys that they are assumed to have. */
   home: z.string(),
   bootstrapPort: z.number().int(),
 })
 
-/** What the attacker's process says. */
+/** A message of the attacker process. */
 export const attackerMessageSchema = z.strictObject({
   kind: z.enum(['ready', 'started', 'stopped']),
-  /** What it has counted so far. */
-  figures: z.record(z.string(), z.number()),
+  /** What it has counted so far, by name. */
+  counts: z.record(z.string(), z.number()),
 })
 
 export type Target = z.infer<typeof targetSchema>

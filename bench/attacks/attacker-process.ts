@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { type AttackerMessage, attackerMessageSchema, type Target } from './attacker-messages.js'
 
-/** An attacker in a process of its own, so that what it computes does not delay the honest members. */
+/** An attacker in a separate process, so that it does not block the event loop of the regular clients. */
 export class AttackerProcess {
   readonly #child: ChildProcess
   readonly #exit: Promise<unknown>
-  #figures: Readonly<Record<string, number>> = {}
+  #counts: Readonly<Record<string, number>> = {}
 
   private constructor(child: ChildProcess) {
     this.#child = child
@@ -16,11 +16,11 @@ export class AttackerProcess {
 
   /** Starts the process. Resolves when the attack is prepared. */
   static async open(attacker: string, target: Target): Promise<AttackerProcess> {
-    const child = fork(join(import.meta.dirname, 'attacker.js'), [attacker], {
+    const child = fork(join(import.meta.dirname, 'run-attacker.js'), [attacker], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const opened = new AttackerProcess(child)
-    const ready = opened.#heard('ready')
+    const ready = opened.#waitFor('ready')
     child.send(target)
     try {
       await ready
@@ -32,23 +32,23 @@ export class AttackerProcess {
   }
 
   /** What the attacker has counted since its process was started. */
-  get figures(): Readonly<Record<string, number>> {
-    return this.#figures
+  get counts(): Readonly<Record<string, number>> {
+    return this.#counts
   }
 
-  /** Starts the attack. Resolves when it is under way. */
+  /** Starts the attack. Resolves when it is in progress. */
   async start(): Promise<void> {
-    const started = this.#heard('started')
+    const started = this.#waitFor('started')
     this.#child.send('start')
     await started
   }
 
-  /** Stops the attack. Resolves when it is over. */
+  /** Stops the attack. Resolves when it has ended. */
   async stop(): Promise<void> {
     if (!this.#child.connected) return
-    const stopped = this.#heard('stopped')
+    const stopped = this.#waitFor('stopped')
     this.#child.send('stop')
-    this.#figures = (await stopped).figures
+    this.#counts = (await stopped).counts
   }
 
   async close(): Promise<void> {
@@ -56,8 +56,8 @@ export class AttackerProcess {
     await this.#exit
   }
 
-  /** Waits for one message of the child. @throws Error when it ends first */
-  #heard(kind: AttackerMessage['kind']): Promise<AttackerMessage> {
+  /** Waits for one message of the child. @throws Error if the child ends first */
+  #waitFor(kind: AttackerMessage['kind']): Promise<AttackerMessage> {
     return new Promise((resolve, reject) => {
       const onMessage = (raw: unknown) => {
         const message = attackerMessageSchema.parse(raw)
@@ -66,7 +66,7 @@ export class AttackerProcess {
         this.#child.off('exit', onExit)
         resolve(message)
       }
-      const onExit = () => reject(new Error(`The attacker ended before it was ${kind}`))
+      const onExit = () => reject(new Error(`The attacker process ended before it was ${kind}`))
       this.#child.on('message', onMessage)
       this.#child.once('exit', onExit)
     })

@@ -1,115 +1,145 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Attack } from './attack.js'
+import type { Attack, AttackContext, PreparedAttack } from './attack.js'
+import { FOREIGN_BOOTSTRAP_PORT } from './attackers/foreign-bootstrap.js'
 import { delayedHello } from './delayed-hello.js'
-import { eclipse } from './eclipse.js'
-import { logWatch, memoryWatch } from './gateway-watch.js'
-import { asking, coming, loggingIn } from './honest.js'
 import { withHostileModel } from './hostile-model.js'
-import { sceneWith } from './scene.js'
+import { logWatch, memoryWatch, prepareAttack } from './prepared-attack.js'
+import { connectedClients, loggingInClients, newClients } from './regular-clients.js'
 
-/** Makes the engines of a processor crash at one question. */
-const CRASHING = pathToFileURL(join(import.meta.dirname, 'crashing-engine.js'))
+/** Makes the engines of a processor crash at one prompt. */
+const CRASHING_ENGINE = pathToFileURL(join(import.meta.dirname, 'crashing-engine.js'))
 
-/** Honest members who log in: enough that none of them reaches its own limit. */
-const LOGGING_IN = 24
+/** Enough regular clients that none reaches its login limit. */
+const LOGIN_CLIENTS = 24
 
-/** All attacks, each measured on a mesh that was just started. */
+/** All attacks. Each is measured on a mesh that was just started. */
 export const ATTACKS: readonly Attack[] = [
   {
-    name: 'a JSON schema with 4 to the 14th readings',
+    name: 'a JSON schema that one text matches in 4^14 ways',
     unit: 'answers/s',
-    prepare: async (stage) => await sceneWith('freezingSchema', stage, await asking(stage)),
+    prepare: async (context) =>
+      await prepareAttack('ambiguousSchema', context, await connectedClients(context)),
   },
   {
-    name: '4 answers at once in arrays nested 22 deep',
+    name: '4 answers at once with arrays nested 22 deep',
     unit: 'answers/s',
-    prepare: async (stage) => await sceneWith('nestedArrays', stage, await asking(stage)),
+    prepare: async (context) =>
+      await prepareAttack('nestedArrays', context, await connectedClients(context)),
   },
   {
-    name: 'readers that stop, as many as one user may open',
+    name: 'as many unread answers as one user may have',
     unit: 'answers/s',
-    prepare: async (stage) => await sceneWith('stalledReaders', stage, await asking(stage)),
+    prepare: async (context) =>
+      await prepareAttack('stalledReaders', context, await connectedClients(context)),
   },
   {
     name: '1,030 connections of one certificate',
     unit: 'first answers/s',
-    async prepare(stage) {
-      const memory = memoryWatch(stage)
-      return await sceneWith('manyConnections', stage, await coming(stage), memory)
+    async prepare(context) {
+      const memory = memoryWatch(context)
+      return await prepareAttack('manyConnections', context, await newClients(context), memory)
     },
   },
   {
-    name: '48 connections of one certificate, each with most of a 2 MiB frame',
+    name: '48 connections of one certificate, each with an incomplete 2 MiB frame',
     unit: 'first answers/s',
-    async prepare(stage) {
-      const memory = memoryWatch(stage)
-      return await sceneWith('partialFrames', stage, await coming(stage), memory)
+    async prepare(context) {
+      const memory = memoryWatch(context)
+      return await prepareAttack('partialFrames', context, await newClients(context), memory)
     },
   },
   {
     name: 'registrations and logins in a loop, 64 at once from one client',
     unit: 'logins/s',
-    async prepare(stage) {
-      const honest = await loggingIn(stage, LOGGING_IN)
-      return await sceneWith('accountCalls', stage, honest, logWatch(stage))
+    async prepare(context) {
+      const operation = await loggingInClients(context, LOGIN_CLIENTS)
+      return await prepareAttack('accountCalls', context, operation, logWatch(context))
     },
   },
   {
-    name: '200 silent squatters on the topic of the gateways',
+    name: '200 fake gateways that stay silent',
     unit: 'first answers/s',
-    async prepare(stage) {
-      return await sceneWith('squatters', stage, await coming(stage), { atOnce: 4 })
+    async prepare(context) {
+      return await prepareAttack('fakeGateways', context, await newClients(context), { atOnce: 4 })
     },
   },
   {
-    name: '40 new silent squatters a second',
+    name: '40 new fake gateways per second',
     unit: 'first answers/s',
-    async prepare(stage) {
-      return await sceneWith('newSquatters', stage, await coming(stage), { atOnce: 4 })
+    async prepare(context) {
+      return await prepareAttack('newFakeGateways', context, await newClients(context), {
+        atOnce: 4,
+      })
     },
   },
   {
-    name: '300 members who connect at once',
+    name: '300 clients that connect at once',
     unit: 'answers/s',
-    prepare: async (stage) => await sceneWith('crowd', stage, await asking(stage)),
+    prepare: async (context) =>
+      await prepareAttack('simultaneousMembers', context, await connectedClients(context)),
   },
   {
-    name: '1,500 connections that never say hello; honest hellos come 60 ms late',
+    name: '1,500 connections without a hello; regular hellos are delayed by 60 ms',
     unit: 'connections/s',
-    async prepare(stage) {
-      const late = await delayedHello(stage)
-      return await sceneWith('silentConnections', stage, late.honest, {
+    async prepare(context) {
+      const late = await delayedHello(context)
+      return await prepareAttack('silentConnections', context, late.operation, {
         atOnce: 8,
         notes: late.notes,
       })
     },
   },
   {
-    name: 'strangers whose hello is refused, 64 at once',
+    name: '64 strangers at once whose hello is refused',
     unit: 'answers/s',
-    async prepare(stage) {
-      const log = logWatch(stage)
-      return await sceneWith('refusedHellos', stage, await asking(stage), log)
+    async prepare(context) {
+      const log = logWatch(context)
+      return await prepareAttack('refusedHellos', context, await connectedClients(context), log)
     },
   },
   {
-    name: 'a question that crashes its engine, again and again for 8 s, over 2 processors',
+    name: 'a prompt that crashes its engine, repeated for 8 s, with 2 processors',
     unit: 'answers/s',
-    mesh: () => ({ processors: 2, settings: { NODE_OPTIONS: `--import ${CRASHING}` } }),
-    // The delays of a user whose questions crash engines grow: 2 s show only the first crashes.
-    prepare: async (stage) =>
-      await sceneWith('crash', stage, await asking(stage), { phaseMs: 8_000 }),
+    mesh: () => ({ processors: 2, settings: { NODE_OPTIONS: `--import ${CRASHING_ENGINE}` } }),
+    // The delays of a user whose prompts crash engines grow. 2 s would show only the first crashes.
+    prepare: async (context) =>
+      await prepareAttack('crashingPrompt', context, await connectedClients(context), {
+        phaseMs: 8_000,
+      }),
   },
   {
-    name: 'a model whose chat template never ends, asked for 4 times at once',
+    name: '4 requests at once for a model whose chat template never ends',
     unit: 'answers/s',
     mesh: withHostileModel,
-    prepare: async (stage) => await sceneWith('hostileModel', stage, await asking(stage)),
+    prepare: async (context) =>
+      await prepareAttack('endlessTemplate', context, await connectedClients(context)),
   },
   {
-    name: 'a stranger at the bootstrap port of the clients',
+    name: 'a stranger that holds the bootstrap port of the clients',
     unit: 'first answers/s',
     prepare: eclipse,
   },
 ]
+
+/**
+ * An eclipse attack: during the attack, new clients find a stranger at their bootstrap port. They are started in
+ * the home of the mesh, which remembers the workers that other clients have found.
+ */
+async function eclipse(context: AttackContext): Promise<PreparedAttack> {
+  let isAttacked = false
+  const bootstrapPort = () => (isAttacked ? FOREIGN_BOOTSTRAP_PORT : context.mesh.bootstrapPort)
+  const operation = await newClients(context, { bootstrapPort, remembers: true })
+  const attack = await prepareAttack('foreignBootstrap', context, operation)
+  return {
+    ...attack,
+    async start() {
+      await attack.start()
+      isAttacked = true
+    },
+    async stop() {
+      isAttacked = false
+      await attack.stop()
+    },
+  }
+}

@@ -1,9 +1,9 @@
 /**
- * Loaded into processors before their entry. An engine that is asked {@link CRASH_PROMPT} has its process
- * killed as soon as it answers, as a bug in native code would.
+ * Loaded into processors before their entry. Kills the engine process at the first token of its answer to
+ * {@link CRASH_PROMPT}, like a bug in native code.
  */
 import { LlamaEngine } from '../../facilities/engine/llama/llama-engine.js'
-import { CRASH_PROMPT } from './crash-prompt.js'
+import { CRASH_PROMPT } from './attack.js'
 
 const { generate } = LlamaEngine.prototype
 

@@ -1,31 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { proveByHand } from '../../tests/helpers/network/hostile-peer.js'
-import type { Stage } from './attack.js'
+import type { AttackContext } from './attack.js'
 import { connect, ended, findGateway, openDht } from './attackers/stranger.js'
-import type { Honest } from './honest.js'
 import { meshKeysOf, newIdentity } from './member.js'
+import type { Operation } from './regular-clients.js'
 
-/** How late an honest hello comes: a slow link to a busy worker. */
+/** The delay of the hello, as on a slow link to a busy worker. */
 const DELAY_MS = 60
 
 /**
- * How long a hello may go on after the end of a phase. A member that leaves in its hello is counted as one that
- * was refused, and the gateway ignores a source with many of them.
+ * How long a hello may continue after the end of a phase. The gateway counts a hello that breaks off as refused,
+ * and ignores a source with many refused hellos.
  */
 const LINGER_MS = 500
 
-/** Members who connect over a slow link: their hello comes late. */
+/** Regular clients on a slow link, whose hello is delayed. */
 export async function delayedHello(
-  stage: Stage,
-): Promise<{ readonly honest: Honest; notes(): string[] }> {
-  const keys = await meshKeysOf(stage.mesh)
-  const dht = openDht(stage.mesh)
-  stage.cleanup(() => dht.destroy({ force: true }))
-  const gateway = await findGateway(dht, stage.mesh)
+  context: AttackContext,
+): Promise<{ readonly operation: Operation; notes(): string[] }> {
+  const keys = await meshKeysOf(context.mesh)
+  const dht = openDht(context.mesh)
+  context.cleanup(() => dht.destroy({ force: true }))
+  const gateway = await findGateway(dht, context.mesh)
   let refused = 0
   let connected = 0
   return {
-    async honest(signal) {
+    async operation(signal) {
       const startedAt = performance.now()
       const identity = newIdentity(keys)
       const stream = connect(dht, gateway, identity.keyPair)
@@ -39,7 +39,7 @@ export async function delayedHello(
         await ended(stream, signal)
         return tookMs
       } catch (error) {
-        // One that the end of a phase has cut says nothing.
+        // Operations that the end of a phase cancels are not counted.
         if (!signal.aborted) refused += 1
         throw error
       } finally {
@@ -47,6 +47,6 @@ export async function delayedHello(
         stream.destroy()
       }
     },
-    notes: () => [`${connected} of ${connected + refused} honest connections were let in`],
+    notes: () => [`${connected} of ${connected + refused} regular connections were accepted`],
   }
 }

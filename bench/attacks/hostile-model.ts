@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { fileOf, setKey, syntheticDraft, text } from '../../tests/helpers/gguf/gguf-scene.js'
 import type { MeshSettings } from './attack.js'
 
-/** The name that the model is asked for by. */
+/** The name of the model. */
 export const HOSTILE_MODEL = 'hostile'
 
-/** A chat template that goes on for hours. */
+/** A chat template that would run for hours. */
 const ENDLESS = `${'{% for i in range(9999) %}'.repeat(4)}${'{% endfor %}'.repeat(4)}`
 
-/** A processor that offers a model whose chat template does not end, beside the default model. */
+/** A processor with the default model and a model whose chat template does not end. */
 export async function withHostileModel(home: string): Promise<MeshSettings> {
   const path = join(home, 'hostile.gguf')
   const template = text(ENDLESS)

@@ -1,131 +1,140 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { type Spread, spreadOf } from '../measure.js'
-import type { Scene } from './attack.js'
+import type { PreparedAttack } from './attack.js'
 
 const ROUNDS = 3
-/** For how long honest operations are counted, without and with the attack in each round. */
+/** How long operations are counted in each phase. A round has one phase without and one with the attack. */
 const DEFAULT_PHASE_MS = 2_000
-/** How long the first honest operation of a phase may take. */
+/** How long the first operation of a phase may take. */
 const FIRST_LIMIT_MS = 5_000
-/** How long the mesh may take to serve again after an attack, before the row is given up. */
+/** How long the mesh may take to recover after an attack. The row ends if it takes longer. */
 const RECOVERY_LIMIT_MS = 20_000
-/** A failed operation is not repeated at once, or failures would compute more than answers do. */
-const AFTER_FAILURE_MS = 50
+/** The pause after a failed operation, so that failures do not use more CPU time than answers. */
+const FAILURE_PAUSE_MS = 50
 
-/** One of the two sides of a row. */
+/** The measurements without, or with, the attack. */
 export interface Side {
-  /** Honest operations a second. */
+  /** Operations per second in each phase. */
   readonly rates: number[]
-  /** The delays of the first answers of the phases, in milliseconds; null where none came. */
+  /** The time to the first answer of each phase in milliseconds, or null if there was none. */
   readonly firstAnswersMs: (number | null)[]
-  /** Honest operations that failed, by error code. */
+  /** How many operations failed, by error code. */
   readonly failures: Record<string, number>
 }
 
-/** What an attack was measured to do. */
+/** The measured effect of an attack. */
 export interface AttackMeasurement {
   readonly unattacked: Side
   readonly attacked: Side
-  /** What honest members keep of their rate, round by round. */
-  readonly kept: Spread
-  /** Whether the mesh served again after each attack. */
+  /** The rate under attack divided by the rate without it, for each round. */
+  readonly ratio: Spread
+  /** Whether the mesh recovered after each attack. */
   readonly recovered: boolean
 }
 
 /**
- * Measures what honest members do without and with an attack, in turn. Each round has a phase of both; the
+ * Measures the operations of regular clients without and with an attack. Each round has a phase of each; the
  * first round begins without the attack, the next one with it.
  */
-export async function measureAttack(scene: Scene, signal: AbortSignal): Promise<AttackMeasurement> {
+export async function measureAttack(
+  attack: PreparedAttack,
+  signal: AbortSignal,
+): Promise<AttackMeasurement> {
   const unattacked: Side = { rates: [], firstAnswersMs: [], failures: {} }
   const attacked: Side = { rates: [], firstAnswersMs: [], failures: {} }
-  let recovered = await recover(scene, signal)
+  let recovered = await recover(attack, signal)
   for (let round = 0; round < ROUNDS && recovered; round += 1) {
-    if (round % 2 === 0) await measurePhase(scene, unattacked, signal)
-    await scene.start()
+    if (round % 2 === 0) await measurePhase(attack, unattacked, signal)
+    await attack.start()
     try {
-      await measurePhase(scene, attacked, signal)
+      await measurePhase(attack, attacked, signal)
     } finally {
-      await scene.stop()
+      await attack.stop()
     }
-    scene.onPhase?.(true)
-    recovered = await recover(scene, signal)
-    if (round % 2 === 1 && recovered) await measurePhase(scene, unattacked, signal)
-    scene.onPhase?.(false)
+    recovered = await recover(attack, signal)
+    if (round % 2 === 1 && recovered) await measurePhase(attack, unattacked, signal)
   }
-  const kept = attacked.rates.flatMap((rate, round) => {
-    const usual = unattacked.rates[round]
-    return usual === undefined ? [] : [rate / usual]
+  const ratios = attacked.rates.flatMap((rate, round) => {
+    const baseline = unattacked.rates[round]
+    return baseline === undefined ? [] : [rate / baseline]
   })
-  return { unattacked, attacked, kept: spreadOf(kept), recovered }
+  return { unattacked, attacked, ratio: spreadOf(ratios), recovered }
 }
 
-/** The first operation on its own, then the rate of all that follow. */
-async function measurePhase(scene: Scene, side: Side, signal: AbortSignal): Promise<void> {
-  side.firstAnswersMs.push(await firstAnswer(scene, side, signal))
-  const { phaseMs = DEFAULT_PHASE_MS } = scene
-  const over = within(phaseMs, signal)
+/** Measures the first operation alone, then the rate of the following ones. */
+async function measurePhase(
+  attack: PreparedAttack,
+  side: Side,
+  signal: AbortSignal,
+): Promise<void> {
+  side.firstAnswersMs.push(await firstAnswer(attack, side, signal))
+  const { phaseMs = DEFAULT_PHASE_MS } = attack
+  const ended = abortAfter(phaseMs, signal)
   let done = 0
   const member = async () => {
-    while (!over.aborted) {
+    while (!ended.aborted) {
       try {
-        await scene.honest(over)
-        if (!over.aborted) done += 1
+        await attack.operation(ended)
+        if (!ended.aborted) done += 1
       } catch (error) {
-        if (over.aborted) return
+        if (ended.aborted) return
         count(side, error)
-        await sleep(AFTER_FAILURE_MS)
+        await sleep(FAILURE_PAUSE_MS)
       }
     }
   }
-  await Promise.all(Array.from({ length: scene.atOnce ?? 1 }, member))
+  await Promise.all(Array.from({ length: attack.atOnce ?? 1 }, member))
   signal.throwIfAborted()
   side.rates.push((done / phaseMs) * 1000)
 }
 
-/** How long the first answer takes to come, failed operations included. */
-async function firstAnswer(scene: Scene, side: Side, signal: AbortSignal): Promise<number | null> {
+/** The time to the first answer, including failed operations before it. */
+async function firstAnswer(
+  attack: PreparedAttack,
+  side: Side,
+  signal: AbortSignal,
+): Promise<number | null> {
   const startedAt = performance.now()
-  const over = within(FIRST_LIMIT_MS, signal)
-  while (!over.aborted) {
+  const ended = abortAfter(FIRST_LIMIT_MS, signal)
+  while (!ended.aborted) {
     const waitedMs = performance.now() - startedAt
     try {
-      return waitedMs + (await scene.honest(over))
+      return waitedMs + (await attack.operation(ended))
     } catch (error) {
-      if (over.aborted) break
+      if (ended.aborted) break
       count(side, error)
-      await sleep(AFTER_FAILURE_MS)
+      await sleep(FAILURE_PAUSE_MS)
     }
   }
   signal.throwIfAborted()
   return null
 }
 
-/** Waits until honest operations succeed. @returns whether they did within the limit */
-async function recover(scene: Scene, signal: AbortSignal): Promise<boolean> {
-  const over = within(RECOVERY_LIMIT_MS, signal)
+/** Waits until operations succeed again. @returns whether they did within the limit */
+async function recover(attack: PreparedAttack, signal: AbortSignal): Promise<boolean> {
+  const ended = abortAfter(RECOVERY_LIMIT_MS, signal)
   for (let succeeded = 0; succeeded < 3; ) {
     try {
-      await scene.honest(over)
+      await attack.operation(ended)
       succeeded += 1
     } catch {
-      if (over.aborted) break
-      // Still suffering: it counts in neither phase.
-      await sleep(AFTER_FAILURE_MS)
+      if (ended.aborted) break
+      // Not counted: the mesh has not recovered yet.
+      await sleep(FAILURE_PAUSE_MS)
     }
   }
   signal.throwIfAborted()
-  return !over.aborted
+  return !ended.aborted
 }
 
 /**
- * Aborted after that time, or with `signal`. Not AbortSignal.timeout within AbortSignal.any: Node 20 may
- * collect it as garbage before it has fired.
+ * A signal that is aborted after that time, or with `signal`. This is not AbortSignal.timeout in AbortSignal.any,
+ * which Node 20 may collect as garbage before it fires.
  */
-function within(limitMs: number, signal: AbortSignal): AbortSignal {
+function abortAfter(limitMs: number, signal: AbortSignal): AbortSignal {
   const controller = new AbortController()
-  const end = () => controller.abort(new Error(`${limitMs} ms are over`))
+  const end = () => controller.abort(new Error(`${limitMs} ms have passed`))
   const timer = setTimeout(end, limitMs)
   controller.signal.addEventListener('abort', () => {
     clearTimeout(timer)

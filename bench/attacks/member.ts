@@ -24,14 +24,14 @@ const HOUR_MS = 3_600_000
 /** A client of the mesh with a key, a certificate and a network of its own. */
 export interface Member {
   readonly client: ClientWorker
-  /** The same machine, used by somebody else. */
+  /** A client with the same connection for another user. */
   as(folder: ClientFolder): ClientWorker
   readonly gateways: RolePeers
   readonly identity: Identity
   close(): Promise<void>
 }
 
-/** The keys of the mesh that is attacked. @throws Error when there is none */
+/** The keys of the mesh in a home. @throws Error if there is no mesh */
 export async function meshKeysOf({ home }: Pick<Target, 'home'>): Promise<MeshKeys> {
   const found = await Home.find(home)
   const keys = found && (await findMeshKeys(found))
@@ -39,7 +39,7 @@ export async function meshKeysOf({ home }: Pick<Target, 'home'>): Promise<MeshKe
   return keys
 }
 
-/** A certified client that nobody has seen before. */
+/** A certified client with a new key. */
 export function newIdentity({ mesh, root, secret }: MeshKeys): Identity {
   const keyPair = keyPairFromSeed(randomBytes(32))
   const random = new SystemRandom()
@@ -55,8 +55,8 @@ export function newIdentity({ mesh, root, secret }: MeshKeys): Identity {
 }
 
 /**
- * A place for the session of a user, shared by the members that act for it. It lies in the home of the mesh,
- * with which it is removed.
+ * Opens a folder for the session of a user, which the members that act for the user share. It is in the home of
+ * the mesh and is removed with it.
  */
 export async function openAccountFolder(
   { home }: Pick<Target, 'home'>,
@@ -67,9 +67,9 @@ export async function openAccountFolder(
 }
 
 /**
- * Opens a client as a machine that has just been given its certificate does.
+ * Opens a client of the mesh with a new key and a new certificate.
  *
- * @param options.peersHome the home whose workers it remembers. Default: it remembers none
+ * @param target.peersHome the home whose remembered workers it dials first. Default: none
  * @param waitMs how long it waits for workers
  */
 export async function openMember(
@@ -114,7 +114,7 @@ export async function openMember(
   return { client: as(folder), as, gateways, identity, close: () => network.close() }
 }
 
-/** A member with an account that it has just registered. */
+/** Opens a member and registers an account for it. */
 export async function openRegisteredMember(target: Target): Promise<Member> {
   const folder = await openAccountFolder(target)
   const member = await openMember(target, await meshKeysOf(target), folder)
@@ -122,7 +122,7 @@ export async function openRegisteredMember(target: Target): Promise<Member> {
   return member
 }
 
-/** An address and a password that nobody uses. */
+/** A random e-mail address and password. */
 export function newCredential(): { email: string; password: string } {
   const name = randomBytes(8).toString('hex')
   return { email: `${name}@bench.example`, password: randomBytes(12).toString('hex') }

@@ -3,7 +3,7 @@ import { REPEAT_PENALTY } from '../answer-options.js'
 
 const PENALTY_WINDOW_TOKENS = 64
 
-/** node-llama-cpp as somebody would use it who has nothing else: the raw side of the comparisons. */
+/** node-llama-cpp without Starling: the baseline of the comparisons. */
 export class DirectLlama {
   readonly #model: LlamaModel
   readonly #sequences: readonly LlamaContextSequence[]
@@ -37,8 +37,8 @@ export class DirectLlama {
   }
 
   /**
-   * Answers a prompt greedily, token by token, with the same penalty as ours is asked for. Where it
-   * begins like the one before, it is not read again.
+   * Answers a prompt with greedy sampling and the same repeat penalty as Starling. A prefix that the previous
+   * prompt of the slot had is not evaluated again.
    */
   async *generate(
     slot: number,
@@ -46,9 +46,9 @@ export class DirectLlama {
     maxTokens: number,
   ): AsyncGenerator<string> {
     const sequence = this.#sequences[slot]
-    if (sequence === undefined) throw new Error(`there is no slot ${slot}`)
+    if (sequence === undefined) throw new Error(`There is no slot ${slot}`)
     const tokens = prompt as ReturnType<LlamaModel['tokenize']>
-    // What it knows of the prompt it keeps; the last token is evaluated anyhow, to choose the next.
+    // Keeps the known prefix. The last token is always evaluated, to sample the next one.
     await sequence.adaptStateToTokens(tokens.slice(0, -1), false)
     const recent: ReturnType<LlamaModel['tokenize']> = []
     const chosen = sequence.evaluate(tokens.slice(sequence.nextTokenIndex), {

@@ -10,10 +10,9 @@ import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
-import { takeCycles } from './cycles.js'
 import { DirectLlama } from './direct-llama.js'
 import { LoadCycles } from './load-cycles.js'
-import { residentMebibytes } from './resident-memory.js'
+import { modelMebibytes } from './resident-memory.js'
 
 const SLOTS = 8
 const CONTEXT_TOKENS = 4096
@@ -22,14 +21,14 @@ const FIRST_TOKENS = 40
 const CANCELS = 20
 /** 1,004 tokens of the default model. */
 const LONG_TEXT = 'The quick brown fox jumps over the lazy dog. '.repeat(59)
-/** In each round; `STARLING_BENCH_CYCLES=200` makes a thousand of the five. */
-const CYCLES = takeCycles(process.env)
+/** Cycles in each round. With `BENCH_CYCLES=200`, the five rounds run 1,000. */
+const CYCLES = Number(process.env.BENCH_CYCLES ?? 20)
 const NEVER = new AbortController().signal
 
-/** Something that answers: how many tokens a stream of it gives, and no more. */
+/** Generates one answer of at most `maxTokens`. */
 type Answer = (stream: number, content: string, maxTokens: number) => AsyncIterable<unknown>
 
-/** The default model by an engine in its own process, against node-llama-cpp used directly. */
+/** The default model in an engine process, compared with node-llama-cpp used directly. */
 export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const modelsDirectory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
   const clock = new SystemClock()
@@ -52,18 +51,18 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
     onLog: () => undefined,
     onProgress: () => undefined,
   })
-  const by =
-    (who: Pick<LlamaEngine, 'generate'>, signal = NEVER): Answer =>
+  const answersOf =
+    (engine: Pick<LlamaEngine, 'generate'>): Answer =>
     (_, content, maxTokens) => {
       const options = answerOptions({ maxTokens })
-      return who.generate({ messages: [{ role: 'user', content }], options }, signal)
+      return engine.generate({ messages: [{ role: 'user', content }], options }, NEVER)
     }
-  const directly: Answer = async function* (stream, content, maxTokens) {
+  const directAnswers: Answer = async function* (stream, content, maxTokens) {
     const { tokens } = runtime.applyTemplate([{ role: 'user', content }])
     yield* direct.generate(stream, tokens, maxTokens)
   }
-  const ofWorker = new LoadCycles('engine', path, modelsDirectory)
-  const inOneProcess = new LoadCycles('runtime', path, modelsDirectory)
+  const engineCycles = new LoadCycles('engine', path, modelsDirectory)
+  const runtimeCycles = new LoadCycles('runtime', path, modelsDirectory)
   const against = 'node-llama-cpp directly'
   const rate = (streams: number): Comparison => ({
     what: `engine: tokens/s, ${streams} ${streams === 1 ? 'stream' : 'streams'}`,
@@ -71,8 +70,8 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
     unit: 'tokens/s',
     goal: 'at least 0.95',
     compare: 'ratio',
-    raw: () => tokensPerSecond(directly, streams),
-    ours: () => tokensPerSecond(by(engine), streams),
+    baseline: () => tokensPerSecond(directAnswers, streams),
+    starling: () => tokensPerSecond(answersOf(engine), streams),
   })
   return {
     rows: [
@@ -80,13 +79,13 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
       rate(4),
       rate(SLOTS),
       {
-        what: 'engine: tokens/s, 1 stream, in a process of its own',
-        against: 'the same code in process',
+        what: 'engine: tokens/s, 1 stream, in a separate process',
+        against: 'the same code in one process',
         unit: 'tokens/s',
         goal: '',
         compare: 'ratio',
-        raw: () => tokensPerSecond(by(runtime), 1),
-        ours: () => tokensPerSecond(by(engine), 1),
+        baseline: () => tokensPerSecond(answersOf(runtime), 1),
+        starling: () => tokensPerSecond(answersOf(engine), 1),
       },
       {
         what: 'engine: first token, p50',
@@ -94,57 +93,57 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
         unit: 'ms',
         goal: 'at most +1 ms',
         compare: 'difference',
-        raw: () => firstTokenMs(directly),
-        ours: () => firstTokenMs(by(engine)),
+        baseline: () => firstTokenMs(directAnswers),
+        starling: () => firstTokenMs(answersOf(engine)),
       },
       {
-        what: 'engine: first token after 1,000 known tokens, p50',
-        against: 'the same when they are not known',
+        what: 'engine: first token after 1,000 cached prompt tokens, p50',
+        against: 'the same without the cache',
         unit: 'ms',
         goal: '',
         compare: 'ratio',
-        raw: () => firstTokenMs(by(single), (run) => `${run} ${LONG_TEXT}`, 5),
-        ours: () => firstTokenMs(by(single), (run) => `${LONG_TEXT} ${run}`, 5),
+        baseline: () => firstTokenMs(answersOf(single), (run) => `${run} ${LONG_TEXT}`, 5),
+        starling: () => firstTokenMs(answersOf(single), (run) => `${LONG_TEXT} ${run}`, 5),
       },
       {
-        what: 'engine: cancelled while it answers, to the next first token, p50',
+        what: 'engine: cancel during an answer, to the next first token, p50',
         against: '',
         unit: 'ms',
         goal: 'at most 50 ms',
         compare: 'absolute',
-        raw: async () => 0,
-        ours: () => cancelMs(single, 'Tell me a story', true),
+        baseline: async () => 0,
+        starling: () => cancelMs(single, 'Tell me a story', true),
       },
       {
-        what: 'engine: cancelled while it reads a prompt, to the next first token, p50',
+        what: 'engine: cancel during the prompt, to the next first token, p50',
         against: '',
         unit: 'ms',
         goal: 'at most 200 ms',
         compare: 'absolute',
-        raw: async () => 0,
-        ours: () => cancelMs(single, LONG_TEXT, false),
+        baseline: async () => 0,
+        starling: () => cancelMs(single, LONG_TEXT, false),
       },
       {
-        what: 'engine: memory of its process, 8 slots of 4,096 tokens',
+        what: 'engine: memory of the process, 8 slots of 4,096 tokens',
         against,
         unit: 'MiB',
         goal: '',
         compare: 'ratio',
-        raw: () => residentMebibytes('direct', path, modelsDirectory),
-        ours: () => residentMebibytes('engine', path, modelsDirectory),
+        baseline: () => modelMebibytes('direct', path, modelsDirectory),
+        starling: () => modelMebibytes('engine', path, modelsDirectory),
       },
       {
-        what: `engine: memory grown by ${CYCLES} cycles of load, answer and dispose`,
+        what: `engine: memory growth in ${CYCLES} cycles of load, answer and dispose`,
         against: 'the same in one process',
         unit: 'MiB',
         goal: 'none',
         compare: 'absolute',
-        raw: () => inOneProcess.growthMebibytes(CYCLES),
-        ours: () => ofWorker.growthMebibytes(CYCLES),
+        baseline: () => runtimeCycles.growthMebibytes(CYCLES),
+        starling: () => engineCycles.growthMebibytes(CYCLES),
       },
     ],
     async close() {
-      await Promise.all([ofWorker.close(), inOneProcess.close()])
+      await Promise.all([engineCycles.close(), runtimeCycles.close()])
       await runtime.close()
       await direct.close()
       await Promise.all([engine.dispose(), single.dispose()])
@@ -153,7 +152,7 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
   }
 }
 
-/** Of all streams together, from the first token of the first to the last token of the last. */
+/** The rate of all streams together, from the first token of any stream to the last token of all. */
 async function tokensPerSecond(answer: Answer, streams: number): Promise<number> {
   let startedAt = 0
   let tokens = 0
@@ -167,7 +166,11 @@ async function tokensPerSecond(answer: Answer, streams: number): Promise<number>
   return (tokens / (performance.now() - startedAt)) * 1000
 }
 
-/** @param content the question of each run; different from its first word on unless it is given */
+/**
+ * The median time to the first token.
+ *
+ * @param content the prompt of each run. Default: prompts without a common prefix
+ */
 async function firstTokenMs(
   answer: Answer,
   content = (run: number) => `${run} is a number. What do you know about it?`,
@@ -186,8 +189,16 @@ async function firstTokenMs(
   )
 }
 
-/** From a cancel to the first token of who waits for the slot. */
-async function cancelMs(engine: LlamaEngine, content: string, answers: boolean): Promise<number> {
+/**
+ * The median time from a cancel to the first token of the request that waits for the slot.
+ *
+ * @param hasFirstToken whether to cancel after the first token, or while the prompt is evaluated
+ */
+async function cancelMs(
+  engine: LlamaEngine,
+  content: string,
+  hasFirstToken: boolean,
+): Promise<number> {
   const times: number[] = []
   for (let run = 0; run < CANCELS; run += 1) {
     const cancel = new AbortController()
@@ -195,8 +206,8 @@ async function cancelMs(engine: LlamaEngine, content: string, answers: boolean):
     const messages = [{ role: 'user' as const, content: `${run} ${content}` }]
     const generation = engine.generate({ messages, options }, cancel.signal)
     const first = generation.next()
-    // A call in between: what was asked before it has begun.
-    if (answers) await first
+    // When the next call returns, the engine has started the generation.
+    if (hasFirstToken) await first
     else await engine.tokenize('x')
     const next = engine.generate(
       { messages: [{ role: 'user', content: 'Hi' }], options: { ...options, maxTokens: 1 } },

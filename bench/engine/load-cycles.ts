@@ -11,9 +11,9 @@ import { answerOptions } from '../answer-options.js'
 const MEBIBYTE = 2 ** 20
 const SHARED = { slots: 2, contextTokens: 256, threads: 1, gpu: false } as const
 
-/** How a model is loaded, and left at the end of a cycle. */
+/** How a cycle loads a model, and disposes of it at its end. */
 const LOADERS = {
-  /** As a worker does: in a process of its own, which ends with it. */
+  /** As a worker does: in a child process, which ends with the engine. */
   engine: async (modelPath: string, modelsDirectory: string) => {
     const engine = new LlamaEngine({
       ...SHARED,
@@ -21,9 +21,9 @@ const LOADERS = {
       modelsDirectory,
       clock: new SystemClock(),
     })
-    return { answering: engine, leave: () => engine.dispose() }
+    return { engine, dispose: () => engine.dispose() }
   },
-  /** llama.cpp in the process that counts. */
+  /** llama.cpp in the process whose memory is measured. */
   runtime: async (modelPath: string) => {
     const runtime = await LlamaRuntime.load({
       ...SHARED,
@@ -34,23 +34,22 @@ const LOADERS = {
       onLog: () => undefined,
       onProgress: () => undefined,
     })
-    return { answering: runtime, leave: () => runtime.close() }
+    return { engine: runtime, dispose: () => runtime.close() }
   },
 }
 
-/** A process that loads a model, answers and disposes of it, again and again. */
+/** A process that repeatedly loads a model, answers and disposes of the model. */
 export class LoadCycles {
   readonly #child: ChildProcess
 
-  /** @param loader what the model is loaded by */
   constructor(loader: keyof typeof LOADERS, modelPath: string, modelsDirectory: string) {
     this.#child = fork(import.meta.filename, [loader, modelPath, modelsDirectory], {
-      // What nobody refers to any more is no growth.
+      // Garbage must not count as growth.
       execArgv: ['--expose-gc'],
     })
   }
 
-  /** How much its process has grown, in MiB, after that many cycles more. */
+  /** Runs more cycles. @returns the growth of the resident memory of the process, in MiB */
   async growthMebibytes(cycles: number): Promise<number> {
     this.#child.send(cycles)
     const [growthBytes] = (await once(this.#child, 'message')) as [number]
@@ -65,20 +64,16 @@ export class LoadCycles {
 }
 
 async function cycle(loader: keyof typeof LOADERS, files: [string, string]): Promise<void> {
-  const { answering, leave } = await LOADERS[loader](...files)
-  await readAll(answering)
-  await leave()
+  const { engine, dispose } = await LOADERS[loader](...files)
+  await readAll(engine)
+  await dispose()
 }
 
-async function readAll(answering: Pick<Engine, 'generate'>): Promise<void> {
+async function readAll(engine: Pick<Engine, 'generate'>): Promise<void> {
   const options = answerOptions({ maxTokens: 4 })
   const messages = [{ role: 'user' as const, content: 'Once upon a time' }]
-  for await (const _token of answering.generate(
-    { messages, options },
-    new AbortController().signal,
-  )) {
-    // The tokens themselves are of no interest.
-  }
+  const never = new AbortController().signal
+  for await (const _token of engine.generate({ messages, options }, never));
 }
 
 function residentBytes(): number {

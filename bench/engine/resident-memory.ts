@@ -11,7 +11,7 @@ const CONTEXT_TOKENS = 4096
 const TOKENS = 16
 const KIBIBYTES_IN_MEBIBYTE = 1024
 
-/** Loads the model, answers once, and tells which process has it in memory. */
+/** Loads the model and answers once. Resolves to the process that has the model in memory. */
 const LOADERS = {
   engine: async (modelPath: string, modelsDirectory: string): Promise<number> => {
     const engine = new LlamaEngine({
@@ -31,8 +31,8 @@ const LOADERS = {
   },
 }
 
-/** What the process with the model takes after one answer, 8 slots of 4,096 tokens, in MiB. */
-export async function residentMebibytes(
+/** The resident memory in MiB of the process with the model after one answer, with 8 slots of 4,096 tokens. */
+export async function modelMebibytes(
   loader: keyof typeof LOADERS,
   modelPath: string,
   modelsDirectory: string,
@@ -40,9 +40,15 @@ export async function residentMebibytes(
   const child = fork(import.meta.filename, [loader, modelPath, modelsDirectory])
   const ended = once(child, 'exit')
   const [processId] = (await once(child, 'message')) as [number]
-  const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(processId)])
+  const mebibytes = await residentMebibytes(processId)
   child.disconnect()
   await ended
+  return mebibytes
+}
+
+/** The resident memory of a process in MiB. */
+export async function residentMebibytes(processId: number): Promise<number> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(processId)])
   return Number(stdout) / KIBIBYTES_IN_MEBIBYTE
 }
 

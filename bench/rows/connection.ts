@@ -5,7 +5,7 @@ import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
 
 const DIALS = 100
 
-/** A connection with certificates proved both ways, against an encrypted connection alone. */
+/** A connection with mutual authentication, compared with an encrypted connection only. */
 export async function connectionRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const pair = await openNodePair(new Service())
   const dht = await openDhtPair()
@@ -21,7 +21,7 @@ export async function connectionRows(): Promise<{ rows: Comparison[]; close(): P
         unit: 'ms',
         goal: '',
         compare: 'difference',
-        raw: () =>
+        baseline: () =>
           meanMs(async () => {
             const socket = dht.other.connect(keyPair.publicKey, {
               relayAddresses: [...server.relayAddresses],
@@ -30,7 +30,7 @@ export async function connectionRows(): Promise<{ rows: Comparison[]; close(): P
             await socket.opened
             socket.destroy()
           }),
-        ours: () =>
+        starling: () =>
           meanMs(async () => {
             const connection = await pair.dial()
             connection.destroy()

@@ -13,10 +13,10 @@ const MESSAGES = [{ role: 'user' as const, content: 'Tell me about the history o
 const TOKENS = 200
 const FIRST_TOKENS = 50
 
-/** One answer, however it is made. */
+/** Generates one answer. */
 type Answer = (maxTokens: number) => AsyncGenerator<Token, unknown, void>
 
-/** The default model through client, gateway and processor, against the same engine in process. */
+/** The default model through client, gateway and processor, compared with the same engine in this process. */
 export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const mesh = await spawnMesh()
   const clock = new SystemClock()
@@ -48,8 +48,8 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
         unit: 'tokens/s',
         goal: 'at least 0.95',
         compare: 'ratio',
-        raw: () => tokensPerSecond(inProcess, 1),
-        ours: () => tokensPerSecond(throughMesh, 1),
+        baseline: () => tokensPerSecond(inProcess, 1),
+        starling: () => tokensPerSecond(throughMesh, 1),
       },
       {
         what: `tokens/s through the mesh, ${SLOTS} streams`,
@@ -57,8 +57,8 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
         unit: 'tokens/s',
         goal: 'at least 0.95',
         compare: 'ratio',
-        raw: () => tokensPerSecond(inProcess, SLOTS),
-        ours: () => tokensPerSecond(throughMesh, SLOTS),
+        baseline: () => tokensPerSecond(inProcess, SLOTS),
+        starling: () => tokensPerSecond(throughMesh, SLOTS),
       },
       {
         what: 'first token through the mesh, warm, p50',
@@ -66,8 +66,8 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
         unit: 'ms',
         goal: 'at most +2 ms',
         compare: 'difference',
-        raw: () => firstTokenMs(inProcess, 0.5),
-        ours: () => firstTokenMs(throughMesh, 0.5),
+        baseline: () => firstTokenMs(inProcess, 0.5),
+        starling: () => firstTokenMs(throughMesh, 0.5),
       },
       {
         what: 'first token through the mesh, warm, p99',
@@ -75,8 +75,8 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
         unit: 'ms',
         goal: 'at most +8 ms',
         compare: 'difference',
-        raw: () => firstTokenMs(inProcess, 0.99),
-        ours: () => firstTokenMs(throughMesh, 0.99),
+        baseline: () => firstTokenMs(inProcess, 0.99),
+        starling: () => firstTokenMs(throughMesh, 0.99),
       },
     ],
     async close() {
@@ -86,13 +86,13 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
   }
 }
 
-/** Of all streams together, from the first token of the first to the last token of the last. */
+/** The rate of all streams together, from the first token of any stream to the last token of all. */
 async function tokensPerSecond(answer: Answer, streams: number): Promise<number> {
   let startedAt = 0
   let tokens = 0
   const read = async () => {
     for await (const _token of answer(TOKENS)) {
-      // The first token has a row of its own.
+      // The time to the first token is another row.
       if (startedAt === 0) startedAt = performance.now()
       else tokens += 1
     }
@@ -111,4 +111,36 @@ async function firstTokenMs(answer: Answer, share: number): Promise<number> {
     times.sort((a, b) => a - b),
     share,
   )
+}
+
+/** How long a processor that was killed and restarted takes to answer. */
+export async function restartRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
+  const mesh = await spawnMesh()
+  const never = new AbortController().signal
+  const answer = async () => {
+    const messages = [{ role: 'user' as const, content: 'Hello' }]
+    const options = { ...ANSWER_OPTIONS, maxTokens: 1 }
+    for await (const _token of mesh.client.ask({ messages, options }, never)) {
+      // One token is enough.
+    }
+  }
+  return {
+    rows: [
+      {
+        what: 'restarted processor: from model loaded to first answer',
+        against: '',
+        unit: 'ms',
+        goal: 'under 1000 ms',
+        compare: 'absolute',
+        baseline: async () => 0,
+        starling: async () => {
+          await mesh.restartProcessor()
+          const startedAt = performance.now()
+          await answer()
+          return performance.now() - startedAt
+        },
+      },
+    ],
+    close: () => mesh.close(),
+  }
 }

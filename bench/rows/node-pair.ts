@@ -11,20 +11,27 @@ import type { Identity } from '../../helpers/identity/identity.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import type { Role } from '../../helpers/identity/roles.js'
+import type { RequestOrigin } from '../../helpers/protocol/envelope.js'
 
 const LIMITS: NetworkLimits = configSchema.parse({}).network
 
-/** Apart from the default port, so that a mesh that runs on this machine is not disturbed. */
+/** The origin of every request of a benchmark, because creating origins is not measured. */
+export const ORIGIN: RequestOrigin = {
+  requestId: 'req_01J00000000000000000000000',
+  traceparent: '00-00000000000000000000000000000001-0000000000000001-01',
+}
+
+/** Not the default port, so that benchmarks do not disturb a running mesh. */
 let nextPort = 28_750
 
-/** Two DHT nodes on 127.0.0.1 with a bootstrap of their own. */
+/** Two DHT nodes on 127.0.0.1, with a bootstrap node of their own. */
 export interface DhtPair {
   readonly one: HyperDHT
   readonly other: HyperDHT
   close(): Promise<void>
 }
 
-/** Opens a DHT of three nodes. */
+/** Opens a DHT of three nodes: the pair and its bootstrap node. */
 export async function openDhtPair(): Promise<DhtPair> {
   const port = nextPort++
   const bootstrap = HyperDHT.bootstrapper(port, '127.0.0.1', { host: '127.0.0.1' })
@@ -44,10 +51,10 @@ export async function openDhtPair(): Promise<DhtPair> {
   }
 }
 
-/** A worker that serves, and a proved connection to it. */
+/** A gateway, and an authenticated connection to it. */
 export interface NodePair {
   readonly connection: OutgoingConnection
-  /** One connection more. */
+  /** Opens another connection. */
   dial(): Promise<OutgoingConnection>
   close(): Promise<void>
 }
@@ -88,7 +95,7 @@ export async function openNodePair(service: Service): Promise<NodePair> {
   }
 }
 
-/** A key pair that nobody else has. */
+/** A new random key pair. */
 export function freshKeyPair(): KeyPair {
   return keyPairFromSeed(randomBytes(32))
 }

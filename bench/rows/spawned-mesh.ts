@@ -13,13 +13,13 @@ import { openClientHost } from '../../facilities/worker/worker-host.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import { MeshWorker } from '../../workers/mesh/mesh-worker.js'
 
-/** Apart from the default port, so that a mesh that runs on this machine is not disturbed. */
+/** Not the default port, so that benchmarks do not disturb a running mesh. */
 const BOOTSTRAP_PORT = 28_747
 
-/** Answers that the processor makes side by side. */
+/** Answers that the processor generates at the same time. */
 export const SLOTS = 8
 
-/** Environment variables with which one user may ask as fast as it can. */
+/** Environment variables that set no limit on the requests of one user. */
 const UNLIMITED: Readonly<Record<string, string>> = {
   STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE: '0',
   STARLING_GATEWAY__ANSWERS_PER_USER: '1000',
@@ -28,11 +28,11 @@ const UNLIMITED: Readonly<Record<string, string>> = {
 
 /** How a mesh of processes is started. */
 export interface SpawnedMeshOptions {
-  /** Environment variables of the workers. Left out: one user may ask as fast as it can. */
+  /** Environment variables of the workers. Default: no limit on the requests of one user. */
   readonly settings?: Readonly<Record<string, string>>
-  /** Left out: 1. */
+  /** Default: 1. */
   readonly processors?: number
-  /** The home, which is kept. Left out: a new one, which is removed when the mesh is closed. */
+  /** A home, which is not removed. Default: a new one, which is removed when the mesh is closed. */
   readonly home?: string
 }
 
@@ -46,12 +46,12 @@ export interface SpawnedMesh {
   processId(name: string): number
   /** The absolute path of a worker's log. */
   logFile(name: string): string
-  /** kill -9 of the processor. Resolves when it was started again and has loaded its model. */
+  /** Kills the processor (SIGKILL). Resolves when it was restarted and has loaded its model. */
   restartProcessor(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts auth, gateway and processors as a user does, and logs a client in. */
+/** Starts auth, gateway and processors as `npm start` does, and logs in a client. */
 export async function spawnMesh(options: SpawnedMeshOptions = {}): Promise<SpawnedMesh> {
   const { settings = UNLIMITED, processors = 1 } = options
   const environment = {

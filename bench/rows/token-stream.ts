@@ -6,8 +6,7 @@ import { Service } from '../../facilities/network/calls/service.js'
 import { generationEndSchema, type Token, tokenSchema } from '../../helpers/protocol/generation.js'
 import { stream } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
-import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
-import { ORIGIN } from './origin.js'
+import { freshKeyPair, ORIGIN, openDhtPair, openNodePair } from './node-pair.js'
 
 const CHUNKS = 20_000
 const WINDOW = 64
@@ -22,7 +21,7 @@ const count = stream({
   callers: ['client'],
 })
 
-/** A stream of tokens, against a protomux channel with the same credits and nothing else. */
+/** A stream of tokens, compared with a protomux channel that has the same credits and nothing else. */
 export async function tokenStreamRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const pair = await openNodePair(
     new Service().stream(count, async function* ({ chunks }) {
@@ -43,11 +42,11 @@ export async function tokenStreamRows(): Promise<{ rows: Comparison[]; close(): 
     unit: 'chunks/s',
     goal: 'at least 0.8',
     compare: 'ratio',
-    raw: () => rateOf(streams, (chunks) => raw.read(chunks)),
-    ours: () =>
+    baseline: () => rateOf(streams, (chunks) => raw.read(chunks)),
+    starling: () =>
       rateOf(streams, async (chunks) => {
         for await (const _token of pair.connection.open(count, { chunks }, { origin: ORIGIN })) {
-          // Reading is the work.
+          // Only the rate is measured.
         }
       }),
   })
@@ -71,7 +70,7 @@ async function rateOf(streams: number, read: (chunks: number) => Promise<void>):
   return ((chunks * streams) / (performance.now() - startedAt)) * 1000
 }
 
-/** Channels that carry the same JSON tokens with the same window of credits. */
+/** Raw channels that carry the same JSON tokens with the same credit window. */
 async function openRawChannels(): Promise<{
   read(chunks: number): Promise<void>
   close(): Promise<void>

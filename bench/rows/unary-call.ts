@@ -4,13 +4,12 @@ import { z } from 'zod'
 import { Service } from '../../facilities/network/calls/service.js'
 import { unary } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
-import { freshKeyPair, openDhtPair, openNodePair } from './node-pair.js'
-import { ORIGIN } from './origin.js'
+import { freshKeyPair, ORIGIN, openDhtPair, openNodePair } from './node-pair.js'
 
 const CALLS = 4000
 /**
- * 0.5 to 1.5 KB in turn, 1 KB on average. A single size measures luck: the transport paces packets by
- * a timer of 1 ms, and whether a call meets that wait depends on its exact size.
+ * 0.5 to 1.5 KB, 1 KB on average. A single size would be misleading: the transport paces packets with a timer of
+ * 1 ms, and whether a call has to wait for it depends on its exact size.
  */
 const TEXTS = Array.from({ length: 64 }, (_, index) => 'x'.repeat(512 + index * 16))
 const RAW = { valueEncoding: encodings.raw }
@@ -24,7 +23,7 @@ const echo = unary({
   callers: ['client'],
 })
 
-/** A unary call of 1 KB there and back, against the same over @hyperswarm/rpc alone. */
+/** A unary call with 1 KB in both directions, compared with the same over @hyperswarm/rpc only. */
 export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const pair = await openNodePair(new Service().unary(echo, async ({ text }) => ({ text })))
   const raw = await openRawRpc()
@@ -34,8 +33,9 @@ export async function unaryCallRows(): Promise<{ rows: Comparison[]; close(): Pr
     unit: 'calls/s',
     goal: 'at least 0.85',
     compare: 'ratio',
-    raw: () => rateOf(atOnce, (text) => raw.call(text)),
-    ours: () => rateOf(atOnce, (text) => pair.connection.call(echo, { text }, { origin: ORIGIN })),
+    baseline: () => rateOf(atOnce, (text) => raw.call(text)),
+    starling: () =>
+      rateOf(atOnce, (text) => pair.connection.call(echo, { text }, { origin: ORIGIN })),
   })
   return {
     rows: [row(1), row(64)],
@@ -54,7 +54,7 @@ async function openRawRpc(): Promise<{
   const keyPair = freshKeyPair()
   const serverRpc = new HyperswarmRPC({ dht: dht.one, keyPair })
   const server = serverRpc.createServer()
-  // The payload is JSON on both sides, because that is what the work of a call consists of.
+  // JSON on both sides, because encoding it is part of the work of a call.
   server.respond('echo', RAW, async (bytes) =>
     Buffer.from(JSON.stringify(JSON.parse(Buffer.from(bytes).toString()))),
   )
@@ -75,7 +75,7 @@ async function openRawRpc(): Promise<{
   }
 }
 
-/** Calls a second, with that many under way at all times. */
+/** Calls per second, with `atOnce` calls in progress at all times. */
 async function rateOf(atOnce: number, call: (text: string) => Promise<unknown>): Promise<number> {
   let left = CALLS
   const worker = async () => {

@@ -1,4 +1,4 @@
-/** What people ask a small model: facts, explanations, lists, stories, letters, code and small talk. */
+/** 100 typical prompts: facts, explanations, lists, stories, letters, code and small talk. */
 export const SAMPLING_PROMPTS: readonly string[] = [
   'What is the capital of France?',
   'Who wrote Romeo and Juliet?',

@@ -9,18 +9,23 @@ import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { type RecommendedSampling, USUAL_SAMPLING } from '../../helpers/generation/sampling.js'
 import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
-import { distinctShare, loops } from './answer-repetition.js'
 import { SAMPLING_PROMPTS } from './prompts.js'
 
 const SLOTS = 8
 const MAX_TOKENS = 512
+/** A repeated sequence of this many tokens is more than a common phrase. */
+const SEQUENCE_TOKENS = 12
+/** An answer loops if such a sequence occurs at least this often. */
+const LOOP_OCCURRENCES = 3
+/** The length of the sequences that measure how varied an answer is. */
+const NGRAM_TOKENS = 4
 const NEVER = new AbortController().signal
 
 const GREEDY = { temperature: 0 }
 const DRY = { dryMultiplier: 0.8 }
 const COOL = { temperature: 0.3, topP: 0.9 }
 
-/** What is compared; what a setting leaves out is as llama.cpp's defaults. */
+/** The settings to compare. Options that a setting leaves out have llama.cpp's defaults. */
 const SETTINGS: Readonly<Record<string, RecommendedSampling>> = {
   "llama.cpp's defaults": {},
   'greedy, repeat penalty 1.1': { ...GREEDY, repeatPenalty: 1.1 },
@@ -29,20 +34,23 @@ const SETTINGS: Readonly<Record<string, RecommendedSampling>> = {
   'temperature 0.3, DRY 0.8, repeat penalty 1.1': { ...COOL, ...DRY, repeatPenalty: 1.1 },
 }
 
-/** What the answers to all prompts come to. */
+/** Statistics of the answers to all prompts. Shares are from 0 to 1. */
 interface SamplingResult {
   readonly setting: string
+  /** The share of answers that loop. */
   readonly looping: number
+  /** The mean share of distinct 4-grams. */
   readonly distinct: number
   readonly meanTokens: number
+  /** The share of answers that reached the maximum length. */
   readonly cutOff: number
 }
 
 /**
- * Has the default model answer 100 prompts with each setting and reports how much the answers repeat
+ * Answers 100 prompts with the default model and each setting, and reports how much the answers repeat
  * themselves.
  *
- * @returns the lines of a table, each when it has been measured
+ * @returns the lines of a Markdown table, each as soon as it is measured
  */
 export async function* samplingTable(): AsyncGenerator<string, void, void> {
   const directory = await mkdtemp(join(tmpdir(), 'starling-bench-'))
@@ -121,4 +129,26 @@ function row({ setting, looping, distinct, meanTokens, cutOff }: SamplingResult)
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Whether an answer loops: a sequence of 12 tokens occurs three times. */
+function loops(tokens: readonly number[]): boolean {
+  const occurrences = new Map<string, number>()
+  for (const sequence of sequences(tokens, SEQUENCE_TOKENS)) {
+    const count = (occurrences.get(sequence) ?? 0) + 1
+    if (count >= LOOP_OCCURRENCES) return true
+    occurrences.set(sequence, count)
+  }
+  return false
+}
+
+/** The share of distinct sequences of four tokens: 1 if none occurs twice. */
+function distinctShare(tokens: readonly number[]): number {
+  const all = sequences(tokens, NGRAM_TOKENS)
+  return all.length === 0 ? 1 : new Set(all).size / all.length
+}
+
+function sequences(tokens: readonly number[], length: number): string[] {
+  const count = Math.max(0, tokens.length - length + 1)
+  return Array.from({ length: count }, (_, start) => tokens.slice(start, start + length).join())
 }

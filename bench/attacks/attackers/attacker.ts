@@ -4,63 +4,64 @@ import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Target } from '../attacker-messages.js'
 import { type Member, openRegisteredMember } from '../member.js'
 
-/** An attack as its own process runs it. */
+/** An attack in the attacker process. */
 export interface Attacker {
-  /** Resolves when the attack is under way. */
+  /** Starts the attack. Resolves when it is in progress. */
   start(): Promise<void>
-  /** Resolves when it is over. */
+  /** Stops the attack. Resolves when it has ended. */
   stop(): Promise<void>
-  /** What it has counted so far: `asked`. */
-  figures(): Record<string, number>
+  /** What it has counted so far, by name: `attempts`. */
+  counts(): Record<string, number>
 }
 
 /** Prepares an attack on a mesh. */
 export type AttackerFactory = (target: Target) => Promise<Attacker>
 
 /** Counts what an attack does and what happens to it. */
-export class Tally {
+export class Counters {
   readonly #counts: Record<string, number> = {}
 
   add(name: string, times = 1): void {
     this.#counts[name] = (this.#counts[name] ?? 0) + times
   }
 
-  get counts(): Record<string, number> {
+  get values(): Record<string, number> {
     return { ...this.#counts }
   }
 }
 
-/** The name under which a failure is counted: its code. */
+/** The name under which a failure is counted: its error code. */
 export function failureName(error: unknown): string {
   return isStarlingError(error) ? error.code : 'failed'
 }
 
 /**
- * An attack that repeats a step, several at once, as fast as it is let.
+ * An attack that repeats a step in several parallel loops, as fast as possible.
  *
- * @param options.step one step; a failure is counted by its code
- * @param options.pauseMs after each step, and at least 5 ms after each that failed
- * @param options.leadMs how long the attack runs before it counts as under way
+ * @param options.atOnce the number of loops
+ * @param options.step one step of the loop `index`. Failures are counted by their error code
+ * @param options.pauseMs the pause after each step. After a failure it is at least 5 ms. Default: 0
+ * @param options.leadMs how long the attack runs before `start` resolves. Default: 500
  */
 export function repeated(options: {
   atOnce: number
   step: (signal: AbortSignal, index: number) => Promise<void>
-  tally: Tally
+  counters: Counters
   pauseMs?: number
   leadMs?: number
 }): Attacker {
-  const { atOnce, step, tally, pauseMs = 0, leadMs = 500 } = options
+  const { atOnce, step, counters, pauseMs = 0, leadMs = 500 } = options
   let running: { end: AbortController; loops: Promise<unknown> } | undefined
   const loop = async (signal: AbortSignal, index: number) => {
     while (!signal.aborted) {
-      tally.add('attempts')
+      counters.add('attempts')
       let waitMs = pauseMs
       try {
         await step(signal, index)
-        tally.add('succeeded')
+        counters.add('succeeded')
       } catch (error) {
         if (signal.aborted) return
-        tally.add(failureName(error))
+        counters.add(failureName(error))
         waitMs = Math.max(5, pauseMs)
       }
       if (waitMs > 0) await sleep(waitMs)
@@ -79,17 +80,17 @@ export function repeated(options: {
       await running?.loops
       running = undefined
     },
-    figures: () => tally.counts,
+    counts: () => counters.values,
   }
 }
 
 /**
- * An attack by a member who has just registered, another one for each time that it is started: what the
- * limits of one user allow is allowed again.
+ * An attack by a member with a new account. Each start registers another one, so that the limits of a user start
+ * afresh.
  */
 export function byNewMember(
   target: Target,
-  tally: Tally,
+  counters: Counters,
   attackOf: (member: Member) => Attacker,
 ): Attacker {
   let running: { member: Member; attack: Attacker } | undefined
@@ -105,6 +106,6 @@ export function byNewMember(
       await running?.member.close()
       running = undefined
     },
-    figures: () => tally.counts,
+    counts: () => counters.values,
   }
 }

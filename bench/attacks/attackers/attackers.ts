@@ -1,30 +1,34 @@
-import { accountCalls } from './account-calls.js'
-import { crash, freezingSchema, hostileModel, nestedArrays } from './asking.js'
 import type { AttackerFactory } from './attacker.js'
-import { crowd } from './crowd.js'
+import { fakeGateways, newFakeGateways } from './fake-gateways.js'
 import { foreignBootstrap } from './foreign-bootstrap.js'
 import { manyConnections } from './many-connections.js'
+import {
+  accountCalls,
+  ambiguousSchema,
+  crashingPrompt,
+  endlessTemplate,
+  nestedArrays,
+} from './member-requests.js'
 import { partialFrames } from './partial-frames.js'
-import { refusedHellos } from './refused-hellos.js'
-import { silentConnections } from './silent-connections.js'
-import { newSquatters, squatters } from './squatters.js'
+import { simultaneousMembers } from './simultaneous-members.js'
 import { stalledReaders } from './stalled-readers.js'
+import { refusedHellos, silentConnections } from './unverified-connections.js'
 
-/** All attackers, by the name that their process is started with. */
+/** All attackers, by the name that is passed to the attacker process. */
 const BY_NAME = {
   accountCalls,
-  crash,
-  crowd,
+  ambiguousSchema,
+  crashingPrompt,
+  endlessTemplate,
+  fakeGateways,
   foreignBootstrap,
-  freezingSchema,
-  hostileModel,
   manyConnections,
   nestedArrays,
-  newSquatters,
+  newFakeGateways,
   partialFrames,
   refusedHellos,
   silentConnections,
-  squatters,
+  simultaneousMembers,
   stalledReaders,
 } satisfies Record<string, AttackerFactory>
 

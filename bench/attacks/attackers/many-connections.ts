@@ -1,17 +1,16 @@
 import { configSchema } from '../../../config/schema.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
-import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
-import { type Attacker, repeated, Tally } from './attacker.js'
+import { type Attacker, Counters, repeated } from './attacker.js'
 import { findGateway, openDht } from './stranger.js'
 
 const CONNECTIONS = 1_030
-/** UDP ports that they come from. */
+/** The UDP ports that they connect from. */
 const PORTS = 10
 
-/** One certificate that keeps 1,030 connections, and dials each again a second after it was refused. */
+/** One certificate with 1,030 connections. Each dials again a second after it was refused or closed. */
 export async function manyConnections(target: Target): Promise<Attacker> {
   const identity = newIdentity(await meshKeysOf(target))
   const clock = new SystemClock()
@@ -24,20 +23,16 @@ export async function manyConnections(target: Target): Promise<Attacker> {
   if (first === undefined) throw new Error('No node')
   const gateway = await findGateway(first.dht, target)
   for (const { node } of nodes) await node.ready()
-  const tally = new Tally()
-  const held = new Set<OutgoingConnection>()
-  const dialling = repeated({
+  const counters = new Counters()
+  return repeated({
     atOnce: CONNECTIONS,
     pauseMs: 1_000,
-    tally,
+    counters,
     async step(signal, index) {
       const { node } = nodes[index % nodes.length] ?? first
       const connection = await node.dial(gateway.publicKey, gateway.addresses, signal)
-      held.add(connection)
       signal.addEventListener('abort', () => connection.destroy(), { once: true })
       await connection.closed
-      held.delete(connection)
     },
   })
-  return { ...dialling, figures: () => ({ ...tally.counts }) }
 }

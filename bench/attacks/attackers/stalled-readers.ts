@@ -1,12 +1,12 @@
 import type { Target } from '../attacker-messages.js'
-import { type Attacker, byNewMember, repeated, Tally } from './attacker.js'
+import { type Attacker, byNewMember, Counters, repeated } from './attacker.js'
 
-/** Chunks that are read of each answer. */
+/** How many chunks of each answer are read. */
 const READ_CHUNKS = 3
-/** The most answers that are left unread at once. */
+/** The most unread answers at once. */
 const MAX_ANSWERS = 256
 
-/** An answer of one token again and again, which the model does not end by itself. */
+/** Makes the model repeat one token, so that it does not end the answer by itself. */
 const ENDLESS = {
   maxTokens: 3_000,
   repeatPenalty: 1,
@@ -14,22 +14,22 @@ const ENDLESS = {
   logitBias: { '61': 100 },
 } as const
 
-/** One user who opens as many answers as it may, reads a few chunks of each and no more. */
+/** One user who opens as many answers as possible and reads only a few chunks of each. */
 export async function stalledReaders(target: Target): Promise<Attacker> {
-  const tally = new Tally()
-  return byNewMember(target, tally, ({ client }) => {
+  const counters = new Counters()
+  return byNewMember(target, counters, ({ client }) => {
     const answers = new Set<AsyncGenerator<unknown>>()
     const opening = repeated({
       atOnce: 8,
       pauseMs: 100,
-      tally,
+      counters,
       async step(signal) {
         if (answers.size >= MAX_ANSWERS) return
         const messages = [{ role: 'user' as const, content: 'Tell me a long story.' }]
         const answer = client.ask({ messages, options: ENDLESS }, signal)
         for (let chunk = 0; chunk < READ_CHUNKS; chunk += 1) await answer.next()
         answers.add(answer)
-        tally.add('left unread')
+        counters.add('unread')
       },
     })
     return {

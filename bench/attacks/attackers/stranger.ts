@@ -9,13 +9,13 @@ import { meshKeysOf } from '../member.js'
 
 const HOST = '127.0.0.1'
 
-/** Where the gateway is, as everybody can find out who knows its topic. */
+/** The gateway, as anybody who knows its topic can find it. */
 export interface Gateway {
   readonly publicKey: Uint8Array
   readonly addresses: readonly HyperDHT.Address[]
 }
 
-/** A DHT node of the attackers. It has a UDP port of its own. */
+/** Opens a DHT node of the attackers, with a UDP port of its own. */
 export function openDht({ bootstrapPort }: Pick<Target, 'bootstrapPort'>): HyperDHT {
   const bootstrap = [{ host: HOST, port: bootstrapPort }]
   return new HyperDHT({ bootstrap, host: HOST, firewalled: false })
@@ -25,12 +25,12 @@ export function newKeyPair(): KeyPair {
   return keyPairFromSeed(randomBytes(32))
 }
 
-/** The topic of the mesh's gateways. */
+/** The topic of the gateways of the mesh. */
 export async function gatewayTopic(target: Target): Promise<Uint8Array> {
   return topicOf((await meshKeysOf(target)).secret, 'gateway')
 }
 
-/** Looks the gateway up. @throws Error when it is not announced */
+/** Looks up the gateway. @throws Error if it is not announced */
 export async function findGateway(dht: HyperDHT, target: Target): Promise<Gateway> {
   const seed = await readFile(join(target.home, 'gateway', 'identity.key'), 'utf8')
   const { publicKey } = keyPairFromSeed(Buffer.from(seed.trim(), 'hex'))
@@ -41,7 +41,7 @@ export async function findGateway(dht: HyperDHT, target: Target): Promise<Gatewa
   throw new Error('The gateway is not announced')
 }
 
-/** Connects to the gateway. Failures show as the end of the stream. */
+/** Connects to the gateway. After a failure, the stream is closed. */
 export function connect(
   dht: HyperDHT,
   gateway: Gateway,
@@ -55,7 +55,7 @@ export function connect(
   return stream
 }
 
-/** Strangers on `ports` UDP ports who take turns. @returns connects the one with that number, with a new key */
+/** Strangers on `ports` UDP ports. @returns a function that connects from the port `index % ports` with a new key */
 export async function strangersOn(
   ports: number,
   target: Target,
@@ -66,7 +66,7 @@ export async function strangersOn(
   return (index) => connect(nodes[index % ports] ?? first, gateway)
 }
 
-/** Resolves when the stream has ended, or `signal` is aborted. */
+/** Resolves when the stream is closed, or `signal` is aborted. */
 export function ended(stream: HyperDHT.SecretStream, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || signal.aborted) return resolve()

@@ -2,25 +2,25 @@ import { once } from 'node:events'
 import type { ClientFolder } from '../../facilities/home/client-folder.js'
 import type { ClientWorker } from '../../workers/client/client-worker.js'
 import { ANSWER_OPTIONS } from '../answer-options.js'
-import type { Stage } from './attack.js'
+import type { AttackContext } from './attack.js'
 import { type Member, meshKeysOf, newCredential, openAccountFolder, openMember } from './member.js'
 
-/** Tokens of an honest answer. */
+/** The length of an answer to a regular client. */
 const ANSWER_TOKENS = 16
 
 /**
- * Honest members act for many users, so that none of them reaches the limit of questions that one user may
- * ask: the workers run with their default settings.
+ * Regular clients act for many users, because the workers run with their default settings: no user should reach
+ * its rate limit.
  */
 const USERS = 80
-/** As many as one client may register in an hour. */
+/** How many users one client may register in an hour. */
 const USERS_PER_CLIENT = 10
 
-/** An honest operation. @returns the time to its first answer, in milliseconds */
-export type Honest = (signal: AbortSignal) => Promise<number>
+/** An operation of a regular client. @returns the time to its first answer, in milliseconds */
+export type Operation = (signal: AbortSignal) => Promise<number>
 
-/** Asks a question and reads the answer. */
-export async function ask(client: ClientWorker, signal: AbortSignal): Promise<number> {
+/** Sends a prompt and reads the answer. @returns the time to the first token, in milliseconds */
+async function ask(client: ClientWorker, signal: AbortSignal): Promise<number> {
   const startedAt = performance.now()
   let firstMs = 0
   const messages = [{ role: 'user' as const, content: 'What is the sea?' }]
@@ -31,36 +31,35 @@ export async function ask(client: ClientWorker, signal: AbortSignal): Promise<nu
   return firstMs
 }
 
-/** Members who are connected ask one question after the other. */
-export async function asking(stage: Stage): Promise<Honest> {
-  const { mesh } = stage
+/** Connected clients that send one prompt after the other. */
+export async function connectedClients(context: AttackContext): Promise<Operation> {
+  const { mesh } = context
   const member = await openMember(mesh, await meshKeysOf(mesh), await openAccountFolder(mesh))
-  stage.cleanup(() => member.close())
-  const clients = (await honestUsers(stage)).map((folder) => member.as(folder))
+  context.cleanup(() => member.close())
+  const clients = (await registeredUsers(context)).map((folder) => member.as(folder))
   const next = inTurn(clients)
   return (signal) => ask(next(), signal)
 }
 
 /**
- * Members who come for the first time: each operation is a new client with a key of its own that finds the
- * gateway, asks and leaves.
+ * New clients. Each operation is a client with a new key that finds the gateway, sends a prompt and disconnects.
  */
-export async function coming(
-  stage: Stage,
+export async function newClients(
+  context: AttackContext,
   options: {
     readonly bootstrapPort?: () => number
-    /** Whether they share the home of the mesh, where workers that were found are remembered. */
+    /** Whether they use the remembered workers in the home of the mesh. Default: false. */
     readonly remembers?: boolean
   } = {},
-): Promise<Honest> {
-  const { bootstrapPort = () => stage.mesh.bootstrapPort, remembers = false } = options
-  const keys = await meshKeysOf(stage.mesh)
-  const next = inTurn(await honestUsers(stage))
+): Promise<Operation> {
+  const { bootstrapPort = () => context.mesh.bootstrapPort, remembers = false } = options
+  const keys = await meshKeysOf(context.mesh)
+  const next = inTurn(await registeredUsers(context))
   return async (signal) => {
     const startedAt = performance.now()
     const place = {
       bootstrapPort: bootstrapPort(),
-      ...(remembers && { peersHome: stage.mesh.home }),
+      ...(remembers && { peersHome: context.mesh.home }),
     }
     const member = await openMember(place, keys, next())
     try {
@@ -72,15 +71,18 @@ export async function coming(
   }
 }
 
-/** Members who log in, in turn, so that none exceeds its own limit of logins. */
-export async function loggingIn(stage: Stage, members: number): Promise<Honest> {
-  const keys = await meshKeysOf(stage.mesh)
+/** Clients that log in, taking turns, so that none exceeds its login limit. */
+export async function loggingInClients(
+  context: AttackContext,
+  members: number,
+): Promise<Operation> {
+  const keys = await meshKeysOf(context.mesh)
   const users: { member: Member; credential: ReturnType<typeof newCredential> }[] = []
   for (let index = 0; index < members; index += 1) {
-    const member = await openMember(stage.mesh, keys, await openAccountFolder(stage.mesh))
-    stage.cleanup(() => member.close())
+    const member = await openMember(context.mesh, keys, await openAccountFolder(context.mesh))
+    context.cleanup(() => member.close())
     const credential = newCredential()
-    await member.client.accounts.register(credential, stage.signal)
+    await member.client.accounts.register(credential, context.signal)
     users.push({ member, credential })
   }
   const next = inTurn(users)
@@ -92,10 +94,10 @@ export async function loggingIn(stage: Stage, members: number): Promise<Honest> 
   }
 }
 
-/** The users of the honest members, registered for the first attack and logged in for all. */
-async function honestUsers({ mesh, signal }: Stage): Promise<ClientFolder[]> {
+/** The users of the regular clients. They are registered at the first attack and stay logged in. */
+async function registeredUsers({ mesh, signal }: AttackContext): Promise<ClientFolder[]> {
   const keys = await meshKeysOf(mesh)
-  const names = Array.from({ length: USERS }, (_, index) => `honest-${index}`)
+  const names = Array.from({ length: USERS }, (_, index) => `regular-${index}`)
   const folders = await Promise.all(names.map((name) => openAccountFolder(mesh, name)))
   if ((await folders.at(-1)?.session()) !== undefined) return folders
   const register = async (own: readonly ClientFolder[]) => {
@@ -113,17 +115,17 @@ async function honestUsers({ mesh, signal }: Stage): Promise<ClientFolder[]> {
   return folders
 }
 
-/** Hands out one after the other, again and again. */
+/** Returns the items in turn, endlessly. */
 function inTurn<T>(all: readonly T[]): () => T {
   let turn = 0
   return () => {
     const next = all[turn++ % all.length]
-    if (next === undefined) throw new Error('There is nobody')
+    if (next === undefined) throw new Error('No items')
     return next
   }
 }
 
-/** Resolves when the member has found a gateway. */
-export async function found({ gateways }: Member, signal: AbortSignal): Promise<void> {
+/** Resolves when the member is connected to a gateway. */
+export async function gatewayFound({ gateways }: Member, signal: AbortSignal): Promise<void> {
   if (gateways.connections.length === 0) await once(gateways, 'connected', { signal })
 }

@@ -1,15 +1,15 @@
 import type HyperDHT from 'hyperdht'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import type { Target } from '../attacker-messages.js'
-import { type Attacker, repeated, Tally } from './attacker.js'
+import { type Attacker, Counters, repeated } from './attacker.js'
 import { gatewayTopic, newKeyPair, openDht } from './stranger.js'
 
-const SQUATTERS = 200
+const FAKE_GATEWAYS = 200
 const NEW_KEYS_PER_SECOND = 40
-/** DHT nodes that they listen on. */
+/** The DHT nodes that they listen on. */
 const NODES = 8
 
-/** Strangers who announce themselves as gateways, accept connections and say nothing. */
+/** Strangers who announce themselves as gateways, accept connections and send nothing. */
 class SilentAnnouncers {
   readonly #topic: Uint8Array
   readonly #nodes: readonly HyperDHT[]
@@ -33,45 +33,45 @@ class SilentAnnouncers {
   }
 
   async leave(): Promise<void> {
-    const left = this.#open
+    const open = this.#open
     this.#open = []
-    for (const { dht, keyPair, server } of left) {
+    for (const { dht, keyPair, server } of open) {
       await dht.unannounce(this.#topic, keyPair)
       await server.close()
     }
   }
 }
 
-/** 200 of them, all the time. */
-export async function squatters(target: Target): Promise<Attacker> {
+/** 200 fake gateways during the whole attack. */
+export async function fakeGateways(target: Target): Promise<Attacker> {
   const announcers = new SilentAnnouncers(await gatewayTopic(target), target)
-  const tally = new Tally()
+  const counters = new Counters()
   return {
     async start() {
-      for (let squatter = 0; squatter < SQUATTERS; squatter += 1) {
+      for (let count = 0; count < FAKE_GATEWAYS; count += 1) {
         await announcers.announce()
-        tally.add('announced')
+        counters.add('announced')
       }
     },
     stop: () => announcers.leave(),
-    figures: () => tally.counts,
+    counts: () => counters.values,
   }
 }
 
-/** 40 new ones every second. */
-export async function newSquatters(target: Target): Promise<Attacker> {
+/** 40 new fake gateways per second. */
+export async function newFakeGateways(target: Target): Promise<Attacker> {
   const announcers = new SilentAnnouncers(await gatewayTopic(target), target)
-  const coming = repeated({
+  const announcing = repeated({
     atOnce: 1,
     pauseMs: 1000 / NEW_KEYS_PER_SECOND,
     leadMs: 1_000,
-    tally: new Tally(),
+    counters: new Counters(),
     step: () => announcers.announce(),
   })
   return {
-    ...coming,
+    ...announcing,
     async stop() {
-      await coming.stop()
+      await announcing.stop()
       await announcers.leave()
     },
   }

@@ -3,53 +3,53 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { Target } from '../attacker-messages.js'
 import { meshKeysOf, newIdentity } from '../member.js'
-import { type Attacker, failureName, Tally } from './attacker.js'
+import { type Attacker, Counters, failureName } from './attacker.js'
 import { findGateway, openDht } from './stranger.js'
 
 const MEMBERS = 300
-/** UDP ports that they come from. */
+/** The UDP ports that they connect from. */
 const PORTS = 10
 
-/** 300 members who connect in the same moment, each with a certificate of its own. */
-export async function crowd(target: Target): Promise<Attacker> {
+/** 300 members who connect at the same time, each with a certificate of its own. */
+export async function simultaneousMembers(target: Target): Promise<Attacker> {
   const keys = await meshKeysOf(target)
   const clock = new SystemClock()
   const { network: limits } = configSchema.parse({})
-  const processes = Array.from({ length: PORTS }, () => openDht(target))
-  const [first] = processes
+  const dhts = Array.from({ length: PORTS }, () => openDht(target))
+  const [first] = dhts
   if (first === undefined) throw new Error('No node')
   const gateway = await findGateway(first, target)
   const nodes = Array.from({ length: MEMBERS }, (_, index) => {
-    const dht = processes[index % PORTS] ?? first
+    const dht = dhts[index % PORTS] ?? first
     return new MeshEndpoint({ dht, identity: newIdentity(keys), clock, limits, service: null })
   })
   for (const node of nodes) await node.ready()
-  const tally = new Tally()
+  const counters = new Counters()
   let slowestMs = 0
-  let leaving = new AbortController()
-  let coming: Promise<unknown> = Promise.resolve()
-  const come = async (node: MeshEndpoint) => {
-    const { signal } = leaving
+  let stop = new AbortController()
+  let connecting: Promise<unknown> = Promise.resolve()
+  const connect = async (node: MeshEndpoint) => {
+    const { signal } = stop
     const startedAt = performance.now()
-    tally.add('came')
+    counters.add('attempts')
     try {
       const connection = await node.dial(gateway.publicKey, gateway.addresses, signal)
-      tally.add('connected')
+      counters.add('connected')
       slowestMs = Math.max(slowestMs, performance.now() - startedAt)
       signal.addEventListener('abort', () => connection.destroy(), { once: true })
     } catch (error) {
-      tally.add(failureName(error))
+      counters.add(failureName(error))
     }
   }
   return {
     async start() {
-      leaving = new AbortController()
-      coming = Promise.all(nodes.map(come))
+      stop = new AbortController()
+      connecting = Promise.all(nodes.map(connect))
     },
     async stop() {
-      await coming
-      leaving.abort()
+      await connecting
+      stop.abort()
     },
-    figures: () => ({ ...tally.counts, 'ms until the slowest was connected': slowestMs }),
+    counts: () => ({ ...counters.values, 'ms for the slowest connection': slowestMs }),
   }
 }

@@ -1,2 +1,0 @@
-/** The question that ends the process of an engine in the benchmark: see crashing-engine.ts. */
-export const CRASH_PROMPT = 'Crash, please.'
