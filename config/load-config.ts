@@ -49,7 +49,7 @@ export function loadConfig(sources: {
   throw new StarlingError(
     'CONFIG_INVALID',
     `${path.join('.')}, set by ${setBy}: ` +
-      (unknownKey === undefined ? issue?.message : 'there is no such key'),
+      (unknownKey === undefined ? issue?.message : 'unknown key'),
   )
 }
 
@@ -76,11 +76,11 @@ function readConfigFile(path: string): PartialConfig {
   try {
     value = JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
-    const why = cause instanceof SyntaxError ? 'is no JSON' : 'cannot be read'
+    const why = cause instanceof SyntaxError ? 'is not valid JSON' : 'cannot be read'
     throw new StarlingError('CONFIG_INVALID', `The file ${path} ${why}`, { cause })
   }
   if (!isSection(value)) {
-    throw new StarlingError('CONFIG_INVALID', `The file ${path} holds no JSON object`)
+    throw new StarlingError('CONFIG_INVALID', `The file ${path} does not contain a JSON object`)
   }
   return value
 }

@@ -21,13 +21,13 @@ export function createCommand(name: string, description: string): Command {
       .description(description)
       .version(VERSION, '--version', 'print the version')
       .helpOption('--help', 'print this help')
-      .option('--home <dir>', 'the folder that the mesh lives in (default: ./data)')
-      .option('--config <file>', 'a JSON file of settings')
+      .option('--home <dir>', 'the folder of the mesh (default: ./data)')
+      .option('--config <file>', 'a configuration file in JSON')
       .option(
         '--log-level <level>',
         'trace, debug, info, warn, error or silent (default: info; clients: warn)',
       )
-      .option('--json', 'write JSON, one object a line')
+      .option('--json', 'write one JSON object per line')
       .showHelpAfterError(`Run with --help to see the commands and flags.`)
       // A program is told once, by runCommand.
       .configureOutput({

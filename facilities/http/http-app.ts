@@ -44,10 +44,7 @@ export function createHttpApp(options: {
     return sendError(reply, known)
   })
   app.setNotFoundHandler((request, reply) => {
-    return sendError(
-      reply,
-      new StarlingError('NOT_FOUND', `There is nothing at ${pathOf(request)}`),
-    )
+    return sendError(reply, new StarlingError('NOT_FOUND', `Unknown path: ${pathOf(request)}`))
   })
   return app
 }

@@ -4,9 +4,9 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** Why a port could not be bound, for people. */
 const CAUSES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is taken by another program',
+  EADDRINUSE: 'is used by another program',
   EACCES: 'may not be used by this user',
-  EADDRNOTAVAIL: 'is on no network of this machine',
+  EADDRNOTAVAIL: 'cannot be used: this machine does not have this address',
 }
 
 /** Serves an HTTP app on a port of this machine. */

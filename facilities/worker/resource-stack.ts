@@ -18,7 +18,7 @@ export class ResourceStack {
    * @throws StarlingError DRAINING once the stack is closed: nobody would close the resource
    */
   async open<R extends Resource>(resource: R): Promise<R> {
-    if (this.#isClosed) throw new StarlingError('DRAINING', 'The worker is on its way out')
+    if (this.#isClosed) throw new StarlingError('DRAINING', 'The worker is shutting down')
     this.#opened.push(resource)
     await resource.ready()
     return resource

@@ -101,7 +101,7 @@ export class WorkerMetrics implements NetworkObserver {
   #describe({ role, version, isReady }: MetricSources): void {
     new Gauge({
       name: 'starling_worker_info',
-      help: 'Always 1: what the worker is stands in the labels',
+      help: 'Always 1; the labels describe the worker',
       labelNames: ['role', 'version'],
       registers: this.#registers,
     }).set({ role, version }, 1)

@@ -20,7 +20,11 @@ import {
 } from './worker-health.js'
 import { WorkerMetrics } from './worker-metrics.js'
 
-const LEAVING: HealthProblem = { code: 'DRAINING', message: 'The worker is leaving', blocks: true }
+const LEAVING: HealthProblem = {
+  code: 'DRAINING',
+  message: 'The worker is shutting down',
+  blocks: true,
+}
 
 const NOT_JOINED: HealthProblem = {
   code: 'PEER_UNREACHABLE',
@@ -135,7 +139,7 @@ export class WorkerWatch extends ReadyResource {
     const app = createOperationsApp({
       readiness: () => this.readiness(),
       metrics: () => metrics.read(),
-      onInternalError: (err) => log.error({ err }, 'a question by HTTP failed'),
+      onInternalError: (err) => log.error({ err }, 'an HTTP request failed'),
     })
     return new HttpServer(app, settings)
   }
@@ -162,7 +166,7 @@ export function createOperationsApp(options: OperationsAppOptions): FastifyInsta
     // Decided here, before a body is read.
     if (!request.is404 || !app.hasRoute({ method: 'GET', url: pathOf(request) })) return
     reply.header('allow', 'GET, HEAD')
-    throw new StarlingError('METHOD_NOT_ALLOWED', `${request.method} is not answered here`)
+    throw new StarlingError('METHOD_NOT_ALLOWED', `${request.method} is not allowed for this path`)
   })
   app.get('/healthz', async () => ({ status: 'up' }))
   app.get('/readyz', async (_request, reply) => {

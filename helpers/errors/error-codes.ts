@@ -234,7 +234,7 @@ export const ERROR_CODES = {
   ENGINE_CRASHED: {
     httpStatus: 502,
     retryable: false,
-    whatToDo: 'Send it once more at most; the log of the processor says why the engine ended.',
+    whatToDo: 'Send it at most once more; the log of the processor says why the engine ended.',
   },
 
   // This machine

@@ -9,7 +9,7 @@ import { toWireError, type WireError } from './wire-error.js'
  */
 const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   BOOTSTRAP_UNAVAILABLE: 'The worker cannot reach its network',
-  CONFIG_INVALID: 'The worker is set up wrongly',
+  CONFIG_INVALID: 'The configuration of the worker is invalid',
   DISK_FAILED: 'The worker cannot write to its disk',
   DISK_FULL: 'The disk of the worker is full',
   ENGINE_CRASHED: 'The engine of the processor crashed',

@@ -55,7 +55,7 @@ test('should keep a conversation and its history when somebody talks at a termin
   await type(chat, '/model\r', '1 processor')
   await type(chat, '/model nonsense\r', 'No connected processor serves nonsense')
   await type(chat, '/new\r', 'A new conversation.')
-  await type(chat, '/nonsense\r', 'There is no command /nonsense')
+  await type(chat, '/nonsense\r', 'Unknown command /nonsense')
   await type(chat, ' a secret\r', 'tokens/s')
   chat.process.stdin?.write('/quit\r')
   t.is(await chat.exit, 0)
@@ -85,7 +85,7 @@ test('should end the answer, not the chat, when Ctrl-C is typed while it streams
   chat.process.stdin?.write('Tell me a very long story about the sea, the wind and the moon.\r')
   const answer = () => chat.stdout.split('the moon.')[1]?.trim() ?? ''
   await until('the answer to begin', () => answer() !== '')
-  await type(chat, CTRL_C, 'ended')
+  await type(chat, CTRL_C, 'stopped')
   await type(chat, `${QUESTION}\r`, ANSWER)
   chat.process.stdin?.write(CTRL_D)
   t.is(await chat.exit, 0)
@@ -152,7 +152,7 @@ test('should tell at once how long to wait when a user has asked too often', asy
   for (const { code, retryAfterMs, message, whatToDo } of errors) {
     t.is(code, 'RATE_LIMITED')
     t.ok(retryAfterMs > 0 && retryAfterMs <= 60_000)
-    t.ok(/1 times? a minute; the next question is taken in \d/.test(message), message)
+    t.ok(/You may send 1 requests? per minute; the next one is accepted in \d/.test(message), message)
     t.ok(whatToDo.includes('gateway.rateLimit.perMinute'))
   }
 })

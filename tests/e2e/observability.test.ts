@@ -39,7 +39,7 @@ test('should name the port and end when another program has it', async (t) => {
   const port = await takenTcpPort(t)
   const gateway = processes.run('gateway', ['--metrics-port', String(port)])
   t.is(await gateway.exit, 1)
-  t.ok(gateway.stderr.includes(`TCP port ${port} on 127.0.0.1 is taken by another program`))
+  t.ok(gateway.stderr.includes(`TCP port ${port} on 127.0.0.1 is used by another program`))
   t.ok(gateway.stderr.includes('PORT_UNAVAILABLE'))
 })
 

@@ -59,9 +59,7 @@ export class Accounts {
   problems(): readonly HealthProblem[] {
     const { opened, closing, failure, guardFailure } = this.#records
     if (!opened || closing !== null) {
-      return [
-        { code: 'HOME_UNUSABLE', message: 'The store of the accounts is not open', blocks: true },
-      ]
+      return [{ code: 'HOME_UNUSABLE', message: 'The account store is not open', blocks: true }]
     }
     if (failure !== null) return [{ code: failure.code, message: failure.message, blocks: true }]
     if (guardFailure === null) return []
@@ -155,5 +153,5 @@ function validate(credential: AccountCredential): AccountCredential {
 }
 
 function taken(email: string): StarlingError {
-  return new StarlingError('EMAIL_TAKEN', `${email} is registered already`)
+  return new StarlingError('EMAIL_TAKEN', `${email} is already registered`)
 }

@@ -51,7 +51,7 @@ export class LoginDelays {
     throw new StarlingError(
       'RATE_LIMITED',
       'Too many failed logins to this account from this client; ' +
-        `the next one is taken in ${(Math.ceil(retryAfterMs / 100) / 10).toFixed(1)} s`,
+        `the next one is accepted in ${(Math.ceil(retryAfterMs / 100) / 10).toFixed(1)} s`,
       { retryAfterMs: Math.ceil(retryAfterMs) },
     )
   }

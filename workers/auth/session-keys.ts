@@ -99,8 +99,8 @@ function readPrivateKey(pem: string | Buffer): KeyObject {
 function damaged(): StarlingError {
   return new StarlingError(
     'HOME_UNUSABLE',
-    'The file of the session keys holds no P-256 private key; ' +
-      'remove it and restart the auth worker, and everybody logs in again',
+    'The session key file does not contain a P-256 private key; ' +
+      'remove it and restart the auth worker, after which all users must log in again',
   )
 }
 

@@ -26,13 +26,13 @@ interface ChatCommand {
 const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   '/model': {
     usage: '/model [name]',
-    description: 'choose the model that answers, or list them',
+    description: 'choose the model that answers, or list the available models',
     run: (conversation, tools, name) =>
       name === '' ? listModels(conversation, tools) : chooseModel(conversation, tools, name),
   },
   '/new': {
     usage: '/new',
-    description: 'forget the conversation and begin another',
+    description: 'start a new conversation',
     run(conversation, { output }) {
       conversation.messages = []
       output.line('A new conversation.', { type: 'new' })
@@ -50,11 +50,11 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
       output.line(
         [
           ...lines,
-          'Ctrl-C ends an answer; at the prompt it clears what is typed, and a second one leaves.',
-          'Ctrl-D leaves. Ctrl-Z stops the chat, and fg brings it back.',
-          'A line that ends with \\ continues on the next one. Lines between """ are one prompt, and',
-          'so is what is pasted.',
-          'A line that begins with a space is asked as it is, and not kept in the history.',
+          'Ctrl-C stops an answer. At the prompt, it clears the line; on an empty line, it ends the chat.',
+          'Ctrl-D ends the chat. Ctrl-Z suspends it, and fg resumes it.',
+          'A line that ends with \\ continues on the next line. Lines between """ are one prompt, and',
+          'so is pasted text.',
+          'A line that begins with a space is a prompt in any case, and is not saved in the history.',
         ].join('\n'),
         { type: 'help', commands },
       )
@@ -62,7 +62,7 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   },
   '/quit': {
     usage: '/quit',
-    description: 'leave',
+    description: 'end the chat',
     run(conversation) {
       conversation.isOver = true
     },
@@ -85,7 +85,7 @@ export async function runChatCommand(
   if (command !== undefined) return await command.run(conversation, tools, rest.join(' '))
   throw new StarlingError(
     'BAD_USAGE',
-    `There is no command ${name}; begin with a space to ask something that begins with /`,
+    `Unknown command ${name}; put a space before a prompt that begins with /`,
   )
 }
 
@@ -94,7 +94,7 @@ async function listModels({ model }: Conversation, tools: ClientTools): Promise<
   const list = models.map((served) => `\n  ${describeModel(served)}`).join('')
   tools.output.line(
     `${model === undefined ? 'The mesh chooses the model' : `The model is ${safeLine(model)}`}; ` +
-      (models.length === 0 ? 'none is served.' : `served are:${list}`),
+      (models.length === 0 ? 'no model is available.' : `available models:${list}`),
     { type: 'models', model, models },
   )
 }

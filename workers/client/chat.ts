@@ -31,14 +31,14 @@ export async function chat(
     onInterrupt: () => {
       if (underWay === null) return input.interrupt()
       dropped += input.dropWaiting()
-      underWay.abort(new StarlingError('CANCELLED', 'The answer was ended'))
+      underWay.abort(new StarlingError('CANCELLED', 'The answer was stopped'))
     },
     onRefused: (error) => tools.output.failure(error),
   })
   tools.output.besideAPrompt((write) => input.writeAside(write))
   tools.signal.addEventListener('abort', () => input.close(), { once: true })
   if (tools.signal.aborted) input.close()
-  if (input.isInteractive) tools.output.detail('/help lists the commands; Ctrl-D leaves.')
+  if (input.isInteractive) tools.output.detail('/help lists the commands; Ctrl-D ends the chat.')
 
   for await (const line of input.prompts()) {
     if (tools.signal.aborted) break
@@ -90,7 +90,7 @@ async function answer(
 function tellFailure(error: unknown, { output }: ClientTools): void {
   output.failure(error)
   if (isStarlingError(error, 'CONTEXT_TOO_LONG', 'PAYLOAD_TOO_LARGE')) {
-    output.notice('  /new begins a new conversation.')
+    output.notice('  /new starts a new conversation.')
   }
 }
 
@@ -99,7 +99,7 @@ async function keptLines(history: ChatHistory, { output }: ClientTools): Promise
   try {
     return await history.lines()
   } catch (error) {
-    output.notice(`There is no history: ${Object(error).message}`)
+    output.notice(`The history cannot be read: ${Object(error).message}`)
     return []
   }
 }
@@ -108,6 +108,6 @@ async function keep(history: ChatHistory, line: string, { output }: ClientTools)
   try {
     await history.keep(line)
   } catch (error) {
-    output.notice(`Not kept in the history: ${Object(error).message}`)
+    output.notice(`Not saved in the history: ${Object(error).message}`)
   }
 }

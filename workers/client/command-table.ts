@@ -19,7 +19,7 @@ import { streamAnswer } from './stream-answer.js'
 
 const MODEL = ['--model <name>', 'the model that answers'] as const
 const EMAIL = ['--email <email>', 'the e-mail address of the account'] as const
-const PASSWORD = ['--password-stdin', 'take the password from standard input'] as const
+const PASSWORD = ['--password-stdin', 'read the password from standard input'] as const
 
 /**
  * Adds the subcommands of the client. Without a subcommand it starts a chat.
@@ -69,11 +69,8 @@ export function addClientCommands(
   online(add('whoami', 'Shows the user that is logged in, verified by the mesh.'), whoami)
   offline(add('logout', 'Removes the session of this home.'), logout)
   const ask = withGenerationFlags(
-    add('ask', 'Asks one question and streams the answer.')
-      .argument(
-        '[text...]',
-        'the question; - reads it from standard input; piped input is appended',
-      )
+    add('ask', 'Sends one prompt and streams the answer.')
+      .argument('[text...]', 'the prompt; - reads it from standard input; piped input is appended')
       .option(...MODEL),
   )
   ask.action(() =>
@@ -83,6 +80,6 @@ export function addClientCommands(
       (tools) => readAskPrompt(tools, ask.optsWithGlobals(), ask.args),
     ),
   )
-  online(add('models', 'Lists the models that can be asked.'), models)
-  online(add('status', 'Shows which workers run, and why one does not.'), status)
+  online(add('models', 'Lists the available models.'), models)
+  online(add('status', 'Shows which workers run, and why others do not.'), status)
 }

@@ -10,7 +10,7 @@ export async function models({ client, output, signal }: ClientTools): Promise<u
   if (served.length > 0) return
   throw new StarlingError(
     'MODEL_UNAVAILABLE',
-    'No processor with a model that answers questions is connected to the gateway',
+    'No processor with a model that answers prompts is connected to the gateway',
   )
 }
 
@@ -26,7 +26,7 @@ export function describeModel(model: ServedModel): string {
     ...(model.quantization === undefined ? [] : [model.quantization]),
     ...(model.licence === undefined ? [] : [model.licence]),
     ...(model.source === undefined ? [] : [`from ${model.source}`]),
-    ...(loaded === 0 ? ['loaded when asked for'] : []),
+    ...(loaded === 0 ? ['loaded on demand'] : []),
   ]
   return safeLine(parts.join('  '))
 }

@@ -146,9 +146,9 @@ export class Output {
    */
   cancelled(dropped = 0): void {
     this.#endLine()
-    const also = dropped === 0 ? '' : `, waiting prompts discarded: ${dropped}`
+    const also = dropped === 0 ? '' : `, queued prompts discarded: ${dropped}`
     if (this.json) this.line('', { type: 'cancelled' })
-    else this.detail(`ended${also}`)
+    else this.detail(`stopped${also}`)
   }
 
   /** A failure. */

@@ -47,7 +47,7 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
     }
   }
   if (!survey.workers.some(({ role }) => role === 'gateway')) {
-    throw new StarlingError('GATEWAY_NOT_FOUND', 'Without a gateway nobody can be served')
+    throw new StarlingError('GATEWAY_NOT_FOUND', 'Without a gateway, no request can be answered')
   }
 }
 
@@ -70,13 +70,13 @@ function describeHealth(info: WorkerInfo | undefined): string {
 function describeOffer(offer: OfferedModel): string {
   const { name, isLoaded, running, slots, queued, hindrance } = offer
   if (hindrance === 'failure') return `${name}, not available`
-  const busy = isLoaded ? `${running}/${slots} busy, ${queued} waiting` : 'loaded when asked for'
+  const busy = isLoaded ? `${running}/${slots} busy, ${queued} waiting` : 'loaded on demand'
   return `${name}, ${busy}`
 }
 
 function describeUnreached({ role, key, code }: UnreachedWorker): string {
   const why = code === null ? 'does not answer' : `could not be reached: ${code}`
-  return `${role.padEnd(10)} ${`key ${key}`.padEnd(30)} is announced and ${why}`
+  return `${role.padEnd(10)} ${`key ${key}`.padEnd(30)} has announced itself but ${why}`
 }
 
 /** Why no worker of a role was found: the nearest cause that can be seen from here. */
@@ -91,12 +91,12 @@ function whyMissing(
   if (!bootstrap.isReachable) {
     return {
       reason: 'bootstrapUnreachable',
-      why: `no worker of this machine holds ${bootstrap.address}, by which they find each other`,
+      why: `no worker of this machine holds ${bootstrap.address}, through which workers find each other`,
     }
   }
   if (listed > 0) {
     const why = `the roster lists ${listed}, but the node at ${bootstrap.address} knows none of them`
     return { reason: 'listed', why }
   }
-  return { reason: 'notAnnounced', why: 'nobody is announced with the secret of this home' }
+  return { reason: 'notAnnounced', why: 'no such worker has announced itself in this mesh' }
 }

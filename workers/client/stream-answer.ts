@@ -27,7 +27,7 @@ export async function streamAnswer(
       output.line('', { type: 'end', ...end, tokensPerSecond: tokensPerSecond(end) })
       output.detail(describeEnd(end))
       if (end.stopReason === 'repetition') {
-        output.notice('The answer was ended early because it only repeated itself.')
+        output.notice('The answer was stopped early because it only repeated itself.')
       }
       if (content === '' && reasoning !== '') {
         output.notice('The model produced thoughts but no answer. More tokens may help.')

@@ -45,11 +45,11 @@ export class AccountCalls {
         clock,
         maxKeys: options.maxCountedClients,
         limit: count === 0 ? null : createRateLimit(count, count, periodMs),
-        fullMessage: 'More clients register or log in than this gateway can count',
+        fullMessage: 'Too many clients register or log in at this gateway',
         tooEarly: (retryAfterMs) => tooMany(`${count} ${what}`, retryAfterMs),
       })
-    this.#registrations = limiter(registrationsPerHour, HOUR_MS, 'registrations an hour')
-    this.#logins = limiter(loginsPerMinute, MINUTE_MS, 'logins a minute')
+    this.#registrations = limiter(registrationsPerHour, HOUR_MS, 'registrations per hour')
+    this.#logins = limiter(loginsPerMinute, MINUTE_MS, 'logins per minute')
   }
 
   /**
@@ -111,7 +111,7 @@ function tooMany(limit: string, retryAfterMs: number): StarlingError {
       : `${roundedUp(retryAfterMs / MINUTE_MS)} min`
   return new StarlingError(
     'RATE_LIMITED',
-    `A client may make ${limit} at this gateway; the next one is taken in ${wait}`,
+    `A client may make ${limit} at this gateway; the next one is accepted in ${wait}`,
     { retryAfterMs },
   )
 }

@@ -151,7 +151,7 @@ export function createRequestLimiter(options: {
     clock: options.clock,
     limit: perMinute === 0 ? null : createRateLimit(perMinute, burst),
     maxKeys: maxUsers,
-    fullMessage: 'More users are active than this gateway can count',
+    fullMessage: 'Too many users are active at this gateway',
     tooEarly: (retryAfterMs) => refused(perMinute, retryAfterMs),
   })
 }
@@ -160,8 +160,8 @@ function refused(perMinute: number, retryAfterMs: number): StarlingError {
   const seconds = Math.ceil(retryAfterMs / 100) / 10
   return new StarlingError(
     'RATE_LIMITED',
-    `You have asked as often as allowed, ${perMinute} times a minute; ` +
-      `the next question is taken in ${seconds.toFixed(1)} s`,
+    `You may send ${perMinute} requests per minute; ` +
+      `the next one is accepted in ${seconds.toFixed(1)} s`,
     { retryAfterMs },
   )
 }

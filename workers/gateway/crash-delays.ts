@@ -45,7 +45,7 @@ export class CrashDelays {
     if (retryAfterMs <= 0) return
     throw new StarlingError(
       'RATE_LIMITED',
-      'The engine crashed during your last answer; your next question is accepted in ' +
+      'The engine crashed during your last answer; your next request is accepted in ' +
         `${(Math.ceil(retryAfterMs / 100) / 10).toFixed(1)} s`,
       { retryAfterMs },
     )

@@ -113,12 +113,12 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       // Sessions are verified without auth, once its keys are known.
       note('AUTH_UNAVAILABLE', 'No auth worker is connected', !hasKeys)
     }
-    if (!hasKeys) note('AUTH_UNAVAILABLE', 'The keys of sessions are not known yet')
+    if (!hasKeys) note('AUTH_UNAVAILABLE', 'The session keys are not known yet')
     if (this.#processors.connections.length === 0) {
       note('MODEL_UNAVAILABLE', 'No processor is connected')
     } else if (this.#directory.models.length === 0) {
       const onlyEmbeds = this.#directory.embeddingModels.length > 0
-      const what = onlyEmbeds ? 'serves a model that answers questions' : 'has a model loaded'
+      const what = onlyEmbeds ? 'serves a model that answers prompts' : 'has a model loaded'
       note('MODEL_UNAVAILABLE', `No connected processor ${what}`)
     }
     return found

@@ -79,7 +79,7 @@ export class Router {
   #onlyEmbeds(name: string): StarlingError {
     return new StarlingError(
       'NOT_SUPPORTED',
-      `${name} only embeds texts and cannot answer questions; ${served(this.#directory.models)}`,
+      `${name} is an embedding model and cannot answer prompts; ${served(this.#directory.models)}`,
     )
   }
 
@@ -87,12 +87,14 @@ export class Router {
   #onlyEmbedding(): string | undefined {
     const { embeddingModels } = this.#directory
     if (embeddingModels.length === 0) return undefined
-    return `the models that are served only embed texts: ${embeddingModels.join(', ')}`
+    return `only embedding models are available: ${embeddingModels.join(', ')}`
   }
 }
 
 function served(models: readonly string[]): string {
-  return models.length === 0 ? 'no other model is served' : `served are: ${models.join(', ')}`
+  return models.length === 0
+    ? 'no other model is available'
+    : `available models: ${models.join(', ')}`
 }
 
 /**

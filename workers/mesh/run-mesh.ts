@@ -136,7 +136,7 @@ async function startWorkers(
   })
   mesh.on('exit', (worker: string, how: string, restartInMs: number) =>
     progress.note(
-      `${worker} ended unexpectedly (${how}) and is started again in ${restartInMs} ms; ` +
+      `${worker} ended unexpectedly (${how}) and is restarted in ${restartInMs} ms; ` +
         `its log is in ${logs}`,
     ),
   )

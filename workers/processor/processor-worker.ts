@@ -198,7 +198,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     if (this.#pool.purposeOf(model) !== 'embedding') return
     throw new StarlingError(
       'NOT_SUPPORTED',
-      `${model} only embeds texts and cannot answer questions`,
+      `${model} is an embedding model and cannot answer prompts`,
     )
   }
 

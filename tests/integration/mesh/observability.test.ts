@@ -120,7 +120,7 @@ test('should name the port when another program has it', async (t) => {
   t.teardown(() => server.close(), { force: true })
   await t.exception(server.ready(), {
     code: 'PORT_UNAVAILABLE',
-    message: `TCP port ${port} on 127.0.0.1 is taken by another program`,
+    message: `TCP port ${port} on 127.0.0.1 is used by another program`,
   })
   const elsewhere = new HttpServer(createHttpApp({ onInternalError: () => undefined }), {
     host: '192.0.2.1',

@@ -117,7 +117,7 @@ test('should name the key and its source when one of them sets what does not exi
       ensure(code === 'CONFIG_INVALID', `${path.join('.')} came to ${refusal}`)
       const expected = `${path.join('.')}, set by ${sourceName}`
       ensure(message.startsWith(expected), `${message} instead of ${expected}`)
-      ensure(message.endsWith(': there is no such key'), message)
+      ensure(message.endsWith(': unknown key'), message)
     }),
     200,
   )

@@ -122,7 +122,7 @@ test('should read a variable as the key wants it when it looks like something el
   )
 })
 
-test('should name the key and its source when there is no such key', async (t) => {
+test('should name the key and its source when unknown key', async (t) => {
   const file = await fileOf(t, { gateway: { loadIntervalMs: 20, loadIntervall: 1 } })
   const cases = [
     [{ ...NOTHING, file }, `gateway.loadIntervall, set by the file ${file}`],
@@ -137,7 +137,7 @@ test('should name the key and its source when there is no such key', async (t) =
     [{ ...NOTHING, flags: { mesh: { gateways: 2 } } }, 'mesh.gateways, set by the command line'],
   ] as const
   for (const [sources, beginning] of cases) {
-    t.is(refusal(t, sources), `${beginning}: there is no such key`)
+    t.is(refusal(t, sources), `${beginning}: unknown key`)
   }
 })
 
@@ -229,11 +229,11 @@ test('should say why when the file is none', async (t) => {
   const file = join(folder, 'starling.json')
   for (const content of ['', '{"home":', 'home=/tmp']) {
     await writeFile(file, content)
-    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} is no JSON`)
+    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} is not valid JSON`)
   }
   for (const content of ['[]', '"home"', 'null', '5']) {
     await writeFile(file, content)
-    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} holds no JSON object`)
+    t.is(refusal(t, { ...NOTHING, file }), `The file ${file} does not contain a JSON object`)
   }
 })
 

@@ -41,10 +41,7 @@ async function contentOf(words: readonly string[], tools: InputTools): Promise<s
   }
   const piped = isPiped ? await inputAfter('', tools) : ''
   if (piped.trim() !== '') return piped
-  throw new StarlingError(
-    'BAD_USAGE',
-    'The text of the question is missing; - reads it from standard input',
-  )
+  throw new StarlingError('BAD_USAGE', 'The prompt is missing; - reads it from standard input')
 }
 
 /** What is piped into the command, as far as a prompt has room for it. */

@@ -27,7 +27,7 @@ export async function readPassword(
   if (!source.input.isTTY) {
     throw new StarlingError(
       'BAD_USAGE',
-      'There is no terminal to ask for the password at: use --password-stdin',
+      'There is no terminal to enter the password at; use --password-stdin',
     )
   }
   return await askHidden(source, options.signal)
@@ -42,7 +42,7 @@ async function firstLine(input: TerminalInput, signal: AbortSignal): Promise<str
     if (text.includes('\n') || text.length > MAX_PASSWORD_BYTES) break
   }
   const password = text.split('\n', 1)[0]?.replace(/\r$/, '') ?? ''
-  if (password === '') throw new StarlingError('BAD_USAGE', 'Standard input held no password')
+  if (password === '') throw new StarlingError('BAD_USAGE', 'Standard input contains no password')
   return password
 }
 
@@ -64,7 +64,7 @@ async function askHidden(source: PasswordSource, signal: AbortSignal): Promise<s
   try {
     return await lines.question('', { signal: AbortSignal.any([signal, interrupted.signal]) })
   } catch (cause) {
-    throw new StarlingError('CANCELLED', 'No password was given', { cause })
+    throw new StarlingError('CANCELLED', 'No password was entered', { cause })
   } finally {
     session?.close()
     lines.close()

@@ -34,7 +34,7 @@ function scene(t: Test) {
 
 test('should be ready as long as its accounts are open', async (t) => {
   const { worker, records } = scene(t)
-  const message = 'The store of the accounts is not open'
+  const message = 'The account store is not open'
   const closed = [{ code: 'HOME_UNUSABLE', message, blocks: true }]
   t.alike(worker.problems(), closed)
   await records.ready()

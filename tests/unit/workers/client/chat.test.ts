@@ -114,7 +114,7 @@ test('should write objects alone when a program talks', async (t) => {
   t.is(objects()[2].model, 'small')
   const { code, message, whatToDo } = objects()[4]
   t.is(code, 'BAD_USAGE')
-  t.is(message, 'There is no command /nope; begin with a space to ask something that begins with /')
+  t.is(message, 'Unknown command /nope; put a space before a prompt that begins with /')
   t.ok(whatToDo.includes('/help'))
 })
 
@@ -146,7 +146,7 @@ test('should end the answer and go on without it when Ctrl-C is typed', async (t
   await until('the answer', () => asked.length === 2)
   await settle()
   type(CTRL_C)
-  await until('the end', () => written().endsWith('echo\nended\n'))
+  await until('the end', () => written().endsWith('echo\nstopped\n'))
   model.holds = false
   await say('three')
   t.alike(conversation(), ['one', 'echo one', 'three'])
@@ -207,7 +207,7 @@ test('should not ask what waited for an answer that was ended, and say so', asyn
   await until('the first question', () => asked.length === 1)
   await settle()
   type(CTRL_C)
-  await until('the end', () => written().endsWith('ended, waiting prompts discarded: 2\n'))
+  await until('the end', () => written().endsWith('stopped, queued prompts discarded: 2\n'))
   type(CTRL_D)
   await ended
   t.is(asked.length, 1)
@@ -228,7 +228,7 @@ test('should say how many tokens it took, and say it dimmed nowhere else', async
   await say('one')
   type(CTRL_D)
   await ended
-  t.is(written(), '/help lists the commands; Ctrl-D leaves.\necho one\n2 tokens, any\n')
+  t.is(written(), '/help lists the commands; Ctrl-D ends the chat.\necho one\n2 tokens, any\n')
 })
 
 test('should tell clearly what failed and go on without it when the session ends', async (t) => {
@@ -251,7 +251,7 @@ test('should tell a failure on a line of its own when the answer breaks off', as
   endInput()
   t.is(await ended, 1)
   t.is(written(), 'echo\n')
-  t.ok(notices().endsWith('/new begins a new conversation.\n'))
+  t.ok(notices().endsWith('/new starts a new conversation.\n'))
 })
 
 test('should forget the conversation when told /new', async (t) => {
@@ -279,7 +279,7 @@ test('should begin every conversation with the system message and ask with the o
 
 test('should ask the model that is chosen, and none that nobody serves', async (t) => {
   const { type, endInput, ended, asked, written, notices, client } = await scene(t)
-  const refusal = new StarlingError('NOT_SUPPORTED', 'other only embeds texts')
+  const refusal = new StarlingError('NOT_SUPPORTED', 'other is an embedding model')
   client.models.withArgs(sinon.match.any, 'other').rejects(refusal)
   type('/model\none\n/model large\n/model\ntwo\n/model other\nthree\n')
   endInput()
@@ -288,9 +288,9 @@ test('should ask the model that is chosen, and none that nobody serves', async (
     asked.map(({ model }) => model),
     [undefined, 'large', 'large'],
   )
-  t.ok(written().startsWith('The mesh chooses the model; served are:\n  large  '))
-  t.ok(written().includes('The model is large.\nThe model is large; served are:\n  large  '))
-  t.ok(notices().includes('other only embeds texts (NOT_SUPPORTED)'), 'as the gateway says it')
+  t.ok(written().startsWith('The mesh chooses the model; available models:\n  large  '))
+  t.ok(written().includes('The model is large.\nThe model is large; available models:\n  large  '))
+  t.ok(notices().includes('other is an embedding model (NOT_SUPPORTED)'), 'as the gateway says it')
 })
 
 test('should ask what begins with a slash when a space stands before it', async (t) => {
@@ -335,7 +335,7 @@ test('should talk without a history when it can be neither read nor written', as
   const { say, type, ended, notices, folder } = await scene(t, { isTTY: true })
   await mkdir(`${folder.path}/history`)
   await say('one')
-  await until('the notice', () => notices().includes('Not kept in the history: '))
+  await until('the notice', () => notices().includes('Not saved in the history: '))
   type(CTRL_D)
   t.is(await ended, undefined)
 })

@@ -67,7 +67,7 @@ test('should say how fast the answer came when somebody looks at it', async (t) 
   answerOf({ finishReason: 'length', stopReason: 'repetition' })
   await streamAnswer(tools, QUESTION)
   t.ok(written().endsWith('yes\n2 tokens, small\n'))
-  t.is(notices(), 'The answer was ended early because it only repeated itself.\n')
+  t.is(notices(), 'The answer was stopped early because it only repeated itself.\n')
 })
 
 test('should write the answer without its thought, and say so if there was nothing else', async (t) => {
@@ -157,7 +157,7 @@ test('should list the models, and fail when there is none', async (t) => {
   t.is(
     written(),
     'large                           1 processor  1 slot  4096 tokens of context  28 MB  Q8_0  ' +
-      'Apache-2.0  from npm:large@1.0.1  loaded when asked for\n' +
+      'Apache-2.0  from npm:large@1.0.1  loaded on demand\n' +
       'small                           2 processors  8 slots\n',
   )
   client.models.resolves([])

@@ -228,7 +228,7 @@ test('should write what it held back when an answer broke off in the middle of a
   output.failure(new StarlingError('PEER_LOST', 'gone'))
   await output.piece('so ', {})
   output.failure(new StarlingError('PEER_LOST', 'gone'))
-  t.is(result.text, 'be\nended\ncause\nso \n')
+  t.is(result.text, 'be\nstopped\ncause\nso \n')
 })
 
 test('should begin a new line when an answer broke off in the middle of one', async (t) => {

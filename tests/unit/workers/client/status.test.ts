@@ -54,7 +54,7 @@ test('should say who is there and how busy when it is asked for the status', asy
     'auth       auth@here                      1.2.3, up 61 s',
     'gateway    gateway@here                   1.2.3, up 61 s',
     'processor  processor@here                 1.2.3, up 61 s, ' +
-      'small, 1/4 busy, 2 waiting; large, loaded when asked for; far, not available',
+      'small, 1/4 busy, 2 waiting; large, loaded on demand; far, not available',
     'processor  processor@here                 1.2.3, up 61 s, model not loaded yet',
   ])
 })
@@ -103,11 +103,11 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
   ]
   await status(tools)
   t.alike(lines().slice(1), [
-    'auth       none found: nobody is announced with the secret of this home; ' +
+    'auth       none found: no such worker has announced itself in this mesh; ' +
       `start one: node workers/auth.js --home ${home}`,
     'gateway    gateway@here                   1.2.3, up 61 s',
-    'processor  key abababababab               is announced and could not be reached: PEER_UNREACHABLE',
-    'processor  key abababababab               is announced and does not answer',
+    'processor  key abababababab               has announced itself but could not be reached: PEER_UNREACHABLE',
+    'processor  key abababababab               has announced itself but does not answer',
     'processor  none found: the announced workers could not be reached; ' +
       `start one: node workers/processor.js --home ${home}`,
   ])
@@ -118,7 +118,7 @@ test('should say why nobody was found as far as it can be seen', async (t) => {
   t.is(
     lines()[7],
     'auth       none found: no worker of this machine holds 127.0.0.1:28737, ' +
-      `by which they find each other; start one: node workers/auth.js --home ${home}`,
+      `through which workers find each other; start one: node workers/auth.js --home ${home}`,
   )
 })
 

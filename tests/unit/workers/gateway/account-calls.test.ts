@@ -76,10 +76,10 @@ test('should say what the limit is and when the next call is taken when it refus
   await passing('login', 1, 5)
   const registration = Object(await rejectionOf(call.register(1)))
   t.alike([registration.code, registration.retryAfterMs], ['RATE_LIMITED', HOUR_MS / 3])
-  t.ok(/3 registrations an hour.* 20\.0 min/.test(registration.message), registration.message)
+  t.ok(/3 registrations per hour.* 20\.0 min/.test(registration.message), registration.message)
   const login = Object(await rejectionOf(call.login(1)))
   t.alike([login.code, login.retryAfterMs], ['RATE_LIMITED', MINUTE_MS / 5])
-  t.ok(/5 logins a minute.* 12\.0 s/.test(login.message), login.message)
+  t.ok(/5 logins per minute.* 12\.0 s/.test(login.message), login.message)
 })
 
 test('should not count a call that auth could not take', async (t) => {

@@ -13,12 +13,12 @@ test('should say what it waits for until it can answer', async (t) => {
   const noProcessor = 'MODEL_UNAVAILABLE: No processor is connected'
   t.alike(messages(), [
     'AUTH_UNAVAILABLE: No auth worker is connected',
-    'AUTH_UNAVAILABLE: The keys of sessions are not known yet',
+    'AUTH_UNAVAILABLE: The session keys are not known yet',
     noProcessor,
   ])
   t.ok(gateway.problems().every(({ blocks }) => blocks))
   connectAuth()
-  t.alike(messages(), ['AUTH_UNAVAILABLE: The keys of sessions are not known yet', noProcessor])
+  t.alike(messages(), ['AUTH_UNAVAILABLE: The session keys are not known yet', noProcessor])
   await clock.advance(PREPARED_MS)
   t.alike(messages(), [noProcessor])
   await connectProcessor()

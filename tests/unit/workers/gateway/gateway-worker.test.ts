@@ -134,7 +134,7 @@ test('should list what is served when nobody serves the model', async (t) => {
   await connectProcessor(new ScriptedEngine({ model: 'large' }))
   await t.exception(infer({ model: 'other' }).next(), {
     code: 'MODEL_NOT_FOUND',
-    message: 'No connected processor serves other; served are: large, small',
+    message: 'No connected processor serves other; available models: large, small',
   })
 })
 

@@ -56,8 +56,7 @@ test('should say when the next one is taken when it refuses one', async (t) => {
     code: 'RATE_LIMITED',
     retryable: true,
     retryAfterMs: 4_500,
-    message:
-      'You have asked as often as allowed, 10 times a minute; the next question is taken in 4.5 s',
+    message: 'You may send 10 requests per minute; the next one is accepted in 4.5 s',
   })
 })
 

@@ -67,7 +67,7 @@ test('should refuse and load nothing when a question names a model that embeds',
   const { connection } = await connectReporting(vectors, offeredModel('small'))
   await t.exception(infer({ model: 'vectors' }).next(), {
     code: 'NOT_SUPPORTED',
-    message: 'vectors only embeds texts and cannot answer questions; served are: small',
+    message: 'vectors is an embedding model and cannot answer prompts; available models: small',
   })
   t.is(connection.open.callCount, 0)
 })
@@ -76,7 +76,7 @@ test('should refuse a question without a model when only models that embed are s
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
-  const message = 'No model can answer: the models that are served only embed texts: vectors'
+  const message = 'No model can answer: only embedding models are available: vectors'
   await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE', message })
 })
 
@@ -86,7 +86,7 @@ test('should refuse a default model that only embeds', async (t) => {
   await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
   await t.exception(infer().next(), {
     code: 'NOT_SUPPORTED',
-    message: 'vectors only embeds texts and cannot answer questions; no other model is served',
+    message: 'vectors is an embedding model and cannot answer prompts; no other model is available',
   })
 })
 
@@ -120,7 +120,8 @@ test('should answer by the model that the gateway was told to use by default', a
   await t.exception(infer().next(), {
     code: 'MODEL_UNAVAILABLE',
     message:
-      'No connected processor serves ant, which gateway.defaultModel names; ' + 'served are: zebra',
+      'No connected processor serves ant, which gateway.defaultModel names; ' +
+      'available models: zebra',
   })
   await connectReporting(offeredModel('zebra'), offeredModel('ant', COLD))
   t.is((await readAll(infer())).end.model, 'ant')

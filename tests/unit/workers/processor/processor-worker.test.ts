@@ -219,7 +219,7 @@ test('should say that a model only embeds when only its engine knows', async (t)
   t.is(worker.load().models[0]?.purpose, 'embedding')
   await t.exception(generate().next(), {
     code: 'NOT_SUPPORTED',
-    message: 'scripted only embeds texts and cannot answer questions',
+    message: 'scripted is an embedding model and cannot answer prompts',
   })
 })
 

@@ -71,7 +71,7 @@ test('should say so when the input holds no password', async (t) => {
     input.end(piped)
     await t.exception(read(true), {
       code: 'BAD_USAGE',
-      message: 'Standard input held no password',
+      message: 'Standard input contains no password',
     })
   }
 })
@@ -80,7 +80,7 @@ test('should say what to do when there is no terminal to ask at', async (t) => {
   const { read, shown } = scene(false)
   await t.exception(read(false), {
     code: 'BAD_USAGE',
-    message: 'There is no terminal to ask for the password at: use --password-stdin',
+    message: 'There is no terminal to enter the password at; use --password-stdin',
   })
   t.is(shown(), '')
 })
@@ -106,7 +106,7 @@ test('should give up when Ctrl-C or Ctrl-D is typed, or the terminal goes away',
     const password = read(false)
     if (typed === null) input.end()
     else input.write(typed)
-    await t.exception(password, { code: 'CANCELLED', message: 'No password was given' })
+    await t.exception(password, { code: 'CANCELLED', message: 'No password was entered' })
     t.is(shown(), 'Password: \n')
   }
 })
