@@ -7,7 +7,7 @@ export const DEFAULT_HOME = './data'
 /**
  * What the reader of an error can do next, in one sentence.
  *
- * @param home the home to be named in commands; undefined for the default one
+ * @param home the home to name in commands; undefined for the default one
  */
 export function adviceFor(code: ErrorCode, home?: string): string {
   const { whatToDo, command }: ErrorDescription = ERROR_CODES[code]

@@ -1,6 +1,6 @@
-/** What one error code means to the person or the program that meets it. */
+/** What an error code means to a person and to a program. */
 export interface ErrorDescription {
-  /** The HTTP status of the same failure at an HTTP surface. */
+  /** The HTTP status of the same error. */
   readonly httpStatus: number
   /**
    * True if a program may send the same request again without asking its user, because it can succeed
@@ -10,7 +10,7 @@ export interface ErrorDescription {
   readonly retryable: boolean
   /** What the reader of the error can do next. */
   readonly whatToDo: string
-  /** A command that is appended to it. `adviceFor` adds the home. */
+  /** A command that is appended to `whatToDo`. `adviceFor` adds the home. */
   readonly command?: string
 }
 
@@ -107,7 +107,7 @@ export const ERROR_CODES = {
     whatToDo: 'Try again; if it fails again, look at the log of the other worker.',
   },
 
-  // Reaching somebody
+  // Reaching a worker
   GATEWAY_NOT_FOUND: {
     httpStatus: 503,
     retryable: true,
@@ -299,7 +299,7 @@ export const ERROR_CODES = {
 /** One of the codes of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
-/** Whether a string that came from elsewhere is a code that this version knows. */
+/** Whether this version knows an error code. */
 export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(ERROR_CODES, value)
 }

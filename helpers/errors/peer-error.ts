@@ -4,8 +4,8 @@ import { StarlingError } from './starling-error.js'
 import { toWireError, type WireError } from './wire-error.js'
 
 /**
- * What a peer is told instead of a message that is made for whoever runs this worker: it may hold
- * paths, settings, or what a native library said.
+ * What a peer is told in place of a message for the operator of this worker, which may contain paths,
+ * settings, or the message of a native library.
  */
 const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   BOOTSTRAP_UNAVAILABLE: 'The worker cannot reach its network',
@@ -24,7 +24,7 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }
 
-/** The message that a peer gets for a failure, without anything internal such as paths and addresses. */
+/** The message of an error for a peer, without internal details such as paths and addresses. */
 export function publicMessage(code: ErrorCode, message: string): string {
   return PUBLIC_MESSAGES[code] ?? withoutAddresses(message)
 }
@@ -35,7 +35,7 @@ export function publicMessage(code: ErrorCode, message: string): string {
  */
 export function toPeerError(error: unknown, requestId?: string): WireError {
   const wire = toWireError(error, requestId)
-  // What came from a peer was made fit for one there.
+  // The peer that sent it has already removed them.
   if (error instanceof StarlingError && error.isFromPeer) return wire
   return { ...wire, message: publicMessage(wire.code as ErrorCode, wire.message) }
 }

@@ -1,24 +1,24 @@
 import { adviceFor } from './advice.js'
 import { ERROR_CODES, type ErrorCode } from './error-codes.js'
 
-/** What a {@link StarlingError} may carry besides its code and message. */
+/** Details of a {@link StarlingError}. */
 export interface StarlingErrorOptions {
-  /** The failure below this one. Stays in this process: it is never sent to a peer. */
+  /** The error that caused this one. Never sent to a peer. */
   readonly cause?: unknown
   /** How long to wait before the next try, in milliseconds. */
   readonly retryAfterMs?: number
   /** The request that failed, to find it in the logs. */
   readonly requestId?: string
-  /** A peer told of it, in words of the peer's choice: they are not logged. False when left out. */
+  /** Whether a peer sent it. The peer chose the message, so it is not logged. Default: false. */
   readonly isFromPeer?: boolean
 }
 
 /**
- * The one error class of Starling. Match on `code`; the message is for people and says what
- * happened and why. What to do about it stands in {@link ERROR_CODES}.
+ * The error class of Starling. Match on `code`; the message is for people and says what happened and why.
+ * {@link ERROR_CODES} says what to do about it.
  *
  * @example
- * throw new StarlingError('EMAIL_TAKEN', 'ada@example.com is registered already')
+ * throw new StarlingError('EMAIL_TAKEN', 'ada@example.com is already registered')
  */
 export class StarlingError extends Error {
   readonly code: ErrorCode
@@ -40,13 +40,13 @@ export class StarlingError extends Error {
     return ERROR_CODES[this.code].retryable
   }
 
-  /** What the reader can do about it, one sentence. Commands in it name no home. */
+  /** What the reader can do about it, in one sentence. Commands in it name no home. */
   get whatToDo(): string {
     return adviceFor(this.code)
   }
 }
 
-/** Whether a caught value is a StarlingError, and one of the given codes when any are given. */
+/** Whether a caught value is a StarlingError, with one of the codes if any are given. */
 export function isStarlingError(error: unknown, ...codes: ErrorCode[]): error is StarlingError {
   return error instanceof StarlingError && (codes.length === 0 || codes.includes(error.code))
 }

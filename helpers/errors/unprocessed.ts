@@ -2,8 +2,8 @@ import type { ErrorCode } from './error-codes.js'
 import { isStarlingError } from './starling-error.js'
 
 /**
- * Codes that guarantee that the request was not processed, or not beyond the point where it can be
- * processed again. Sending it again does no harm, and it does not count against the user's limit.
+ * Codes that guarantee that the request was not processed, or can safely be processed again. Such a request
+ * does not count against the user's rate limit.
  */
 const UNPROCESSED_CODES: readonly ErrorCode[] = [
   'HELLO_FAILED',

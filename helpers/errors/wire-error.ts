@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isErrorCode } from './error-codes.js'
 import { StarlingError } from './starling-error.js'
 
-/** How an error stands on the wire: code and message, nothing internal. */
+/** An error in a message between workers. */
 export const wireErrorSchema = z.strictObject({
   code: z.string().max(64),
   message: z.string().max(2048),
@@ -10,13 +10,11 @@ export const wireErrorSchema = z.strictObject({
   requestId: z.string().max(64).optional(),
 })
 
-/** An error as it crosses the wire. */
 export type WireError = z.infer<typeof wireErrorSchema>
 
 /**
- * What a peer is told of a failure. A {@link StarlingError} crosses with its code and message; of
- * anything else only INTERNAL and the request id leave this process, because its message may name
- * paths, keys or other users' data.
+ * An error as it is sent to another worker: a {@link StarlingError} with its code and message, any other
+ * error as INTERNAL without its message, which may contain paths, keys or the data of other users.
  */
 export function toWireError(error: unknown, requestId?: string): WireError {
   const id = requestId === undefined ? {} : { requestId }
@@ -34,8 +32,8 @@ export function toWireError(error: unknown, requestId?: string): WireError {
 }
 
 /**
- * The error that another worker sent, or a child process of this one. A code that this version does not
- * know becomes INTERNAL.
+ * An error that another worker or a child process sent. A code that this version does not know becomes
+ * INTERNAL.
  *
  * @param options.isFromPeer false for an error of a child process
  */

@@ -61,7 +61,7 @@ function keptBytes({ takenBytes, largestBytes }: MemoryUse, share: number): numb
 /**
  * The share of one of several processors in the threads of a machine, at least 1.
  *
- * @param place its position among them, from 0: the first ones get the remainder of the division
+ * @param place its index among them: the first ones get the remainder of the division
  */
 export function threadShare(threads: number, count: number, place: number): number {
   return Math.max(1, Math.floor(threads / count) + (place < threads % count ? 1 : 0))

@@ -57,8 +57,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Takes the newest item of the owner with the most, as RFC 8290 (section 4.1) drops packets from a
-   * queue that is full. Of several with the most it is the last in turn.
+   * Takes the newest item of the owner with the most items, as RFC 8290 (section 4.1) drops packets from a
+   * full queue. If several owners have as many, it is the one that is last in turn.
    */
   evict(): Item | undefined {
     let share = this.#root
@@ -74,7 +74,7 @@ export class FairQueue<Item> {
     }
   }
 
-  /** Takes an item out wherever it stands. @returns whether it was there */
+  /** Removes an item. @returns whether it was in the queue */
   remove(path: OwnerPath, item: Item): boolean {
     const shares = this.#shares(path)
     const own = shares.at(path.length)
@@ -89,7 +89,7 @@ export class FairQueue<Item> {
     return true
   }
 
-  /** The shares on the way to an owner, the root first, as far as there are any. */
+  /** The shares on the path to an owner, the root first, as far as they exist. */
   #shares(path: OwnerPath): Share<Item>[] {
     const shares = [this.#root]
     for (const owner of path) {

@@ -1,18 +1,18 @@
-// The generic cell rate algorithm in its virtual scheduling form: ITU-T Recommendation I.371 (2004),
-// annex A. A user's whole state is one number, the time at which the next request would arrive if all
-// came evenly spaced; a request may be early by as much as a burst allows.
+// The generic cell rate algorithm as virtual scheduling: ITU-T Recommendation I.371 (2004), annex A. The
+// state of a user is one number: the time at which the next request would arrive if requests were evenly
+// spaced. A request may arrive earlier than that by as much as a burst allows.
 
 const MINUTE_MS = 60_000
 
-/** How often something may happen. */
+/** A rate limit. */
 export interface RateLimit {
-  /** Between two requests of somebody who uses the limit up, in microseconds (the increment T). */
+  /** The time between two requests at the maximum rate, in microseconds (the increment T). */
   readonly intervalUs: number
   /** How early a request may be, in microseconds (the limit tau). */
   readonly toleranceUs: number
 }
 
-/** What becomes of one request. Only one that conforms changes the state. */
+/** The decision on a request. Only a request that conforms changes the state. */
 export type RateDecision =
   | {
       readonly conforms: true
@@ -21,16 +21,16 @@ export type RateDecision =
     }
   | {
       readonly conforms: false
-      /** A request that comes so much later conforms, if none does before. */
+      /** The time until a request conforms, if no other one does before. */
       readonly retryAfterMs: number
     }
 
 /**
  * The limit of `count` requests in a period, of which `burst` may come at once.
  *
- * Whole microseconds, because sums of fractions are not exact: at 7 requests a minute the seventh of
- * a burst would be refused for an error in the last digit. The interval is rounded up, so that there
- * are never more requests than allowed.
+ * Times are whole microseconds, because sums of fractions are not exact: at 7 requests per minute the
+ * seventh of a burst would be refused because of a rounding error. The interval is rounded up, so that
+ * there are never more requests than allowed.
  *
  * @param count from 1
  * @param burst from 1
@@ -44,9 +44,9 @@ export function createRateLimit(count: number, burst: number, periodMs = MINUTE_
 /**
  * Decides on a request that arrives now.
  *
- * @param theoreticalArrivalUs the state that the last request that conformed left; undefined before
- *   the first. A state that lies in the past says nothing any more and can be forgotten.
- * @param nowMs milliseconds since any point that never go back
+ * @param theoreticalArrivalUs the state after the last request that conformed; undefined before the first.
+ *   A state in the past has no effect and can be forgotten.
+ * @param nowMs monotonic
  */
 export function decideRate(
   limit: RateLimit,
@@ -60,7 +60,7 @@ export function decideRate(
   return { conforms: true, theoreticalArrivalUs: expectedUs + limit.intervalUs }
 }
 
-/** Whether a state says nothing any more: its owner is as free as somebody who never came. */
+/** Whether a state has no effect any more, as if its owner had never sent a request. */
 export function isRateStateOver(theoreticalArrivalUs: number, nowMs: number): boolean {
   return theoreticalArrivalUs <= microseconds(nowMs)
 }
@@ -70,7 +70,7 @@ export function rateStateOverInMs(theoreticalArrivalUs: number, nowMs: number): 
   return Math.max(0, Math.ceil((theoreticalArrivalUs - microseconds(nowMs)) / 1000))
 }
 
-/** Whole ones, as the states are. */
+/** Whole microseconds. */
 function microseconds(milliseconds: number): number {
   return Math.floor(milliseconds * 1000)
 }

@@ -1,16 +1,16 @@
 import { type CandidateLoad, expectedWaitMs, hasFreeSlot, relativeLoad } from './expected-wait.js'
 
 /**
- * The processor that is asked. Loaded and loadable candidates compete by {@link expectedWaitMs}.
+ * Chooses the processor for a request. Loaded and loadable candidates compete by {@link expectedWaitMs}.
  *
  * Two loaded candidates are drawn at random, and the less loaded of them is taken if it has a free
- * slot: the wait is 0 then, and looking at more candidates cannot make it shorter. Drawing also keeps
- * gateways that choose by the same reports from all choosing the same processor. If it has no free
- * slot, all candidates are looked at: the question would have to wait, and one idle candidate among
- * very many busy ones would hardly ever be drawn.
+ * slot: the wait is 0 then, and more candidates cannot make it shorter. Drawing also keeps gateways that
+ * have the same reports from all choosing the same processor. If it has no free slot, all candidates are
+ * compared: the request would have to wait, and one idle candidate among very many busy ones would hardly
+ * ever be drawn.
  *
- * Candidates that failed a moment ago are asked only if there are no others. A processor at which
- * every question fails at once would otherwise look idle and be preferred.
+ * Candidates that failed recently are chosen only if there are no others. A processor at which every
+ * request fails at once would otherwise look idle and be preferred.
  *
  * @param below gives a random whole number from 0 up to, not including, its argument
  * @returns undefined when there is no candidate
@@ -31,8 +31,8 @@ export function chooseCandidate<Candidate>(
 
 /**
  * Orders candidates by their expected wait. If it is the same, candidates that have the model loaded
- * come first, in the order of their load. Of those that have not, the one with the most questions comes
- * first: it loads the model anyway, and can answer as many questions as it has slots.
+ * come first, in the order of their load. Of those that have not, the one with the most requests comes
+ * first: it loads the model anyway, and can answer as many requests as it has slots.
  *
  * @returns negative if `one` comes first, 0 if neither does
  */
@@ -64,8 +64,8 @@ function first<Item>(
 }
 
 /**
- * The less loaded of two candidates drawn at random: nearly as even as always asking the least
- * loaded one, without everybody rushing to the same one while its load is still reported as low.
+ * The less loaded of two candidates drawn at random. The load is nearly as even as if the least loaded one
+ * were always chosen, but gateways do not all choose the same one while its load is still reported as low.
  * Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 1996.
  *
  * @param below gives a random whole number from 0 up to, not including, its argument

@@ -1,4 +1,4 @@
-/** How the pauses between the attempts of one request grow. */
+/** The delays between the attempts of one request. */
 export interface RetryDelays {
   /** The mean pause after the first failure, in milliseconds. Doubled with each further one. */
   readonly firstMs: number

@@ -13,18 +13,18 @@ const HOUR_MS = 60 * MINUTE_MS
 
 /** How often one client may register and log in. Comes from the configuration. */
 export interface AccountCallSettings {
-  /** As many may come at once. 0 sets no limit. */
+  /** Also the burst. 0 sets no limit. */
   readonly registrationsPerHour: number
-  /** As many may come at once. 0 sets no limit. */
+  /** Also the burst. 0 sets no limit. */
   readonly loginsPerMinute: number
-  /** Clients that are counted at once, for either; calls of one more are refused until one is free. */
+  /** Clients that are counted at the same time, for each limit; calls of further clients are refused. */
   readonly maxCountedClients: number
 }
 
 /**
- * Passes registrations and logins on to the auth worker, as many of each client as the settings allow.
- * A client is its public key, which its connection has proved. The key is passed on to auth, which
- * serves the clients in fair turns.
+ * Forwards registrations and logins to the auth worker, within the rate limits of each client. A client is
+ * identified by its public key, which its connection has proved. The key is forwarded to auth, which serves
+ * the clients in turn.
  */
 export class AccountCalls {
   readonly #auth: () => OutgoingConnection | undefined
@@ -53,7 +53,7 @@ export class AccountCalls {
   }
 
   /**
-   * Makes an account.
+   * Creates an account.
    *
    * @throws StarlingError RATE_LIMITED, AUTH_UNAVAILABLE, OVERLOADED, or as `authProtocol.register`
    */
@@ -91,15 +91,15 @@ export class AccountCalls {
     try {
       return await call(auth, client)
     } catch (error) {
-      if (isNotTaken(error)) uncount()
+      if (isNotProcessed(error)) uncount()
       throw error
     }
   }
 }
 
-/** Errors that say that auth did nothing for the call: the client tries again at no cost. */
-function isNotTaken(error: unknown): boolean {
-  // A login that auth delays after failures counts, or it could be repeated without a limit.
+/** Whether auth did not process a call, so that it does not count against the limit. */
+function isNotProcessed(error: unknown): boolean {
+  // A login that auth delays after failures counts. Otherwise it could be repeated without a limit.
   if (isStarlingError(error, 'RATE_LIMITED')) return false
   return isUnprocessed(error) || isStarlingError(error, 'DISK_FULL', 'DISK_FAILED')
 }

@@ -9,7 +9,7 @@ import { CrashDelays } from './crash-delays.js'
 import { RateLimiter } from './rate-limiter.js'
 import { SessionVerifier } from './session-verifier.js'
 
-/** What one user may ask of one gateway. Comes from the configuration. */
+/** The limits of one user at one gateway. Comes from the configuration. */
 export interface AdmissionSettings {
   readonly rateLimit: RateLimitSettings
   readonly answersPerUser: AnswersPerUser
@@ -19,26 +19,26 @@ export interface AdmissionSettings {
   readonly maxPromptMessages: number
 }
 
-/** A question that was admitted and counted. */
+/** A request that was admitted and counted. */
 export interface AdmittedRequest {
-  /** Does not count it against the rate limit: no processor took it. */
+  /** Does not count it against the rate limit, because no processor accepted it. */
   uncount(): void
   /**
    * Counts its answer as in progress until `end`, or until `begin` is called again.
    *
-   * @param slots the number of slots for the model, of all processors that may be asked
+   * @param slots the number of slots for the model, of all processors that serve it
    * @throws StarlingError RATE_LIMITED when the user has too many answers in progress
    */
   begin(model: string, slots: number): void
   /** Its engine crashed. */
   crashed(): void
-  /** Its answer came to its end. */
+  /** Its answer is complete. */
   answered(): void
-  /** Its answer has ended, or was never begun. Further calls do nothing. */
+  /** Its answer has ended or was never begun. Further calls do nothing. */
   end(): void
 }
 
-/** Decides who may ask: whose session it is, how large a prompt may be, how often, and how many at once. */
+/** Admits requests: verifies sessions, and limits the size, rate and concurrency of each user's requests. */
 export class Admission {
   readonly #sessions: SessionVerifier
   readonly #rates: RateLimiter
@@ -63,18 +63,18 @@ export class Admission {
     this.#clock = options.clock
   }
 
-  /** Whether sessions can be verified at all. */
+  /** Whether sessions can be verified. */
   get knowsSessionKeys(): boolean {
     return this.#sessions.hasKeys
   }
 
-  /** Gets what sessions are verified with, if it is not there yet and can be had. */
+  /** Fetches the session keys if they are not known yet and an auth worker is connected. */
   async prepare(options: CallOptions): Promise<void> {
     await this.#sessions.prepare(options)
   }
 
   /**
-   * Whose session it is. Costs the user nothing.
+   * Identifies the user of a session. Not counted against any limit.
    *
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE
    */
@@ -88,7 +88,7 @@ export class Admission {
   }
 
   /**
-   * Admits a question and counts it. Questions of the owner's account are neither counted nor delayed.
+   * Admits a request and counts it. Requests of the owner's account are neither counted nor delayed.
    *
    * @throws StarlingError INVALID_CREDENTIAL, AUTH_UNAVAILABLE, PAYLOAD_TOO_LARGE, RATE_LIMITED
    */
@@ -97,20 +97,20 @@ export class Admission {
     options: CallOptions,
   ): Promise<AdmittedRequest> {
     const { userId, isLocal } = await this.#sessions.verify(request.credential, options)
-    // Before it is counted: a question that is too large can never be answered.
+    // Before it is counted: a request that is too large can never be answered.
     this.#assertSize(request.messages)
     if (isLocal !== true) this.#crashes.assertOver(userId)
     const uncount = isLocal === true ? () => undefined : this.#rates.admit(userId)
-    let leave: (() => void) | undefined
+    let release: (() => void) | undefined
     return {
       uncount,
       begin: (model, slots) => {
-        leave?.()
-        leave = this.#answers.take(userId, model, slots)
+        release?.()
+        release = this.#answers.acquire(userId, model, slots)
       },
       crashed: () => this.#crashes.crashed(userId),
       answered: () => this.#crashes.answered(userId),
-      end: () => leave?.(),
+      end: () => release?.(),
     }
   }
 
@@ -131,17 +131,17 @@ export class Admission {
   }
 }
 
-/** How often one user may ask. Comes from the configuration. */
+/** The rate limit of each user. Comes from the configuration. */
 export interface RateLimitSettings {
   /** 0 sets no limit. */
   readonly perMinute: number
-  /** How many of them may come at once; as many as in a minute when left out. */
+  /** How many of them may come at once. Default: `perMinute`. */
   readonly burst?: number | undefined
-  /** Users whose state is kept at once; one more is asked to come back. */
+  /** Users that are counted at the same time; requests of further users are refused. */
   readonly maxUsers: number
 }
 
-/** Limits how often each user may ask this gateway; by user id. RATE_LIMITED when it is too often. */
+/** The rate limiter for requests, by user id. */
 export function createRequestLimiter(options: {
   rateLimit: RateLimitSettings
   clock: Clock
@@ -152,11 +152,11 @@ export function createRequestLimiter(options: {
     limit: perMinute === 0 ? null : createRateLimit(perMinute, burst),
     maxKeys: maxUsers,
     fullMessage: 'Too many users are active at this gateway',
-    tooEarly: (retryAfterMs) => refused(perMinute, retryAfterMs),
+    tooEarly: (retryAfterMs) => tooEarly(perMinute, retryAfterMs),
   })
 }
 
-function refused(perMinute: number, retryAfterMs: number): StarlingError {
+function tooEarly(perMinute: number, retryAfterMs: number): StarlingError {
   const seconds = Math.ceil(retryAfterMs / 100) / 10
   return new StarlingError(
     'RATE_LIMITED',

@@ -15,42 +15,42 @@ export type AnswersPerUser = 'auto' | number
  */
 export class AnswerLimiter {
   readonly #perUser: AnswersPerUser
-  readonly #underWay = new Map<string, number>()
+  readonly #inProgress = new Map<string, number>()
 
   constructor(options: { answersPerUser: AnswersPerUser }) {
     this.#perUser = options.answersPerUser
   }
 
   /**
-   * Takes a place for an answer.
+   * Counts an answer.
    *
-   * @param slots the number of slots for the model, of all processors that may be asked
-   * @returns releases the place; further calls do nothing
+   * @param slots the number of slots for the model, of all processors that serve it
+   * @returns ends the count; further calls do nothing
    * @throws StarlingError RATE_LIMITED
    */
-  take(userId: string, model: string, slots: number): () => void {
+  acquire(userId: string, model: string, slots: number): () => void {
     const isAuto = this.#perUser === 'auto'
     const most = this.#perUser === 'auto' ? Math.max(1, slots - 1) : this.#perUser
     const key = isAuto ? `${userId} ${model}` : userId
-    const underWay = this.#underWay.get(key) ?? 0
-    if (underWay >= most) throw refused(underWay, isAuto ? ` with ${model}` : '')
-    this.#underWay.set(key, underWay + 1)
+    const inProgress = this.#inProgress.get(key) ?? 0
+    if (inProgress >= most) throw refused(inProgress, isAuto ? ` with ${model}` : '')
+    this.#inProgress.set(key, inProgress + 1)
     let isHeld = true
     return () => {
-      if (isHeld) this.#leave(key)
+      if (isHeld) this.#release(key)
       isHeld = false
     }
   }
 
-  #leave(key: string): void {
-    const left = (this.#underWay.get(key) ?? 0) - 1
-    if (left > 0) this.#underWay.set(key, left)
-    else this.#underWay.delete(key)
+  #release(key: string): void {
+    const left = (this.#inProgress.get(key) ?? 0) - 1
+    if (left > 0) this.#inProgress.set(key, left)
+    else this.#inProgress.delete(key)
   }
 }
 
-function refused(underWay: number, withModel: string): StarlingError {
-  const answers = underWay === 1 ? '1 answer' : `${underWay} answers`
+function refused(inProgress: number, withModel: string): StarlingError {
+  const answers = inProgress === 1 ? '1 answer' : `${inProgress} answers`
   return new StarlingError(
     'RATE_LIMITED',
     `You have ${answers}${withModel} in progress, the most that one user may have at the same time`,

@@ -1,10 +1,10 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** The delay after a crash; doubled with each further crash. A client waits that long by itself. */
+/** The delay after a crash; doubled with each further crash. A client waits as long by itself. */
 export const FIRST_CRASH_DELAY_MS = 1_000
 export const MAX_CRASH_DELAY_MS = 300_000
-/** A user without a crash for this long begins anew. Longer than any delay. */
+/** The crashes of a user are forgotten after this time without one. Longer than any delay. */
 export const FORGET_CRASHES_AFTER_MS = 3_600_000
 /** Users whose crashes are kept; one more and the user whose last crash is oldest is forgotten. */
 export const MAX_CRASHING_USERS = 10_000
@@ -16,14 +16,14 @@ interface Crashes {
 }
 
 /**
- * Delays the questions of users whose last answers ended with a crash of the engine. An engine that crashes
- * takes the answers of others with it, so a user whose questions crash engines again and again would stop
- * all processors. Whose question caused a crash is not known: the users beside it are delayed as well, but
- * their next answer halves what is counted, and they are not delayed for long.
+ * Delays the requests of users whose last answers ended with a crash of the engine. A crash also ends the
+ * answers of others, so a user whose requests crash engines repeatedly would stop all processors. It is not
+ * known which request caused a crash, so all users whose answers it ended are delayed. Each answer that is
+ * completed halves the count of its user, so that others are not delayed for long.
  */
 export class CrashDelays {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** The user who crashed last stands last. */
+  /** The user with the latest crash is the last one. */
   readonly #users = new Map<string, Crashes>()
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -68,7 +68,7 @@ export class CrashDelays {
     }
   }
 
-  /** An answer of the user came to its end. */
+  /** An answer of the user is complete. */
   answered(userId: string): void {
     const crashes = this.#users.get(userId)
     if (crashes === undefined) return

@@ -30,7 +30,7 @@ import { Router } from './router.js'
 /** Between two requests for the session keys, until they are known. */
 const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 
-/** The one door for clients: hands accounts to auth, admits questions, relays answers. */
+/** Accepts clients: forwards registrations and logins to auth, admits requests and relays answers. */
 export class GatewayWorker extends ReadyResource implements WatchedWorker {
   readonly #clock: Clock
   readonly #auth: RolePeers
@@ -52,7 +52,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         clock: Clock
         random: Random
         loadIntervalMs: number
-        /** For questions that name none. Default: the one that is first on most processors. */
+        /** For requests that name no model. Default: the model that is first on most processors. */
         defaultModel?: string | undefined
       },
   ) {
@@ -75,7 +75,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       )
       .unary(gatewayProtocol.models, async ({ credential, model }, context) => {
         await this.#admission.identify(credential, onBehalfOf(context))
-        if (model !== undefined) this.#router.assertServed(model)
+        if (model !== undefined) this.#router.assertAvailable(model)
         return { models: this.#directory.served.slice(0, MAX_LISTED_MODELS) }
       })
       .stream(gatewayProtocol.infer, async function* (request, context) {
@@ -84,7 +84,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
           const { model, answer, end } = await gateway
             .#begin(request, context, admitted)
             .catch((error: unknown) => {
-              // A question that was not processed does not count against the limit of its user.
+              // A request that was not processed does not count against the rate limit of its user.
               if (isUnprocessed(error)) admitted.uncount()
               throw error
             })
@@ -110,7 +110,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
       found.push({ code, message, blocks })
     const hasKeys = this.#admission.knowsSessionKeys
     if (this.#auth.connections.length === 0) {
-      // Sessions are verified without auth, once its keys are known.
+      // Sessions are verified without auth once its keys are known.
       note('AUTH_UNAVAILABLE', 'No auth worker is connected', !hasKeys)
     }
     if (!hasKeys) note('AUTH_UNAVAILABLE', 'The session keys are not known yet')
@@ -137,7 +137,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
 
   protected override async _open(): Promise<void> {
     await this.#directory.ready()
-    // Nobody is to send work here before sessions can be verified, so that cannot wait for work.
+    // Not deferred to the first request: without the keys this gateway is not ready for requests.
     const pauseMs = () => retryDelayMs(PREPARE_DELAYS, 1, this.#random.fraction())
     this.#preparing = repeat(this.#clock, pauseMs, () =>
       this.#admission.prepare({ origin: createOrigin(this.#clock, this.#random) }),
@@ -149,7 +149,7 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     await this.#directory.close()
   }
 
-  /** Picks a processor and asks it, up to its first token. @returns `end` must be called once */
+  /** Sends a request to a processor and waits for the first token. @returns `end` must be called once */
   async #begin(
     request: RequestOf<typeof gatewayProtocol.infer>,
     context: RequestContext,

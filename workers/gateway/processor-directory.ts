@@ -15,13 +15,13 @@ import {
   processorProtocol,
 } from '../../helpers/protocol/processor-protocol.js'
 
-/** A processor and what it offers of the model that is asked for. */
+/** A processor and its offer of the requested model. */
 export interface Candidate {
   readonly processor: KnownProcessor
   readonly offer: OfferedModel
 }
 
-/** Knows which processors are connected, what they serve and how busy they are. */
+/** The connected processors, the models that they serve, and their load. */
 export class ProcessorDirectory extends ReadyResource {
   readonly #peers: RolePeers
   readonly #clock: Clock
@@ -47,27 +47,27 @@ export class ProcessorDirectory extends ReadyResource {
     this.#peers.on('lost', (connection: OutgoingConnection) => this.#known.delete(connection))
   }
 
-  /** The names of all models that answer, in alphabetical order. */
+  /** The names of all models that answer prompts, in alphabetical order. */
   get models(): string[] {
     return this.#names(answers)
   }
 
-  /** The names of all models that only embed texts, in alphabetical order. */
+  /** The names of all embedding models, in alphabetical order. */
   get embeddingModels(): string[] {
     return this.#names((offer) => !answers(offer))
   }
 
-  /** For each processor, the first of its models that answers questions. */
+  /** For each processor, the first of its models that answers prompts. */
   get firstModels(): string[] {
     return [...this.#known.values()].flatMap(({ load }) => load.models.find(answers)?.name ?? [])
   }
 
-  /** Whether any processor offers a model of that name, whatever its purpose. */
+  /** Whether any processor offers a model of this name, for any purpose. */
   has(model: string): boolean {
     return this.#offers(model).length > 0
   }
 
-  /** The processors that answer questions with a model, loaded or not. */
+  /** The processors that answer prompts with a model, loaded or not. */
   serving(model: string): Candidate[] {
     return this.#offers(model).filter(({ offer }) => answers(offer))
   }
@@ -77,7 +77,7 @@ export class ProcessorDirectory extends ReadyResource {
     return this.serving(model).reduce((sum, { offer }) => sum + offer.slots, 0)
   }
 
-  /** What is served, by how many, and with how much room; in alphabetical order. */
+  /** All models that answer prompts, in alphabetical order. */
   get served(): ServedModel[] {
     return this.models.map((name) => {
       const offers = this.#offers(name).map(({ offer }) => offer)
@@ -88,7 +88,7 @@ export class ProcessorDirectory extends ReadyResource {
         processors: offers.length,
         loaded: offers.filter(({ isLoaded }) => isLoaded).length,
         slots: offers.reduce((sum, { slots }) => sum + slots, 0),
-        // Whichever of them answers, this much has room.
+        // The least of all processors, because any of them may be chosen.
         ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
       }
     })
@@ -130,7 +130,7 @@ export class ProcessorDirectory extends ReadyResource {
       if (known === undefined) this.#known.set(connection, new KnownProcessor(connection, load))
       else known.reported(load)
     } catch (error) {
-      // Whoever cannot say how busy it is gets no work until it can.
+      // A processor that does not report its load gets no requests until it does.
       this.#known.delete(connection)
       if (!isStarlingError(error)) throw error
     } finally {
@@ -139,12 +139,12 @@ export class ProcessorDirectory extends ReadyResource {
   }
 }
 
-/** Whether a model answers questions. */
+/** Whether a model answers prompts. */
 function answers({ purpose }: OfferedModel): boolean {
   return purpose !== 'embedding'
 }
 
-/** What is known of a model, from whoever knows most of it. */
+/** The details of a model, from the offer with the most of them. */
 function detailsOf(offers: readonly OfferedModel[]): ModelDetails {
   const details = offers.map((offer) => modelDetailsSchema.strip().parse(offer))
   const [most = {}] = details.sort(
@@ -153,10 +153,10 @@ function detailsOf(offers: readonly OfferedModel[]): ModelDetails {
   return most
 }
 
-/** Questions by the model that they are for. */
+/** Numbers of requests, by model. */
 type Counts = Map<string, number>
 
-/** A processor as the gateway knows it: its last report, and the questions sent to it since. */
+/** A processor with its last report and the requests that were sent to it since. */
 export class KnownProcessor {
   readonly connection: OutgoingConnection
   #load: ProcessorLoad
@@ -175,14 +175,14 @@ export class KnownProcessor {
     return this.#load
   }
 
-  /** Questions that this gateway sent to it since, and that have not ended. */
+  /** Requests that this gateway has sent to it since its last report and that have not ended. */
   sentSince(model: string): number {
     return this.#sent.get(model) ?? 0
   }
 
-  /** Counts a question. @returns to be called once, when the question has ended */
+  /** Counts a request. @returns to be called once, when the request has ended */
   begin(model: string): () => void {
-    // The pending report may or may not include this question: better counted twice than not at all.
+    // The pending report may or may not include this request. It is counted twice rather than not at all.
     const all = new Set([this.#sent, this.#sentMeanwhile])
     for (const counts of all) add(counts, model, 1)
     return () => {
@@ -202,6 +202,6 @@ export class KnownProcessor {
   }
 }
 
-function add(counts: Counts, model: string, questions: number): void {
-  counts.set(model, (counts.get(model) ?? 0) + questions)
+function add(counts: Counts, model: string, requests: number): void {
+  counts.set(model, (counts.get(model) ?? 0) + requests)
 }

@@ -7,33 +7,32 @@ import {
   rateStateOverInMs,
 } from '../../helpers/limits/gcra.js'
 
-/** What a {@link RateLimiter} is made of. */
+/** The settings of a {@link RateLimiter}. */
 export interface RateLimiterOptions {
   /** Null sets no limit. */
   readonly limit: RateLimit | null
-  /** Keys whose state is kept at once; requests of further keys are refused. */
+  /** Keys whose state is kept at the same time; requests of further keys are refused. */
   readonly maxKeys: number
   readonly clock: Clock
   /** The error for a request that comes too early. */
   readonly tooEarly: (retryAfterMs: number) => StarlingError
-  /** The message when no further key can be counted. */
+  /** The message for a request of a key that cannot be counted. */
   readonly fullMessage: string
 }
 
-/** What one key has used of the limit, from its first request until all of it is free again. */
+/** How much of the limit a key has used, until all of it is free again. */
 interface RateState {
   theoreticalArrivalUs: number
 }
 
 /**
- * Limits how often each key, such as a user or a client, may do something at this gateway. Every
- * decision is made in one step, so that it is exact however many requests race. A key is forgotten
- * when nothing of the limit is used any more.
+ * Limits the rate of requests of each key, such as a user or a client. Decisions are synchronous, so they
+ * are exact for concurrent requests. A key is forgotten when all of its limit is free again.
  */
 export class RateLimiter {
   readonly #clock: Clock
   readonly #options: RateLimiterOptions
-  /** By key; whichever was admitted last stands last. */
+  /** By key; the key that was admitted last is the last one. */
   readonly #states = new Map<string, RateState>()
 
   constructor(options: RateLimiterOptions) {
@@ -49,8 +48,8 @@ export class RateLimiter {
   /**
    * Counts a request.
    *
-   * @returns takes it back, for a request that nobody could take; calling it again does nothing
-   * @throws StarlingError as `tooEarly` makes it; OVERLOADED when more keys are active than can be kept
+   * @returns uncounts the request if it was not processed; further calls do nothing
+   * @throws StarlingError the error of `tooEarly`; OVERLOADED if no further key can be counted
    */
   admit(key: string): () => void {
     const { limit, maxKeys, tooEarly, fullMessage } = this.#options
@@ -69,12 +68,12 @@ export class RateLimiter {
     const isOver = state === undefined || isRateStateOver(state.theoreticalArrivalUs, nowMs)
     const counted = isOver ? { theoreticalArrivalUs } : state
     counted.theoreticalArrivalUs = theoreticalArrivalUs
-    // Set anew, to stand last.
+    // Inserted again, to be the last one.
     this.#states.delete(key)
     this.#states.set(key, counted)
     let isCounted = true
     return () => {
-      // A state that was over in the meantime has given it back by itself.
+      // If its state has expired in the meantime, the request is not counted any more.
       if (isCounted) counted.theoreticalArrivalUs -= limit.intervalUs
       isCounted = false
     }
@@ -87,9 +86,8 @@ export class RateLimiter {
   }
 
   /**
-   * Forgets from the front each key that is as free as a newcomer. No state lasts longer than a whole
-   * burst takes to be free again, so that each key that was admitted before that is gone, at no cost
-   * but that of their coming.
+   * Forgets expired keys, the oldest first. No state lasts longer than a whole burst takes to be free again,
+   * so all keys that were admitted before are forgotten. The cost is constant per request on average.
    */
   #forget(nowMs: number): void {
     for (const [key, state] of this.#states) {

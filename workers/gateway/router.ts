@@ -3,15 +3,15 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { chooseCandidate } from '../../helpers/routing/choose-candidate.js'
 import type { Candidate, ProcessorDirectory } from './processor-directory.js'
 
-/** Chooses the model and the processor for a question. */
+/** Chooses the model and the processor for a request. */
 export class Router {
   readonly #directory: ProcessorDirectory
   readonly #random: Random
   readonly #configuredDefault: string | undefined
-  /** The model of the last question that named none. */
+  /** The model of the last request that named none. */
   #lastDefault: string | undefined
 
-  /** @param options.defaultModel for questions that name none; default: {@link chooseDefaultModel} */
+  /** @param options.defaultModel for requests that name no model. Default: {@link chooseDefaultModel} */
   constructor(options: {
     directory: ProcessorDirectory
     random: Random
@@ -23,9 +23,9 @@ export class Router {
   }
 
   /**
-   * @param model the name in the question, if it has one
-   * @throws StarlingError MODEL_NOT_FOUND if only other models are served; MODEL_UNAVAILABLE if none is,
-   *   or not the configured default; NOT_SUPPORTED if the model only embeds texts
+   * @param model the model that the request names, if any
+   * @throws StarlingError MODEL_NOT_FOUND if only other models are available; MODEL_UNAVAILABLE if none is,
+   *   or not the configured default; NOT_SUPPORTED if it is an embedding model
    */
   route(model?: string): Candidate {
     const name = model ?? this.#defaultModel()
@@ -38,8 +38,8 @@ export class Router {
     throw model === undefined ? this.#defaultMissing(name) : this.#missing(name)
   }
 
-  /** Checks that a question may name a model. @throws StarlingError as {@link route} */
-  assertServed(model: string): void {
+  /** Checks that a model is available. @throws StarlingError as {@link route} */
+  assertAvailable(model: string): void {
     if (this.#directory.serving(model).length === 0) throw this.#missing(model)
   }
 
@@ -59,8 +59,8 @@ export class Router {
     if (this.#directory.has(name)) return this.#onlyEmbeds(name)
     const missing = `No connected processor serves ${name}`
     if (models.length > 0) {
-      // Not retryable: the mesh is up, and this model is not among those that it serves.
-      return new StarlingError('MODEL_NOT_FOUND', `${missing}; ${served(models)}`)
+      // Not retryable: the mesh is running and serves other models only.
+      return new StarlingError('MODEL_NOT_FOUND', `${missing}; ${available(models)}`)
     }
     const why = this.#onlyEmbedding() ?? 'none has a model loaded'
     return new StarlingError('MODEL_UNAVAILABLE', `${missing}: ${why}`)
@@ -68,22 +68,22 @@ export class Router {
 
   #defaultMissing(name: string): StarlingError {
     if (this.#directory.has(name)) return this.#onlyEmbeds(name)
-    // Retryable: the question is valid, and a processor with the model may still start.
+    // Retryable: the request is valid, and a processor with the model may still start.
     return new StarlingError(
       'MODEL_UNAVAILABLE',
       `No connected processor serves ${name}, which gateway.defaultModel names; ` +
-        served(this.#directory.models),
+        available(this.#directory.models),
     )
   }
 
   #onlyEmbeds(name: string): StarlingError {
     return new StarlingError(
       'NOT_SUPPORTED',
-      `${name} is an embedding model and cannot answer prompts; ${served(this.#directory.models)}`,
+      `${name} is an embedding model and cannot answer prompts; ${available(this.#directory.models)}`,
     )
   }
 
-  /** Why no model can answer, if all served models only embed texts. */
+  /** Why no model can answer, if there are embedding models only. */
   #onlyEmbedding(): string | undefined {
     const { embeddingModels } = this.#directory
     if (embeddingModels.length === 0) return undefined
@@ -91,23 +91,23 @@ export class Router {
   }
 }
 
-function served(models: readonly string[]): string {
+function available(models: readonly string[]): string {
   return models.length === 0
     ? 'no other model is available'
     : `available models: ${models.join(', ')}`
 }
 
 /**
- * Chooses the model for questions that name none: the one that is first in the configuration of most
- * processors. If several are first equally often, the current one is kept; if it is not among them, the
- * alphabetically first is taken.
+ * Chooses the model for requests that name none: the one that is first in the configuration of most
+ * processors. If several are first equally often, the current one is kept. If it is not among them, the
+ * alphabetically first one is chosen.
  *
- * The choice depends on the order that the operators gave and not on what changes during operation,
- * such as which models are loaded. It changes only if another model is first more often or if the
+ * The choice depends on the order in the configuration and not on what changes during operation, such as
+ * which models are loaded. It changes only if another model is first more often or if the
  * current one is not first anywhere any more. A processor that joins or leaves changes nothing as long
  * as most processors agree, and nothing if it only makes it a tie.
  *
- * @param firsts for each processor, the first of its models that answers questions
+ * @param firsts for each processor, the first of its models that answers prompts
  * @param current the model that answered last
  */
 export function chooseDefaultModel(

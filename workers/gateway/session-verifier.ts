@@ -10,12 +10,12 @@ import {
 } from '../../helpers/identity/session-token.js'
 import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 
-/** Between two requests for keys that a token names but nobody knows. */
+/** The least time between two requests for the session keys, because of unknown keys in tokens. */
 const REFETCH_INTERVAL_MS = 1_000
 
 /**
- * Verifies sessions without asking anybody: the auth worker's public keys are fetched once, and
- * again when a token names a key that is not among them. Goes on while auth is away.
+ * Verifies sessions locally. The public keys of the auth worker are fetched once, and again when a token
+ * names a key that is not among them. Works while auth is not available.
  */
 export class SessionVerifier {
   readonly #mesh: string
@@ -37,9 +37,9 @@ export class SessionVerifier {
   }
 
   /**
-   * @returns whose session it is and when it ends
-   * @throws StarlingError INVALID_CREDENTIAL; AUTH_UNAVAILABLE when the key is not known and no auth
-   *   worker is there to ask
+   * @returns the user of the session and its expiry
+   * @throws StarlingError INVALID_CREDENTIAL; AUTH_UNAVAILABLE if the key is not known and no auth worker is
+   *   connected
    */
   async verify(token: string, options: CallOptions): Promise<SessionClaims> {
     const keyId = sessionKeyIdOf(token)
@@ -51,24 +51,24 @@ export class SessionVerifier {
     })
   }
 
-  /** Whether the sessions of this mesh can be told from others. */
+  /** Whether the session keys are known. */
   get hasKeys(): boolean {
     return this.#keys.size > 0
   }
 
-  /** Fetches the keys if none is known and an auth worker is there, before a session needs them. */
+  /** Fetches the keys if none is known and an auth worker is connected. */
   async prepare(options: CallOptions): Promise<void> {
     if (this.hasKeys || this.#auth() === undefined) return
     try {
       await this.#refetch(options)
     } catch (error) {
-      // Whoever calls this calls it again.
+      // The caller tries again later.
       if (!isStarlingError(error)) throw error
     }
   }
 
   async #refetch(options: CallOptions): Promise<void> {
-    // Anybody can send tokens with key ids that do not exist; they are not to become auth's load.
+    // Anybody can send tokens with key ids that do not exist, which must not put load on auth.
     if (this.#clock.monotonic() - this.#fetchedAt < REFETCH_INTERVAL_MS) return
     this.#fetching ??= this.#fetch(options).finally(() => {
       this.#fetching = null
@@ -81,7 +81,7 @@ export class SessionVerifier {
     if (auth === undefined) {
       throw new StarlingError(
         'AUTH_UNAVAILABLE',
-        'No auth worker is connected to ask for the key of this session',
+        'No auth worker is connected to fetch the key of this session from',
       )
     }
     const { keys } = await auth.call(authProtocol.sessionKeys, {}, { origin: options.origin })
