@@ -152,7 +152,10 @@ test('should tell at once how long to wait when a user has asked too often', asy
   for (const { code, retryAfterMs, message, whatToDo } of errors) {
     t.is(code, 'RATE_LIMITED')
     t.ok(retryAfterMs > 0 && retryAfterMs <= 60_000)
-    t.ok(/You may send 1 requests? per minute; the next one is accepted in \d/.test(message), message)
+    t.ok(
+      /You may send 1 requests? per minute; the next one is accepted in \d/.test(message),
+      message,
+    )
     t.ok(whatToDo.includes('gateway.rateLimit.perMinute'))
   }
 })
