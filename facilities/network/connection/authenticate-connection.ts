@@ -112,7 +112,7 @@ export async function authenticateConnection<Attached>(
   }
 }
 
-function memberOf({ publicKey, certificate: { name, roles } }: PeerIdentity): Member {
+export function memberOf({ publicKey, certificate: { name, roles } }: PeerIdentity): Member {
   return {
     key: Buffer.from(publicKey).toString('hex'),
     name,

@@ -88,15 +88,12 @@ export class IncomingConnection {
     const { heartbeatIntervalMs, heartbeatMissedLimit } = this.#limits
     const pauseMs = Math.min(delayMs, (heartbeatIntervalMs * heartbeatMissedLimit) / 2)
     const resume = () => {
-      timer.cancel()
-      this.#lost.signal.removeEventListener('abort', resume)
       this.#isPaused = false
       if (!stream.destroyed) stream.resume()
     }
-    const timer = this.#clock.schedule(pauseMs, resume)
-    this.#lost.signal.addEventListener('abort', resume, { once: true })
     this.#isPaused = true
     stream.pause()
+    this.#clock.sleep(pauseMs, this.#lost.signal).then(resume, resume)
   }
 
   /** Takes a place and memory for a request. @throws StarlingError OVERLOADED */

@@ -27,6 +27,8 @@ export class RosterHandover {
   readonly #taken: HandoverCounts
   /** Until when a peer is not asked, monotonic milliseconds, by key. */
   readonly #distrusted = new Map<string, number>()
+  /** The keys of the peers that have not answered yet. */
+  readonly #asking = new Set<string>()
 
   /** @param options.onRefused called when a peer handed over a roster that is not valid */
   constructor(options: {
@@ -64,7 +66,9 @@ export class RosterHandover {
    */
   async ask(connection: OutgoingConnection): Promise<boolean> {
     const key = keyOf(connection.peer.publicKey)
-    if (this.#isDistrusted(key) || this.#taken.count(key) !== null) return false
+    if (this.#asking.has(key) || this.#isDistrusted(key)) return false
+    if (this.#taken.count(key) !== null) return false
+    this.#asking.add(key)
     try {
       const origin = createOrigin(this.#clock, this.#random)
       const body = { newerThan: this.#keeper.sequence }
@@ -75,6 +79,8 @@ export class RosterHandover {
       if (error.code === 'PROTOCOL_VIOLATION') this.#distrust(key, error, connection)
       else safetyCatch(error)
       return false
+    } finally {
+      this.#asking.delete(key)
     }
   }
 

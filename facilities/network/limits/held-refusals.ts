@@ -85,17 +85,10 @@ export class HeldRefusals {
     // The answer should still reach a caller that has little time left.
     const holdMs = Math.min(delayMs, remainingMs / 2)
     if (holdMs <= 0 || signal.aborted || this.#held >= this.#most) return
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        timer.cancel()
-        signal.removeEventListener('abort', end)
-        this.#held -= 1
-        resolve()
-      }
-      const timer = this.#clock.schedule(holdMs, end)
-      signal.addEventListener('abort', end, { once: true })
-      this.#held += 1
-    })
+    this.#held += 1
+    // Aborted, nobody waits for the answer any more.
+    await this.#clock.sleep(holdMs, signal).catch(() => undefined)
+    this.#held -= 1
   }
 
   #count(key: string): number {

@@ -1,15 +1,21 @@
-import type { RequestContext } from '../../../facilities/network/calls/request-context.js'
+import {
+  onBehalfOf,
+  type RequestContext,
+} from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
-import type { Role } from '../../../helpers/identity/roles.js'
-import type {
-  AnyStreamMethod,
-  AnyUnaryMethod,
-  ChunkOf,
-  EndOf,
-  RequestInput,
-  ResponseOf,
+import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
+import { ROLES, type Role } from '../../../helpers/identity/roles.js'
+import {
+  type AnyStreamMethod,
+  type AnyUnaryMethod,
+  answererOf,
+  type ChunkOf,
+  type EndOf,
+  type RequestInput,
+  type ResponseOf,
 } from '../../../helpers/protocol/method.js'
 import { createCertificate } from '../factory.js'
+import { linkTo } from './service-link.js'
 
 /** What a handler is told of a caller of that role. */
 export function requestContext(
@@ -30,35 +36,36 @@ export function requestContext(
   }
 }
 
-/** What a caller of a unary method is answered, held against the contract. */
+/** What a caller of a unary method is answered. */
 export async function callUnary<M extends AnyUnaryMethod>(
   service: Service,
   method: M,
   body: RequestInput<M>,
   context: RequestContext,
 ): Promise<ResponseOf<M>> {
-  const bound = [...service.unaryMethods].find((one) => one.method.name === method.name)
-  if (bound === undefined) throw new Error(`${method.name} is not answered`)
-  return method.response.parse(await bound.answer(body, context)) as ResponseOf<M>
+  const connection = await linkOf(service, method, context)
+  return await connection.call(method, body, onBehalfOf(context))
 }
 
-/** What a caller of a stream method is answered, held against the contract. */
+/** What a caller of a stream method is answered. */
 export async function* openStream<M extends AnyStreamMethod>(
   service: Service,
   method: M,
   body: RequestInput<M>,
   context: RequestContext,
 ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
-  const chunks = service.streamNamed(method.name).answer(body, context)
-  try {
-    for (;;) {
-      const step = await chunks.next()
-      if (step.done) return method.end.parse(step.value) as EndOf<M>
-      yield method.chunk.parse(step.value) as ChunkOf<M>
-    }
-  } finally {
-    await chunks.return(undefined)
-  }
+  const connection = await linkOf(service, method, context)
+  return yield* connection.open(method, body, onBehalfOf(context))
+}
+
+/** A connection of whoever calls to the role that answers. */
+function linkOf(
+  service: Service,
+  method: AnyUnaryMethod | AnyStreamMethod,
+  { peer: caller }: RequestContext,
+): Promise<OutgoingConnection> {
+  const answerer = ROLES.find((role) => role === answererOf(method)) ?? 'gateway'
+  return linkTo(service, { caller, peer: requestContext(answerer).peer })
 }
 
 /** Everything that a stream says, and how it ends. */

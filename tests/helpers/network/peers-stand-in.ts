@@ -1,7 +1,6 @@
 import HyperDHT from 'hyperdht'
 import { createStubInstance, type SinonStubbedInstance } from 'sinon'
 import { SystemRandom } from '../../../facilities/clock/random.js'
-import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import { Service } from '../../../facilities/network/calls/service.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
@@ -9,7 +8,8 @@ import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js
 import { RolePeers, type UnreachedPeer } from '../../../facilities/network/discovery/role-peers.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
-import { callUnary, openStream, requestContext } from './call-service.js'
+import { requestContext } from './call-service.js'
+import { linkTo } from './service-link.js'
 
 /** A connection without a network: a stub of which a test sets what it answers. */
 export type ConnectionStandIn = SinonStubbedInstance<OutgoingConnection>
@@ -60,37 +60,37 @@ export class PeersStandIn extends RolePeers {
 }
 
 /**
- * A connection whose other end answers with `service`, called in this process.
+ * A connection whose other end answers with `service`, in this process: see {@link linkTo}.
  *
  * @param caller the role of whoever calls
  * @param peer the role of the other end
  */
 export function connectionTo(
   service: Service,
-  { caller, peer }: { caller: Role; peer: Role },
+  { caller, peer: role }: { caller: Role; peer: Role },
 ): ConnectionStandIn {
   let isOpen = true
+  const { peer } = requestContext(role)
+  let link: Promise<OutgoingConnection> | undefined
+  const linked = () => {
+    link ??= linkTo(service, { caller: requestContext(caller).peer, peer })
+    return link
+  }
   const connection = createStubInstance(OutgoingConnection)
   Object.defineProperties(connection, {
     isOpen: { get: () => isOpen },
-    peer: { value: requestContext(peer).peer, configurable: true },
+    peer: { value: peer, configurable: true },
   })
   connection.destroy.callsFake(() => {
     isOpen = false
+    void link?.then((one) => one.destroy())
   })
-  const contextOf = ({ origin: { requestId, traceparent }, signal, timeoutMs }: CallOptions) =>
-    requestContext(caller, {
-      requestId,
-      traceparent,
-      ...(signal && { signal }),
-      ...(timeoutMs !== undefined && { remainingMs: () => timeoutMs }),
-    })
-  connection.call.callsFake((method, body, options) =>
-    callUnary(service, method, body, contextOf(options)),
+  connection.call.callsFake(async (method, body, options) =>
+    (await linked()).call(method, body, options),
   )
-  connection.open.callsFake((method, body, options) =>
-    openStream(service, method, body, contextOf(options)),
-  )
+  connection.open.callsFake(async function* (method, body, options) {
+    return yield* (await linked()).open(method, body, options)
+  })
   return connection
 }
 

@@ -1,5 +1,6 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
+import { onBehalfOf } from '../../../../facilities/network/calls/request-context.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { createAccount } from '../../../helpers/factory.js'
@@ -9,7 +10,8 @@ import {
   readAll,
   requestContext,
 } from '../../../helpers/network/call-service.js'
-import { settle } from '../../../helpers/until.js'
+import { linkTo } from '../../../helpers/network/service-link.js'
+import { settle, until } from '../../../helpers/until.js'
 import { MESSAGES, gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
 import { busyOf } from '../../../helpers/workers/offered-models.js'
 
@@ -34,8 +36,21 @@ test('should hand accounts to the auth worker when a client registers and logs i
   for (const [, , options] of authConnection.call.args) {
     t.is(options.origin.requestId, 'req_travels')
     t.is(options.timeoutMs, 1234)
-    t.is(options.signal, context.signal)
   }
+})
+
+test('should give up a call to the auth worker when the client is lost', async (t) => {
+  const { service, connectAuth, authConnection } = await scene(t)
+  connectAuth()
+  authConnection.call.callsFake(() => new Promise(() => undefined))
+  const [{ peer: caller }, { peer }] = [requestContext('client'), requestContext('gateway')]
+  const client = await linkTo(service, { caller, peer })
+  const call = client.call(gatewayProtocol.login, ADA, onBehalfOf(requestContext('client')))
+  const options = await until('the call to auth', () => authConnection.call.firstCall?.args[2])
+  t.absent(options.signal?.aborted)
+  client.destroy()
+  await t.exception(call, { code: 'PEER_LOST' })
+  await until('the call to auth is given up', () => options.signal?.aborted)
 })
 
 test('should pass on what the auth worker refuses with', async (t) => {
@@ -179,8 +194,8 @@ test('should end the stream of the processor when the client cancels', async (t)
   t.is(engine.activeGenerations, 1)
   controller.abort(new StarlingError('CANCELLED', 'the client left'))
   await t.exception(next, { code: 'CANCELLED' })
+  await until('the slot is free', () => busyOf(worker.load()).running === 0)
   t.is(engine.activeGenerations, 0)
-  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should end the stream of the processor when the client stops reading for good', async (t) => {
@@ -188,8 +203,8 @@ test('should end the stream of the processor when the client stops reading for g
   connectAuth()
   const { engine, worker } = await connectProcessor()
   for await (const _token of infer()) break
+  await until('the slot is free', () => busyOf(worker.load()).running === 0)
   t.is(engine.activeGenerations, 0)
-  t.is(busyOf(worker.load()).running, 0)
 })
 
 test('should pass on what the processor fails with', async (t) => {

@@ -16,7 +16,7 @@ import {
   readAll,
   requestContext,
 } from '../../../helpers/network/call-service.js'
-import { settle } from '../../../helpers/until.js'
+import { settle, until } from '../../../helpers/until.js'
 import { busyOf, offeredModel, poolOf } from '../../../helpers/workers/offered-models.js'
 
 const QUESTION = {
@@ -158,7 +158,7 @@ test('should free the slot when an answer is cancelled in the middle', async (t)
   t.is(busyOf(worker.load()).running, 1)
   controller.abort(new StarlingError('CANCELLED', 'gone'))
   await t.exception(answer, { code: 'CANCELLED' })
-  t.is(busyOf(worker.load()).running, 0)
+  await until('the slot is free', () => busyOf(worker.load()).running === 0)
   t.is(engine.activeGenerations, 0)
 })
 
@@ -191,7 +191,7 @@ test('should free the slot when the reader stops after a token', async (t) => {
     completionTokens: 0,
     timings: { promptMs: 0, generationMs: 0 },
   })
-  t.is(busyOf(worker.load()).running, 0)
+  await until('the slot is free', () => busyOf(worker.load()).running === 0)
   t.is(engine.activeGenerations, 0)
 })
 

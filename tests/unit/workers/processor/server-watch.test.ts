@@ -97,7 +97,8 @@ test('should wait for its server, say so, and serve when the server is up', asyn
   const { server, worker, notices, check, ask, names } = await scene(t)
   const message = `Waiting for the test server: ${DOWN.message}`
   t.alike(worker.problems(), [blocking('ENGINE_UNREACHABLE', message)])
-  await t.exception(ask('far').next(), { code: 'MODEL_UNAVAILABLE', message })
+  const told = message.replace('http://x:1', '[address]')
+  await t.exception(ask('far').next(), { code: 'MODEL_UNAVAILABLE', message: told })
   t.alike(names(), [])
   await check()
   t.alike(notices, [message], 'once, however long it takes')

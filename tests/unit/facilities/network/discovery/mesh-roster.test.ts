@@ -86,6 +86,19 @@ test('should ask each worker that it connects to, and another one each minute', 
   t.is(worker.keeper.sequence, 8)
 })
 
+test('should not ask a worker again before it has answered', async (t) => {
+  const scene = new RosterScene(t)
+  const worker = scene.worker({ publicKey: null })
+  const peers = new PeersStandIn('gateway')
+  worker.watch(peers)
+  await worker.ready()
+  const silent = scene.peer(() => null)
+  silent.call.callsFake(() => new Promise(() => undefined))
+  peers.connect(silent)
+  await scene.clock.advance(120_000)
+  t.is(asked(silent), 1)
+})
+
 test('should change nothing when a member hands over an older or a forged roster', async (t) => {
   const scene = new RosterScene(t)
   const worker = scene.worker({ publicKey: null })
@@ -193,8 +206,10 @@ test('should ask a peer a limited number of times when it connects again and aga
   worker.watch(peers)
   await worker.ready()
   const peer = scene.peer(() => null)
-  for (let i = 0; i < 100; i += 1) peers.connect(peer)
-  await settle()
+  for (let i = 0; i < 20; i += 1) {
+    peers.connect(peer)
+    await settle(20)
+  }
   t.is(asked(peer), 6)
 })
 

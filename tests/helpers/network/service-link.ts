@@ -1,0 +1,58 @@
+import { RpcAdapter } from '../../../facilities/network/calls/rpc-adapter.js'
+import type { Service } from '../../../facilities/network/calls/service.js'
+import { STREAM_PROTOCOL } from '../../../facilities/network/calls/stream-wire.js'
+import { memberOf } from '../../../facilities/network/connection/authenticate-connection.js'
+import { IncomingConnection } from '../../../facilities/network/connection/incoming-connection.js'
+import { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
+import { ConnectionMeter } from '../../../facilities/network/limits/connection-meter.js'
+import { PeerBounds } from '../../../facilities/network/limits/peer-bounds.js'
+import { GuardedMux } from '../../../facilities/network/trust/guarded-mux.js'
+import type { PeerIdentity } from '../../../helpers/identity/identity.js'
+import { VirtualClock } from '../clock/virtual-clock.js'
+import { newKeyPair } from './mesh-authority.js'
+import { TEST_LIMITS } from './mesh-fixture.js'
+import { pipeOpenStreams } from './piped-streams.js'
+
+/**
+ * More at once than TEST_LIMITS allow a client: those are tested elsewhere. With a window of one chunk a test can
+ * count what a handler was asked for.
+ */
+const LIMITS = { ...TEST_LIMITS, maxCallsPerKey: 64, maxStreamsPerKey: 64, streamWindowChunks: 1 }
+
+/**
+ * A connection to a service in this process, after its hello: the product's two ends, over an encrypted pipe in
+ * memory. What passes is encoded, validated and granted credit for, as between two workers.
+ *
+ * @param caller who calls, as the service is told
+ * @param peer who answers, as the caller is told
+ */
+export async function linkTo(
+  service: Service,
+  { caller, peer }: { caller: PeerIdentity; peer: PeerIdentity },
+): Promise<OutgoingConnection> {
+  // Nothing times out, and no refusal is held.
+  const clock = Object.assign(new VirtualClock(), { sleep: async () => undefined })
+  const { initiator, responder } = await pipeOpenStreams()
+  const end = (stream: typeof initiator, other: PeerIdentity) => {
+    const bounds = new PeerBounds(LIMITS, clock)
+    const meter = new ConnectionMeter(stream, { clock, bounds })
+    const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
+    const member = memberOf(other)
+    meter.prove(member)
+    // The channel of the calls has the key of whoever answers as its id.
+    const rpc = new RpcAdapter({ ...newKeyPair(), publicKey: peer.publicKey })
+    return { bounds, meter, mux, member, peer: other, rpc }
+  }
+  const answering = end(responder, caller)
+  const { bounds, mux, rpc } = answering
+  const options = { service, clock, limits: LIMITS, bounds, observer: {} }
+  const incoming = new IncomingConnection(answering, options)
+  for (const bound of service.unaryMethods) {
+    rpc.respond(bound.method.name, (bytes) => incoming.answer(bound, bytes))
+  }
+  mux.pair({ protocol: STREAM_PROTOCOL }, (id) => incoming.acceptStream(id))
+  rpc.accept(responder)
+  const calling = end(initiator, peer)
+  const { streamWindowChunks } = LIMITS
+  return new OutgoingConnection(calling.mux, peer, { ...calling, clock, streamWindowChunks })
+}
