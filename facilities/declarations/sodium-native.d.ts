@@ -2,10 +2,8 @@
 declare module 'sodium-native' {
   const sodium: {
     readonly crypto_sign_PUBLICKEYBYTES: number
-    readonly crypto_sign_SECRETKEYBYTES: number
     readonly crypto_sign_BYTES: number
     readonly crypto_pwhash_STRBYTES: number
-    crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
     crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void
     crypto_sign_verify_detached(
       signature: Uint8Array,

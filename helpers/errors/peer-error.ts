@@ -1,4 +1,3 @@
-import { withoutAddresses } from '../discovery/local-addresses.js'
 import type { ErrorCode } from './error-codes.js'
 import { StarlingError } from './starling-error.js'
 import { toWireError, type WireError } from './wire-error.js'
@@ -24,6 +23,17 @@ const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   STORE_DAMAGED: 'The store of the worker cannot be used',
 }
 
+/** URLs with a scheme. */
+const URLS = /\b[a-z][a-z\d+.-]*:\/\/[^\s"'`<>(),;]*[^\s"'`<>(),;.:]/gi
+
+/** IP addresses with or without a port, and host names with a port. */
+const HOSTS =
+  /(?:\b\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]*:[\da-f:.]*\])(?::\d{1,5})?(?![\w.-]*\w)|(?<![\w.-])[a-z][\w.-]*:\d{4,5}(?!\w)/gi
+
+/** File paths that start with `/`, `~/`, `./`, `../` or a drive letter. */
+const PATHS =
+  /(?<![^\s"'`(=:,])(?:(?:~|\.{1,2})?\/(?=[^\s"'`<>(),;:]*[\w~-][./])[^\s"'`<>(),;:]+|[a-z]:\\[^\s"'`<>(),;:]+)/gi
+
 /** The message of an error for a peer, without internal details such as paths and addresses. */
 export function publicMessage(code: ErrorCode, message: string): string {
   return PUBLIC_MESSAGES[code] ?? withoutAddresses(message)
@@ -38,4 +48,12 @@ export function toPeerError(error: unknown, requestId?: string): WireError {
   // The peer that sent it has already removed them.
   if (error instanceof StarlingError && error.isFromPeer) return wire
   return { ...wire, message: publicMessage(wire.code as ErrorCode, wire.message) }
+}
+
+/**
+ * Replaces the addresses of servers and the file paths in a message by `[address]` and `[path]`. They
+ * describe how a machine is set up and must not be sent to other workers.
+ */
+function withoutAddresses(text: string): string {
+  return text.replace(URLS, '[address]').replace(HOSTS, '[address]').replace(PATHS, '[path]')
 }

@@ -1,4 +1,5 @@
-import sodium from 'sodium-native'
+// HyperDHT and Hypercore draw their keys by it, and ours are used there.
+import { keyPair } from 'hypercore-crypto'
 
 /** An Ed25519 key pair, as HyperDHT and sodium spell it. */
 export interface KeyPair {
@@ -14,8 +15,5 @@ export interface KeyPair {
  * @param seed 32 bytes from a good random source
  */
 export function keyPairFromSeed(seed: Uint8Array): KeyPair {
-  const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
-  const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)
-  sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed)
-  return { publicKey, secretKey }
+  return keyPair(seed)
 }

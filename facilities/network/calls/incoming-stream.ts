@@ -3,8 +3,7 @@ import type Protomux from 'protomux'
 import { toPeerError } from '../../../helpers/errors/peer-error.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { PeerIdentity } from '../../../helpers/identity/identity.js'
-import { SendCredit } from '../../../helpers/limits/credit.js'
-import { ReaderPatience } from '../../../helpers/limits/reader-patience.js'
+import { ReaderPatience, SendCredit } from '../../../helpers/limits/credit.js'
 import { type StreamOpening, streamOpeningSchema } from '../../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
@@ -15,7 +14,9 @@ import type { NetworkLimits } from '../limits/network-limits.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
 import type { BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
-import { corkForThisTick } from './tick-cork.js'
+
+/** Connections that are corked for this tick. */
+const corked = new WeakSet<Protomux>()
 
 /** What the answering end of a stream needs from its connection. */
 export interface StreamHost {
@@ -215,4 +216,24 @@ export class IncomingStream {
       ),
     )
   }
+}
+
+/**
+ * Gathers everything that is written to a connection until the microtasks of this tick are done into
+ * one frame. With many streams on one connection that saves an encryption and a packet for most
+ * chunks; it delays none past the tick.
+ *
+ * Only for the end that answers streams: the receiver of a frame with several messages holds its own
+ * replies back until all handlers in that frame have settled, so unary requests, whose handlers may
+ * take long, must not be gathered.
+ */
+function corkForThisTick(mux: Protomux): void {
+  if (corked.has(mux)) return
+  corked.add(mux)
+  mux.cork()
+  // Called from a microtask, nextTick runs when the whole microtask queue is empty.
+  process.nextTick(() => {
+    corked.delete(mux)
+    mux.uncork()
+  })
 }

@@ -1,7 +1,9 @@
 import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
+import sodium from 'sodium-native'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
+import type { Role } from '../../../helpers/identity/roles.js'
 import { endedWithin } from '../../clock/bounded-wait.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
@@ -78,4 +80,18 @@ function sameAddresses(
     one.length === other.length &&
     one.every(({ host, port }, i) => host === other[i]?.host && port === other[i]?.port)
   )
+}
+
+/**
+ * The DHT topic that the workers of one role in one mesh announce themselves on: keyed BLAKE2b, so
+ * that nobody without the mesh secret can tell which mesh or role a topic belongs to. A topic is a
+ * hint only: whoever is found on it must still prove itself.
+ *
+ * @param secret the mesh secret, 32 bytes
+ * @returns 32 bytes
+ */
+export function topicOf(secret: Uint8Array, role: Role): Uint8Array {
+  const topic = Buffer.alloc(32)
+  sodium.crypto_generichash(topic, Buffer.from(`starling/topic/1/${role}`), secret)
+  return topic
 }

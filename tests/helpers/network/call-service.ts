@@ -58,14 +58,22 @@ export async function* openStream<M extends AnyStreamMethod>(
   return yield* connection.open(method, body, onBehalfOf(context))
 }
 
+/** The connections that were made to each service, by who calls. A handshake takes milliseconds. */
+const links = new WeakMap<Service, Map<string, Promise<OutgoingConnection>>>()
+
 /** A connection of whoever calls to the role that answers. */
 function linkOf(
   service: Service,
   method: AnyUnaryMethod | AnyStreamMethod,
   { peer: caller }: RequestContext,
 ): Promise<OutgoingConnection> {
-  const answerer = ROLES.find((role) => role === answererOf(method)) ?? 'gateway'
-  return linkTo(service, { caller, peer: requestContext(answerer).peer })
+  const role = ROLES.find((role) => role === answererOf(method)) ?? 'gateway'
+  const known = links.get(service) ?? new Map<string, Promise<OutgoingConnection>>()
+  links.set(service, known)
+  const name = JSON.stringify([caller.certificate, Buffer.from(caller.publicKey).toString('hex')])
+  const link = known.get(name) ?? linkTo(service, { caller, peer: requestContext(role).peer })
+  known.set(name, link)
+  return link
 }
 
 /** Everything that a stream says, and how it ends. */

@@ -1,3 +1,4 @@
+import { configSchema } from '../../../config/schema.js'
 import { RpcAdapter } from '../../../facilities/network/calls/rpc-adapter.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
 import { STREAM_PROTOCOL } from '../../../facilities/network/calls/stream-wire.js'
@@ -10,14 +11,10 @@ import { GuardedMux } from '../../../facilities/network/trust/guarded-mux.js'
 import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { newKeyPair } from './mesh-authority.js'
-import { TEST_LIMITS } from './mesh-fixture.js'
 import { pipeOpenStreams } from './piped-streams.js'
 
-/**
- * More at once than TEST_LIMITS allow a client: those are tested elsewhere. With a window of one chunk a test can
- * count what a handler was asked for.
- */
-const LIMITS = { ...TEST_LIMITS, maxCallsPerKey: 64, maxStreamsPerKey: 64, streamWindowChunks: 1 }
+/** With a window of one chunk a test can count what a handler was asked for. */
+const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1 }
 
 /**
  * A connection to a service in this process, after its hello: the product's two ends, over an encrypted pipe in

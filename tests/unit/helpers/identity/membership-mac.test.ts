@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { topicOf } from '../../../../helpers/discovery/topic.js'
+import { topicOf } from '../../../../facilities/network/discovery/announcement.js'
 import type { Session } from '../../../../helpers/identity/hello-proof.js'
 import {
   createMembershipMac,

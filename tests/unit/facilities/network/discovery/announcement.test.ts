@@ -1,6 +1,7 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
-import { Announcement } from '../../../../../facilities/network/discovery/announcement.js'
+import { Announcement, topicOf } from '../../../../../facilities/network/discovery/announcement.js'
+import { ROLES } from '../../../../../helpers/identity/roles.js'
 import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
 import { newKeyPair } from '../../../../helpers/network/mesh-authority.js'
 import { PipedNetwork, query } from '../../../../helpers/network/piped-network.js'
@@ -59,4 +60,18 @@ test('should take the announcement back and leave no timer when it is closed', a
   await announcement.close()
   t.alike(dht.unannounce.firstCall.args, [topic, keyPair])
   t.is(clock.pending, 0)
+})
+
+const secret = Buffer.alloc(32, 1)
+
+test('should give each role of each mesh a topic of its own when it is asked', (t) => {
+  const secrets = [secret, Buffer.alloc(32, 2)]
+  const topics = secrets.flatMap((of) => ROLES.map((role) => topicOf(of, role)))
+  const distinct = new Set(topics.map((topic) => Buffer.from(topic).toString('hex')))
+  t.is(distinct.size, 2 * ROLES.length)
+  for (const topic of topics) t.is(topic.byteLength, 32)
+})
+
+test('should give the same topic when mesh and role are the same', (t) => {
+  t.alike(topicOf(secret, 'gateway'), topicOf(Buffer.alloc(32, 1), 'gateway'))
 })
