@@ -1,6 +1,5 @@
 /**
- * Time, as everything in Starling sees it. Handed to whoever needs it, so that a test or a
- * simulation can hold it still and move it.
+ * The time. Passed as an argument, so that a test or a simulation can control it.
  */
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970, for signed documents and logs. */

@@ -2,12 +2,11 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from './clock.js'
 
 /**
- * A point in time after which work is worthless. It passes when its time is over, with
- * DEADLINE_EXCEEDED, or when its parent is aborted, with the parent's reason. Dispose of it when
- * the work is done.
+ * A deadline for work. It passes with DEADLINE_EXCEEDED when its time is over, or with the reason of its parent
+ * when that is aborted. Dispose of it when the work is done.
  *
- * Every call has two of these, one at each end, and an AbortSignal costs more than all the rest of
- * one; so the signal is made only for those who ask for it.
+ * Every call has two of these, one at each end, and an AbortSignal costs more than everything else in it. So the
+ * signal is created only when it is used.
  */
 export class Deadline {
   readonly #clock: Clock
@@ -49,7 +48,7 @@ export class Deadline {
     return new Promise((resolve, reject) => {
       if (this.#passed !== null) {
         reject(this.#passed.reason)
-        // What the promise still comes to interests nobody.
+        // Its outcome is not needed any more.
         promise.catch(() => undefined)
         return
       }
@@ -67,7 +66,7 @@ export class Deadline {
     })
   }
 
-  /** Stops the timer and lets go of the parent. What is still racing goes on without an end. */
+  /** Stops the timer and ignores the parent from now on. Promises that still race have no deadline any more. */
   dispose(): void {
     this.#timer.cancel()
     this.#parent?.removeEventListener('abort', this.#onParentAbort)

@@ -2,14 +2,14 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.js'
 import { repeat } from './repeat.js'
 
-/** How often the event loop is looked at. */
+/** Between two measurements. */
 const RESOLUTION_MS = 20
-/** How long the past is that a figure speaks of, at least. */
+/** The period that a figure covers, at least. */
 const WINDOW_MS = 60_000
 
 const NANOSECONDS_PER_MS = 1e6
 
-/** How late a process's event loop is: what is scheduled has to wait that long. */
+/** The delay of the event loop of a process. */
 export class EventLoopDelay {
   readonly #histogram: IntervalHistogram
   readonly #timer: Timer

@@ -1,6 +1,6 @@
 import { randomBytes, randomFillSync } from 'node:crypto'
 
-/** Chance, as everything in Starling sees it. */
+/** The source of randomness. Passed as an argument, so that tests can control it. */
 export interface Random {
   /** `sizeBytes` unpredictable bytes, fit for keys. */
   bytes(sizeBytes: number): Uint8Array
@@ -10,7 +10,7 @@ export interface Random {
   fraction(): number
 }
 
-/** Drawn from the operating system at once: a call costs more than the bytes that it brings. */
+/** Bytes that are drawn from the operating system at once, because each call is expensive. */
 const POOL_BYTES = 4096
 
 /** The operating system's random source. */
@@ -23,8 +23,7 @@ export class SystemRandom implements Random {
   }
 
   below(limit: number): number {
-    // Values past the last whole multiple of the limit are drawn again: a bare modulo would prefer
-    // small numbers.
+    // Values past the last multiple of the limit are drawn again: otherwise small numbers would be more likely.
     const unbiased = Math.floor(2 ** 32 / limit) * limit
     for (;;) {
       const value = this.#value()
@@ -36,7 +35,7 @@ export class SystemRandom implements Random {
     return this.#value() / 2 ** 32
   }
 
-  /** 32 bits that nobody was given before. */
+  /** 32 unused bits of the pool. */
   #value(): number {
     if (this.#drawnBytes === POOL_BYTES) {
       randomFillSync(this.#pool)

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from './clock.js'
 
-/** The machine's own time. */
+/** The time of the machine. */
 export class SystemClock implements Clock {
   now(): number {
     return Date.now()

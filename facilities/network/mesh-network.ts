@@ -24,15 +24,15 @@ import { type NetworkObserver, NetworkObservers } from './watch/network-observer
 
 /** How a worker takes part in the mesh. Comes from the configuration. */
 export interface NetworkSettings extends NetworkLimits {
-  /** The UDP port on 127.0.0.1 that the workers of one machine meet at. */
+  /** The UDP port on 127.0.0.1 of the bootstrap node that the workers of one machine share. */
   readonly bootstrapPort: number
-  /** How often the holder of that port is looked after, in milliseconds. */
+  /** Between two checks of the holder of that port, in milliseconds. */
   readonly bootstrapWatchIntervalMs: number
   /** Between two announcements, in milliseconds. */
   readonly announceIntervalMs: number
-  /** How long a worker that leaves lets its work go on, in milliseconds. */
+  /** How long a worker that leaves waits for its requests to end, in milliseconds. */
   readonly drainTimeoutMs: number
-  /** Between two looks for workers of a role, in milliseconds. */
+  /** Between two lookups of the workers of a role, in milliseconds. */
   readonly lookupIntervalMs: number
 }
 
@@ -52,13 +52,13 @@ export interface MeshNetworkOptions {
 }
 
 /**
- * One worker's network, whole: its DHT node, its share in the local bootstrap, its place in the mesh,
- * its announcement, and the workers of other roles that it keeps connected.
+ * The network of one worker: its DHT node, its share in the local bootstrap node, its connections, its announcement,
+ * and the workers of other roles that it keeps connected.
  */
 export class MeshNetwork extends ReadyResource {
-  /** What this worker answers. To be filled before the network is made ready. */
+  /** What this worker answers. Methods are added before the network is ready. */
   readonly service = new Service()
-  /** The workers that are dialled whatever the DHT says. */
+  /** The workers that are dialled whatever the DHT returns. */
   readonly knownPeers: KnownPeers
   readonly #options: MeshNetworkOptions
   readonly #peers: RolePeers[] = []
@@ -70,7 +70,7 @@ export class MeshNetwork extends ReadyResource {
   readonly #presence: Presence | null
   readonly #roster: MeshRoster
 
-  /** A client only calls: it is not announced, and it does not hold the bootstrap port for its short life. */
+  /** A client only calls: it is not announced, and does not bind the bootstrap port. */
   constructor(options: MeshNetworkOptions) {
     super()
     this.#options = options
@@ -106,12 +106,12 @@ export class MeshNetwork extends ReadyResource {
     if (serves && role !== 'auth') this.#roster.enlistAt(this.peers('auth'))
   }
 
-  /** From now on tells `observer` of everything that happens here. */
+  /** Adds an observer of all events from now on. */
   observe(observer: NetworkObserver): void {
     this.#observers.add(observer)
   }
 
-  /** Connections that others opened: whose both ends have proved themselves, and whose have not yet. */
+  /** Incoming connections: those that are authenticated, and those that are not yet. */
   get connectionCounts(): { readonly proved: number; readonly unverified: number } {
     return this.#node.connectionCounts
   }
@@ -144,7 +144,7 @@ export class MeshNetwork extends ReadyResource {
     return peers
   }
 
-  /** The workers of a role, looked for from now on if they were not before. */
+  /** The workers of a role, which are looked for from now on. */
   async look(role: Role): Promise<RolePeers> {
     await this.ready()
     const peers = this.peers(role)
@@ -162,12 +162,12 @@ export class MeshNetwork extends ReadyResource {
     return this.roster.entries.filter(({ roles }) => roles.includes(role)).length
   }
 
-  /** Why others cannot find this worker; null if they can, or if it is not known yet. */
+  /** Why others cannot find this worker; null if they can, or if that is not known yet. */
   get discoveryFailure(): StarlingError | null {
     return this.#presence?.failure ?? null
   }
 
-  /** Whether the node that workers find each other by answers, within about a second. */
+  /** Whether the bootstrap node answers within about a second. */
   async pingBootstrap(): Promise<{ readonly address: string; readonly isReachable: boolean }> {
     const port = this.#options.settings.bootstrapPort
     const address = this.#bootstrapAddress
@@ -191,7 +191,7 @@ export class MeshNetwork extends ReadyResource {
       await this.#roster.ready()
       for (const peers of this.#peers) await peers.ready()
     } catch (error) {
-      // What has not opened is not closed by close().
+      // close() does not close what has not opened.
       await this._close()
       throw error
     }
@@ -273,7 +273,7 @@ export class MeshNetwork extends ReadyResource {
     if (this.opened) void this.#roster.round()
   }
 
-  /** Lets what is under way end, within its limit. */
+  /** Waits until the requests under way have ended, or their time is over. */
   async #drain(): Promise<void> {
     const { clock, settings } = this.#options
     const deadline = new Deadline(clock, settings.drainTimeoutMs)

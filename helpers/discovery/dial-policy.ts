@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors/error-codes.js'
 
-/** Before somebody who could not be reached is dialled again, on average; doubled for each further failure. */
+/** Before a key that could not be reached is dialled again, on average; doubled for each further failure. */
 const UNREACHABLE_RETRY_MS = 1_000
 /** The most of that for a known worker. If it has another address by then, it is dialled there at once. */
 const MAX_KNOWN_RETRY_MS = 15_000
@@ -8,7 +8,7 @@ const MAX_KNOWN_RETRY_MS = 15_000
 const MAX_UNKNOWN_RETRY_MS = 60_000
 /** Before a member whose certificate was refused is dialled again, on average. */
 const REFUSED_RETRY_MS = 30_000
-/** Before somebody who did not know the mesh secret is dialled again, on average; doubled each time. */
+/** Before a stranger is dialled again, on average; doubled each time. */
 const STRANGER_RETRY_MS = 60_000
 /** The most of that. */
 const MAX_STRANGER_RETRY_MS = 15 * 60_000
@@ -21,7 +21,7 @@ export interface DialFailure {
   readonly code: ErrorCode
   /** When the peer asks to be dialled again. */
   readonly retryAfterMs?: number | undefined
-  /** The worker was proved before, or is on the roster. */
+  /** The worker was authenticated before, or is on the roster. */
   readonly isKnown: boolean
   /** It sent a wrong MAC, or none in time. */
   readonly isStranger: boolean

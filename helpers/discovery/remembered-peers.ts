@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { publicKeySchema } from '../identity/certificate.js'
 import { ROLES, type Role } from '../identity/roles.js'
 
-/** Workers of one role that are remembered. If there are more, the one that was proved longest ago is forgotten. */
+/** Workers of one role that are remembered. If there are more, the one that was authenticated longest ago is forgotten. */
 export const MAX_REMEMBERED_PER_ROLE = 128
 
 /** Addresses of one worker that are remembered. */
@@ -14,10 +14,10 @@ export const peerAddressSchema = z.strictObject({
   port: z.number().int().min(1).max(65_535),
 })
 
-/** Where a worker was found. */
+/** The address of a worker. */
 export type PeerAddress = z.infer<typeof peerAddressSchema>
 
-/** A worker that has proved its role, and where it was then. */
+/** A worker that was authenticated, and its addresses at that time. */
 export const rememberedPeerSchema = z.strictObject({
   role: z.enum(ROLES),
   /** Hexadecimal. */
@@ -30,10 +30,10 @@ export const rememberedPeerSchema = z.strictObject({
 export type RememberedPeer = z.infer<typeof rememberedPeerSchema>
 
 /**
- * The union of two lists. A worker that is on both keeps the entry that was proved last. The limit applies to
+ * The union of two lists. A worker that is on both keeps the newer entry. The limit applies to
  * each role, so that workers of one role do not displace those of another.
  *
- * @returns the peers, those that were proved last first
+ * @returns the peers, the one that was authenticated last first
  */
 export function mergeRemembered(
   one: readonly RememberedPeer[],

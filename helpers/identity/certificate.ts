@@ -6,22 +6,22 @@ import { isSignedBy, sign } from './signature.js'
 
 const PURPOSE = 'starling/certificate/1'
 
-/** How far two machines' clocks may differ before an absolute time is taken for wrong. */
+/** How far the clocks of two machines may differ. */
 export const CLOCK_ALLOWANCE_MS = 60_000
 
 /** A public key, hexadecimal. */
 export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/)
 
-/** What a certificate says of its holder. */
+/** What a certificate says about its holder. */
 export const certificateSchema = z.strictObject({
   /** The mesh's root public key, hexadecimal. It is also the mesh's name. */
   mesh: publicKeySchema,
-  /** The holder's public key, hexadecimal: the one that its connections are encrypted with. */
+  /** The public key of the holder, hexadecimal. Its connections are encrypted with it. */
   publicKey: publicKeySchema,
   roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
   /** For people: `processor-2`. */
   name: z.string().min(1).max(100),
-  /** Names this certificate when it is revoked. */
+  /** Identifies the certificate when it is revoked. */
   serial: z.string().min(1).max(64),
   /** Milliseconds since 1970. */
   expiresAt: z.number().int().positive(),
@@ -35,7 +35,7 @@ export interface SignedCertificate {
   readonly signature: Uint8Array
 }
 
-/** Signs a certificate with the mesh's root key. */
+/** Signs a certificate with the root key of the mesh. */
 export function issueCertificate(
   root: KeyPair,
   certificate: Omit<Certificate, 'mesh'>,
@@ -46,19 +46,19 @@ export function issueCertificate(
 }
 
 /**
- * Reads a certificate that somebody showed.
+ * Verifies a certificate of a peer.
  *
- * @param mesh the root public key that must have signed it, hexadecimal
- * @param holderPublicKey the key that the one who showed it has proved to hold
- * @throws StarlingError CERTIFICATE_INVALID when it is malformed, of another mesh, not signed by
- *   the root, or made for another key; CERTIFICATE_EXPIRED when it is more than a minute past its end
+ * @param expected.mesh the root public key that must have signed it, hexadecimal
+ * @param expected.holderPublicKey the key of the peer
+ * @throws StarlingError CERTIFICATE_INVALID if it is malformed, of another mesh, not signed by the
+ *   root key, or issued for another key; CERTIFICATE_EXPIRED if it expired more than a minute ago
  */
 export function verifyCertificate(
   signed: SignedCertificate,
   expected: { mesh: string; holderPublicKey: Uint8Array; nowMs: number },
 ): Certificate {
   const root = Buffer.from(expected.mesh, 'hex')
-  // The signature comes first: nothing that the root did not sign is even parsed.
+  // The signature first: nothing is parsed that the root key did not sign.
   if (!isSignedBy(root, PURPOSE, signed.body, signed.signature)) {
     throw new StarlingError('CERTIFICATE_INVALID', 'The certificate is not signed by this mesh')
   }
@@ -67,12 +67,12 @@ export function verifyCertificate(
     throw new StarlingError('CERTIFICATE_INVALID', 'The certificate names another mesh')
   }
   if (certificate.publicKey !== Buffer.from(expected.holderPublicKey).toString('hex')) {
-    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate was made for another key')
+    throw new StarlingError('CERTIFICATE_INVALID', 'The certificate was issued for another key')
   }
   if (certificate.expiresAt + CLOCK_ALLOWANCE_MS <= expected.nowMs) {
     throw new StarlingError(
       'CERTIFICATE_EXPIRED',
-      `The certificate of ${certificate.name} ended at ${new Date(certificate.expiresAt).toISOString()}`,
+      `The certificate of ${certificate.name} expired at ${new Date(certificate.expiresAt).toISOString()}`,
     )
   }
   return certificate

@@ -2,21 +2,20 @@ import { isSignedBy, sign } from './signature.js'
 
 const PURPOSE = 'starling/hello/1'
 
-/** The encrypted session that a hello is spoken in, as both of its ends see it. */
+/** The encrypted session of a hello, as both of its ends see it. */
 export interface Session {
-  /** Noise handshake hash: differs for every session, equal at both ends. */
+  /** The hash of the Noise handshake: the same at both ends, and different in each session. */
   readonly handshakeHash: Uint8Array
   readonly initiatorPublicKey: Uint8Array
   readonly responderPublicKey: Uint8Array
 }
 
-/** Which end of a session somebody is. */
+/** One end of a session. */
 export type SessionSide = 'initiator' | 'responder'
 
 /**
- * Proves, for this one session, that its sender holds the secret key of its certificate. Binding to
- * the handshake hash, both Noise keys and the side makes a proof worthless in any other session, and
- * when it is sent back to the one who made it.
+ * Proves that the sender holds the secret key of its certificate. The proof is bound to the handshake hash, both
+ * Noise keys and the side, so it is invalid in another session, and when it is sent back to its sender.
  */
 export function createHelloProof(
   session: Session,
@@ -26,7 +25,7 @@ export function createHelloProof(
   return sign(PURPOSE, statement(session, side), secretKey)
 }
 
-/** Whether the proof was made by the key on that side of exactly this session. */
+/** Whether the proof was made with the key of that side, for this session. */
 export function isHelloProof(proof: Uint8Array, session: Session, side: SessionSide): boolean {
   const publicKey = side === 'initiator' ? session.initiatorPublicKey : session.responderPublicKey
   return isSignedBy(publicKey, PURPOSE, statement(session, side), proof)

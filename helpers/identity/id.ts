@@ -1,4 +1,4 @@
-// ULIDs (https://github.com/ulid/spec): ids sort by the time of their making.
+// ULIDs (https://github.com/ulid/spec): ids sort by the time when they were created.
 import { ulid } from 'ulid'
 
 /** What an id can name. */

@@ -1,7 +1,7 @@
 // HyperDHT and Hypercore draw their keys by it, and ours are used there.
 import { keyPair } from 'hypercore-crypto'
 
-/** An Ed25519 key pair, as HyperDHT and sodium spell it. */
+/** An Ed25519 key pair, in the form that HyperDHT and sodium use. */
 export interface KeyPair {
   /** 32 bytes. */
   readonly publicKey: Uint8Array

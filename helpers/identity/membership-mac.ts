@@ -39,7 +39,7 @@ export function isMembershipMac(
   return sodium.sodium_memcmp(received, createMembershipMac(key, session, side))
 }
 
-/** The zero byte ends the purpose, so that no purpose is the beginning of another one's message. */
+/** The zero byte ends the purpose, so that a purpose and a message cannot be divided differently. */
 function mac(key: Uint8Array, purpose: string, message: Uint8Array): Uint8Array {
   const output = Buffer.alloc(MAC_BYTES)
   const input = Buffer.concat([Buffer.from(purpose), Buffer.alloc(1), message])

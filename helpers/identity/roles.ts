@@ -1,4 +1,4 @@
-/** What a worker can be. A certificate names the roles that its holder may act in. */
+/** The roles of workers. A certificate names the roles of its holder. */
 export const ROLES = ['auth', 'gateway', 'processor', 'client'] as const
 
 /** One of {@link ROLES}. */

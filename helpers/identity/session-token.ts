@@ -39,7 +39,7 @@ export interface SessionClaims {
   /** Milliseconds since 1970; the token is accepted for the clock allowance longer. */
   readonly expiresAtMs: number
   readonly tokenId: string | undefined
-  /** It is a session of the owner's account, proved with the mesh's root key. */
+  /** It is a session of the account of the owner, who proved to have the root key of the mesh. */
   readonly isLocal?: true
 }
 
@@ -78,8 +78,8 @@ export function signSessionToken(session: {
 }
 
 /**
- * Verifies a session token without asking anybody. Algorithm, type, key, signature, mesh, audience,
- * user and both times must all be there and right.
+ * Verifies a session token locally. Algorithm, type, key, signature, mesh, audience, user and both times must be
+ * present and valid.
  *
  * @param expected.keys public keys by id, as PEM; a KeyObject saves parsing it at every call
  * @param expected.nowMs milliseconds since 1970; clocks may differ by `CLOCK_ALLOWANCE_MS`
@@ -99,7 +99,7 @@ export function verifySessionToken(
   if (keyId === undefined) throw refused('is malformed')
   const key = expected.keys.get(keyId)
   if (key === undefined) throw refused('is signed with an unknown key')
-  // Here, so that a key of ours that is none does not pass for a bad token.
+  // Here, so that an invalid key of ours is not reported as an invalid token.
   const publicKey = typeof key === 'string' ? createPublicKey(key) : key
   const claims = verifiedClaims(token, publicKey, expected)
   if (claims.iat * 1000 > expected.nowMs + CLOCK_ALLOWANCE_MS) {
@@ -120,8 +120,8 @@ export function verifySessionToken(
 
 /**
  * The id of the key that a token says it is signed with, or undefined when its header is not one of
- * a session token. Nothing is verified: good for choosing a key, or for noticing that there is a
- * newer one, and for nothing else.
+ * a session token. Nothing is verified: use it only to choose a key, or to notice that there is a
+ * newer one.
  */
 export function sessionKeyIdOf(token: string): string | undefined {
   if (token.length > MAX_TOKEN_LENGTH) return undefined
@@ -129,7 +129,7 @@ export function sessionKeyIdOf(token: string): string | undefined {
   try {
     return headerSchema.parse(JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'))).kid
   } catch {
-    // Whoever sent it can send anything; the error would quote a part of the token.
+    // The token can be anything, and the error would quote a part of it.
     return undefined
   }
 }
@@ -153,7 +153,7 @@ function verifiedClaims(
     // Without the cause: what jsonwebtoken fails with may quote the token.
     if (error instanceof jsonwebtoken.TokenExpiredError) {
       const ended = timeOf(error.expiredAt.getTime() / 1000)
-      // Whoever has only just logged in is to see what is wrong.
+      // A user who has just logged in sees that the clocks differ.
       throw refused(
         `has expired: it ended at ${ended}, and the clock of the gateway says ` +
           timeOf(expected.nowMs / 1000),

@@ -1,8 +1,8 @@
 import sodium from 'sodium-native'
 
 /**
- * What a signature is about, with its version. It is signed together with the message, so that a
- * signature made for one purpose is worth nothing for another.
+ * What a signature is for, with its version. It is signed together with the message, so that a signature for one
+ * purpose is invalid for another.
  */
 export type SignaturePurpose = `starling/${string}/${number}`
 
@@ -17,7 +17,7 @@ export function sign(
   return signature
 }
 
-/** Whether the holder of `publicKey` signed exactly these bytes for this purpose. */
+/** Whether the holder of `publicKey` signed these bytes for this purpose. */
 export function isSignedBy(
   publicKey: Uint8Array,
   purpose: SignaturePurpose,
@@ -29,7 +29,7 @@ export function isSignedBy(
   return sodium.crypto_sign_verify_detached(signature, signable(purpose, message), publicKey)
 }
 
-/** The zero byte ends the purpose, so that no purpose is the beginning of another one's message. */
+/** The zero byte ends the purpose, so that a purpose and a message cannot be divided differently. */
 function signable(purpose: SignaturePurpose, message: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(purpose), Buffer.alloc(1), message])
 }

@@ -1,19 +1,19 @@
 import { z } from 'zod'
 
-/** An e-mail address, in the one spelling that accounts are kept under. */
+/** An e-mail address, normalised. */
 export const emailSchema = z
   .string()
   .max(254)
   .transform((email) => email.trim().toLowerCase())
-  .pipe(z.email('this is no e-mail address'))
+  .pipe(z.email('not an e-mail address'))
 
-/** Long enough to resist guessing, short enough that hashing it costs what is planned for. */
+/** Long enough to resist guessing, short enough to bound the cost of hashing. */
 export const passwordSchema = z
   .string()
   .min(8, 'a password needs at least 8 characters')
   .max(256, 'a password has at most 256 characters')
 
-/** What somebody registers and logs in with. */
+/** What a user registers and logs in with. */
 export const accountCredentialSchema = z.strictObject({
   email: emailSchema,
   password: passwordSchema,
@@ -25,7 +25,7 @@ export const loginSchema = accountCredentialSchema.extend({
   localProof: z.base64().max(128).optional(),
 })
 
-/** A session: the token is a JWT that gateways verify by themselves. */
+/** A session: the token is a JWT that gateways verify locally. */
 export const sessionSchema = z.strictObject({
   token: z.string().min(1).max(4096),
   expiresInMs: z.number().int().positive(),

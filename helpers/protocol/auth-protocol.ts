@@ -3,15 +3,15 @@ import { accountCredentialSchema, loginSchema, sessionSchema } from './account.j
 import { unary } from './method.js'
 
 /**
- * Who asks with a credential: an opaque name that is the same for every call of one client and that no
- * other client can take, such as its proved public key or a keyed hash of its address. Auth takes the
- * calls of all of them in fair turns and counts failed logins for each. 32 bytes, hexadecimal.
+ * The client that a credential comes from: an opaque name that is the same for every call of one client and that no
+ * other client can take, such as its public key or a keyed hash of its address. Auth takes the
+ * calls of all clients in turn and counts failed logins for each. 32 bytes, hexadecimal.
  */
 const peerSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** What the auth worker answers. Only gateways reach it. */
 export const authProtocol = {
-  /** Makes an account. EMAIL_TAKEN when there is one already. */
+  /** Creates an account. EMAIL_TAKEN if the address has one. */
   register: unary({
     name: 'auth.register',
     request: accountCredentialSchema.extend({ peer: peerSchema }),

@@ -1,19 +1,19 @@
 import { z } from 'zod'
 import { wireErrorSchema } from '../errors/wire-error.js'
 
-/** What every request carries besides its body. */
+/** The header of every request. */
 export const requestHeaderSchema = z.strictObject({
-  /** Names the request in the logs of every worker that it passes. */
+  /** Identifies the request in the logs of all workers that it passes. */
   requestId: z.string().min(1).max(64),
   /** How long the caller still waits. A duration, because two machines' clocks differ. */
   remainingMs: z.number().int().positive().max(86_400_000),
-  /** W3C trace context (https://www.w3.org/TR/trace-context/), handed on with every further call. */
+  /** W3C trace context (https://www.w3.org/TR/trace-context/), passed on with every further call. */
   traceparent: z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/),
 })
 
 export type RequestHeader = z.infer<typeof requestHeaderSchema>
 
-/** What names a request: the same on every worker that it passes. */
+/** What identifies a request: the same on all workers that it passes. */
 export type RequestOrigin = Readonly<Pick<RequestHeader, 'requestId' | 'traceparent'>>
 
 /** A unary request. The body is checked by its method's own schema. */
@@ -22,7 +22,7 @@ export const unaryRequestSchema = z.strictObject({
   body: z.unknown(),
 })
 
-/** A unary response: the body, or beside it the error. */
+/** A unary response: the body or the error. */
 export const unaryResponseSchema = z.union([
   z.strictObject({ body: z.unknown() }),
   z.strictObject({ error: wireErrorSchema }),

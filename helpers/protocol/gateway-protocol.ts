@@ -11,7 +11,7 @@ import {
 import { stream, unary } from './method.js'
 import { modelDetailsSchema } from './processor-protocol.js'
 
-/** More fit into one answer; nobody has as many. */
+/** More models would fit into one answer. */
 export const MAX_LISTED_MODELS = 1024
 
 /** The token of a session. */
@@ -33,9 +33,9 @@ const servedModelSchema = modelDetailsSchema.extend({
 
 export type ServedModel = z.infer<typeof servedModelSchema>
 
-/** What a gateway answers: the one door for clients. */
+/** What a gateway answers. Clients call gateways only. */
 export const gatewayProtocol = {
-  /** Makes an account, by way of the auth worker. */
+  /** Creates an account, through the auth worker. */
   register: unary({
     name: 'gateway.register',
     request: accountCredentialSchema,
@@ -44,7 +44,7 @@ export const gatewayProtocol = {
     idempotent: false,
     callers: ['client'],
   }),
-  /** Opens a session, by way of the auth worker. */
+  /** Opens a session, through the auth worker. */
   login: unary({
     name: 'gateway.login',
     request: loginSchema,

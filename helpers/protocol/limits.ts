@@ -1,6 +1,6 @@
 /**
- * Sizes that both ends of a connection hold each other to. They belong to the protocol, not to the
- * configuration: a worker that raised one would only be refused by its peers.
+ * Sizes that both ends of a connection enforce. They are part of the protocol, not of the configuration: peers would
+ * refuse a worker that raised one.
  */
 export const PROTOCOL_LIMITS = {
   /** One hello: a certificate and a proof take about 900 bytes. */

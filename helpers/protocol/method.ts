@@ -1,18 +1,18 @@
 import type { z } from 'zod'
 import type { Role } from '../identity/roles.js'
 
-/** What holds for every method, whatever travels. */
+/** What all methods have in common. */
 interface MethodBase<Request extends z.ZodType> {
-  /** As it is called on the wire: `role.verb`. */
+  /** Its name on the wire: `role.verb`. */
   readonly name: string
   readonly request: Request
-  /** How long a caller waits for the whole answer unless it says otherwise, in milliseconds. */
+  /** How long a caller waits for the whole answer at most, in milliseconds. */
   readonly timeoutMs: number
-  /** Whether a second try after a lost answer does no harm. */
+  /** Whether the call may be repeated after its answer was lost. */
   readonly idempotent: boolean
   /** Answered even by a worker that is leaving. False when left out. */
   readonly whileDraining?: boolean
-  /** Asked again and again by other workers: its log lines are for debugging. False when left out. */
+  /** Called periodically by other workers: logged at the debug level. False when left out. */
   readonly isPoll?: boolean
   /** The roles that may call it: the caller's certificate must name one of them. */
   readonly callers: readonly Role[]
@@ -49,21 +49,21 @@ export type ResponseOf<M extends AnyUnaryMethod> = z.output<M['response']>
 export type ChunkOf<M extends AnyStreamMethod> = z.output<M['chunk']>
 export type EndOf<M extends AnyStreamMethod> = z.output<M['end']>
 
-/** Declares a unary method; a typed identity. */
+/** Declares a unary method. */
 export function unary<Request extends z.ZodType, Response extends z.ZodType>(
   method: Omit<UnaryMethod<Request, Response>, 'kind'>,
 ): UnaryMethod<Request, Response> {
   return { kind: 'unary', ...method }
 }
 
-/** Declares a stream method; a typed identity. */
+/** Declares a stream method. */
 export function stream<Request extends z.ZodType, Chunk extends z.ZodType, End extends z.ZodType>(
   method: Omit<StreamMethod<Request, Chunk, End>, 'kind'>,
 ): StreamMethod<Request, Chunk, End> {
   return { kind: 'stream', ...method }
 }
 
-/** The role that answers a method, for people: `processor`. */
+/** The role that answers a method: `processor`. */
 export function answererOf(method: AnyUnaryMethod | AnyStreamMethod): string {
   return method.name.split('.', 1)[0] ?? method.name
 }

@@ -23,7 +23,7 @@ const workerInfoSchema = z.strictObject({
 })
 
 const workloadSchema = z.strictObject({
-  /** Ended since the worker started, well or badly. */
+  /** Ended since the worker started, with or without an error. */
   answered: countSchema,
   /** Begun and not ended. */
   underWay: countSchema,
@@ -54,7 +54,7 @@ const workerStatsSchema = z.strictObject({
 export type WorkerInfo = z.infer<typeof workerInfoSchema>
 export type WorkerStats = z.infer<typeof workerStatsSchema>
 
-/** What holds for every question about a worker itself. */
+/** What these methods have in common. */
 const QUESTION = {
   request: z.strictObject({}),
   timeoutMs: 2_000,
@@ -64,12 +64,12 @@ const QUESTION = {
   callers: ROLES,
 } as const
 
-/** What every worker answers, whatever its role. */
+/** What all workers answer. */
 export const workerProtocol = {
-  /** Whether it answers at all; as cheap as a call can be. */
+  /** Whether the worker answers. */
   ping: unary({ ...QUESTION, name: 'worker.ping', response: z.strictObject({}) }),
-  /** Who this worker is and how long it has been up. */
+  /** The identity and the uptime of the worker. */
   info: unary({ ...QUESTION, name: 'worker.info', response: workerInfoSchema }),
-  /** What it has done and what it costs. */
+  /** What the worker has done and what it uses. */
   stats: unary({ ...QUESTION, name: 'worker.stats', response: workerStatsSchema }),
 }

@@ -10,7 +10,7 @@ import { ObservedRequest, type RequestObserver } from '../watch/request-observer
 import type { RequestContext } from './request-context.js'
 import type { BoundUnary } from './service.js'
 
-/** What answering a unary call needs from its connection. */
+/** The connection of a unary call, as far as the call needs it. */
 export interface CallHost {
   readonly clock: Clock
   readonly peer: PeerIdentity
@@ -30,8 +30,8 @@ export interface CallHost {
 }
 
 /**
- * Answers one unary call. Never rejects: the RPC library would send the error's text to the peer,
- * paths and all; so a failure is answered in an envelope of ours.
+ * Answers one unary call. Never rejects: the RPC library would send the message of the error to the peer, with its
+ * paths. A failure is answered in our own envelope.
  *
  * @returns the bytes of the response
  */

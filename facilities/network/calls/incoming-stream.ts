@@ -18,7 +18,7 @@ import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './strea
 /** Connections that are corked for this tick. */
 const corked = new WeakSet<Protomux>()
 
-/** What the answering end of a stream needs from its connection. */
+/** The connection of an incoming stream, as far as the stream needs it. */
 export interface StreamHost {
   readonly clock: Clock
   readonly service: Service
@@ -37,7 +37,7 @@ export interface StreamHost {
   holdRefusal(refusal: Refusal): Promise<void>
 }
 
-/** The answering end of one stream: runs its handler, spends credit, notices a cancel. */
+/** The answering end of one stream: runs its handler, spends credit and notices that it is cancelled. */
 export class IncomingStream {
   readonly #mux: Protomux
   readonly #host: StreamHost
@@ -197,7 +197,7 @@ export class IncomingStream {
     try {
       this.#credit?.grant(chunks)
     } catch {
-      // A peer that grants nonsense gets its stream closed; there is nothing else to tell it.
+      // The stream of a peer that sends an invalid grant is closed without an error.
       this.#channel?.close()
       return
     }

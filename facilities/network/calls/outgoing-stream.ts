@@ -17,7 +17,7 @@ import {
 import type { Deadline } from '../../clock/deadline.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
 
-/** What came last on a stream. */
+/** How a stream ended. */
 type Outcome<End> = { readonly end: End } | { readonly error: unknown }
 
 /** The caller's end of one stream: opens it, reads it, grants credit, cancels it. */
@@ -60,8 +60,8 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
   }
 
   /**
-   * Sends the request and yields the chunks as they are asked for. Whoever stops reading stops the
-   * sender as soon as its credit is spent; ending the generator cancels the stream.
+   * Sends the request and yields the chunks as they are read. A reader that stops reading stops the sender as soon
+   * as its credit is spent. Ending the generator cancels the stream.
    *
    * @throws StarlingError what the other end failed with; PEER_LOST; PROTOCOL_VIOLATION;
    *   PAYLOAD_TOO_LARGE; or the deadline's reason
@@ -71,7 +71,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
     origin: RequestOrigin,
   ): AsyncGenerator<ChunkOf<Method>, EndOf<Method>, void> {
     const { signal } = this.#deadline
-    // Whoever reads may be busy for long: the sender is stopped now, not when the reader returns.
+    // The reader may be busy for long: the sender is stopped now, not at the next read.
     const onAbort = () => {
       this.#settle({ error: signal.reason })
       this.#channel?.close()
@@ -84,7 +84,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
         const bytes = this.#unread.shift()
         if (bytes !== undefined) {
           this.#keeping(-bytes.byteLength)
-          // Without this, an answer whose end had arrived would pass for whole, its middle missing.
+          // Otherwise an answer whose end had arrived would seem complete without its middle.
           if (signal.aborted) throw signal.reason
           yield this.#decode(bytes)
           const grant = this.#credit.consume()
@@ -121,7 +121,7 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
       PROTOCOL_LIMITS.streamOpeningBytes,
       `the ${this.#method.name} request`,
     )
-    // Made last: the multiplexer remembers a channel that was made and never opened.
+    // Created last: the multiplexer keeps a channel that was created and never opened.
     const channel = this.#mux.createChannel({
       protocol: STREAM_PROTOCOL,
       id: this.#id,
@@ -220,7 +220,7 @@ function lostDuring(method: AnyStreamMethod): StarlingError {
 }
 
 function malformed(method: AnyStreamMethod, cause: unknown): StarlingError {
-  return new StarlingError('PROTOCOL_VIOLATION', `${method.name} answered something malformed`, {
+  return new StarlingError('PROTOCOL_VIOLATION', `${method.name} sent a malformed answer`, {
     cause,
   })
 }

@@ -4,17 +4,17 @@ import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 
-/** What a handler knows of the request besides its body. Hand it on to further calls. */
+/** What a handler knows about a request besides its body. Pass it on to further calls. */
 export interface RequestContext extends RequestOrigin {
   /** Aborted when the caller cancels, is lost, or has no time left. */
   readonly signal: AbortSignal
   /** Milliseconds for which the caller still waits. */
   remainingMs(): number
-  /** Who calls. */
+  /** The caller. */
   readonly peer: PeerIdentity
 }
 
-/** What a call needs to know of the request that it serves. */
+/** Options of a call. */
 export interface CallOptions {
   readonly origin: RequestOrigin
   /** Aborting it cancels the call. */
@@ -23,7 +23,7 @@ export interface CallOptions {
   readonly timeoutMs?: number
 }
 
-/** The origin of a request that begins here. */
+/** The origin of a new request. */
 export function createOrigin(clock: Clock, random: Random): RequestOrigin {
   const hex = (sizeBytes: number) => Buffer.from(random.bytes(sizeBytes)).toString('hex')
   return {

@@ -10,18 +10,18 @@ const RAW = { valueEncoding: encodings.raw }
 export const RPC_PROTOCOL = 'protomux-rpc'
 
 /**
- * Runs @hyperswarm/rpc on connections that have finished their hello. The library dials and listens
- * by itself and opens its channel at once, before anybody has proved anything; so it is given, in
- * place of a DHT, a transport that hands it streams which are proved already. Its own connection
- * pool is not used: it destroys calls that are longer than its linger.
+ * Runs @hyperswarm/rpc on connections that have finished their hello. The library dials and listens by itself
+ * and opens its channel at once, before the peers are authenticated. So it gets, instead of a DHT, a transport
+ * that gives it authenticated streams. Its own connection pool is not used: it destroys calls that take longer
+ * than its linger time.
  */
 export class RpcAdapter {
   readonly #rpc: HyperswarmRPC
   readonly #server: HyperswarmRPC.Server
-  readonly #listener: ProvedStreams
+  readonly #listener: AuthenticatedStreams
 
   constructor(keyPair: KeyPair) {
-    const listener = new ProvedStreams(keyPair.publicKey)
+    const listener = new AuthenticatedStreams(keyPair.publicKey)
     this.#listener = listener
     this.#rpc = new HyperswarmRPC({
       keyPair,
@@ -43,12 +43,12 @@ export class RpcAdapter {
     )
   }
 
-  /** Lets the peer of a proved connection call the methods that are answered here. */
+  /** Lets the peer of an authenticated connection call the methods that are answered here. */
   accept(stream: HyperDHT.SecretStream): void {
     this.#listener.emit('connection', stream)
   }
 
-  /** Calls the methods that the worker with that key answers, over a proved connection to it. */
+  /** Returns a client for the worker with that key, over an authenticated connection to it. */
   connect(publicKey: Uint8Array, stream: HyperDHT.SecretStream): HyperswarmRPC.Client {
     return this.#rpc.connect(publicKey, { stream })
   }
@@ -63,8 +63,8 @@ export class RpcAdapter {
   }
 }
 
-/** Looks to @hyperswarm/rpc like a listening HyperDHT server. */
-class ProvedStreams extends EventEmitter {
+/** Has the interface of a HyperDHT server that listens. */
+class AuthenticatedStreams extends EventEmitter {
   readonly publicKey: Uint8Array
   closed = false
 

@@ -17,31 +17,31 @@ export type UnaryHandler<M extends AnyUnaryMethod> = (
 ) => Promise<ResponseOf<M>>
 
 /**
- * Answers a stream method. A chunk is asked for only when the caller has room for it; the return
- * value ends the stream.
+ * Answers a stream method. A chunk is requested only when the caller has room for it. The return
+ * value is the end of the stream.
  */
 export type StreamHandler<M extends AnyStreamMethod> = (
   request: RequestOf<M>,
   context: RequestContext,
 ) => AsyncGenerator<ChunkOf<M>, EndOf<M>, void>
 
-/** A unary method with a handler, its types closed over. */
+/** A unary method with its handler, without their types. */
 export interface BoundUnary {
   readonly method: AnyUnaryMethod
-  /** Checks who calls and what with, then answers. */
+  /** Checks the caller and the request, then answers. */
   answer(body: unknown, context: RequestContext): Promise<unknown>
 }
 
-/** A stream method with a handler, its types closed over. */
+/** A stream method with its handler, without their types. */
 export interface BoundStream {
   readonly method: AnyStreamMethod
-  /** Checks who calls and what with, then answers. */
+  /** Checks the caller and the request, then answers. */
   answer(body: unknown, context: RequestContext): AsyncGenerator<unknown, unknown, void>
 }
 
 /**
- * The methods that one worker answers. Filled before the worker listens. Counts what it has under way,
- * so that a worker can leave without breaking anything off.
+ * The methods that one worker answers. They are added before the worker listens. Counts the requests that are being
+ * answered, so that a worker can finish them before it leaves.
  */
 export class Service {
   readonly #unary = new Map<string, BoundUnary>()
@@ -100,7 +100,7 @@ export class Service {
   }
 
   /**
-   * From now on answers DRAINING to new work, except to who only asks how this worker is.
+   * From now on refuses new work with DRAINING, apart from questions about the worker itself.
    *
    * @returns resolves when nothing is under way any more
    */

@@ -1,10 +1,10 @@
 import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
 
-/** The protomux protocol of the channels that streams travel on, one channel a stream. */
+/** The protomux protocol of streams. Each stream has its own channel. */
 export const STREAM_PROTOCOL = 'starling/stream'
 
-/** What arrives on a stream's channel. */
+/** Handlers of the messages on the channel of a stream. */
 export interface StreamHandlers {
   onChunk(bytes: Uint8Array): void
   onEnd(bytes: Uint8Array): void
@@ -12,7 +12,7 @@ export interface StreamHandlers {
   onCredit(chunks: number): void
 }
 
-/** The messages of a stream's channel. Their order is the wire format. */
+/** The messages on the channel of a stream. Their order is part of the wire format. */
 export interface StreamMessages {
   readonly chunk: Protomux.Message<Uint8Array>
   readonly end: Protomux.Message<Uint8Array>
@@ -20,7 +20,7 @@ export interface StreamMessages {
   readonly credit: Protomux.Message<number>
 }
 
-/** Adds a stream's messages to its channel. Chunks flow one way, credit the other. */
+/** Adds the messages of a stream to its channel. Chunks are sent one way, credit the other. */
 export function addStreamMessages(
   channel: Protomux.Channel,
   handlers: StreamHandlers,

@@ -15,7 +15,7 @@ import { HEARTBEAT_PROTOCOL, startHeartbeat } from './heartbeat.js'
 /** How long a refusal may take to reach the other end before the connection is cut. */
 const REFUSAL_LINGER_MS = 1000
 
-/** A connection whose both ends have proved who they are. */
+/** A connection whose both ends are authenticated. */
 export interface AuthenticatedConnection {
   readonly mux: Protomux
   readonly peer: PeerIdentity
@@ -31,10 +31,10 @@ export interface AuthenticatedConnection {
  * claims is rejected, and @hyperswarm/rpc then gives the connection up. So they are held until
  * `attach` has claimed ours.
  *
- * @param onMac called when the MAC of the other end has come, which a stranger cannot make
- * @param admit called when the other end has proved itself, before it is welcomed; refuses it by throwing
- * @param attach claims channels on the proved connection, synchronously
- * @param onStream claims a stream that the other end opens, once the connection is proved
+ * @param onMac called when the MAC of the peer has arrived, which strangers cannot make
+ * @param admit called when the peer is authenticated, before it is welcomed; refuses it by throwing
+ * @param attach claims channels on the authenticated connection, synchronously
+ * @param onStream claims a stream that the peer opens, once the connection is authenticated
  * @throws StarlingError as {@link exchangeHello} and `admit`; the connection is closed then
  */
 export async function authenticateConnection<Attached>(
@@ -54,24 +54,24 @@ export async function authenticateConnection<Attached>(
   const meter = new ConnectionMeter(stream, options)
   const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
   let release: (connection: AuthenticatedConnection | null) => void = () => undefined
-  const proved = new Promise<AuthenticatedConnection | null>((resolve) => {
+  const authenticated = new Promise<AuthenticatedConnection | null>((resolve) => {
     release = resolve
   })
-  const hold = async () => void (await proved)
+  const hold = async () => void (await authenticated)
   let open: AuthenticatedConnection | null = null
   mux.pair({ protocol: RPC_PROTOCOL }, hold)
   mux.pair({ protocol: HEARTBEAT_PROTOCOL }, hold)
   mux.pair({ protocol: STREAM_PROTOCOL }, async (id) => {
     // Claimed in the tick in which it was opened: the multiplexer forgets the close of a channel that
     // nobody has claimed yet, and the answer to a caller that has left would run on.
-    const connection = open ?? (await proved)
+    const connection = open ?? (await authenticated)
     if (connection !== null) options.onStream?.(connection, id)
   })
   let attached: { readonly to: Attached } | undefined
-  // In the tick in which the peer has proved itself, for the same reason.
+  // In the tick in which the peer is authenticated, for the same reason.
   const attach = (peer: PeerIdentity) => {
     const member = memberOf(peer)
-    meter.prove(member)
+    meter.authenticate(member)
     const connection = { mux, peer, member, meter }
     const stopHeartbeat = startHeartbeat(mux, {
       clock,
@@ -93,8 +93,8 @@ export async function authenticateConnection<Attached>(
         isMember = isTheirsRight
         options.onMac?.(isMember)
       },
-      admit: (proved) => options.admit?.(memberOf(proved), meter),
-      onProved: attach,
+      admit: (peer) => options.admit?.(memberOf(peer), meter),
+      onAuthenticated: attach,
     })
     if (attached === undefined) throw new Error('The hello ended without a peer')
     return attached.to

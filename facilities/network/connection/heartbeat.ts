@@ -3,52 +3,51 @@ import type Protomux from 'protomux'
 import type { Clock } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 
-/** The protomux protocol of the channel that heartbeats travel on. */
+/** The protomux protocol of heartbeats. */
 export const HEARTBEAT_PROTOCOL = 'starling/heartbeat'
 
 /**
- * Looks for a sign of life in an interval. With one look alone, a peer that died right after it would
- * be missed a whole interval later than one that died right before it.
+ * Checks for received bytes in each interval. With one check, the time until a peer counts as lost would vary by a
+ * whole interval.
  */
-const LOOKS_PER_INTERVAL = 4
+const CHECKS_PER_INTERVAL = 4
 
 /**
  * Sends a beat every `intervalMs` and calls `onSilence` once when nothing at all has arrived for
  * `missedLimit` intervals in a row, at most a quarter of one later: the transport itself notices a
- * dead peer only after 13 to 91 seconds. Silence is counted in our own looks, so a process that was
- * itself held up does not take its peers for dead; any byte counts as life, so a large message on a
- * slow line is no silence.
+ * dead peer only after 13 to 91 seconds. Silence is counted in our own checks, so that a process that was
+ * blocked does not consider its peers lost. Every byte counts, also those of a large message on a slow line.
  *
- * @returns stops the beating
+ * @returns stops the heartbeat
  */
 export function startHeartbeat(
   mux: Protomux,
   options: { clock: Clock; intervalMs: number; missedLimit: number; onSilence: () => void },
 ): () => void {
-  let looks = 0
-  let silentLooks = 0
+  let checks = 0
+  let silentChecks = 0
   let bytesSeen = 0
   const channel = mux.createChannel({ protocol: HEARTBEAT_PROTOCOL })
   if (channel === null) return () => undefined
   const beat = channel.addMessage({
     encoding: encodings.uint,
     onmessage: () => {
-      silentLooks = 0
+      silentChecks = 0
     },
   })
   channel.open()
-  const timer = repeat(options.clock, options.intervalMs / LOOKS_PER_INTERVAL, () => {
+  const timer = repeat(options.clock, options.intervalMs / CHECKS_PER_INTERVAL, () => {
     const bytesReceived = mux.stream.rawStream?.bytesReceived ?? 0
-    if (bytesReceived !== bytesSeen) silentLooks = 0
+    if (bytesReceived !== bytesSeen) silentChecks = 0
     bytesSeen = bytesReceived
-    silentLooks += 1
-    if (silentLooks > options.missedLimit * LOOKS_PER_INTERVAL) {
+    silentChecks += 1
+    if (silentChecks > options.missedLimit * CHECKS_PER_INTERVAL) {
       timer.cancel()
       options.onSilence()
       return
     }
-    looks += 1
-    if (looks % LOOKS_PER_INTERVAL === 0) beat.send(0)
+    checks += 1
+    if (checks % CHECKS_PER_INTERVAL === 0) beat.send(0)
   })
   return () => timer.cancel()
 }

@@ -13,7 +13,7 @@ import { MAX_BATCH_BYTES } from '../trust/guarded-mux.js'
 import type { RequestObserver } from '../watch/request-observer.js'
 import type { AuthenticatedConnection } from './authenticate-connection.js'
 
-/** A proved connection that was dialled to us: answers its calls and streams, within its peer's quotas. */
+/** An authenticated connection that the peer opened: answers its calls and streams, within the peer's quotas. */
 export class IncomingConnection {
   readonly #connection: AuthenticatedConnection
   readonly #service: Service
@@ -40,7 +40,7 @@ export class IncomingConnection {
     this.#limits = options.limits
     this.#bounds = options.bounds
     this.#observer = options.observer
-    // As many listeners as calls are under way, which have a limit of their own.
+    // One listener for each call under way; calls have their own limit.
     setMaxListeners(0, this.#lost.signal)
     connection.mux.stream.once('close', () => {
       this.#lost.abort(new StarlingError('PEER_LOST', 'The caller was lost'))

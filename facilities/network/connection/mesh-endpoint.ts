@@ -23,8 +23,8 @@ const SILENT_INTERVALS = 1.5
 export const LEAVING_TIMEOUT_MS = 250
 
 /**
- * One worker's place in the mesh: dials others, accepts others, and lets nothing but the hello pass
- * before both ends have proved themselves. Owns neither the DHT nor what it serves.
+ * The end of all connections of one worker: dials others and accepts their connections. Only the hello passes on a
+ * connection before both ends are authenticated. Does not own the DHT and the service.
  */
 export class MeshEndpoint extends ReadyResource {
   readonly #dht: HyperDHT
@@ -78,7 +78,7 @@ export class MeshEndpoint extends ReadyResource {
     return this.#server?.relayAddresses ?? []
   }
 
-  /** Connections that others opened: whose both ends have proved themselves, and whose have not yet. */
+  /** Incoming connections: those that are authenticated, and those that are not yet. */
   get connectionCounts(): { readonly proved: number; readonly unverified: number } {
     return { proved: this.#accepted.size, unverified: this.#unverified.size }
   }
@@ -111,7 +111,7 @@ export class MeshEndpoint extends ReadyResource {
    *
    * @param addresses where it was last seen; tried before the DHT is asked
    * @param signal gives the attempt up
-   * @param onMac called when the MAC of the other end has come, which a stranger cannot make
+   * @param onMac called when the MAC of the peer has arrived, which strangers cannot make
    * @throws StarlingError PEER_UNREACHABLE when nobody answers there; or as the hello
    */
   async dial(

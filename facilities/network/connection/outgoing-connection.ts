@@ -27,7 +27,7 @@ import type { CallOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { ConnectionMeter } from '../limits/connection-meter.js'
 
-/** A connection that this worker dialled, its other end proved: what calls are made on. */
+/** An authenticated connection that this worker opened. It makes calls on it. */
 export class OutgoingConnection {
   /** Who is at the other end. */
   readonly peer: PeerIdentity
@@ -157,7 +157,7 @@ function orMalformed<T>(method: AnyUnaryMethod, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    throw new StarlingError('PROTOCOL_VIOLATION', `${method.name} answered something malformed`, {
+    throw new StarlingError('PROTOCOL_VIOLATION', `${method.name} sent a malformed answer`, {
       cause,
     })
   }

@@ -10,9 +10,8 @@ import { repeat } from '../../clock/repeat.js'
 import { LEAVING_TIMEOUT_MS } from '../connection/mesh-endpoint.js'
 
 /**
- * Keeps one worker announced on its topic. The DHT does not refresh records by itself, and the
- * bootstrap node that holds them may have been replaced by an empty one, so every few seconds the
- * announcement is made again, with the addresses the worker has now.
+ * Keeps one worker announced on its topic. The DHT does not refresh records, and the bootstrap node that stores them
+ * may be replaced by an empty one. So the announcement is repeated every few seconds, with the present addresses.
  */
 export class Announcement extends ReadyResource {
   readonly #dht: HyperDHT
@@ -58,14 +57,14 @@ export class Announcement extends ReadyResource {
   async #announce(): Promise<void> {
     try {
       const addresses = this.#addresses()
-      // A DHT node keeps the record that it has for as long as that lives, and ignores the addresses of
-      // a worker that has moved or was restarted, unless the old record is taken back first.
+      // A DHT node keeps a record until it expires, and ignores new addresses of a worker that moved or was
+      // restarted, unless the old record is removed first.
       const clear = this.#announced === null || !sameAddresses(addresses, this.#announced)
       this.#running = this.#dht.announce(this.#topic, this.#keyPair, addresses, { clear })
       await this.#running.finished()
       this.#announced = addresses
     } catch (error) {
-      // The bootstrap node is away for a moment: the next round finds it, or its successor.
+      // The bootstrap node may be replaced at the moment: the next round finds the new one.
       safetyCatch(error)
     }
   }
@@ -84,8 +83,8 @@ function sameAddresses(
 
 /**
  * The DHT topic that the workers of one role in one mesh announce themselves on: keyed BLAKE2b, so
- * that nobody without the mesh secret can tell which mesh or role a topic belongs to. A topic is a
- * hint only: whoever is found on it must still prove itself.
+ * that only members can tell which mesh or role a topic belongs to. Anybody can announce keys on a topic: workers
+ * that are found on it are authenticated.
  *
  * @param secret the mesh secret, 32 bytes
  * @returns 32 bytes

@@ -4,7 +4,7 @@ import type { Random } from '../../clock/random.js'
 import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { KnownPeer } from './known-peers.js'
 
-/** Unknown keys that are kept at once. A topic is open to anybody who knows it, so the list has an end. */
+/** Unknown keys that are kept at once. Anybody who knows a topic can announce keys on it. */
 const MAX_UNKNOWN = 256
 /** Dials at the same time: each holds a handshake at both ends. */
 const MAX_DIALS = 16
@@ -30,7 +30,7 @@ export interface Route {
   readonly candidate: Candidate
   readonly addresses: readonly PeerAddress[]
   /**
-   * The worker was proved there, or is on the roster, which names no addresses. Otherwise they were found on the
+   * The worker was authenticated there, or is on the roster, which names no addresses. Otherwise they were found on the
    * topic.
    */
   isKnown: boolean

@@ -19,7 +19,7 @@ const SAVE_AGAIN_MS = 10 * 60 * 1000
 /** How soon a process knows what another process of the home has found. */
 const RELOAD_INTERVAL_MS = 2_000
 
-/** A worker that was proved or that the roster lists. */
+/** A worker that was authenticated before or that the roster lists. */
 export interface KnownPeer {
   readonly publicKey: Uint8Array
   /** None: the DHT is asked for the key. */
@@ -31,10 +31,10 @@ export interface PeerEntry extends KnownPeer {
   readonly role: Role
 }
 
-/** Who says that a worker belongs to the mesh: its own proof, or the roster. */
+/** What shows that a worker belongs to the mesh: its own proof, or the roster. */
 export type PeerSource = 'proved' | 'roster'
 
-/** Keeps the proved peers of a home. */
+/** Stores the peers of a home that were authenticated. */
 export interface PeerStore {
   /**
    * Does not fail: what cannot be read is reported elsewhere.
@@ -52,9 +52,8 @@ export interface PeerStore {
 }
 
 /**
- * The workers that this process has reason to look for by their keys, whatever the DHT says: those that have
- * proved themselves, here or to another process of the home, and those on the roster. They are dialled before
- * all others.
+ * The workers that are dialled by their keys, whatever the DHT returns: those that were authenticated before, by
+ * this process or another one of the home, and those on the roster. They are dialled before all others.
  *
  * Emits `changed` when {@link known} may return something else than before.
  */
@@ -76,7 +75,7 @@ export class KnownPeers extends ReadyResource {
   }
 
   /**
-   * The known workers of a role. A worker that was last proved at other addresses than those on the roster is
+   * The known workers of a role. A worker that was last authenticated at other addresses than those on the roster is
    * listed twice.
    */
   known(role: Role): KnownPeer[] {
@@ -94,7 +93,7 @@ export class KnownPeers extends ReadyResource {
   /**
    * Adds workers.
    *
-   * @param source `proved`: these have just proved their role. They are saved, apart from those without a usable
+   * @param source `proved`: these were just authenticated. They are saved, apart from those without a usable
    *   address. `roster`: these are all workers on the present roster. They replace those of an earlier roster and
    *   are not saved here.
    */

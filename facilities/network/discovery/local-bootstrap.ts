@@ -6,16 +6,16 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 
-/** This machine only: no packet of a local mesh leaves it. */
+/** Packets of a local mesh do not leave the machine. */
 export const LOCAL_HOST = '127.0.0.1'
 
-/** How often a start looks for the holder of a taken port before it gives up. */
+/** Attempts to bind the port or to reach the node on it before the start fails. */
 const START_ATTEMPTS = 3
 
 /**
- * The DHT bootstrap node of one machine. Every worker has one of these objects; whichever comes
- * first binds the port, the others watch it, and one of them takes it over when its holder dies.
- * The node keeps nothing that matters: workers announce themselves again every few seconds.
+ * The DHT bootstrap node of one machine. Each worker has one of these objects. The first one
+ * binds the port. The others watch it, and one of them takes it over when its holder ends. The node need not keep
+ * its records: workers announce themselves again every few seconds.
  */
 export class LocalBootstrap extends ReadyResource {
   readonly #port: number
@@ -45,13 +45,13 @@ export class LocalBootstrap extends ReadyResource {
     return this.#held !== null
   }
 
-  /** Ends the watch, so that a worker on its way out does not take the port over once more. */
+  /** Stops watching, so that a worker that is leaving does not take the port over. */
   retire(): void {
     this.#watch?.cancel()
     this.#watch = null
   }
 
-  /** @throws StarlingError BOOTSTRAP_UNAVAILABLE when something else sits on the port */
+  /** @throws StarlingError BOOTSTRAP_UNAVAILABLE if something else uses the port */
   protected override async _open(): Promise<void> {
     this.#probe = new HyperDHT({
       bootstrap: [{ host: LOCAL_HOST, port: this.#port }],
@@ -62,7 +62,7 @@ export class LocalBootstrap extends ReadyResource {
       await this.#probe.destroy()
       throw new StarlingError(
         'BOOTSTRAP_UNAVAILABLE',
-        `UDP port ${this.#port} on ${LOCAL_HOST} is taken by something that is no DHT node`,
+        `UDP port ${this.#port} on ${LOCAL_HOST} is used by something that is not a DHT node`,
       )
     }
     this.#watch = repeat(this.#clock, this.#watchIntervalMs, () => this.#check())
@@ -87,18 +87,18 @@ export class LocalBootstrap extends ReadyResource {
     if (this.#watch !== null && !this.closing) await this.#take()
   }
 
-  /** Binds the port if nobody has it. */
+  /** Binds the port if it is free. */
   async #take(): Promise<boolean> {
     if (!(await isPortFree(this.#port))) return false
     const node = HyperDHT.bootstrapper(this.#port, LOCAL_HOST, { host: LOCAL_HOST })
     try {
       await node.ready()
     } catch (error) {
-      // Somebody bound it in the moment between. A node that could not bind cannot be destroyed
-      // either: it waits for the port again and fails the same way.
+      // Another process bound it in between. Destroying a node that could not bind fails, too: it waits for the
+      // port again.
       safetyCatch(error)
       await node.destroy().catch(safetyCatch)
-      // What it leaves running would keep the process from ending.
+      // Otherwise this keeps the process from ending.
       node.io.networkInterfaces.destroy()
       return false
     }
@@ -123,7 +123,7 @@ export class LocalBootstrap extends ReadyResource {
   }
 }
 
-/** Asked first, because a DHT node that finds its port taken leaks its sockets. */
+/** Checked first, because a DHT node that cannot bind its port leaks its sockets. */
 function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')

@@ -136,7 +136,7 @@ export class MeshRoster extends ReadyResource {
   }
 }
 
-/** The DHT is away for a moment: the next round finds it. */
+/** The bootstrap node may be replaced at the moment: the next round finds the new one. */
 async function ignoreFailure(work: Promise<unknown>): Promise<void> {
   try {
     await work

@@ -47,7 +47,7 @@ export class Presence extends ReadyResource {
     this.#selfLookup = new SelfLookup({ ...options, publicKey })
   }
 
-  /** Why others cannot find this worker; null if they can, or if it is not known yet. */
+  /** Why others cannot find this worker; null if they can, or if that is not known yet. */
   get failure(): StarlingError | null {
     return this.#selfLookup.failure
   }

@@ -28,7 +28,7 @@ const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
 /** Before a worker that dropped its connection is dialled again. */
 const LOST_RETRY_MS = 1_000
 
-/** Somebody who is announced as a worker of the role and is not connected. */
+/** A key that is announced as a worker of the role and is not connected. */
 export interface UnreachedPeer {
   readonly publicKey: Uint8Array
   /** What the last dial failed with; null when none has failed yet. */
@@ -55,12 +55,12 @@ export class RolePeers extends ReadyResource {
   readonly #candidates: Candidates
   readonly #onKnown = () => {
     this.#candidates.adopt(this.#known.known(this.role))
-    this.#dialWhoIsDue()
+    this.#dialDue()
   }
   #timers: Timer[] = []
   readonly #redials = new Set<Timer>()
   #query: HyperDHT.Query | null = null
-  #looks = 0
+  #lookups = 0
 
   constructor(options: {
     role: Role
@@ -86,7 +86,7 @@ export class RolePeers extends ReadyResource {
     this.#candidates = new Candidates(options.random)
   }
 
-  /** The open connections to proved workers of the role. */
+  /** The open connections to workers of the role. */
   get connections(): OutgoingConnection[] {
     const open: OutgoingConnection[] = []
     for (const { connection } of this.#candidates) {
@@ -95,7 +95,7 @@ export class RolePeers extends ReadyResource {
     return open
   }
 
-  /** Whoever is announced and not connected: not to be trusted, but to be told of. */
+  /** The keys that are announced and not connected. They are not authenticated: only for messages. */
   get unreached(): UnreachedPeer[] {
     return [...this.#candidates]
       .filter(({ connection, isAnnounced }) => isAnnounced && !connection?.isOpen)
@@ -116,11 +116,11 @@ export class RolePeers extends ReadyResource {
     this.#known.on('changed', this.#onKnown)
     this.#onKnown()
     // The first look is not awaited: a worker whose DHT is silent is as ready as it can be.
-    void this.#look()
+    void this.#lookUp()
     this.#timers = [
-      repeat(this.#clock, this.#intervalMs, () => this.#look()),
+      repeat(this.#clock, this.#intervalMs, () => this.#lookUp()),
       // A look at a silent DHT takes seconds; known peers are not to wait for it.
-      repeat(this.#clock, this.#intervalMs, () => this.#dialWhoIsDue()),
+      repeat(this.#clock, this.#intervalMs, () => this.#dialDue()),
     ]
   }
 
@@ -134,34 +134,34 @@ export class RolePeers extends ReadyResource {
     }
   }
 
-  async #look(): Promise<void> {
+  async #lookUp(): Promise<void> {
     try {
       this.#query = this.#dht.lookup(this.#topic)
       for await (const reply of this.#query) {
         for (const { publicKey, relayAddresses } of reply.peers) {
           this.#candidates.hear(publicKey, relayAddresses)
         }
-        this.#dialWhoIsDue()
+        this.#dialDue()
       }
     } catch (error) {
-      // The bootstrap node is away for a moment: the next look finds it, or its successor.
+      // The bootstrap node may be replaced at the moment: the next lookup finds the new one.
       safetyCatch(error)
     }
-    this.#looks += 1
+    this.#lookups += 1
     this.#noteSurvey()
   }
 
   #isSurveyed(): boolean {
     const isWaitedFor = ({ routes, isAnnounced }: Candidate) =>
       routes.some(({ attempt }) => attempt !== null && (isAnnounced || !attempt.isSlow))
-    return this.#looks > 0 && ![...this.#candidates].some(isWaitedFor)
+    return this.#lookups > 0 && ![...this.#candidates].some(isWaitedFor)
   }
 
   #noteSurvey(): void {
     if (this.#isSurveyed()) this.emit('surveyed')
   }
 
-  #dialWhoIsDue(): void {
+  #dialDue(): void {
     if (this.closing) return
     for (const route of this.#candidates.due(this.#clock.monotonic())) void this.#dial(route)
   }
@@ -191,13 +191,13 @@ export class RolePeers extends ReadyResource {
       })
       this.#connect(route, connection)
     } catch (error) {
-      // Nobody waits for a dial that was given up for another reason than its time.
+      // A dial that was given up for another reason than its time has not failed.
       if (signal.aborted && !attempt.isTimedOut) return
       this.#fail(route, attempt, error)
     } finally {
       slow.cancel()
       route.attempt = null
-      this.#dialWhoIsDue()
+      this.#dialDue()
       this.#noteSurvey()
     }
   }
@@ -231,7 +231,7 @@ export class RolePeers extends ReadyResource {
     void connection.closed.then(() => {
       candidate.connection = null
       this.emit('lost', connection)
-      // It was there until now.
+      // It was reachable until now.
       learn()
     })
     this.emit('connected', connection)
@@ -257,7 +257,7 @@ export class RolePeers extends ReadyResource {
     if (this.closing) return
     const timer = this.#clock.schedule(delayMs, () => {
       this.#redials.delete(timer)
-      this.#dialWhoIsDue()
+      this.#dialDue()
     })
     this.#redials.add(timer)
   }

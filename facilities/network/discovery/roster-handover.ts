@@ -17,7 +17,7 @@ const MAX_COUNTED_PEERS = 1024
 /** A peer that handed over a forged roster is not asked again for so long. */
 const ROSTER_DISTRUST_MS = 10 * 60 * 1000
 
-/** Hands the newest roster over on proved connections, and asks for it there. */
+/** Sends the newest roster to peers that ask for it, and asks peers for a newer one. */
 export class RosterHandover {
   readonly #keeper: RosterKeeper
   readonly #clock: Clock

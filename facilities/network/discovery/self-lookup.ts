@@ -54,15 +54,15 @@ export class SelfLookup extends ReadyResource {
     this.#onChanged = options.onChanged
   }
 
-  /** Why others cannot find this worker; null if they can, or if it is not known yet. */
+  /** Why others cannot find this worker; null if they can, or if that is not known yet. */
   get failure(): StarlingError | null {
     return this.#failure
   }
 
   protected override async _open(): Promise<void> {
-    void this.#look()
+    void this.#lookUp()
     const pauseMs = () => this.#intervalMs * (this.#isFound ? ANNOUNCEMENTS_PER_LOOKUP : 1)
-    this.#timer = repeat(this.#clock, pauseMs, () => this.#look())
+    this.#timer = repeat(this.#clock, pauseMs, () => this.#lookUp())
   }
 
   protected override async _close(): Promise<void> {
@@ -70,7 +70,7 @@ export class SelfLookup extends ReadyResource {
     this.#query?.destroy()
   }
 
-  async #look(): Promise<void> {
+  async #lookUp(): Promise<void> {
     const isFound = await this.#find()
     if (this.closing) return
     this.#isFound = isFound

@@ -42,7 +42,7 @@ export class ConnectionMeter {
   }
 
   /** Counts the connection for this peer from now on, and lifts the limit for unverified peers. */
-  prove(member: Member): void {
+  authenticate(member: Member): void {
     const cut = () => this.#stream.destroy()
     this.#unread = this.#bounds.unreadBytes.open(member, {
       measure: () => this.#partialFrameBytes + this.#unreadChunkBytes,

@@ -14,7 +14,7 @@ interface Place {
 }
 
 /**
- * The places of proved connections. When a key has no place left, a new connection of it replaces its
+ * The places of authenticated connections. When a key has no place left, a new connection of it replaces its
  * connection that has been silent longest, if one is silent. This lets a restarted worker connect before
  * its old connection times out, and never cuts a connection that is alive.
  */

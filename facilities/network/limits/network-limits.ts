@@ -2,9 +2,9 @@
 export interface NetworkLimits {
   /** How long the hello may take, in milliseconds. */
   readonly helloTimeoutMs: number
-  /** Accepted connections that have not finished their hello, at most. */
+  /** Incoming connections that have not finished their hello, at most. */
   readonly maxUnverifiedConnections: number
-  /** Accepted and proved connections, at most. */
+  /** Incoming connections that are authenticated, at most. */
   readonly maxConnections: number
   /** This and the other limits per key are those of a client; see `workerFactor` for workers. */
   readonly maxConnectionsPerKey: number

@@ -8,13 +8,13 @@ const GRACE_MS = 300
 
 /**
  * The unverified connections of one UDP port from which on further ones are not accepted, or of one key that
- * has proved itself before. A process has one to each worker that it looks for. Also the number of hellos of
+ * was authenticated before. A process has one to each worker that it looks for. Also the number of hellos of
  * one UDP port that are refused in 10 s: a process that cannot be accepted, because its clock is wrong or its
  * version differs, dials a few times in that time and is told the reason each time.
  */
 const MAX_PER_SOURCE = 32
 
-/** Keys that are remembered to have proved themselves. The one that did so longest ago is forgotten. */
+/** Keys that are remembered as authenticated. The one that was authenticated longest ago is forgotten. */
 const MAX_PROVED_KEYS = 4096
 
 /** How long a refused hello counts against its source. */
@@ -98,7 +98,7 @@ export class Newcomers {
   readonly #refused = new Set<Waiting>()
   readonly #counts = new Map<string, Count>()
   readonly #recentRefusals: RecentRefusals
-  /** In the order in which they last proved themselves. */
+  /** In the order in which they were last authenticated. */
   readonly #provedKeys = new Set<string>()
 
   constructor(options: { clock: Clock; most: number }) {
@@ -113,7 +113,7 @@ export class Newcomers {
 
   /**
    * Whether {@link MAX_PER_SOURCE} connections of a source are unverified, or as many of its hellos were
-   * refused recently. A key that has proved itself is counted alone, and only by its unverified connections:
+   * refused recently. A key that was authenticated before is counted alone, by its unverified connections:
    * strangers who pretend to have its address do not keep it out.
    */
   isCrowded({ host, port }: SourceAddress, key: string): boolean {

@@ -1,6 +1,6 @@
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 
-/** A proved peer, as the limits see it. */
+/** An authenticated peer, as the limits see it. */
 export interface Member {
   /** Its public key, hexadecimal. Usage is counted per key, across all connections of the key. */
   readonly key: string

@@ -43,35 +43,34 @@ const REFUSAL_CODES: readonly ErrorCode[] = [
   'INTERNAL',
 ]
 
-/** How a hello is spoken. */
+/** Options of a hello. */
 export interface HelloOptions {
   readonly clock: Clock
   readonly timeoutMs: number
-  /** Called when the MAC of the other end has come, which a stranger cannot make, or its time is over. */
+  /** Called when the MAC of the peer has arrived, which strangers cannot make, or when its time is over. */
   readonly onMac?: ((isMember: boolean) => void) | undefined
-  /** Called when the other end has proved itself, before it is welcomed; refuses it by throwing. */
+  /** Called when the peer is authenticated, before it is welcomed; refuses it by throwing. */
   readonly admit?: ((peer: PeerIdentity) => void) | undefined
   /**
    * Called when both ends have accepted each other, while the message that said so is being read. What the
    * other end sent together with it, such as a channel that it opens and closes at once, is read afterwards.
    */
-  readonly onProved?: ((peer: PeerIdentity) => void) | undefined
+  readonly onAuthenticated?: ((peer: PeerIdentity) => void) | undefined
 }
 
 /**
- * Speaks the hello on a connection that has just opened. Each end first sends a MAC that proves that it knows
+ * Exchanges the hello on a connection that has just opened. Each end first sends a MAC that proves that it knows
  * the mesh secret. An end whose MAC is wrong is told nothing: neither who we are nor why the connection is
- * closed. After the MACs, each end shows its certificate and a proof bound to both Noise keys, and says
- * `welcome` once it has accepted the other's. Settles when both has happened. On failure a member is told the
- * reason; the caller destroys the connection.
+ * closed. After the MACs, each end sends its certificate and a proof bound to both Noise keys, and sends
+ * `welcome` once it has accepted the other's. Settles when both ends have. On failure a member is sent the
+ * reason; the caller of this function destroys the connection.
  *
  * Call it in the same tick in which the multiplexer was made: a channel that the other end opens
  * before ours is there would be rejected.
  *
  * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
- *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED when the other end is no member, left, took too long or
- *   refused with a code that a hello does not have; what `admit` threw; or the code that the other end
- *   refused us with
+ *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED if the peer is not a member, left, took too long or refused
+ *   with a code that a hello does not have; what `admit` threw; or the code that the peer refused with
  */
 export function exchangeHello(
   mux: Protomux,
@@ -89,7 +88,7 @@ class HelloExchange {
   readonly #clock: Clock
   readonly #onMac: (isMember: boolean) => void
   readonly #admit: (peer: PeerIdentity) => void
-  readonly #onProved: (peer: PeerIdentity) => void
+  readonly #onAuthenticated: (peer: PeerIdentity) => void
   readonly #session: Session
   readonly #resolve: (peer: PeerIdentity) => void
   readonly #reject: (error: unknown) => void
@@ -112,7 +111,7 @@ class HelloExchange {
     this.#clock = options.clock
     this.#onMac = options.onMac ?? (() => undefined)
     this.#admit = options.admit ?? (() => undefined)
-    this.#onProved = options.onProved ?? (() => undefined)
+    this.#onAuthenticated = options.onAuthenticated ?? (() => undefined)
     this.#session = sessionOf(mux.stream)
     this.#resolve = resolve
     this.#reject = reject
@@ -173,7 +172,7 @@ class HelloExchange {
     })
   }
 
-  /** The first that arrives: the MAC travels with the opening of the channel. */
+  /** Called first: the MAC is sent with the opening of the channel. */
   #onOpen(mac: Uint8Array): void {
     if (this.#settled) return
     const { membershipKey } = this.#identity
@@ -231,7 +230,7 @@ class HelloExchange {
     if (this.#peer === undefined || welcome.version !== this.#peer.version) {
       throw new StarlingError('PROTOCOL_VIOLATION', 'The welcome does not fit the hellos')
     }
-    this.#onProved(this.#peer)
+    this.#onAuthenticated(this.#peer)
     this.#settled = true
     this.#timer.cancel()
     this.#resolve(this.#peer)
@@ -250,7 +249,7 @@ class HelloExchange {
     if (this.#settled) return
     this.#settled = true
     this.#timer.cancel()
-    // First of all: whatever happens below, nobody waits for this hello any more.
+    // First of all: nothing below may keep the caller waiting.
     this.#reject(error)
     if (this.#channel === null || this.#channel.closed) return
     if (tellPeer && this.#isMember) {
@@ -265,7 +264,7 @@ class HelloExchange {
 function sessionOf(stream: HyperDHT.SecretStream): Session {
   const { handshakeHash, publicKey, remotePublicKey, isInitiator } = stream
   if (handshakeHash === null || publicKey === null || remotePublicKey === null) {
-    throw new Error('The hello was begun before the connection had opened')
+    throw new Error('The hello began before the connection was open')
   }
   return {
     handshakeHash,

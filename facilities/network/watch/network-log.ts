@@ -10,17 +10,17 @@ import { LimitedLines } from './limited-lines.js'
 import type { NetworkObserver } from './network-observer.js'
 import type { EndedRequest } from './request-observer.js'
 
-/** With these a request is refused for a limit. That costs a peer nothing, so it can repeat it without end. */
+/** The codes of requests that are refused for a limit. A peer can repeat such a request at no cost. */
 const LIMIT_CODES: readonly (ErrorCode | 'OK')[] = ['RATE_LIMITED', 'OVERLOADED']
 
-/** Strangers have no name that they could not change. */
+/** One source for all strangers, who can change their keys and ports. */
 const STRANGERS = 'strangers'
 
 const UNLISTED = 'refused more, not listed'
 
 /**
- * Writes down what happens in a worker's network. One line for each request, when it has ended, with
- * its id; for what other workers ask every moment only where debugging is on, or the log would fill.
+ * Logs the events in the network of a worker. Each request has one line with its id when it has ended. Periodic
+ * requests of other workers are only logged at the debug level.
  * Of the connections of strangers that are refused, and of the requests of each peer that are refused for a
  * limit, only the first few in a minute get a line of their own.
  */
@@ -41,7 +41,7 @@ export class NetworkLog implements NetworkObserver {
 
   onRequestEnded(request: EndedRequest): void {
     const level = request.isPoll ? 'debug' : 'info'
-    // A poll that is not written is not to cost anything either.
+    // Periodic requests that are not logged should cost nothing.
     if (!this.#log.isLevelEnabled(level)) return
     const { method, requestId, code, reason, peer, durationMs, chunks, firstChunkMs } = request
     if (LIMIT_CODES.includes(code) && !this.#refusedRequests.admits(peer, code)) return
@@ -102,12 +102,12 @@ export class NetworkLog implements NetworkObserver {
   }
 }
 
-/** Milliseconds to one place: more is noise. */
+/** Rounds milliseconds to one decimal. */
 function tenths(durationMs: number | undefined): number | undefined {
   return durationMs === undefined ? undefined : Math.round(durationMs * 10) / 10
 }
 
-/** Enough of a public key to tell workers apart in a log. */
+/** The first digits of a public key, which identify a worker in a log. */
 function keyName(publicKey: Uint8Array): string {
   return Buffer.from(publicKey).toString('hex').slice(0, 12)
 }

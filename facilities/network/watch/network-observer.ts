@@ -13,15 +13,15 @@ export interface ConnectionObserver extends RequestObserver {
 
 /** Observes the network of a worker: its log, its metrics and its statistics do. */
 export interface NetworkObserver extends ConnectionObserver {
-  /** A worker that was looked for is connected. */
+  /** A worker of a role that is looked for is connected. */
   onPeerConnected?(role: Role, peer: PeerIdentity): void
-  /** A connection to a worker that was looked for has ended. */
+  /** A connection to such a worker has ended. */
   onPeerLost?(role: Role, peer: PeerIdentity): void
-  /** A worker that was found could not be reached, or did not prove to belong here. */
+  /** A worker that was found could not be reached or authenticated. */
   onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
   /** This worker has become the holder of the machine's bootstrap port. */
   onBootstrapTaken?(port: number): void
-  /** Others cannot find this worker; null: they can again. */
+  /** Others cannot find this worker; null: they can find it again. */
   onDiscoverable?(failure: StarlingError | null): void
   /** A newer roster was accepted. */
   onRoster?(entries: readonly RosterEntry[], sequence: number): void
@@ -31,7 +31,7 @@ export interface NetworkObserver extends ConnectionObserver {
   onDrainTimeout?(timeoutMs: number): void
 }
 
-/** Hands what happens to every observer, in the order in which they came. */
+/** Passes each event to all observers, in the order in which they were added. */
 export class NetworkObservers implements Required<NetworkObserver> {
   readonly #observers: NetworkObserver[] = []
 

@@ -3,7 +3,7 @@ import type { EndedRequest, RequestObserver } from './request-observer.js'
 
 /** Requests of one kind. */
 export interface Workload {
-  /** Ended since the worker started, well or badly. */
+  /** Ended since the worker started, with or without an error. */
   readonly answered: number
   /** Begun and not ended. */
   readonly underWay: number
@@ -25,7 +25,7 @@ export class RequestCounts implements RequestObserver {
     return { ...this.#workload.stream }
   }
 
-  /** How often each error was answered that ever was. */
+  /** How often each error code was answered. */
   get failures(): Record<string, number> {
     return Object.fromEntries(this.#failures)
   }

@@ -8,15 +8,15 @@ import type { Clock } from '../../clock/clock.js'
 /** How a request ended: with its answer, or with an error. */
 export type Outcome = 'OK' | ErrorCode
 
-/** What stands for a stream method that this worker does not answer: peers choose such names. */
+/** Replaces the name of a stream method that this worker does not answer: a peer can choose any name. */
 export const UNKNOWN_METHOD_NAME = 'unknown'
 
-/** A request that has ended, as the worker that answered it saw it. Never what was asked or said. */
+/** A request that has ended, as seen by the worker that answered it. It contains nothing of the request or the answer. */
 export interface EndedRequest {
   readonly kind: 'unary' | 'stream'
   /** A name from the protocol tables, or {@link UNKNOWN_METHOD_NAME}. */
   readonly method: string
-  /** Other workers ask it again and again. */
+  /** Other workers send it periodically. */
   readonly isPoll: boolean
   readonly code: Outcome
   /** From its arrival to its answer, in milliseconds. */
@@ -33,12 +33,12 @@ export interface EndedRequest {
   readonly reason?: string
 }
 
-/** Whoever wants to know what a worker answers: its log, its metrics, its statistics. */
+/** Observes the requests that a worker answers. */
 export interface RequestObserver {
   onRequestBegun?(kind: EndedRequest['kind']): void
-  /** Called exactly once for each that has begun. */
+  /** Called once for each request that has begun. */
   onRequestEnded?(request: EndedRequest): void
-  /** A handler failed with something that is no StarlingError: the caller learns nothing of it. */
+  /** A handler failed with an error that is not a StarlingError. The caller gets INTERNAL. */
   onInternalError?(error: unknown, origin: RequestOrigin): void
 }
 
@@ -68,7 +68,7 @@ export class ObservedRequest {
     observer.onRequestBegun?.(options.kind)
   }
 
-  /** Where the request comes from; undefined until it could be read. */
+  /** The origin of the request; undefined until it was read. */
   get origin(): RequestOrigin | undefined {
     return this.#origin
   }

@@ -35,7 +35,7 @@ export async function linkTo(
     const meter = new ConnectionMeter(stream, { clock, bounds })
     const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
     const member = memberOf(other)
-    meter.prove(member)
+    meter.authenticate(member)
     // The channel of the calls has the key of whoever answers as its id.
     const rpc = new RpcAdapter({ ...newKeyPair(), publicKey: peer.publicKey })
     return { bounds, meter, mux, member, peer: other, rpc }
