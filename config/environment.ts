@@ -5,16 +5,15 @@ const PREFIX = 'STARLING_'
 
 const listSchema = z.array(z.string())
 
-/** How the text of a variable is to be understood. */
+/** How the text of a variable is read. */
 export type VariableReading = 'text' | 'list'
 
 /**
  * The configuration in environment variables: `STARLING_GATEWAY__LOAD_INTERVAL_MS=500` sets
- * `gateway.loadIntervalMs`. Two underscores begin a section, one begins a word. Numbers, `true` and
- * `false` are taken as such; whether a key exists is checked with everything else.
+ * `gateway.loadIntervalMs`. Two underscores separate sections, one separates words. Numbers, `true` and
+ * `false` are converted. Keys are not validated.
  *
- * @param readings variables that are to be read otherwise: all of it as text, or as texts between
- *   commas, or as a JSON list of texts
+ * @param readings variables that are read as text, or as a list of texts: separated by commas, or in JSON
  */
 export function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,

@@ -7,7 +7,7 @@ import { type Config, configSchema, type PartialConfig } from './schema.js'
 
 const ENVIRONMENT = 'the environment'
 
-/** What one source sets. */
+/** The configuration from one source. */
 type Layer = readonly [source: string, values: PartialConfig]
 
 /**
@@ -32,7 +32,7 @@ export function loadConfig(sources: {
   let layers = layersFor()
   let result = parse(layers)
   if (!result.success) {
-    // A variable is text: that it looks like a number does not make a number of a name.
+    // Variables are text. One that looks like a number may be a name.
     layers = layersFor(otherReadings(result.error))
     result = parse(layers)
   }
@@ -41,7 +41,7 @@ export function loadConfig(sources: {
   const issue = result.error.issues[0]
   const unknownKey = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const path = [...(issue?.path ?? []), ...(unknownKey === undefined ? [] : [unknownKey])]
-  // Of a list, the whole is set.
+  // The source of a list is the source of all its items.
   const inList = path.findIndex((key) => typeof key === 'number')
   const key = path.slice(0, inList < 0 ? path.length : inList).map(String)
   const source = layers.findLast(([, values]) => has(values, key))?.[0] ?? 'a default'
@@ -59,7 +59,7 @@ function parse(layers: readonly Layer[]) {
   )
 }
 
-/** How variables must be read for the keys that want texts, or lists of texts. */
+/** How to read the variables of keys that require a text or a list of texts. */
 function otherReadings(error: z.ZodError): ReadonlyMap<string, VariableReading> {
   const readings = new Map<string, VariableReading>()
   for (const issue of error.issues) {
@@ -92,7 +92,7 @@ function merge(below: PartialConfig, above: PartialConfig): PartialConfig {
     const old = merged.get(key)
     merged.set(key, isSection(old) && isSection(value) ? merge(old, value) : value)
   }
-  // By assignment a key named __proto__ would be lost instead of refused.
+  // With an assignment, a key named __proto__ would be lost instead of refused.
   return Object.fromEntries(merged)
 }
 

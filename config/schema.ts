@@ -26,14 +26,14 @@ const bytes = z
 
 /** How a worker takes part in the mesh. */
 const networkSchema = z.strictObject({
-  /** The UDP port on 127.0.0.1 that the workers of one machine meet at. */
+  /** The UDP port on 127.0.0.1 of the DHT node through which the workers of one machine find each other. */
   bootstrapPort: port.default(28_737),
-  /** How often the holder of that port is looked after. */
+  /** How often workers check that a node listens on that port. */
   bootstrapWatchIntervalMs: intervalMs.default(500),
-  /** A new bootstrap holder starts empty, so this bounds how long nobody is found after one died. */
+  /** A new bootstrap node knows no workers, so this is how long workers are not found after the old one ended. */
   announceIntervalMs: intervalMs.default(2 * SECOND_MS),
   lookupIntervalMs: intervalMs.default(SECOND_MS),
-  /** How long a worker that leaves lets its work go on. */
+  /** How long a worker that shuts down waits for its requests to end. */
   drainTimeoutMs: z
     .number()
     .int()
@@ -72,7 +72,7 @@ const networkSchema = z.strictObject({
    */
   stalledReaderTimeoutMs: intervalMs.default(30 * SECOND_MS),
   heartbeatIntervalMs: intervalMs.default(500),
-  /** Three missed beats, 1.5 s, and a peer counts as lost. */
+  /** After three missed heartbeats, 1.5 s, a peer is lost. */
   heartbeatMissedLimit: z.number().int().min(1).max(100).default(3),
 })
 
@@ -85,26 +85,26 @@ const authSchema = z.strictObject({
     .default(12 * HOUR_MS),
   /** Each takes 19 MiB and a core for about 20 ms. */
   maxConcurrentHashes: z.number().int().min(1).max(64).default(2),
-  /** Logins that wait for a hash to end, and as many registrations: about a second's worth of each. */
+  /** Logins that are queued, and as many registrations: about a second's worth of each. */
   maxWaitingHashes: z.number().int().min(0).max(10_000).default(64),
-  /** Of each kind for one client, so that no client takes the line from the others. */
+  /** Of each kind for one client, so that no client fills the queue. */
   maxWaitingHashesPerClient: count.default(8),
 })
 
-/** How often each user may ask one gateway. */
+/** The rate limit of each user at one gateway. */
 const rateLimitSchema = z.strictObject({
   /** 0 sets no limit. */
   perMinute: z.number().int().min(0).max(1_000_000).default(10),
-  /** How many of them may come at once. Left out: as many as in a minute. */
+  /** How many of them may come at once. Default: `perMinute`. */
   burst: count.optional(),
-  /** Users who are counted at once; each takes about 200 bytes. */
+  /** Users that are counted at the same time; each takes about 200 bytes. */
   maxUsers: count.default(100_000),
 })
 
 const gatewaySchema = z.strictObject({
-  /** How often each processor is asked how busy it is. */
+  /** How often each processor is asked for its load. */
   loadIntervalMs: intervalMs.default(500),
-  /** For questions that name no model. Left out: the model that is first on most processors. */
+  /** For requests that name no model. Default: the model that is first on most processors. */
   defaultModel: z.string().min(1).max(200).optional(),
   rateLimit: rateLimitSchema.prefault({}),
   /**
@@ -112,11 +112,11 @@ const gatewaySchema = z.strictObject({
    * processors that serve it minus one, but at least one. A number: for all models together.
    */
   answersPerUser: z.union([z.literal('auto'), count]).default('auto'),
-  /** Of one client, which is a public key. A person needs one; 0 sets no limit. */
+  /** Per client, which is a public key. A person needs one; 0 sets no limit. */
   registrationsPerHour: z.number().int().min(0).max(1_000_000).default(10),
-  /** Of one client. All commands of a home are one; 0 sets no limit. */
+  /** Per client. All commands of a home are one client; 0 sets no limit. */
   loginsPerMinute: z.number().int().min(0).max(1_000_000).default(30),
-  /** Clients whose registrations, or logins, are counted at once; each takes about 200 bytes. */
+  /** Clients that are counted at the same time, for each limit; each takes about 200 bytes. */
   maxCountedClients: count.default(100_000),
   /** All message contents of one conversation together, in UTF-8. */
   maxPromptBytes: z
@@ -189,13 +189,13 @@ const processorSchema = z.strictObject({
   findOllama: z.boolean().default(true),
   /** The hub that `hf:` leads to. */
   hubUrl: hubUrl.default('https://huggingface.co'),
-  /** Lets the hub know who asks, for models that are not for everybody. */
+  /** Authenticates at the hub, for models that are not public. */
   hubToken: z.string().min(1).max(4096).optional(),
   ollama: ollamaSchema.prefault({}),
   openai: openaiSchema.prefault({}),
-  /** Answers that are produced side by side. */
+  /** Answers that are produced at the same time. */
   slots: z.number().int().min(1).max(64).default(4),
-  /** Requests that wait for a slot; one more is refused. */
+  /** Requests that may be queued for a slot; further ones are refused. */
   queueLength: z.number().int().min(0).max(10_000).default(64),
   /** Prompt and answer together, for each slot. */
   contextTokens: z.number().int().min(64).max(1_048_576).default(4096),
@@ -204,15 +204,15 @@ const processorSchema = z.strictObject({
    * model as many as are fastest, measured when it is first loaded.
    */
   threads: z.union([z.literal('auto'), z.number().int().min(1).max(1024)]).default('auto'),
-  /** Where llama.cpp computes: `auto` takes the best that works here, false the processor alone. */
+  /** Where llama.cpp computes: `auto` is the best device that works, false the CPU only. */
   gpu: z.union([z.enum(['auto', 'cuda', 'vulkan', 'metal']), z.literal(false)]).default('auto'),
-  /** Layers that the GPU takes; `auto`: as many as fit. */
+  /** Layers on the GPU; `auto`: as many as fit. */
   gpuLayers: z.union([z.literal('auto'), z.number().int().min(0).max(10_000)]).default('auto'),
-  /** How long answers may about stand still while the prompt of another is read. */
+  /** About how long answers may pause while another prompt is evaluated. */
   maxStallMs: z.number().int().min(1).max(60_000).default(50),
   /**
-   * Whether an answer may go on once it only repeats itself. Default: it ends early, and says why. A
-   * request can say otherwise.
+   * Whether an answer may continue when it only repeats itself. If not, it is stopped early. A request can
+   * override this.
    */
   allowRepetition: z.boolean().default(false),
   /**
@@ -225,7 +225,7 @@ const processorSchema = z.strictObject({
 })
 
 const clientSchema = z.strictObject({
-  /** How long a command waits for workers that are not there yet. */
+  /** How long a command waits for workers that are not running yet. */
   waitMs: z
     .number()
     .int()
@@ -238,21 +238,21 @@ const meshSchema = z.strictObject({
   processors: z.number().int().min(1).max(64).default(1),
 })
 
-/** Where a worker says by HTTP how it is. */
+/** Where a worker serves health and metrics by HTTP. */
 const metricsSchema = z.strictObject({
   /** A TCP port for /healthz, /readyz and /metrics; 0 opens none. */
   port: z.number().int().min(0).max(MAX_PORT, PORT_TOO_HIGH).default(0),
-  /** The address to listen on. What is served there is served to everybody who reaches it. */
+  /** The address to listen on. Everybody who can reach it can read the metrics. */
   host: z.string().min(1).max(255).default('127.0.0.1'),
 })
 
-/** Everything that can be set, with every default. */
+/** The configuration, with all defaults. */
 export const configSchema = z.strictObject({
-  /** The folder that everything lives in; workers that share it belong together. */
+  /** The folder of the mesh. Workers that share it belong to the same mesh. */
   home: z.string().min(1).default(DEFAULT_HOME),
-  /** Left out: `info`, and `warn` for clients. */
+  /** Default: `info`; for clients, `warn`. */
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).optional(),
-  /** Output for programs: one JSON object a line. */
+  /** Output for programs: one JSON object per line. */
   json: z.boolean().default(false),
   network: networkSchema.prefault({}),
   metrics: metricsSchema.prefault({}),

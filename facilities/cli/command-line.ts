@@ -29,7 +29,7 @@ export function createCommand(name: string, description: string): Command {
       )
       .option('--json', 'write one JSON object per line')
       .showHelpAfterError(`Run with --help to see the commands and flags.`)
-      // A program is told once, by runCommand.
+      // With --json, runCommand reports the error.
       .configureOutput({
         writeErr: (text) => (wantsJson() ? undefined : process.stderr.write(safeText(text))),
       })
@@ -39,7 +39,7 @@ export function createCommand(name: string, description: string): Command {
   )
 }
 
-/** The command of a worker that others can be shown. */
+/** A command of a worker that can serve metrics. */
 export function createWorkerCommand(name: string, description: string): Command {
   return createCommand(name, description).option(
     '--metrics-port <n>',
@@ -48,7 +48,7 @@ export function createWorkerCommand(name: string, description: string): Command 
   )
 }
 
-/** Says what was not understood; commander itself only counts. */
+/** Names the excess argument, which commander only counts. */
 function refuseExcess(command: Command): void {
   if (command.registeredArguments.at(-1)?.variadic) return
   const excess = command.args[command.registeredArguments.length]
@@ -62,8 +62,8 @@ export function wholeNumber(value: string): number {
 }
 
 /**
- * Parses this process's command line and runs what it names. Ends the process with code 2 when the
- * command or its configuration is not understood, and with 0 after --help and --version.
+ * Parses the command line of this process and runs the command. Ends the process with exit code 2 if the
+ * command or its configuration is invalid, and with 0 after --help and --version.
  */
 export async function runCommand(command: Command): Promise<void> {
   try {
@@ -71,11 +71,11 @@ export async function runCommand(command: Command): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) process.exit(EXIT_CODES.done)
-      if (wantsJson()) tellProgram('BAD_USAGE', error.message.replace(/^error: /, ''))
+      if (wantsJson()) reportAsJson('BAD_USAGE', error.message.replace(/^error: /, ''))
       process.exit(EXIT_CODES.badUsage)
     }
     if (isStarlingError(error, 'CONFIG_INVALID', 'BAD_USAGE')) {
-      if (wantsJson()) tellProgram(error.code, error.message)
+      if (wantsJson()) reportAsJson(error.code, error.message)
       else process.stderr.write(`${command.name()}: ${safeLine(error.message)} (${error.code})\n`)
       process.exit(EXIT_CODES.badUsage)
     }
@@ -83,12 +83,12 @@ export async function runCommand(command: Command): Promise<void> {
   }
 }
 
-/** Whether a program reads the output: asked when the command line could not be understood. */
+/** Whether errors of the command line are reported as JSON. */
 function wantsJson(): boolean {
   return process.argv.includes('--json') || process.env.STARLING_JSON === 'true'
 }
 
-function tellProgram(code: ErrorCode, message: string): void {
+function reportAsJson(code: ErrorCode, message: string): void {
   const { retryable } = ERROR_CODES[code]
   const fields = { type: 'error', code, message, retryable, whatToDo: adviceFor(code) }
   process.stdout.write(`${safeJson(fields)}\n`)

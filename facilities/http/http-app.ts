@@ -9,18 +9,18 @@ export const HEADERS_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 10_000
 /** For a connection between two requests. */
 const KEEP_ALIVE_TIMEOUT_MS = 5_000
-/** How often these are looked after: left out, every 30 s. */
+/** How often these are checked. The default of Node.js is 30 s. */
 export const CHECK_INTERVAL_MS = 500
-/** Those who ask are few: a scraper, a supervisor, somebody with curl. */
+/** There are few HTTP clients: a scraper, a supervisor, an operator with curl. */
 const MAX_CONNECTIONS = 64
-/** Nothing that is asked for needs a body. */
+/** No request needs a body. */
 const MAX_BODY_BYTES = 1024
 
 /**
- * An HTTP app without routes and without a port: limits, and errors as `{ error: { code, message } }`
- * with the status that the table of codes names. Whoever tests it injects requests.
+ * Creates an HTTP app without routes: limits, and errors as `{ error: { code, message } }` with the status in
+ * the table of error codes. Tests inject requests without a port.
  *
- * @param options.onInternalError a handler failed with something that is no StarlingError
+ * @param options.onInternalError called with errors of handlers that are not a StarlingError
  */
 export function createHttpApp(options: {
   onInternalError: (error: unknown) => void
@@ -49,12 +49,12 @@ export function createHttpApp(options: {
   return app
 }
 
-/** The path that a request names, without its query. */
+/** The path of a request, without its query. */
 export function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? url
 }
 
-/** What fastify itself refuses with, by a code of ours; anything else as it is. */
+/** Errors of fastify as a StarlingError; other errors unchanged. */
 function asStarlingError(error: unknown): unknown {
   if (isStarlingError(error)) return error
   const { statusCode, message } = Object(error) as { statusCode?: unknown; message?: unknown }

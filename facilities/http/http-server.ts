@@ -15,7 +15,7 @@ export class HttpServer extends ReadyResource {
   readonly #host: string
   readonly #port: number
 
-  /** @param options.host the address to listen on: 127.0.0.1 is reached from this machine alone */
+  /** @param options.host the address to listen on; 127.0.0.1 is reachable from this machine only */
   constructor(app: FastifyInstance, options: { host: string; port: number }) {
     super()
     this.#app = app

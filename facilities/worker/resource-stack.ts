@@ -13,9 +13,9 @@ export class ResourceStack {
   #isClosed = false
 
   /**
-   * Makes a resource ready and keeps it to be closed; also when it fails to get ready.
+   * Opens a resource. It is closed with the stack, even if it fails to open.
    *
-   * @throws StarlingError DRAINING once the stack is closed: nobody would close the resource
+   * @throws StarlingError DRAINING if the stack is closed, because the resource would never be closed
    */
   async open<R extends Resource>(resource: R): Promise<R> {
     if (this.#isClosed) throw new StarlingError('DRAINING', 'The worker is shutting down')

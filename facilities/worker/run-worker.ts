@@ -9,9 +9,8 @@ import { protectProcess } from '../process/protect-process.js'
 import { ResourceStack } from './resource-stack.js'
 
 /**
- * Runs one worker from its start to its end: until SIGTERM, SIGINT, the end of the process that
- * started it, or the worker's own end. Everything that was opened is then closed; a second signal
- * ends the process at once. A failed start is told in one line.
+ * Runs a worker until SIGTERM, SIGINT, the end of its parent process, or its own end. Then everything that was
+ * opened is closed. A second signal ends the process at once. If the start fails, the error is reported.
  *
  * @param settings.home the absolute path of the home in use
  * @param start opens the worker's resources on the stack
@@ -29,7 +28,7 @@ export async function runWorker(
   await protectProcess()
   try {
     const started = start(resources, life)
-    // A start that fails while the process is ending already has nobody left to tell.
+    // Not reported if the start fails while the process is already closing.
     started.catch(() => undefined)
     const endedEarly = await Promise.race([started, life.ended])
     if (endedEarly === undefined) tellParent({ kind: 'ready' })
@@ -44,7 +43,7 @@ export async function runWorker(
 }
 
 /**
- * Writes a failure for people: what happened, and what to do.
+ * Reports an error to the user and the parent process: what happened, and what to do.
  *
  * @param home the absolute path of the home in use
  */
@@ -58,7 +57,7 @@ export function reportFailure(name: string, error: unknown, home: string): void 
 }
 
 /**
- * An error on two lines: what happened, and what to do. Safe to be written to a terminal.
+ * Describes an error in two lines: what happened, and what to do. Safe to write to a terminal.
  *
  * @param home the absolute path of the home in use
  */
@@ -67,7 +66,7 @@ export function describeFailure(error: StarlingError, home: string): string {
   return `${safeLine(error.message)} (${error.code})\n  ${safeLine(advice)}`
 }
 
-/** An unexpected error with its stack. Safe to be written to a terminal. */
+/** Describes an unexpected error, with its stack. Safe to write to a terminal. */
 export function describeBug(error: unknown): string {
   return safeText(String(error instanceof Error ? error.stack : error))
 }

@@ -1,16 +1,16 @@
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 
-/** Something that keeps a worker from its work. */
+/** A problem of a worker. */
 export interface HealthProblem {
-  /** What a request fails with because of it. */
+  /** The error code of requests that fail because of it. */
   readonly code: ErrorCode
   /** For people: `No auth worker is connected`. */
   readonly message: string
-  /** False when work goes on in spite of it, though not all of it or not as well. */
+  /** Whether the worker cannot serve at all. False: its service is degraded. */
   readonly blocks: boolean
 }
 
-/** One number that says how a worker is. Its worker keeps it; others ask for it when they want it. */
+/** A metric of a worker. */
 export interface WorkerMetric {
   /** Camel case, without the role: `queueLength`. */
   readonly name: string
@@ -21,23 +21,23 @@ export interface WorkerMetric {
   readonly value: () => number
 }
 
-/** What every worker says about itself, so that logs and metrics need not be known to it. */
+/** What a worker provides for its health checks and metrics. */
 export interface WatchedWorker {
-  /** What keeps it from its work at this moment. None: it is ready. */
+  /** Its current problems. */
   problems(): readonly HealthProblem[]
-  /** The numbers that only its role has. */
+  /** The metrics of its role. */
   readonly metrics: readonly WorkerMetric[]
 }
 
-/** Whether work may be sent to a worker, and why not. */
+/** Whether requests may be sent to a worker, and why not. */
 export interface Readiness {
   readonly ready: boolean
   readonly reasons: readonly Pick<HealthProblem, 'code' | 'message'>[]
-  /** What is wrong and does not block. */
+  /** Problems that do not block. */
   readonly warnings: readonly Pick<HealthProblem, 'code' | 'message'>[]
 }
 
-/** What problems come to, taken together. */
+/** The readiness of a worker with these problems. */
 export function readinessOf(problems: readonly HealthProblem[]): Readiness {
   const those = (blocking: boolean) =>
     problems

@@ -15,16 +15,16 @@ import type { RosterSettings } from '../network/discovery/mesh-roster.js'
 import { RosterFile } from '../network/discovery/roster-file.js'
 import type { ResourceStack } from './resource-stack.js'
 
-/** How a worker's place is opened. Comes from the configuration. */
+/** The settings of all workers. Comes from the configuration. */
 export interface HostSettings {
   readonly home: string
-  /** Left out: `info`, and `warn` for a client, which talks to its user in other ways. */
+  /** Default: `info`; for a client, which informs its user in other ways, `warn`. */
   readonly logLevel?: LogLevel | undefined
   /** JSON log lines. */
   readonly json: boolean
 }
 
-/** What every worker stands on. */
+/** What every worker needs: its home, identity, log, clock and randomness. */
 export interface WorkerHost {
   readonly role: Role
   readonly home: Home
@@ -44,7 +44,7 @@ export interface WorkerHost {
 }
 
 /**
- * Opens a serving worker's place in a home: its folder, locked, its identity and its log.
+ * Opens the folder of a serving worker in a home, locks it, and opens its identity and log.
  *
  * @param options.single true for a role that may run only once in a home
  * @throws StarlingError HOME_UNUSABLE, HOME_IN_USE
@@ -61,8 +61,8 @@ export async function openWorkerHost(
 }
 
 /**
- * Opens the place that all clients of a home share: any number of commands may run at once. A client does
- * not create a mesh: if its home is a wrong folder, it should say so instead of waiting for workers.
+ * Opens the folder that all clients of a home share. Any number of clients may run at the same time. A client
+ * does not create a mesh: if the home is the wrong folder, it fails instead of waiting for workers.
  *
  * @throws StarlingError MESH_NOT_FOUND if the home contains no mesh, in which case nothing is created;
  *   HOME_UNUSABLE

@@ -5,12 +5,12 @@ import type { NetworkObserver } from '../network/watch/network-observer.js'
 import type { EndedRequest } from '../network/watch/request-observer.js'
 import type { WorkerMetric } from './worker-health.js'
 
-/** From a ping to an answer of many minutes. */
+/** From a ping to an answer that takes several minutes. */
 const DURATION_BUCKETS_SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600,
 ]
 
-/** What the metrics of a worker are read from. */
+/** The sources of a worker's metrics. */
 export interface MetricSources {
   readonly role: Role
   readonly version: string
@@ -18,15 +18,15 @@ export interface MetricSources {
   readonly connectionCounts: () => { readonly proved: number; readonly unverified: number }
   /** Connected workers by role. */
   readonly peerCounts: () => ReadonlyMap<Role, number>
-  /** Calls and streams that are under way. */
+  /** Calls and streams in progress. */
   readonly underWay: () => { readonly calls: number; readonly streams: number }
   readonly metrics: readonly WorkerMetric[]
 }
 
 /**
- * A worker's numbers for Prometheus. Every label has few values, all of them from tables of ours:
- * method names, error codes, roles. Never a user, a key, a request or anything that was said: a label
- * with 10,000 values makes each scrape take longer than 150 ms, and a label is kept for good.
+ * The metrics of a worker for Prometheus. Labels have few values, all of them from fixed tables: method names,
+ * error codes, roles. They never contain a user, a key, a request or a prompt: a label with 10,000 values
+ * makes each scrape take longer than 150 ms, and labels are kept forever.
  */
 export class WorkerMetrics implements NetworkObserver {
   readonly #registry = new Registry()
@@ -93,7 +93,7 @@ export class WorkerMetrics implements NetworkObserver {
     this.#refused.inc({ code: isStarlingError(error) ? error.code : 'INTERNAL' })
   }
 
-  /** All of it, as Prometheus reads it. */
+  /** All metrics in the text format of Prometheus. */
   async read(): Promise<{ readonly contentType: string; readonly text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }

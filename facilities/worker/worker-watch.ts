@@ -32,15 +32,15 @@ const NOT_JOINED: HealthProblem = {
   blocks: true,
 }
 
-/** Where a worker says by HTTP how it is. Comes from the configuration. */
+/** Where health and metrics are served by HTTP. Comes from the configuration. */
 export interface MetricsSettings {
-  /** 0: nowhere. */
+  /** 0: not served. */
   readonly port: number
   /** The address to listen on. */
   readonly host: string
 }
 
-/** What a {@link WorkerWatch} is made of. */
+/** The parts of a {@link WorkerWatch}. */
 export interface WorkerWatchOptions {
   readonly role: Role
   readonly identity: { readonly name: string }
@@ -53,9 +53,9 @@ export interface WorkerWatchOptions {
 }
 
 /**
- * Lets others see how a worker is: answers ping, info and stats in the mesh, and, where a port is
- * given, /healthz, /readyz and /metrics by HTTP. To be made before the network is made ready, and
- * opened before it: then the worker can be seen while it starts and while it leaves.
+ * Makes a worker observable: answers ping, info and stats in the mesh, and serves /healthz, /readyz and /metrics
+ * by HTTP if a port is set. Create and open it before the network is opened, so that the worker is observable
+ * while it starts and shuts down.
  */
 export class WorkerWatch extends ReadyResource {
   readonly #network: MeshNetwork
@@ -79,7 +79,7 @@ export class WorkerWatch extends ReadyResource {
     this.#server = settings.port === 0 ? null : this.#createServer(options, counts)
   }
 
-  /** Whether work may be sent to the worker, and why not. */
+  /** Whether requests may be sent to the worker, and why not. */
   readiness(): Readiness {
     return readinessOf(this.#problems())
   }
@@ -95,7 +95,7 @@ export class WorkerWatch extends ReadyResource {
   }
 
   #problems(): readonly HealthProblem[] {
-    // A worker that stops loses all its peers, which need not be reported.
+    // A worker that shuts down loses all its peers, which is not a problem.
     if (this.#network.closing !== null) return [LEAVING]
     const own = this.#worker.problems()
     return this.#network.opened ? [...this.#undiscoverable(), ...own] : [NOT_JOINED, ...own]
@@ -105,7 +105,7 @@ export class WorkerWatch extends ReadyResource {
     const { discoveryFailure, connectionCounts } = this.#network
     if (discoveryFailure === null) return []
     const { code, message } = discoveryFailure
-    // Those who are connected already can go on.
+    // Peers that are already connected can still send requests.
     return [{ code, message, blocks: connectionCounts.proved === 0 }]
   }
 
@@ -145,7 +145,7 @@ export class WorkerWatch extends ReadyResource {
   }
 }
 
-/** What an operator's tools ask a worker by HTTP. */
+/** What an operations app serves. */
 export interface OperationsAppOptions {
   readonly readiness: () => Readiness
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
@@ -153,17 +153,17 @@ export interface OperationsAppOptions {
 }
 
 /**
- * Says how a worker is, and nothing else:
+ * The HTTP app for operators and their tools:
  *
  * - `/healthz`: 200, the process is up
- * - `/readyz`: 200 when work may be sent to it, else 503; both with a {@link Readiness}
- * - `/metrics`: numbers, as Prometheus reads them
+ * - `/readyz`: 200 if requests may be sent to the worker, else 503; both with a {@link Readiness}
+ * - `/metrics`: metrics in the text format of Prometheus
  */
 export function createOperationsApp(options: OperationsAppOptions): FastifyInstance {
   const app = createHttpApp(options)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    // Decided here, before a body is read.
+    // Refused before the body is read.
     if (!request.is404 || !app.hasRoute({ method: 'GET', url: pathOf(request) })) return
     reply.header('allow', 'GET, HEAD')
     throw new StarlingError('METHOD_NOT_ALLOWED', `${request.method} is not allowed for this path`)
@@ -181,11 +181,10 @@ export function createOperationsApp(options: OperationsAppOptions): FastifyInsta
 }
 
 /**
- * Answers the calls that all roles answer: ping, info (with the problems of the worker) and stats, counted
- * from now on.
+ * Answers the calls of all roles: ping, info (with the problems of the worker) and stats.
  *
- * @param options.problems asked for each time
- * @param options.stats all of the statistics but the time that the worker is up
+ * @param options.problems called for each request
+ * @param options.stats called for each request
  */
 export function answerAboutWorker(
   service: Service,

@@ -6,16 +6,16 @@ import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type AccountRecord, accountRecordSchema } from './accounts.js'
 import { loadOrCreateSessionKeys, type SessionKeys } from './session-keys.js'
 
-/** What an auth worker keeps in its home. */
+/** The stored state of an auth worker. */
 export interface AccountStore {
   readonly records: DurableRecords<AccountRecord>
   readonly sessionKeys: SessionKeys
 }
 
 /**
- * Opens the accounts of a home and, after them, the keys of sessions: so keys without accounts say that
- * accounts were removed. The rollback guard is kept with the mesh's keys, outside of the worker's
- * folder. What becomes of the disk is logged, once for each change.
+ * Opens the account store of a home and, after it, the session keys: if there are keys but no accounts, the
+ * accounts were removed. The rollback guard is kept with the keys of the mesh, outside of the worker's
+ * folder. Disk failures and recoveries are logged.
  *
  * @throws StarlingError STORE_DAMAGED, HOME_IN_USE, HOME_UNUSABLE, DISK_FULL, DISK_FAILED,
  *   LIBRARY_MISSING
@@ -33,7 +33,7 @@ export async function openAccountStore(
   })
   await resources.open(store)
   store.on('failed', (err: StarlingError) => log.error({ err }, 'the store cannot be written'))
-  // The first line may be missing, because the log is often on the same disk.
+  // The line above may be missing, because the log is often on the same disk.
   store.on('recovered', (err: StarlingError) => log.info({ err }, 'the store can be written again'))
   const records = await resources.open(new DurableRecords(store, 'accounts', accountRecordSchema))
   return { records, sessionKeys: await loadOrCreateSessionKeys(keyFile, random) }

@@ -33,7 +33,7 @@ export interface AccountCaller {
   readonly signal?: AbortSignal
 }
 
-/** Who has an account, and whether somebody is who they say. */
+/** The accounts: registration and authentication. */
 export class Accounts {
   readonly #records: DurableRecords<AccountRecord>
   readonly #passwords: PasswordHasher
@@ -41,7 +41,7 @@ export class Accounts {
   readonly #random: Random
   readonly #delays: LoginDelays
 
-  /** @param parts.records of `accountRecordSchema`; whoever made them closes them */
+  /** @param parts.records of `accountRecordSchema`; closed by their creator */
   constructor(parts: {
     records: DurableRecords<AccountRecord>
     passwords: PasswordHasher
@@ -55,7 +55,7 @@ export class Accounts {
     this.#delays = new LoginDelays(parts.clock)
   }
 
-  /** What keeps accounts from being read and written. */
+  /** Why accounts cannot be read or written. */
   problems(): readonly HealthProblem[] {
     const { opened, closing, failure, guardFailure } = this.#records
     if (!opened || closing !== null) {
@@ -68,7 +68,7 @@ export class Accounts {
     return [{ code, message, blocks: false }]
   }
 
-  /** How busy the hashing of passwords is. */
+  /** The load of password hashing. */
   get metrics(): readonly WorkerMetric[] {
     return [
       {
@@ -87,7 +87,7 @@ export class Accounts {
   }
 
   /**
-   * Makes an account. It is on disk when this resolves.
+   * Creates an account. It is on disk when this resolves.
    *
    * @returns the id of the new user
    * @throws StarlingError EMAIL_TAKEN, INVALID_REQUEST, OVERLOADED; DISK_FULL or DISK_FAILED while the
@@ -99,7 +99,7 @@ export class Accounts {
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
     if (this.#records.failure !== null) throw this.#records.failure
-    // Before the costly hash; `insert` decides between two who pass here at once.
+    // Before the expensive hash. `insert` decides between concurrent registrations.
     if ((await this.#records.get(email)) !== undefined) throw taken(email)
     const passwordHash = await this.#passwords.hash(password, hashRequest(caller))
     const createdAt = this.#clock.now()
@@ -110,9 +110,8 @@ export class Accounts {
   }
 
   /**
-   * Who a credential belongs to. An unknown address and a wrong password cannot be told apart,
-   * neither by the error nor by the time it takes. Failed logins delay further ones of the same peer
-   * to the same address.
+   * Verifies a credential. An unknown address and a wrong password cannot be distinguished, neither by the
+   * error nor by the time it takes. Failed logins delay further ones of the same peer to the same address.
    *
    * @throws StarlingError INVALID_CREDENTIAL, INVALID_REQUEST, OVERLOADED, RATE_LIMITED
    */
@@ -124,7 +123,7 @@ export class Accounts {
     const assertNoDelay = () => this.#delays.assertOver(caller.peer, email)
     assertNoDelay()
     const record = await this.#records.get(email)
-    const isRight = await this.#passwords.verify(password, record?.passwordHash, {
+    const isMatch = await this.#passwords.verify(password, record?.passwordHash, {
       ...hashRequest(caller),
       // Other logins of the same pair may have failed while this one was queued.
       onStart: assertNoDelay,
@@ -133,7 +132,7 @@ export class Accounts {
           ? this.#delays.succeeded(caller.peer, email)
           : this.#delays.failed(caller.peer, email),
     })
-    if (record === undefined || !isRight) {
+    if (record === undefined || !isMatch) {
       throw new StarlingError(
         'INVALID_CREDENTIAL',
         'No account has this e-mail address and this password',
@@ -147,7 +146,7 @@ function hashRequest({ gateway, peer, signal }: AccountCaller): HashRequest {
   return { owner: [gateway, peer], signal }
 }
 
-/** Also gives the one spelling that an address is stored under. @throws StarlingError INVALID_REQUEST */
+/** Also normalizes the e-mail address. @throws StarlingError INVALID_REQUEST */
 function validate(credential: AccountCredential): AccountCredential {
   return validateMessage(credential, accountCredentialSchema, 'the account')
 }

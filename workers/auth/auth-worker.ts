@@ -18,7 +18,7 @@ import type { SessionKeys } from './session-keys.js'
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
-/** A session cannot be taken back before its end, so it has to end. */
+/** A session cannot be revoked, so it has to expire. */
 export const SESSION_LIFETIME = {
   minMs: MINUTE_MS,
   defaultMs: 12 * HOUR_MS,
@@ -38,7 +38,7 @@ export interface AuthWorkerParts {
   readonly sessionLifetimeMs?: number
 }
 
-/** Registers users, opens sessions and publishes the keys that sessions are verified with. */
+/** Registers users, opens sessions and publishes the public session keys. */
 export class AuthWorker implements WatchedWorker {
   readonly #accounts: Accounts
   readonly #sessionKeys: SessionKeys
@@ -59,10 +59,10 @@ export class AuthWorker implements WatchedWorker {
   }
 
   /**
-   * The worker's methods: `authProtocol.register`, `login` and `sessionKeys`, and `rosterProtocol.enlist` if it writes the
-   * roster.
+   * Adds the methods of this worker: `authProtocol.register`, `login` and `sessionKeys`, and
+   * `rosterProtocol.enlist` if it writes the roster.
    *
-   * @param service takes them; default: a new one
+   * @param service Default: a new one
    */
   service(service = new Service()): Service {
     const roster = this.#roster
@@ -106,7 +106,7 @@ export class AuthWorker implements WatchedWorker {
   }
 }
 
-/** @param peer on whose behalf the gateway says that it calls */
+/** @param peer the client that the gateway calls for */
 function callerOf(peer: string, context: RequestContext): AccountCaller {
   const gateway = Buffer.from(context.peer.publicKey).toString('hex')
   return { gateway, peer, signal: context.signal }

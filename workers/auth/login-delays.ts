@@ -6,9 +6,9 @@ export const FREE_LOGIN_FAILURES = 3
 /** The first delay; doubled with each further failure. */
 export const FIRST_LOGIN_DELAY_MS = 1_000
 export const MAX_LOGIN_DELAY_MS = 900_000
-/** A pair without a failure for this long begins anew. Longer than any delay. */
+/** The failures of a pair are forgotten after this time without one. Longer than any delay. */
 export const FORGET_FAILURES_AFTER_MS = 3_600_000
-/** Peers whose failures are kept; one more and the peer that failed longest ago is forgotten. */
+/** Peers whose failures are kept; beyond, the peer whose last failure is oldest is forgotten. */
 export const MAX_FAILING_PEERS = 2_048
 /** Accounts that are counted separately for one peer; all further ones are counted as one. */
 export const MAX_ACCOUNTS_PER_PEER = 64
@@ -23,14 +23,14 @@ interface Failures {
 }
 
 /**
- * Delays further logins after failed ones, for each pair of an account and the peer that asks for it.
+ * Delays further logins after failed ones, for each pair of an account and a peer.
  * Failures of one peer never delay another peer, so the owner of an account cannot be locked out by
  * others. Addresses without an account are delayed in the same way, so the delay does not reveal which
  * addresses have one.
  */
 export class LoginDelays {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** By peer and account; the peer that failed last stands last. */
+  /** By peer and account; the peer with the latest failure is the last one. */
   readonly #peers = new Map<string, Map<string, Failures>>()
 
   constructor(clock: Pick<Clock, 'monotonic'>) {

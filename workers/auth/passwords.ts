@@ -31,7 +31,7 @@ const DEFAULTS: Required<PasswordHasherOptions> = {
   memoryBytes: 19 * 1024 * 1024,
 }
 
-/** About how long one hash takes. */
+/** The typical duration of one hash. */
 const TYPICAL_HASH_MS = 25
 
 /** Whose password is hashed. */
@@ -45,7 +45,7 @@ export interface HashRequest {
 /** Whose password is verified, and what to call meanwhile. */
 export interface VerificationRequest extends HashRequest {
   readonly onStart?: () => void
-  readonly onVerified?: (isRight: boolean) => void
+  readonly onVerified?: (isMatch: boolean) => void
 }
 
 /**
@@ -56,7 +56,7 @@ export class PasswordHasher {
   readonly #passes: number
   readonly #memoryBytes: number
   readonly #queue: SlotQueue
-  readonly #nobodysHash: string
+  readonly #unmatchedHash: string
 
   constructor(options: PasswordHasherOptions = {}) {
     const { passes, memoryBytes, ...limits } = { ...DEFAULTS, ...options }
@@ -68,7 +68,7 @@ export class PasswordHasher {
       maxWaitingPerOwner: limits.maxWaitingHashesPerClient,
       retryAfterMs: (waiting) => (waiting / limits.maxConcurrentHashes) * TYPICAL_HASH_MS,
     })
-    this.#nobodysHash = unmatchedHash(passes, memoryBytes)
+    this.#unmatchedHash = unmatchedHash(passes, memoryBytes)
   }
 
   /** Hashes that are being computed. */
@@ -112,13 +112,13 @@ export class PasswordHasher {
     { onStart, onVerified, ...request }: VerificationRequest,
   ): Promise<boolean> {
     const padded = Buffer.alloc(sodium.crypto_pwhash_STRBYTES)
-    padded.write(hash ?? this.#nobodysHash, 'ascii')
+    padded.write(hash ?? this.#unmatchedHash, 'ascii')
     return await this.#queue.run(async () => {
       onStart?.()
       const matches = await sodium.crypto_pwhash_str_verify_async(padded, bytesOf(password))
-      const isRight = matches && hash !== undefined
-      onVerified?.(isRight)
-      return isRight
+      const isMatch = matches && hash !== undefined
+      onVerified?.(isMatch)
+      return isMatch
     }, request)
   }
 }
@@ -128,7 +128,7 @@ function bytesOf(password: string): Buffer {
   return Buffer.from(password.normalize('NFKC'), 'utf8')
 }
 
-/** A well-formed Argon2id hash whose password nobody knows: its salt and its digest are zeros. */
+/** A well-formed Argon2id hash that matches no known password: its salt and digest are zeros. */
 function unmatchedHash(passes: number, memoryBytes: number): string {
   const zeros = (sizeBytes: number) => Buffer.alloc(sizeBytes).toString('base64').replace(/=+$/, '')
   return `$argon2id$v=19$m=${Math.floor(memoryBytes / 1024)},t=${passes},p=1$${zeros(16)}$${zeros(32)}`

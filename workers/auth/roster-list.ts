@@ -7,10 +7,10 @@ import {
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { ROLES } from '../../helpers/identity/roles.js'
 
-/** A worker that was not renewed for so long is removed. Workers renew their entry every ten minutes. */
+/** A worker is removed if it was not renewed for this time. Workers renew their entry every ten minutes. */
 export const UNRENEWED_MS = 7 * 24 * 60 * 60 * 1000
 
-/** If the list is full, a worker that was not renewed for so long can be replaced. */
+/** If the list is full, a worker that was not renewed for this time can be replaced. */
 const REPLACEABLE_MS = 60 * 60 * 1000
 
 /** A worker and how long it stays on the list. */
@@ -50,7 +50,7 @@ export class RosterList {
    * Adds a worker that has proved itself, or renews its entry.
    *
    * @param worker as its certificate describes it
-   * @returns whether the published list is another one now
+   * @returns whether this changes the published list
    * @throws StarlingError OVERLOADED if the list is full; FORBIDDEN if it has no role that is listed
    */
   enlist(worker: Omit<ListedWorker, 'renewedAt'>, nowMs: number): boolean {

@@ -32,15 +32,15 @@ const LOST_CHECKS_BEFORE_REPORT = 2
 
 const stateSchema = z.strictObject({
   version: z.literal(1),
-  /** The highest sequence that was ever used. */
+  /** The highest sequence number that was ever used. */
   sequence: z.number().int().nonnegative(),
   workers: z.array(listedWorkerSchema).max(MAX_ROSTER_ENTRIES),
 })
 
 /**
- * Writes the roster of the mesh: the workers that have told auth of themselves over a proved connection. A
- * sequence is on disk before it is used, and is higher than any that was seen, so that a restart never
- * publishes an older roster.
+ * Writes the roster of the mesh: the workers that have enlisted at auth over a proved connection. A sequence
+ * number is on disk before it is used, and is higher than any that was seen, so that an older roster is
+ * never published after a restart.
  */
 export class RosterWriter extends ReadyResource {
   readonly #path: string
@@ -166,13 +166,13 @@ export class RosterWriter extends ReadyResource {
 
   async #writeList(): Promise<void> {
     const now = this.#clock.now()
-    // Its own store is older than what it has published: it was restored from a backup, or lost.
+    // The stored list is older than the published one: it was restored from a backup, or lost.
     if (this.#keeper.sequence > this.#sequence) this.#list.adopt(this.#keeper.entries, now)
     this.#list.expire(now)
     this.#enlist(this.#ownCertificate)
     const { entries, workers } = this.#list
     const isPublished = this.#keeper.sequence > 0 && areSame(entries, this.#keeper.entries)
-    // Only the times of renewal are other ones, and need not be exact.
+    // Only the times of renewal have changed, and they need not be exact.
     if (isPublished && this.#savedAt + SAVE_INTERVAL_MS > now) return
     const newest = Math.max(this.#sequence, this.#keeper.sequence)
     const sequence = isPublished ? newest : newest + 1
@@ -202,13 +202,13 @@ export class RosterWriter extends ReadyResource {
       this.#sequence = state.sequence
       this.#list = new RosterList(state.workers)
     } catch (err) {
-      // What was published last is known to the other workers, and read from there.
+      // The other workers know what was published last, and it is read from them.
       this.#log.error({ err }, 'the list of workers cannot be read')
     }
   }
 }
 
-/** Whether two lists name the same workers, in whichever order. */
+/** Whether two lists contain the same workers, in any order. */
 function areSame(one: readonly RosterEntry[], other: readonly RosterEntry[]): boolean {
   const bytesOf = (entries: readonly RosterEntry[]) =>
     Buffer.concat(entries.map(encodeEntry).sort(Buffer.compare))

@@ -9,24 +9,24 @@ import type { Random } from '../../facilities/clock/random.js'
 import { loadOrCreateSecret } from '../../facilities/files/secret-file.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** More draws than this say that the random source is broken. */
+/** If this many draws fail, the random source is broken. */
 const MAX_DRAWS = 8
 
-/** A public key that session tokens are verified with, as gateways fetch it. */
+/** A public key for verifying session tokens. */
 export interface SessionPublicKey {
   readonly keyId: string
   /** SPKI. */
   readonly publicKeyPem: string
 }
 
-/** The key pair that sessions are signed with: P-256, for ES256. */
+/** The key pair for signing session tokens: P-256, for ES256. */
 export class SessionKeys {
   /** The JWK thumbprint of the public key (RFC 7638): SHA-256, base64url. */
   readonly keyId: string
   readonly privateKey: KeyObject
   readonly #publicKeyPem: string
 
-  /** @throws StarlingError HOME_UNUSABLE when the PEM holds no P-256 private key */
+  /** @throws StarlingError HOME_UNUSABLE if the PEM does not contain a P-256 private key */
   constructor(privateKeyPem: string | Buffer) {
     this.privateKey = readPrivateKey(privateKeyPem)
     const publicKey = createPublicKey(this.privateKey)
@@ -34,14 +34,14 @@ export class SessionKeys {
     this.keyId = thumbprint(publicKey)
   }
 
-  /** Every key that a token which is still valid can be signed with. */
+  /** All keys that valid tokens can be signed with. */
   publicKeys(): SessionPublicKey[] {
     return [{ keyId: this.keyId, publicKeyPem: this.#publicKeyPem }]
   }
 }
 
 /**
- * The session keys in a file, made by whoever comes first and readable by its owner alone.
+ * Loads the session keys from a file, or creates the file, readable by its owner only.
  *
  * @throws StarlingError HOME_UNUSABLE
  */
@@ -53,7 +53,7 @@ export async function loadOrCreateSessionKeys(path: string, random: Random): Pro
 /**
  * A new P-256 private key, PKCS #8.
  *
- * @throws Error when the random source gives no number that can be one, which a working one does
+ * @throws Error if the random source is broken
  */
 export function createPrivateKeyPem(random: Random): string {
   const { number, point } = drawKeyPair(random)
@@ -78,7 +78,7 @@ function drawKeyPair(random: Random): { number: Uint8Array; point: Buffer } {
       ecdh.setPrivateKey(number)
       return { number, point: ecdh.getPublicKey() }
     } catch (error) {
-      // Zero, or not below the order of the curve: one draw in four billion.
+      // Zero, or not below the order of the curve: about one draw in four billion.
       if (draw === MAX_DRAWS) throw error
     }
   }
@@ -89,7 +89,7 @@ function readPrivateKey(pem: string | Buffer): KeyObject {
   try {
     key = createPrivateKey(pem)
   } catch {
-    // Without the cause, which may quote the file.
+    // Without the cause, which may contain a part of the file.
     throw damaged()
   }
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw damaged()

@@ -14,7 +14,7 @@ export interface AccountFlags {
   readonly passwordStdin?: boolean
 }
 
-/** Makes an account and logs in. */
+/** Creates an account and logs in. */
 export async function register(tools: ClientTools, flags: AccountFlags): Promise<undefined> {
   const { email, expiresAt } = await tools.client.accounts.register(
     { email: flags.email, password: await password(tools, flags) },
@@ -32,7 +32,7 @@ export async function login(tools: ClientTools, flags: AccountFlags): Promise<un
   tools.output.line(`Logged in as ${email}.`, { type: 'loggedIn', email, expiresAt })
 }
 
-/** Says whose session it is. The mesh is asked: what a file says proves nothing. */
+/** Shows the user of the session, as verified by the mesh. */
 export async function whoami({ client, output, signal }: ClientTools): Promise<undefined> {
   const { email, userId, expiresInMs } = await client.whoami(signal)
   output.line(`${email} (${safeLine(userId)}); the session ends in ${inWords(expiresInMs)}.`, {
@@ -44,11 +44,11 @@ export async function whoami({ client, output, signal }: ClientTools): Promise<u
 }
 
 /**
- * Forgets the session. Nothing is asked of the mesh, so that it works without one; whoever has a copy
- * of the session can use it until it ends.
+ * Removes the session. Works without a mesh, so the session is not revoked: a copy of it can be used until it
+ * expires.
  */
 export async function logout({ folder, output }: OfflineTools): Promise<undefined> {
-  // A damaged session is no reason to keep it.
+  // A damaged session is removed, too.
   const session = await folder.session().catch((): StoredSession | undefined => undefined)
   const wasThere = await folder.removeSession()
   const email = session?.email

@@ -9,10 +9,10 @@ import type { GatewayAccess } from './gateway-access.js'
 /** A session with less time than this left is renewed before it is used. */
 const LEAST_REMAINING_MS = 5_000
 
-/** Signs the local account with the mesh's root key. @returns base64; undefined if the key is not here */
+/** Signs the local account with the root key of the mesh. @returns base64; undefined without the key */
 export type ProveLocal = (account: AccountCredential) => Promise<string | undefined>
 
-/** Registers, logs in, and has the credential that a request needs. */
+/** Registers, logs in, and provides sessions for requests. */
 export class ClientAccounts {
   readonly #gateway: GatewayAccess
   readonly #folder: ClientFolder
@@ -21,8 +21,8 @@ export class ClientAccounts {
   readonly #proveLocal: ProveLocal | undefined
 
   /**
-   * @param options.waitMs how long a login with the local account may wait for its turn
-   * @param options.proveLocal without it the local account is treated like any other
+   * @param options.waitMs how long a login with the local account is repeated if it is refused for its rate
+   * @param options.proveLocal Default: the local account is treated like any other
    */
   constructor(options: {
     gateway: GatewayAccess
@@ -39,9 +39,9 @@ export class ClientAccounts {
   }
 
   /**
-   * Makes an account and logs in.
+   * Creates an account and logs in.
    *
-   * @throws StarlingError INVALID_REQUEST before anything is sent, EMAIL_TAKEN, or as the call
+   * @throws StarlingError INVALID_REQUEST before anything is sent; EMAIL_TAKEN; or as the call
    */
   async register(credential: AccountCredential, signal: AbortSignal): Promise<StoredSession> {
     const checked = validateMessage(credential, accountCredentialSchema, 'the account')
@@ -49,7 +49,7 @@ export class ClientAccounts {
     return await this.login(checked, signal)
   }
 
-  /** Opens a session and keeps it. @throws StarlingError INVALID_CREDENTIAL, or as the call */
+  /** Opens a session and stores it. @throws StarlingError INVALID_CREDENTIAL, or as the call */
   async login(credential: AccountCredential, signal: AbortSignal): Promise<StoredSession> {
     return await this.#login(credential, {}, signal)
   }
@@ -72,8 +72,7 @@ export class ClientAccounts {
   }
 
   /**
-   * The session to make requests with: the one that was kept, or, in a home that the mesh made an
-   * account for, a new one of that account.
+   * The session for requests: the stored one, or a new one of the local account if this home has one.
    *
    * @throws StarlingError NOT_LOGGED_IN
    */
@@ -91,9 +90,9 @@ export class ClientAccounts {
   async renew(signal: AbortSignal): Promise<StoredSession> {
     const kept = await this.#folder.session()
     const account = await this.#folder.localAccount()
-    // Whoever logged in here does not become somebody else because their session has ended.
+    // A user who has logged in is not replaced by the local account when the session has expired.
     if (kept !== undefined && kept.email !== account?.email) {
-      throw new StarlingError('NOT_LOGGED_IN', `The session of ${kept.email} has ended`)
+      throw new StarlingError('NOT_LOGGED_IN', `The session of ${kept.email} has expired`)
     }
     if (account === undefined) throw new StarlingError('NOT_LOGGED_IN', 'There is no session')
     return await this.#openOwn(account, kept, signal)
@@ -112,10 +111,10 @@ export class ClientAccounts {
     const localProof = await this.#proveLocal?.(account)
     const proof = localProof === undefined ? {} : { localProof }
     const endsAt = this.#clock.monotonic() + this.#waitMs
-    const patiently = (action: () => Promise<StoredSession>) =>
-      this.#patiently(endsAt, old, signal, action)
+    const repeated = (action: () => Promise<StoredSession>) =>
+      this.#repeat(endsAt, old, signal, action)
     try {
-      return await patiently(() => this.#login(account, proof, signal))
+      return await repeated(() => this.#login(account, proof, signal))
     } catch (error) {
       if (!isStarlingError(error, 'INVALID_CREDENTIAL')) throw error
     }
@@ -123,12 +122,12 @@ export class ClientAccounts {
     try {
       await this.#gateway.call(gatewayProtocol.register, account, signal)
     } catch (error) {
-      // Many commands of this home at once: one of them was faster.
+      // Another command of this home has registered it at the same time.
       if (!isStarlingError(error, 'EMAIL_TAKEN', 'RATE_LIMITED')) throw error
       refusal = error
     }
     try {
-      return await patiently(() => this.#login(account, proof, signal))
+      return await repeated(() => this.#login(account, proof, signal))
     } catch (error) {
       const isUnknown = isStarlingError(error, 'INVALID_CREDENTIAL')
       throw isUnknown && isStarlingError(refusal, 'RATE_LIMITED') ? refusal : error
@@ -137,10 +136,10 @@ export class ClientAccounts {
 
   /**
    * Repeats a login that was refused for its rate until `endsAt`, or takes the session that another
-   * command of this home has opened meanwhile. The local account is used without a person who could
-   * decide whether to wait.
+   * command of this home has opened meanwhile. No user has asked for this login, so no user can decide
+   * whether to wait.
    */
-  async #patiently(
+  async #repeat(
     endsAt: number,
     old: StoredSession | undefined,
     signal: AbortSignal,
@@ -150,7 +149,7 @@ export class ClientAccounts {
       try {
         return await action()
       } catch (error) {
-        // A login that was refused as OVERLOADED, sent again and then delayed fails with the former.
+        // A login that is refused as OVERLOADED, sent again and then delayed fails with OVERLOADED.
         if (!isStarlingError(error, 'RATE_LIMITED', 'OVERLOADED')) throw error
         if (error.retryAfterMs === undefined) throw error
         if (this.#clock.monotonic() + error.retryAfterMs > endsAt) throw error
@@ -166,11 +165,10 @@ export class ClientAccounts {
   }
 
   /**
-   * A session in place of one that the mesh did not accept: it was made anew, say, or its auth worker
-   * was.
+   * Replaces a session that the mesh has refused, for example because the auth worker has new keys.
    *
-   * @param refusal what the request with the old one failed with
-   * @throws StarlingError the refusal, when it had another reason or a new session needs a password
+   * @param refusal the error of the request with the old session
+   * @throws StarlingError the refusal, if it had another reason or a new session needs a password
    */
   async replace(refusal: unknown, signal: AbortSignal): Promise<StoredSession> {
     if (!isStarlingError(refusal, 'INVALID_CREDENTIAL')) throw refusal
@@ -182,8 +180,7 @@ export class ClientAccounts {
   }
 
   /**
-   * Makes a request with the session of this home, and once more with a new one when the mesh does
-   * not accept it.
+   * Sends a request with the session of this home, and again with a new session if the mesh refuses it.
    *
    * @throws StarlingError NOT_LOGGED_IN, or as the request
    */

@@ -5,15 +5,15 @@ import { safeLine } from '../../helpers/text/terminal-text.js'
 import { describeModel } from './models.js'
 import type { ClientTools } from './run-client.js'
 
-/** What a chat is about. */
+/** The state of a chat. */
 export interface Conversation {
-  /** Undefined leaves the choice to the mesh. */
+  /** Undefined: the mesh chooses the model. */
   model: string | undefined
   /** The system message of each conversation. */
   readonly system: string | undefined
   readonly options: GenerationOptionsInput | undefined
   messages: ChatMessage[]
-  /** Whether the user has had enough. */
+  /** Whether the user has ended the chat. */
   isOver: boolean
 }
 
@@ -74,7 +74,7 @@ export function isChatCommand(prompt: string): boolean {
   return prompt.startsWith('/') && !prompt.includes('\n')
 }
 
-/** Does what a line says. @throws StarlingError BAD_USAGE when there is no such command, or as it */
+/** Runs a command. @throws StarlingError BAD_USAGE if it is unknown; or as the command */
 export async function runChatCommand(
   line: string,
   conversation: Conversation,
@@ -104,7 +104,7 @@ async function chooseModel(
   tools: ClientTools,
   name: string,
 ): Promise<void> {
-  // Checked now: a question would wait for a processor that serves the model.
+  // Checked now, because a prompt would wait for a processor that serves the model.
   await tools.client.models(tools.signal, name)
   conversation.model = name
   tools.output.line(`The model is ${safeLine(name)}.`, { type: 'model', model: name })

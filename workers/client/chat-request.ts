@@ -5,13 +5,13 @@ import type { ChunkOf, EndOf } from '../../helpers/protocol/method.js'
 import type { ClientAccounts } from './accounts.js'
 import type { GatewayAccess } from './gateway-access.js'
 
-/** How an answer of the mesh ended. */
+/** The end of an answer. */
 export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
 
-/** A token of an answer. The first one has what is needed to repeat the answer. */
+/** A token of an answer. The first one contains what is needed to reproduce the answer. */
 export type AnswerToken = ChunkOf<typeof gatewayProtocol.infer>
 
-/** A question to the mesh. */
+/** A request for an answer. */
 export interface ChatRequest {
   readonly messages: ChatMessage[]
   readonly model?: string | undefined
@@ -19,13 +19,13 @@ export interface ChatRequest {
 }
 
 /**
- * Asks the mesh with whatever session this home has. A session that the mesh does not accept any
- * more is renewed once, where that needs no password.
+ * Sends a request with the session of this home. If the mesh refuses the session, it is renewed once, unless
+ * that needs a password.
  *
  * @throws StarlingError NOT_LOGGED_IN, or as the stream
  */
 export async function* ask(
-  question: ChatRequest,
+  chat: ChatRequest,
   gateway: GatewayAccess,
   accounts: ClientAccounts,
   signal: AbortSignal,
@@ -35,9 +35,9 @@ export async function* ask(
       gatewayProtocol.infer,
       {
         credential,
-        messages: question.messages,
-        ...(question.model === undefined ? {} : { model: question.model }),
-        ...(question.options === undefined ? {} : { options: question.options }),
+        messages: chat.messages,
+        ...(chat.model === undefined ? {} : { model: chat.model }),
+        ...(chat.options === undefined ? {} : { options: chat.options }),
       },
       signal,
     )
@@ -45,7 +45,7 @@ export async function* ask(
   try {
     return yield* request(session.token)
   } catch (error) {
-    // Refused before anything was answered.
+    // The session was refused before the first token.
     const renewed = await accounts.replace(error, signal)
     return yield* request(renewed.token)
   }

@@ -9,10 +9,10 @@ import type { ClientTools } from './run-client.js'
 import { streamAnswer } from './stream-answer.js'
 
 /**
- * Takes prompts line by line and streams the answers, keeping the conversation. Ctrl-C ends an
- * answer, or at the prompt the chat; so does the end of the input.
+ * Reads prompts, streams the answers, and keeps the conversation. Ctrl-C stops an answer and, at an empty
+ * prompt, ends the chat. The end of the input also ends it.
  *
- * @returns the exit code: 1 when the prompts came from a pipe and one was not answered
+ * @returns the exit code: 1 if the prompts came from a pipe and one was not answered
  */
 export async function chat(
   tools: ClientTools,
@@ -23,11 +23,11 @@ export async function chat(
   const conversation: Conversation = { model, system, options, messages: [], isOver: false }
   let underWay: AbortController | null = null
   let hasFailed = false
-  /** The number of waiting prompts that were discarded with the last answer. */
+  /** The number of queued prompts that were discarded with the last answer. */
   let dropped = 0
   const input = new ChatPrompts({
     terminal: tools.terminal,
-    history: tools.terminal.input.isTTY ? await keptLines(history, tools) : [],
+    history: tools.terminal.input.isTTY ? await savedLines(history, tools) : [],
     onInterrupt: () => {
       if (underWay === null) return input.interrupt()
       dropped += input.dropWaiting()
@@ -44,7 +44,7 @@ export async function chat(
     if (tools.signal.aborted) break
     if (isStarlingError(line)) {
       hasFailed = true
-      tellFailure(line, tools)
+      reportFailure(line, tools)
       continue
     }
     if (line.trim() === '') continue
@@ -58,7 +58,7 @@ export async function chat(
       if (tools.signal.aborted) break
       hasFailed = true
       if (underWay.signal.aborted) tools.output.cancelled(dropped)
-      else tellFailure(error, tools)
+      else reportFailure(error, tools)
     }
     dropped = 0
     underWay = null
@@ -73,7 +73,7 @@ export async function chat(
   return hasFailed || tools.signal.aborted ? EXIT_CODES.failed : undefined
 }
 
-/** What is not answered to its end is no part of the conversation. */
+/** A prompt is added to the conversation only when its answer is complete. */
 async function answer(
   content: string,
   conversation: Conversation,
@@ -82,20 +82,20 @@ async function answer(
   const { model, system, options } = conversation
   const messages: ChatMessage[] = [...conversation.messages, { role: 'user', content }]
   const first: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
-  const question = { messages: [...first, ...messages], model, ...(options && { options }) }
-  const reply = await streamAnswer(tools, question)
+  const request = { messages: [...first, ...messages], model, ...(options && { options }) }
+  const reply = await streamAnswer(tools, request)
   conversation.messages = [...messages, { role: 'assistant', ...reply }]
 }
 
-function tellFailure(error: unknown, { output }: ClientTools): void {
+function reportFailure(error: unknown, { output }: ClientTools): void {
   output.failure(error)
   if (isStarlingError(error, 'CONTEXT_TOO_LONG', 'PAYLOAD_TOO_LARGE')) {
     output.notice('  /new starts a new conversation.')
   }
 }
 
-/** A history that cannot be read or written is no reason not to talk. */
-async function keptLines(history: ChatHistory, { output }: ClientTools): Promise<string[]> {
+/** The chat continues without a history if it cannot be read or written. */
+async function savedLines(history: ChatHistory, { output }: ClientTools): Promise<string[]> {
   try {
     return await history.lines()
   } catch (error) {

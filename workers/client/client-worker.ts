@@ -8,7 +8,7 @@ import { ClientAccounts, type ProveLocal } from './accounts.js'
 import { type AnswerEnd, type AnswerToken, ask, type ChatRequest } from './chat-request.js'
 import { GatewayAccess } from './gateway-access.js'
 
-/** A user's side of the mesh: accounts, models and questions. */
+/** The client of a mesh: accounts, models and requests. */
 export class ClientWorker {
   /** Registers and logs in. */
   readonly accounts: ClientAccounts
@@ -17,13 +17,13 @@ export class ClientWorker {
   constructor(options: {
     gateways: RolePeers
     folder: ClientFolder
-    /** What a gateway is recognised by, for people. */
+    /** Describes to the user which gateways are looked for, and how. */
     lookedFor: string
-    /** How long workers that are not there yet are waited for, in milliseconds. */
+    /** How long to wait for workers that are not running yet, in milliseconds. */
     waitMs: number
     /** Called once for each new reason to wait. */
     onWaiting: (reason: StarlingError) => void
-    /** Without it the local account is treated like any other. */
+    /** Default: the local account is treated like any other. */
     proveLocal?: ProveLocal
     clock: Clock
     random: Random
@@ -32,7 +32,7 @@ export class ClientWorker {
     this.accounts = new ClientAccounts({ ...options, gateway: this.#gateway })
   }
 
-  /** Whose session this home has, as the mesh sees it. @throws StarlingError NOT_LOGGED_IN, or as the call */
+  /** The user of this home's session, as verified by the mesh. @throws StarlingError NOT_LOGGED_IN, or as the call */
   async whoami(
     signal: AbortSignal,
   ): Promise<{ email: string; userId: string; expiresInMs: number }> {
@@ -43,11 +43,11 @@ export class ClientWorker {
   }
 
   /**
-   * The models that can be asked now.
+   * The available models.
    *
    * @param model a model that must be among them
-   * @throws StarlingError NOT_LOGGED_IN; MODEL_NOT_FOUND, MODEL_UNAVAILABLE or NOT_SUPPORTED as a question
-   *   for `model` would; or as the call
+   * @throws StarlingError NOT_LOGGED_IN; MODEL_NOT_FOUND, MODEL_UNAVAILABLE or NOT_SUPPORTED as a
+   *   request for `model` would; or as the call
    */
   async models(signal: AbortSignal, model?: string): Promise<ServedModel[]> {
     return await this.accounts.withSession(signal, async ({ token: credential }) => {
@@ -58,7 +58,7 @@ export class ClientWorker {
   }
 
   /** Streams an answer. @throws StarlingError NOT_LOGGED_IN, or as the stream */
-  ask(question: ChatRequest, signal: AbortSignal): AsyncGenerator<AnswerToken, AnswerEnd, void> {
-    return ask(question, this.#gateway, this.accounts, signal)
+  ask(request: ChatRequest, signal: AbortSignal): AsyncGenerator<AnswerToken, AnswerEnd, void> {
+    return ask(request, this.#gateway, this.accounts, signal)
   }
 }

@@ -35,7 +35,7 @@ export function addClientCommands(
     client.addCommand(command)
     return command
   }
-  /** Makes `action` what a command does: it gets the command's flags and its arguments. */
+  /** Sets the action of a command. It gets the command's flags and arguments. */
   const online = <Flags extends object>(
     command: Command,
     action: ClientAction<ClientTools, Flags>,
@@ -47,7 +47,7 @@ export function addClientCommands(
         async () => undefined,
       ),
     )
-  /** The same for a command that needs no mesh. */
+  /** Sets the action of a command that needs no mesh. */
   const offline = (command: Command, action: ClientAction<OfflineTools, object>) =>
     command.action(() =>
       runOffline(settingsOf(command), (tools) => action(tools, {}, command.args)),
@@ -76,7 +76,7 @@ export function addClientCommands(
   ask.action(() =>
     runClient<ChatRequest>(
       settingsOf(ask),
-      async (tools, question) => void (await streamAnswer(tools, question)),
+      async (tools, request) => void (await streamAnswer(tools, request)),
       (tools) => readAskPrompt(tools, ask.optsWithGlobals(), ask.args),
     ),
   )

@@ -16,18 +16,18 @@ import type {
 } from '../../helpers/protocol/method.js'
 import { type MayRepeat, RetryPolicy } from './retry-policy.js'
 
-/** A wait is told to the user when it has lasted this long. */
+/** The user is told about a wait after this time. */
 const PATIENCE_MS = 1_000
 
 /**
- * The longest wait for a limit that a question takes by itself: other answers of the user are in progress.
- * Whether to wait longer until the next question is allowed is up to the user.
+ * The longest wait for a limit without asking the user, for example while other answers of the user are in
+ * progress. Whether to wait longer is up to the user.
  */
 const SHORT_LIMIT_MS = 1_000
 
 /**
- * Calls made on whichever gateway is there. Workers may be started in any order, so what nobody can
- * answer yet is tried again for a while, and the user is told what is being waited for.
+ * Calls methods of any gateway. Workers may be started in any order, so calls that cannot be answered yet are
+ * repeated for some time, and the user is told what the client waits for.
  */
 export class GatewayAccess {
   readonly #gateways: RolePeers
@@ -38,7 +38,7 @@ export class GatewayAccess {
   readonly #onWaiting: (reason: StarlingError) => void
 
   /**
-   * @param options.lookedFor what a gateway is recognised by, for people
+   * @param options.lookedFor describes to the user which gateways are looked for, and how
    * @param options.onWaiting called once for each new reason to wait
    */
   constructor(options: {
@@ -68,7 +68,7 @@ export class GatewayAccess {
       signal,
       (gateway) => gateway.call(method, body, options),
       (error) =>
-        // Only a question waits for its model.
+        // Only a prompt waits for its model.
         (canSucceedLater(error) && error.code !== 'MODEL_UNAVAILABLE') ||
         // A call is short: if it took too long, the gateway may have been busy for a moment.
         (method.idempotent && isStarlingError(error, 'PEER_LOST', 'DEADLINE_EXCEEDED')),
@@ -76,10 +76,10 @@ export class GatewayAccess {
   }
 
   /**
-   * Calls a stream method. After the first chunk the request is never sent again. Before it, a request
-   * that was not processed is sent again for as long as the client waits. If a worker was lost that had
-   * the request, it is sent once more only, because it may be what ended the worker. After a crash it is
-   * not sent again. A limit that ends within a second is waited for.
+   * Calls a stream method. After the first chunk, the request is never sent again. Before it, a request that
+   * was not processed is sent again for as long as the client waits. If a worker was lost that had the
+   * request, it is sent again once only, because it may have caused the loss. After a crash it is not sent
+   * again. If a rate limit allows the request within a second, the client waits for it.
    *
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
@@ -110,9 +110,9 @@ export class GatewayAccess {
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
     const retries = new RetryPolicy(mayRepeat)
-    let told: string | undefined
+    let reported: string | undefined
     for (let tries = 0; ; tries += 1) {
-      // Without the attempt itself, which may take minutes for an answer.
+      // Without the attempt itself, because an answer may take minutes.
       const waitedMs = this.#clock.monotonic() - startedAt
       try {
         return await attempt(this.#gateway(tries, waitedMs))
@@ -120,17 +120,17 @@ export class GatewayAccess {
         if (!isStarlingError(error)) throw error
         const leftMs = this.#waitMs - waitedMs
         const pauseMs = retries.pauseMs(error, leftMs, this.#random.fraction())
-        if (waitedMs >= PATIENCE_MS && error.code !== told) {
-          told = error.code
+        if (waitedMs >= PATIENCE_MS && error.code !== reported) {
+          reported = error.code
           this.#onWaiting(error)
         }
-        // Another gateway is no reason to cut a pause short that was asked for.
+        // A pause that a gateway asked for does not end early when another gateway is found.
         await this.#pause(pauseMs, signal, error.retryAfterMs === undefined)
       }
     }
   }
 
-  /** Another one for each try, where there are several. */
+  /** A different one for each attempt, if there are several. */
   #gateway(tries: number, waitedMs: number): OutgoingConnection {
     const { connections } = this.#gateways
     const gateway = connections[tries % connections.length]
@@ -149,7 +149,7 @@ export class GatewayAccess {
     try {
       await this.#clock.sleep(delayMs, AbortSignal.any([signal, found.signal]))
     } catch {
-      // Either way the wait is over; only the caller's own signal ends the call.
+      // The wait is over in any case. Only the caller's signal ends the call.
       signal.throwIfAborted()
     } finally {
       this.#gateways.off('connected', onConnected)

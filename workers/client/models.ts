@@ -3,7 +3,7 @@ import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import { safeLine } from '../../helpers/text/terminal-text.js'
 import type { ClientTools } from './run-client.js'
 
-/** Lists what can be asked. @throws StarlingError MODEL_UNAVAILABLE when nothing can */
+/** Lists the available models. @throws StarlingError MODEL_UNAVAILABLE if there are none */
 export async function models({ client, output, signal }: ClientTools): Promise<undefined> {
   const served = await client.models(signal)
   for (const model of served) output.line(describeModel(model), { type: 'model', ...model })

@@ -1,12 +1,12 @@
 import type { Writable } from 'node:stream'
 
-/** The most that is kept for the reader of the output: enough for the longest answer, even with `--json`. */
+/** The size of the buffer: enough for the longest answer, even with `--json`. */
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024
 
 /**
- * The text that was written to an output stream and is not yet taken by its reader. An answer occupies a
- * slot of a processor until it is read. With this buffer the client can keep reading an answer while the
- * reader of its output, such as `less`, does not read.
+ * Buffers text that the reader of an output stream has not read yet. An answer occupies a slot of a processor
+ * until it is read. With this buffer the client can read an answer to its end even if the reader of its
+ * output, such as `less`, does not read.
  */
 export class OutputBuffer {
   readonly #stream: Writable

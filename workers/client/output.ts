@@ -13,8 +13,8 @@ const DIM = '\u001b[2m'
 const NOT_DIM = '\u001b[22m'
 
 /**
- * Where a command writes its result: as text, or with --json as one object a line. Control characters in
- * the text are escaped. The JSON parses to exactly the values that were received.
+ * The output of a command: text, or with --json one object per line. Control characters in the text are
+ * escaped. The JSON parses to exactly the values that were received.
  */
 export class Output {
   readonly json: boolean
@@ -26,7 +26,7 @@ export class Output {
   readonly #home: string
   readonly #pieces = new SafeTextPieces()
   readonly #wrap: WordWrap
-  /** Whether a piece of an answer stands on a line that has not ended. */
+  /** Whether the current line contains a piece of an answer. */
   #isMidLine = false
   /** Whether a thought is being written. */
   #isThought = false
@@ -34,9 +34,9 @@ export class Output {
 
   /**
    * @param options.home the absolute path of the home in use, for commands in advice
-   * @param options.notices waiting and failures: never mixed into the result
-   * @param options.isTerminal whether somebody looks at the result; false when left out
-   * @param options.isColored whether that terminal shows some text dimmer than other
+   * @param options.notices the stream for notices and errors
+   * @param options.isTerminal whether the result is written to a terminal. Default: false
+   * @param options.isColored whether that terminal can show dimmed text
    * @param options.columns the current width of that terminal, for wrapping answers
    */
   constructor(options: {
@@ -59,8 +59,8 @@ export class Output {
   }
 
   /**
-   * A result: `fields` for programs, `text` and a line end for people. The text may have several lines;
-   * apply `safeLine` to parts of it that come from a peer.
+   * Writes a result: `fields` for programs, `text` and a line end for people. The text may have several lines.
+   * Apply `safeLine` to parts of it that come from a peer.
    */
   line(text: string, fields: Record<string, unknown>): void {
     this.#endThought()
@@ -70,9 +70,8 @@ export class Output {
   }
 
   /**
-   * A piece of what a model thinks before it answers: on a terminal dimmed, or marked where there are no
-   * colours. Pipes and files do not get it; programs get it as any other piece. Resolves as
-   * {@link piece}.
+   * Writes a piece of a model's thought before its answer: on a terminal dimmed, or marked if it has no
+   * colours. It is not written to pipes and files, except with --json. Resolves as {@link piece}.
    */
   async thought(
     text: string,
@@ -116,14 +115,13 @@ export class Output {
   }
 
   /**
-   * From now on `writeAside` is used to write everything but answers, so that the prompt of a chat can be
-   * shown again below it.
+   * Sets a function that writes everything but answers, so that the prompt of a chat is shown again below.
    */
   besideAPrompt(writeAside: (write: () => void) => void): void {
     this.#writeAside = writeAside
   }
 
-  /** A remark for whoever looks at the terminal: neither programs nor files get it. */
+  /** Writes a remark to the terminal. It is not written to pipes and files, nor with --json. */
   detail(text: string): void {
     if (this.json || !this.#isTerminal) return
     this.#endLine()
@@ -133,16 +131,16 @@ export class Output {
     })
   }
 
-  /** Something that a person may want to know while waiting. */
+  /** Writes a notice for the user. Not with --json. */
   notice(text: string): void {
     if (this.json) return
     this.#writeAside(() => this.#notices.write(`${safeLine(text)}\n`))
   }
 
   /**
-   * The user ended an answer.
+   * Reports that the user stopped an answer.
    *
-   * @param dropped how many waiting prompts were discarded with it
+   * @param dropped how many queued prompts were discarded with it
    */
   cancelled(dropped = 0): void {
     this.#endLine()
@@ -151,7 +149,7 @@ export class Output {
     else this.detail(`stopped${also}`)
   }
 
-  /** A failure. */
+  /** Reports an error. */
   failure(error: unknown): void {
     this.#endLine()
     if (this.json) {
@@ -169,7 +167,7 @@ export class Output {
     }
   }
 
-  /** Ends the line that an answer broke off on. */
+  /** Ends the current line of an incomplete answer. */
   #endLine(): void {
     this.#endThought()
     const rest = this.#heldBack()
@@ -186,7 +184,7 @@ export class Output {
     this.#result.write(this.#isColored ? `${rest}${NOT_DIM}` : rest)
   }
 
-  /** The end of an answer that was held back. */
+  /** The end of an answer that is buffered for wrapping and decoding. */
   #heldBack(): string {
     return this.#wrap.push(this.#pieces.end()) + this.#wrap.end()
   }

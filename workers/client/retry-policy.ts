@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 
-/** Between two attempts. They start over if the reason changes. */
+/** The delays between attempts. They start again if the reason changes. */
 const RETRY_DELAYS = { firstMs: 250, mostMs: 2_000 }
 
 /**
@@ -28,7 +28,7 @@ export class RetryPolicy {
   /**
    * The pause before the request is sent again, never shorter than the error asks for.
    *
-   * @param leftMs how much longer the client waits; the last attempt is made when that time is over
+   * @param leftMs how much longer the client waits; the last attempt is made at the end of this time
    * @param fraction drawn at random, from 0 up to, not including, 1
    * @throws StarlingError the error for the user, if the request is not sent again
    */

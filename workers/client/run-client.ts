@@ -19,7 +19,7 @@ import { proveLocalAccount } from '../../helpers/identity/local-account-proof.js
 import { ClientWorker } from './client-worker.js'
 import { Output } from './output.js'
 
-/** What a client command is started with. Comes from the configuration. */
+/** The settings of a client command. Comes from the configuration. */
 export interface ClientSettings extends HostSettings {
   readonly network: NetworkSettings
   readonly client: { readonly waitMs: number }
@@ -34,7 +34,7 @@ export type TerminalInput = NodeJS.ReadableStream & {
 /** A terminal whose settings were changed. */
 export type HeldTerminal = Pick<TerminalSession, 'stopJob' | 'close'>
 
-/** Where somebody types, and sees what they type. */
+/** The terminal of a command, or the streams in its place. */
 export interface Terminal {
   readonly input: TerminalInput
   readonly screen: NodeJS.WritableStream
@@ -53,7 +53,7 @@ export interface TerminalHooks {
   readonly marksPastes?: boolean
 }
 
-/** What a command can use before the home is opened. */
+/** The tools of a command before the home is opened. */
 export interface InputTools {
   readonly host: Pick<WorkerHost, 'clock'>
   readonly output: Output
@@ -62,19 +62,19 @@ export interface InputTools {
   readonly signal: AbortSignal
 }
 
-/** What a command can use that needs no mesh. */
+/** The tools of a command that needs no mesh. */
 export interface OfflineTools extends InputTools {
   readonly host: WorkerHost
   readonly folder: ClientFolder
 }
 
-/** What a command that talks to the mesh works with. */
+/** The tools of a command that needs a mesh. */
 export interface ClientTools extends OfflineTools {
   readonly client: ClientWorker
   readonly network: MeshNetwork
 }
 
-/** One command. @returns its exit code when it is not 0 */
+/** The action of a command. @returns its exit code, if it is not 0 */
 export type ClientAction<Tools, Flags> = (
   tools: Tools,
   flags: Flags,
@@ -95,7 +95,7 @@ export async function runClient<Input>(
   command: (tools: ClientTools, input: Input) => Promise<number | undefined>,
   readInput: (tools: InputTools) => Promise<Input>,
 ): Promise<void> {
-  await runToItsEnd(settings, async (inputTools, resources) => {
+  await runToEnd(settings, async (inputTools, resources) => {
     const input = await readInput(inputTools)
     const tools = await openHome(settings, inputTools)
     const { host, folder, output } = tools
@@ -119,12 +119,12 @@ export async function runClient<Input>(
   })
 }
 
-/** The same for a command that needs no mesh. */
+/** Runs a client command that needs no mesh. */
 export async function runOffline(
   settings: ClientSettings,
   command: (tools: OfflineTools) => Promise<number | undefined>,
 ): Promise<void> {
-  await runToItsEnd(settings, async (tools) => await command(await openHome(settings, tools)))
+  await runToEnd(settings, async (tools) => await command(await openHome(settings, tools)))
 }
 
 async function openHome(settings: ClientSettings, tools: InputTools): Promise<OfflineTools> {
@@ -133,7 +133,7 @@ async function openHome(settings: ClientSettings, tools: InputTools): Promise<Of
   return { ...tools, host, folder }
 }
 
-async function runToItsEnd(
+async function runToEnd(
   settings: ClientSettings,
   run: (tools: InputTools, resources: ResourceStack) => Promise<number | undefined>,
 ): Promise<void> {
@@ -144,7 +144,7 @@ async function runToItsEnd(
     result: stdout,
     notices: stderr,
     isTerminal: stdout.isTTY ?? false,
-    // Knows of NO_COLOR and of terminals that cannot.
+    // Respects NO_COLOR, and knows terminals without colours.
     isColored: stdout.isTTY && stdout.hasColors(),
     columns: () => stdout.columns,
   })
@@ -156,7 +156,7 @@ async function runToItsEnd(
   let exitCode: number = EXIT_CODES.done
   try {
     const clock = new SystemClock()
-    // What is typed is not to stand in a file or among a program's objects.
+    // What is typed must not be written to a file or between JSON objects.
     const screen = stdout.isTTY && !settings.json ? stdout : stderr
     const terminal: Terminal = {
       input: stdin,

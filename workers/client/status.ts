@@ -14,9 +14,9 @@ import {
 } from './survey.js'
 
 /**
- * Says who is there, how busy, and as far as it can be known why somebody is not.
+ * Shows the workers that were found, their load, and as far as it is known why others are missing.
  *
- * @throws StarlingError GATEWAY_NOT_FOUND when there is no gateway
+ * @throws StarlingError GATEWAY_NOT_FOUND if no gateway was found
  */
 export async function status({ host, network, output, signal }: ClientTools): Promise<undefined> {
   const survey = await surveyMesh(network, { ...host, signal })
@@ -79,7 +79,7 @@ function describeUnreached({ role, key, code }: UnreachedWorker): string {
   return `${role.padEnd(10)} ${`key ${key}`.padEnd(30)} has announced itself but ${why}`
 }
 
-/** Why no worker of a role was found: the nearest cause that can be seen from here. */
+/** Why no worker of a role was found, as far as this client can know. */
 function whyMissing(
   { bootstrap }: Survey,
   unreached: readonly UnreachedWorker[],

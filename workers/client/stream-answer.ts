@@ -9,17 +9,17 @@ export interface Reply {
 }
 
 /**
- * Asks and writes the answer out as it comes, and after it how fast it came.
+ * Sends a request, writes the answer as it arrives, and then its length and speed.
  *
  * @throws StarlingError as the client's ask
  */
 export async function streamAnswer(
   { client, output, signal }: ClientTools,
-  question: ChatRequest,
+  request: ChatRequest,
 ): Promise<Reply> {
   let content = ''
   let reasoning = ''
-  const tokens = client.ask(question, signal)
+  const tokens = client.ask(request, signal)
   for (;;) {
     const step = await tokens.next()
     if (step.done) {
@@ -60,7 +60,7 @@ function describeEnd(end: AnswerEnd): string {
   ].join(', ')
 }
 
-/** How fast the model wrote, as its processor measured it; undefined when that was too short. */
+/** The speed that the processor measured; undefined if the answer was too short to measure it. */
 function tokensPerSecond({ completionTokens, timings }: AnswerEnd): number | undefined {
   if (completionTokens < 2 || timings.generationMs <= 0) return undefined
   return Math.round((completionTokens / timings.generationMs) * 10_000) / 10

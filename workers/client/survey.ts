@@ -11,7 +11,7 @@ import type { Role } from '../../helpers/identity/roles.js'
 import { type ProcessorLoad, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
 import { type WorkerInfo, workerProtocol } from '../../helpers/protocol/worker-protocol.js'
 
-/** Whoever has not answered by then is not counted. */
+/** Workers that have not answered after this time are ignored. */
 const SURVEY_TIMEOUT_MS = 3_000
 
 /** A worker that was found. */
@@ -21,31 +21,31 @@ export interface FoundWorker {
   readonly info?: WorkerInfo
   /** Only of processors. */
   readonly load?: ProcessorLoad
-  /** Why it could not say how it is: an error code. */
+  /** The error code, if its state could not be queried. */
   readonly error?: string
 }
 
-/** A worker that is announced and could not be connected. */
+/** A worker that has announced itself but could not be connected. */
 export interface UnreachedWorker {
   readonly role: Role
   /** The beginning of its public key, as in the logs. */
   readonly key: string
-  /** What the last dial failed with; null when it does not answer yet. */
+  /** The error code of the last dial; null if it has not answered yet. */
   readonly code: ErrorCode | null
 }
 
-/** What a look at the whole mesh has found. */
+/** The state of a mesh. */
 export interface Survey {
-  /** What all workers of this machine find each other by. */
+  /** The DHT node through which all workers of this machine find each other. */
   readonly bootstrap: { readonly address: string; readonly isReachable: boolean }
   readonly workers: readonly FoundWorker[]
   readonly unreached: readonly UnreachedWorker[]
 }
 
-/** The roles that are looked for. Clients are not: they are not announced. */
+/** The roles that are looked for. Clients do not announce themselves. */
 export const SURVEYED_ROLES = ['auth', 'gateway', 'processor'] as const
 
-/** Looks at the topics of all roles and asks everybody there who it is and how busy. */
+/** Looks up the topics of all roles and queries all workers for their state. */
 export async function surveyMesh(
   network: MeshNetwork,
   options: { clock: Clock; random: Random; signal: AbortSignal },

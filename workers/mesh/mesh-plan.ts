@@ -6,11 +6,11 @@ import type { WorkerPlan } from './mesh-worker.js'
 /** Settings for the workers of a mesh. */
 export interface PlanSettings {
   readonly processors: number
-  /** The first of the ports that workers serve metrics on, one each; 0: none do. */
+  /** The first of the ports for metrics, one per worker; 0: none. */
   readonly metricsPort: number
   /** The absolute path of a worker's entry. */
   readonly entry: (role: 'auth' | 'gateway' | 'processor') => string
-  /** What every worker is started with. */
+  /** The flags of all workers. */
   readonly flags: readonly string[]
   /** The environment of the mesh. Each worker gets a part of it. */
   readonly environment: Environment
@@ -21,7 +21,7 @@ export interface PlanSettings {
 /**
  * A whole mesh: an auth worker, a gateway, and the configured number of processors.
  *
- * @throws StarlingError CONFIG_INVALID when there are too few ports above the one for metrics
+ * @throws StarlingError CONFIG_INVALID if there are too few ports above the first one for metrics
  */
 export function planOf(settings: PlanSettings): WorkerPlan[] {
   const { processors, metricsPort, entry, flags, environment, processorVariables } = settings
@@ -50,7 +50,7 @@ export function planOf(settings: PlanSettings): WorkerPlan[] {
         `at most ${MAX_PORT}`,
     )
   }
-  // They cannot share the one that the file or the environment names.
+  // They cannot share the one that is configured.
   return plan.map((planned, index) => ({
     ...planned,
     flags: [...planned.flags, '--metrics-port', String(metricsPort + index)],

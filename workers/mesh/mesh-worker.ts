@@ -4,24 +4,24 @@ import type { Random } from '../../facilities/clock/random.js'
 import type { Fork } from '../../facilities/process/child-process.js'
 import { WorkerSupervisor } from './worker-supervisor.js'
 
-/** One worker that a mesh consists of. */
+/** A worker of a mesh. */
 export interface WorkerPlan {
   /** `processor-2`. */
   readonly name: string
   /** Absolute path of its entry. */
   readonly script: string
-  /** What it is started with. */
+  /** Its command line flags. */
   readonly flags: readonly string[]
   /** Its whole environment. */
   readonly environment: Readonly<Record<string, string>>
 }
 
 /**
- * The workers of one machine, each a process of its own, kept running. They are started together: each
- * finds the others whenever it is up. Ready as soon as they run; see {@link serving}.
+ * The workers of one machine, each a process of its own, kept running. They are started at the same time,
+ * because they find each other in any order. Ready as soon as they run; see {@link serving}.
  *
- * Emits `progress` (worker, activity, fraction), `notice` (worker, text), `serving` (worker) whenever one serves, and `exit`
- * (worker, how, restartInMs) when one ended without having been asked to.
+ * Emits `progress` (worker, activity, fraction), `notice` (worker, text), `serving` (worker) whenever one
+ * serves, and `exit` (worker, how, restartInMs) when one ended unexpectedly.
  */
 export class MeshWorker extends ReadyResource {
   readonly #workers: readonly WorkerSupervisor[]
@@ -54,7 +54,7 @@ export class MeshWorker extends ReadyResource {
     })
   }
 
-  /** Resolves when all workers serve. @throws StarlingError of the first that cannot */
+  /** Resolves when all workers serve. @throws StarlingError of the first one that cannot start */
   async serving(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.serving()))
   }

@@ -18,38 +18,37 @@ import { StartProgress } from './start-progress.js'
 /** How long to wait for data in a pipe before the mesh starts to serve without a client. */
 const PIPE_PATIENCE_MS = 500
 
-/** How long to wait for it before a question is asked without it. */
-const QUESTION_PATIENCE_MS = 10_000
+/** How long to wait for data in a pipe before a prompt is sent without it. */
+const PROMPT_PATIENCE_MS = 10_000
 
 /** How a mesh is started. */
 export interface MeshSettings {
   readonly home: string
   readonly processors: number
-  /** A question to answer, or `-` to read it from standard input; the mesh ends with the answer. */
+  /** A prompt, or `-` to read it from standard input. The mesh ends with the answer. */
   readonly ask: string | undefined
-  /** The first of the ports that workers serve metrics on, one each; 0: none do. */
+  /** The first of the ports for metrics, one per worker; 0: none. */
   readonly metricsPort: number
   /** How long workers may drain when they are stopped, in milliseconds. */
   readonly drainTimeoutMs: number
   /** Whether a program reads the output. */
   readonly json: boolean
-  /** What every worker is started with besides its home. */
+  /** The flags of all workers, without the home. */
   readonly workerFlags: readonly string[]
   /** The environment of this process. Each worker gets a part of it. */
   readonly environment: Environment
   /** Additional variables for processors: the models and engines that they run. */
   readonly processorVariables: Readonly<Record<string, string>>
-  /** What the client is started with besides its home. */
+  /** The flags of the client, without the home. */
   readonly clientFlags: readonly string[]
 }
 
 /**
- * Brings up a whole mesh on this machine: an auth worker, a gateway, processors, and, where somebody
- * asks, sits at a terminal or pipes prompts in, a client. Workers of the home that run already are used and
- * left running.
+ * Runs a mesh on this machine: an auth worker, a gateway, processors, and a client if there is a prompt, a
+ * terminal or piped input. Workers of the home that are already running are used and left running.
  *
  * @param life ends with the client
- * @throws StarlingError what a worker could not start for
+ * @throws StarlingError why a worker could not start
  */
 export async function runMesh(
   resources: ResourceStack,
@@ -88,7 +87,7 @@ export async function runMesh(
     progress.noteBy((text) => isChat && client.notify(text))
     return
   }
-  const patienceMs = settings.ask === undefined ? PIPE_PATIENCE_MS : QUESTION_PATIENCE_MS
+  const patienceMs = settings.ask === undefined ? PIPE_PATIENCE_MS : PROMPT_PATIENCE_MS
   const first = await Promise.race([pipe.settled, clock.sleep(patienceMs)])
   if (first === 'something' || settings.ask !== undefined) {
     await openClient(first === 'something')
@@ -127,7 +126,7 @@ async function startWorkers(
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
     progress.show(worker, activity, fraction),
   )
-  // Processors that start with the same settings have the same to say.
+  // Processors with the same settings send the same notices.
   const told = new Set<string>()
   let isStarting = true
   mesh.on('notice', (worker: string, text: string) => {
@@ -145,26 +144,26 @@ async function startWorkers(
     await mesh.serving()
     isStarting = false
   } finally {
-    // Why a start failed is to be the last that is said.
+    // Before an error, which must be the last output.
     progress.end()
   }
   mesh.on('serving', (worker: string) => progress.note(`${worker} serves again`))
   return mesh
 }
 
-/** Opens a client. The mesh ends with it. */
+/** Starts a client. The mesh ends with it. */
 async function follow(
   client: ClientChild,
   { resources, life }: { resources: ResourceStack; life: ProcessLife },
 ): Promise<ClientChild> {
   await resources.open(client)
-  // Both are sent Ctrl-C by the terminal, and only the client knows what it is to end.
+  // The terminal sends Ctrl-C to both processes, and only the client knows what to stop.
   life.leaveInterrupts()
   void client.finished.then((exitCode) => life.end(exitCode))
   return client
 }
 
-/** Says in one line which workers run already. */
+/** A line about the workers that are already running. */
 function joining(
   home: Home,
   plan: readonly WorkerPlan[],

@@ -1,8 +1,8 @@
 import { safeLine } from '../../helpers/text/terminal-text.js'
 
 /**
- * Shows what workers are busy with while they start: on a terminal one line that changes, elsewhere
- * a line for each new activity.
+ * Shows the progress of workers that start: on a terminal in one line that changes, elsewhere with a line for
+ * each new activity.
  */
 export class StartProgress {
   readonly #output: NodeJS.WriteStream
@@ -27,7 +27,7 @@ export class StartProgress {
   }
 
   /**
-   * From now on notes are passed to `noteElsewhere`.
+   * Passes notes to `noteElsewhere` from now on.
    *
    * @param noteElsewhere returns false if it cannot show the note
    */
@@ -35,14 +35,14 @@ export class StartProgress {
     this.#noteElsewhere = noteElsewhere
   }
 
-  /** A line that stays. */
+  /** Writes a line that stays. */
   note(text: string): void {
     if (this.#noteElsewhere(text)) return
     if (this.#output.isTTY) this.#rewrite('')
     this.#output.write(`${safeLine(text)}\n`)
   }
 
-  /** Removes the line that changes; from now on only notes are shown. */
+  /** Removes the line that changes. From now on only notes are shown. */
   end(): void {
     this.#isEnded = true
     if (this.#output.isTTY) this.#rewrite('')

@@ -13,7 +13,7 @@ const DRAIN_TIMEOUT_MS = 10_000
 /** How long a worker may take to close after it has drained, before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000
 
-/** How one worker is started. */
+/** How a worker is started. */
 export interface WorkerChildOptions {
   /** `processor-2`. */
   readonly name: string
@@ -33,8 +33,8 @@ export interface WorkerChildOptions {
 }
 
 /**
- * One worker as a child process. It leaves by itself when this process is gone, because it watches
- * the channel between them. Its log goes to a file. Ready as soon as it runs; see {@link serving}.
+ * A worker as a child process. It ends by itself when this process has ended, because it watches the channel
+ * between them. Its log is written to a file. Ready as soon as it runs; see {@link serving}.
  *
  * Emits `progress` (activity, fraction), and `notice` (text) for the user.
  */
@@ -55,14 +55,14 @@ export class WorkerChild extends ReadyResource {
   /**
    * Resolves when the worker serves.
    *
-   * @throws StarlingError what the worker could not start for; INTERNAL when it did not say
+   * @throws StarlingError why the worker could not start; INTERNAL if it did not say
    */
   async serving(): Promise<void> {
     await this.ready()
     await this.#serving
   }
 
-  /** Resolves with how it ended: `SIGKILL`, `exit code 1`. */
+  /** Resolves when it has ended, with a description: `SIGKILL`, `exit code 1`. */
   async ended(): Promise<string> {
     await this.ready()
     return (await this.#gone) ?? 'never started'
@@ -77,7 +77,7 @@ export class WorkerChild extends ReadyResource {
       const child = start(script, flags, {
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
         env: environment,
-        // A group of its own: Ctrl-C at the terminal is for us, and we end the workers in order.
+        // A process group of its own: Ctrl-C at the terminal is for this process, which closes the workers.
         detached: true,
       })
       this.#process = child

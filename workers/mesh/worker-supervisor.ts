@@ -4,16 +4,16 @@ import type { Random } from '../../facilities/clock/random.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { WorkerChild, type WorkerChildOptions } from './worker-child.js'
 
-/** Before each restart. */
+/** The delays before restarts. */
 const RESTART_DELAYS = { firstMs: 250, mostMs: 30_000 }
 
-/** A worker that has served this long before it ended starts over with the first delay. */
+/** After a worker has served for this long, its next restart has the first delay again. */
 const STEADY_MS = 60_000
 
 /**
- * Keeps one worker running: starts it again when it ends, later and later if it keeps ending. A
- * worker that has never served is not started again, because what stopped it is told and is to be
- * mended first. Ready as soon as the first process runs; see {@link serving}.
+ * Keeps a worker running: restarts it when it ends, with exponential backoff. A worker that has never served
+ * is not restarted, because the user has to correct the reason first. Ready as soon as the first process
+ * runs; see {@link serving}.
  *
  * Emits `progress` (activity, fraction), `notice` (text), `serving`, and `exit` (how, restartInMs).
  */
@@ -46,7 +46,7 @@ export class WorkerSupervisor extends ReadyResource {
     this.#child.serving().then(
       () => void this.#watch(),
       () => {
-        // Told by serving().
+        // Reported by serving().
       },
     )
   }
@@ -65,7 +65,7 @@ export class WorkerSupervisor extends ReadyResource {
     return child
   }
 
-  /** Follows a worker that serves until it ends, and the one after it, until closed. */
+  /** Restarts the worker whenever it ends, until this is closed. */
   async #watch(): Promise<void> {
     const { signal } = this.#closing
     for (;;) {
@@ -81,7 +81,7 @@ export class WorkerSupervisor extends ReadyResource {
         try {
           await this.#clock.sleep(delayMs, signal)
         } catch {
-          // Closed while it waited.
+          // Closed during the delay.
           return
         }
         this.#child = this.#createChild()
@@ -95,7 +95,7 @@ export class WorkerSupervisor extends ReadyResource {
     }
   }
 
-  /** Resolves with a description when the worker that serves has ended. */
+  /** Resolves with a description when the worker has ended. */
   async #served(): Promise<string> {
     const since = this.#clock.monotonic()
     const how = await this.#child.ended()

@@ -7,16 +7,16 @@ import type { InputTools } from '../run-client.js'
 import { readStandardInput, STANDARD_INPUT } from './standard-input.js'
 
 /**
- * How long to wait for the first byte of a pipe before the question is asked without it. Some programs
+ * How long to wait for the first byte of a pipe before the prompt is sent without it. Some programs
  * start commands with an open pipe that they never write to.
  */
 const MAX_SILENCE_MS = 10_000
 
 /**
- * The question of an `ask` command: all words, followed by an empty line and the piped input, if there is
- * any. Without words, or with `-`, it is the standard input.
+ * The request of an `ask` command. Its prompt consists of all words, followed by an empty line and the piped
+ * input, if there is any. Without words, or with `-`, it is the standard input.
  *
- * @throws StarlingError BAD_USAGE when there is no question; as readStandardInput
+ * @throws StarlingError BAD_USAGE if there is no prompt; or as readStandardInput
  */
 export async function readAskPrompt(
   tools: InputTools,

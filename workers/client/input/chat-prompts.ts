@@ -3,9 +3,9 @@ import type { Terminal } from '../run-client.js'
 import { PipedPrompts } from './piped-prompts.js'
 import { TerminalPrompts } from './terminal-prompts.js'
 
-/** The prompts of a chat: typed at a terminal, or one a line from a pipe. */
+/** The prompts of a chat: typed at a terminal, or one per line from a pipe. */
 export class ChatPrompts {
-  /** Whether somebody types. */
+  /** Whether the prompts are typed at a terminal. */
   readonly isInteractive: boolean
   readonly #typed: TerminalPrompts | null
   readonly #source: TerminalPrompts | PipedPrompts
@@ -35,16 +35,16 @@ export class ChatPrompts {
   }
 
   /**
-   * The prompts in their order, each asked for when the one before it is dealt with. In the place of a
-   * line from a pipe that is no UTF-8 stands the error that says so.
+   * The prompts in their order, each read after the previous one was handled. A line of a pipe that is not
+   * valid UTF-8 is yielded as an error.
    *
-   * @throws StarlingError PAYLOAD_TOO_LARGE when a pipe brings a line without an end
+   * @throws StarlingError PAYLOAD_TOO_LARGE if a line of a pipe does not end
    */
   prompts(): AsyncGenerator<string | StarlingError, void, void> {
     return this.#source.prompts()
   }
 
-  /** Ctrl-C at the prompt: see {@link TerminalPrompts.interrupt}. */
+  /** Handles Ctrl-C at the prompt: see {@link TerminalPrompts.interrupt}. */
   interrupt(): void {
     this.#typed?.interrupt()
   }

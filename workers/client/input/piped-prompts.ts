@@ -1,12 +1,12 @@
 import { createInterface, type Interface } from 'node:readline/promises'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 
-/** More than any mesh accepts. A pipe without a line end must not fill the memory. */
+/** More than any mesh accepts. A pipe without line ends must not fill the memory. */
 const MAX_PIPED_LINE_BYTES = 16 * 1024 * 1024
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The prompts of a pipe or a file, one a line. */
+/** The prompts of a pipe or a file, one per line. */
 export class PipedPrompts {
   readonly #lines: Interface
   #failure: StarlingError | undefined
@@ -19,7 +19,7 @@ export class PipedPrompts {
     this.#limitLines(input)
   }
 
-  /** Reads no further. */
+  /** Stops reading. */
   close(): void {
     this.#lines.close()
   }

@@ -6,18 +6,18 @@ import { inputChunks } from './standard-input.js'
 /** Longer than any password: more is a file that was piped in by mistake. */
 const MAX_PASSWORD_BYTES = 4096
 
-const QUESTION = 'Password: '
+const PROMPT = 'Password: '
 
-/** Where a password can come from. */
+/** The source of a password. */
 export interface PasswordSource extends Pick<Terminal, 'input' | 'openSession'> {
   readonly output: NodeJS.WritableStream
 }
 
 /**
- * Asks for a password at the terminal without showing it, or takes the first line of standard input.
+ * Reads a password from the terminal without showing it, or from the first line of standard input.
  *
- * @throws StarlingError BAD_USAGE when there is no terminal to ask at, or nothing came; CANCELLED
- *   when Ctrl-C or Ctrl-D was typed instead, or the signal was aborted
+ * @throws StarlingError BAD_USAGE if there is no terminal or the input is empty; CANCELLED if Ctrl-C or
+ *   Ctrl-D was typed or the signal was aborted
  */
 export async function readPassword(
   source: PasswordSource,
@@ -35,7 +35,7 @@ export async function readPassword(
 
 async function firstLine(input: TerminalInput, signal: AbortSignal): Promise<string> {
   let text = ''
-  // A character may arrive in two pieces.
+  // A character may be split between two chunks.
   input.setEncoding('utf8')
   for await (const chunk of inputChunks(input, signal)) {
     text += chunk
@@ -48,19 +48,19 @@ async function firstLine(input: TerminalInput, signal: AbortSignal): Promise<str
 
 async function askHidden(source: PasswordSource, signal: AbortSignal): Promise<string> {
   const { input, output } = source
-  // readline echoes what is typed to its output: without one, nothing is shown.
+  // readline echoes what is typed to its output. It has none, so nothing is shown.
   const lines = createInterface({ input, terminal: true })
   const interrupted = new AbortController()
-  // From here on the terminal hands Ctrl-C over as a key.
+  // From now on Ctrl-C is a key, not a signal.
   lines.once('SIGINT', () => interrupted.abort())
   lines.once('close', () => interrupted.abort())
   const session = source.openSession?.({
     setRawMode: (isRaw) => input.setRawMode?.(isRaw),
-    onContinued: () => output.write(QUESTION),
+    onContinued: () => output.write(PROMPT),
     marksPastes: false,
   })
   if (session !== undefined) lines.on('SIGTSTP', () => session.stopJob())
-  output.write(QUESTION)
+  output.write(PROMPT)
   try {
     return await lines.question('', { signal: AbortSignal.any([signal, interrupted.signal]) })
   } catch (cause) {

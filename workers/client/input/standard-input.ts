@@ -3,7 +3,7 @@ import type { Clock } from '../../../facilities/clock/clock.js'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 
-/** Stands for a prompt that is read from standard input. */
+/** The argument for a prompt that is read from standard input. */
 export const STANDARD_INPUT = '-'
 
 /** After this time the user is told that the command waits for standard input. */
@@ -16,12 +16,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** How {@link readStandardInput} reads. */
 export interface StandardInputOptions {
-  /** The most that is read. Default: `promptBytes`. */
+  /** The maximum length. Default: `promptBytes`. */
   readonly maxBytes?: number
-  /** What happens while nothing comes. Default: it is waited for in silence. */
+  /** What happens while no input arrives. Default: nothing. */
   readonly waiting?: {
     readonly clock: Clock
-    /** Called once if the end has not been reached after a second. */
+    /** Called once if the input has not ended after a second. */
     readonly onWaiting: () => void
     /** How long to wait for the first byte before the input counts as empty. Default: no limit. */
     readonly maxSilenceMs?: number | undefined

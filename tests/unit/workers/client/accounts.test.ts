@@ -123,7 +123,7 @@ test('should ask for a login when the session is over and there is no local acco
   await clock.advance(HOUR_MS - 5_000)
   await t.exception(accounts.session(never), {
     code: 'NOT_LOGGED_IN',
-    message: 'The session of ada@example.com has ended',
+    message: 'The session of ada@example.com has expired',
   })
 })
 
