@@ -8,11 +8,11 @@ import type { ChildProcess, Fork } from '../../../facilities/process/child-proce
  * It ignores signals; a test ends it with {@link exit}.
  */
 export class ChildStandIn extends EventEmitter implements ChildProcess {
-  readonly pid = 4711
+  pid: number | undefined = 4711
   readonly stdin = new PassThrough()
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
-  /** The messages that its parent sent, as a real channel would deliver them. */
+  /** The messages that its parent sent, as a real channel would deliver them. Also emitted: `received`. */
   readonly received: unknown[] = []
   /** The signals that its parent sent. */
   readonly signals: string[] = []
