@@ -9,7 +9,7 @@ import { type Hyperparameters, outlineOf, readHyperparameters } from './hyperpar
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
 import { isKnownArchitecture, mayBeModel } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
-import { checkTensors } from './required-tensors.js'
+import { checkTensors } from './tensor-checks.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
 /** What a model is, as its own header says. */
@@ -74,10 +74,10 @@ const SAMPLING_KEYS = {
 } as const satisfies Partial<Record<keyof RecommendedSampling, object>>
 
 /**
- * Checks that a header describes a model that llama.cpp loads, by the rules that it would otherwise
- * end the process for, and says what model it is. In this order: architecture, hyperparameters,
- * vocabulary, tensors. Of an architecture whose rules are not known only what bounds its memory is
- * checked.
+ * Reads what a header says of its model. Checks everything that makes llama.cpp abort the process, in this
+ * order: architecture, hyperparameters, vocabulary, tensors. Of an unknown architecture, only what bounds
+ * its memory is checked. Other errors, such as a missing tensor, are reported by llama.cpp when it loads
+ * the model.
  *
  * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for what serves
  *   other models only, has no vocabulary, or is one part of a model in several files
@@ -96,8 +96,8 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   const isKnown = isKnownArchitecture(architecture)
   const hyperparameters = (isKnown ? readHyperparameters : outlineOf)(keys, architecture)
   if (isKnown) checkArchitecture(keys, architecture, hyperparameters)
-  const vocabulary = checkVocabulary(keys)
-  if (isKnown) checkTensors(header.tensors, architecture, hyperparameters, vocabulary)
+  const vocabularyTokens = checkVocabulary(keys)
+  if (isKnown) checkTensors(header.tensors, architecture, hyperparameters, vocabularyTokens)
 
   const tensors = [...header.tensors.values()]
   const { contextTokens, layers, embeddingLength, keyLength, valueLength } = hyperparameters
@@ -111,7 +111,7 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
     headCountKv: oneOrEach(hyperparameters.headCountsKv),
     keyLength,
     valueLength,
-    vocabularyTokens: vocabulary.tokens,
+    vocabularyTokens,
     quantization:
       (fileType === undefined ? undefined : quantizationName(fileType)) ?? mostBytesType(tensors),
     parameters: tensors.reduce((sum, { elements }) => sum + elements, 0),

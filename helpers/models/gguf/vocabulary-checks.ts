@@ -2,14 +2,6 @@ import type { GgufKeys } from './gguf-keys.js'
 import type { GgufStrings } from './gguf-metadata.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
 
-/** What the tensors must fit. */
-export interface Vocabulary {
-  /** How many there are. */
-  readonly tokens: number
-  /** How many kinds of token a network tells apart (bert: first and second text); 0 when not said. */
-  readonly tokenTypes: number
-}
-
 interface Tokenizer {
   /** Whether it is made of merges. */
   readonly merges: boolean
@@ -81,14 +73,14 @@ const ESCAPES = new Map([
 ])
 
 /**
- * Checks a model's tokenizer: that there is one, that no token is
- * there twice, that what is said of each token is said of all, that special tokens exist, and that
- * every byte can be expressed where llama.cpp would otherwise end the process at the first text that
- * has it.
+ * Checks a model's tokenizer: that there is one, that no token is in it twice, that lists of properties
+ * of the tokens are complete, that special tokens exist, and that there is a token for every byte if
+ * llama.cpp would abort the process at the first text with a byte that has none.
  *
+ * @returns the number of tokens
  * @throws StarlingError MODEL_INVALID, naming the key; MODEL_UNSUPPORTED for a model without a tokenizer
  */
-export function checkVocabulary(keys: GgufKeys): Vocabulary {
+export function checkVocabulary(keys: GgufKeys): number {
   const kind = keys.requiredText('tokenizer.ggml.model')
   if (NO_TOKENIZER.has(kind)) {
     throw unsupportedModel(
@@ -124,9 +116,8 @@ export function checkVocabulary(keys: GgufKeys): Vocabulary {
   if (tokenizer.unknown !== undefined && (unknown === undefined || unknown >= tokens.length)) {
     throw invalidModel(`has no "tokenizer.ggml.${UNKNOWN_TOKEN}" for what no token stands for`)
   }
-  const tokenTypes =
-    keys.whole('tokenizer.ggml.token_type_count', { least: 0, most: NO_TOKEN }) ?? 0
-  return { tokens: tokens.length, tokenTypes }
+  keys.whole('tokenizer.ggml.token_type_count', { least: 0, most: NO_TOKEN })
+  return tokens.length
 }
 
 function specialToken(keys: GgufKeys, name: string, tokens: GgufStrings): number | undefined {

@@ -128,7 +128,8 @@ test('should keep the process alive when what was accepted is loaded', async (t)
     }),
   )
   t.alike(starts, new Array(LOADERS).fill(1), 'no process had to be started again')
-  t.ok(ends.loaded > 4 * ends.failed, `${ends.loaded} loaded, ${ends.failed} refused by llama.cpp`)
+  // llama.cpp itself reports missing tensors and most wrong lengths.
+  t.ok(ends.loaded > 2 * ends.failed, `${ends.loaded} loaded, ${ends.failed} refused by llama.cpp`)
 })
 
 test('should notice when a file ends the process, or the tests above show nothing', async (t) => {

@@ -108,7 +108,7 @@ test('should refuse a huge file for its header and its size, before it reads all
   t.absent(phases.has('verifying'))
 })
 
-test('should have llama.cpp say whether it runs an architecture that is not known here', async (t) => {
+test('should have llama.cpp say whether it runs an architecture that is not known here, and which tensor is missing', async (t) => {
   const directory = await t.tmp()
   const path = join(directory, 'model.gguf')
   await writeFile(path, fileOf(renamedDraft('yet-unknown')))
@@ -122,10 +122,13 @@ test('should have llama.cpp say whether it runs an architecture that is not know
     code: 'MODEL_UNSUPPORTED',
     message: /unknown tokenizer/,
   })
-  // Known, but not one by one.
-  const incomplete = renamedDraft('gemma2')
-  await writeFile(path, fileOf(incomplete))
-  await t.exception(startWith(t, path), { code: 'MODEL_INVALID', message: /missing tensor/ })
+  // Of another architecture, and without a tensor.
+  const incomplete = syntheticDraft()
+  incomplete.tensors.pop()
+  for (const draft of [renamedDraft('gemma2'), incomplete]) {
+    await writeFile(path, fileOf(draft, { laidOut: true }))
+    await t.exception(startWith(t, path), { code: 'MODEL_INVALID', message: /missing tensor/ })
+  }
 })
 
 test('should name what is missing before llama.cpp ends at it', async (t) => {
