@@ -12,7 +12,7 @@ const requestSchema = z.strictObject({
 
 /**
  * A request as an engine may take it. Whatever came from elsewhere has been checked before; this
- * is for those who embed an engine, and for what the engine cannot do.
+ * is for programs that use an engine directly, and for what the engine does not support.
  *
  * @throws StarlingError INVALID_REQUEST when it is out of bounds, NOT_SUPPORTED when it asks for
  *   what the engine cannot do
@@ -24,7 +24,7 @@ export function checkRequest(
   const parsed = requestSchema.safeParse(request)
   if (!parsed.success) {
     const reason = z.prettifyError(parsed.error)
-    throw new StarlingError('INVALID_REQUEST', `The engine was asked wrongly: ${reason}`, {
+    throw new StarlingError('INVALID_REQUEST', `Invalid request to the engine: ${reason}`, {
       cause: parsed.error,
     })
   }

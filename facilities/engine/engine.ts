@@ -30,7 +30,7 @@ export const ENGINE_CAPABILITIES = [
 
 export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]
 
-/** What an engine is and what it can promise. */
+/** Properties and guarantees of an engine. */
 export interface EngineInfo {
   /** The family: `llama.cpp`, `ollama`, `openai`, `scripted`. */
   readonly kind: string
@@ -50,11 +50,11 @@ export interface EngineInfo {
   readonly contextTokens: number
   /** Answers that it produces side by side. */
   readonly slots: number
-  /** What the loaded model takes of this machine's memory, by estimate; 0 where that is elsewhere. */
+  /** The estimated memory of this machine that the loaded model takes, in bytes; 0 if it runs elsewhere. */
   readonly memoryBytes: number
 }
 
-/** How an engine is that runs in a process of its own. */
+/** The state of an engine that runs in a process of its own. */
 export interface EngineStatus {
   /** `stopped` after a crash, until the next request; before the first start and unloaded, too. */
   readonly state: 'stopped' | 'starting' | 'running'
@@ -81,8 +81,8 @@ export interface TemplatedPrompt {
 }
 
 /**
- * Something that runs one language model. Engines are interchangeable: whoever uses one knows this
- * interface only, and tests/integration/engine/compliance holds all of them to it.
+ * Runs one language model. Engines are interchangeable: their users know only this interface, and
+ * tests/integration/engine/compliance tests all of them against it.
  *
  * Every method but `info`, `status` and `dispose` loads the model first when it is not loaded. What
  * an engine cannot do fails with NOT_SUPPORTED, and whatever is asked after `dispose` with

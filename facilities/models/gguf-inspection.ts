@@ -16,7 +16,7 @@ const FIRST_READ_BYTES = 1024 * 1024
 /** Read at once. */
 const PIECE_BYTES = 4 * 1024 * 1024
 
-/** For a header of 20 MB a disk needs a tenth of a second. */
+/** A disk reads a header of 20 MB in a tenth of a second. */
 const INSPECTION_TIMEOUT_MS = 30_000
 
 /** A model file that llama.cpp should load. */
@@ -34,7 +34,7 @@ export interface InspectionOptions {
 }
 
 /**
- * Reads the header of a GGUF file, and no more of it, and checks it: see {@link parseGgufHeader} and
+ * Reads only the header of a GGUF file, and checks it: see {@link parseGgufHeader} and
  * {@link ggufModelFacts}. A header of 20 MB takes about 0.2 s; half of that blocks the process.
  *
  * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: no GGUF, cut off,

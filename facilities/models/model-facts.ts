@@ -4,7 +4,7 @@ import { type InspectedModel, inspectGguf } from './gguf-inspection.js'
 /** What a model is for: answering, or turning texts into vectors. */
 export type ModelKind = 'chat' | 'embedding'
 
-/** What is said of a model to whoever chooses one; null where nobody says it. */
+/** What users are shown of a model before they choose one; null if unknown. */
 export interface ModelFacts {
   readonly kind: ModelKind
   /** An SPDX identifier as a rule. */

@@ -40,7 +40,7 @@ export interface AnswerTextOptions {
     /** Makes the ids of its calls differ from those of other answers. */
     readonly salt: string
   } | null
-  /** How many of the first tokens were delivered by somebody else: they are read, not given out. */
+  /** How many of the first tokens were delivered before: they are read, but not delivered again. */
   readonly delivered: number
 }
 
@@ -63,7 +63,7 @@ interface WaitingToken {
  * Every delivered token keeps its id and its own text. A token waits as long as a stop string may have
  * begun before it or a character is incomplete; one that lies wholly within a stop string is never
  * delivered. What is delivered depends on the tokens alone, not on who asks when: fed with the tokens
- * that were delivered before, it goes on as if never broken.
+ * that were delivered before, it continues as if never interrupted.
  */
 export class AnswerText {
   readonly #detokenizer: StreamingDetokenizer

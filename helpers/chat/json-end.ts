@@ -17,7 +17,7 @@ export class JsonEnd {
     return null
   }
 
-  /** 1: the value ends after this character, 0: before it, null: it goes on. */
+  /** 1: the value ends after this character, 0: before it, null: it continues. */
   #step(character: string): 0 | 1 | null {
     switch (this.#state) {
       case 'escape':

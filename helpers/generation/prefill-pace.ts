@@ -5,10 +5,10 @@
  */
 export const MAX_CHUNK_TOKENS = 63
 
-/** Smaller chunks cost more in all than they save those who wait. */
+/** Smaller chunks cost more time in total than they save for waiting requests. */
 export const MIN_CHUNK_TOKENS = 16
 
-/** How long a chunk may take when nobody else waits for it: cancelling waits, and so does a newcomer. */
+/** How long a chunk may take if no other answer waits for it: cancelling and new requests wait for it. */
 const ALONE_MS = 150
 
 /** How much the latest chunk counts in what is expected of the next one. */

@@ -13,7 +13,7 @@ const MIN_REPEATED_TOKENS = 256
 /** How often a unit must occur, so that a long one is not taken for a loop because it came back twice. */
 const MIN_REPETITIONS = 4
 
-/** By how much more may be repeated if the unit stands in the question: somebody asked for it. */
+/** How much more may be repeated if the unit is in the question, because the repetition may be wanted. */
 const QUOTED_FACTOR = 8
 
 /** What is needed to tell whether a repetition was asked for. */

@@ -5,7 +5,7 @@ import {
   memoryVerdict,
 } from '../../helpers/limits/budget-shares.js'
 
-/** What is left to the system and to other programs when nobody says how much to take. */
+/** Used of the available memory if no amount is configured. The rest is for the system and other programs. */
 const SHARE = 0.8
 
 /**

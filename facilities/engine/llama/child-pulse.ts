@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 import { OverdueWork, STEP_TIMEOUT_MS, type WorkReport } from './overdue-work.js'
 
-/** How often a child is asked whether it lives. */
+/** How often a child is pinged. */
 export const PULSE_INTERVAL_MS = 2_000
 
 /**
- * How many questions in a row it may leave unanswered: it may well be busy for seconds with a model
- * that has to be made. Counted, not timed, because a laptop may sleep in between.
+ * How many pings in a row it may leave unanswered: converting a model keeps it busy for seconds. Counted,
+ * not timed, because a laptop may sleep in between.
  */
 const MAX_UNANSWERED = 10
 
@@ -81,7 +81,7 @@ export class ChildPulse {
     this.#stopping.set(id, timer)
   }
 
-  /** It has. */
+  /** The request has stopped. */
   stopped(id: number): void {
     this.#stopping.get(id)?.cancel()
     this.#stopping.delete(id)

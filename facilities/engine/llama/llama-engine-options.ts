@@ -31,7 +31,7 @@ export interface LlamaEngineOptions {
   readonly maxStallMs?: number
   /** The hub that `hf:` leads to. */
   readonly hubUrl?: string | undefined
-  /** Lets the hub know who asks. */
+  /** Authenticates requests to the hub. */
   readonly hubToken?: string | undefined
   /** How much memory there is to take, in bytes. Default: what the system says is available. */
   readonly availableMemoryBytes?: () => number

@@ -26,7 +26,7 @@ import { SchemaRefusals } from './request-suspects.js'
 
 /**
  * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages
- * travel, few enough that a reader who stops stops it soon.
+ * travel, few enough that it stops soon after a reader stops.
  */
 export const TOKENS_AHEAD = 16
 
@@ -106,7 +106,7 @@ export class LlamaEngine implements Engine {
 
   info(): EngineInfo {
     if (this.#loaded === null) {
-      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+      throw new StarlingError('INTERNAL', 'The engine has not been loaded yet')
     }
     const { name, sha256, capabilities, tokenMs: _, ...rest } = this.#loaded
     return {
@@ -186,7 +186,7 @@ export class LlamaEngine implements Engine {
         yield item
       }
     } finally {
-      // A process that answered and lives on is sound, also when nobody read to the end.
+      // A process that has answered and still runs works, even if the answer was not read to the end.
       if (taken > 0 && this.#process === process) this.#failures = 0
       signal.removeEventListener('abort', onAbort)
       process.cancel(id)
@@ -207,7 +207,7 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  /** The process with its model loaded; started when there is none, by whoever asks first. */
+  /** The process with its model loaded. The first caller starts it if there is none. */
   async #running(signal?: AbortSignal): Promise<LlamaProcess> {
     this.#assertUsable()
     if (signal?.aborted) throw cancelledError(signal.reason)
@@ -249,7 +249,7 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  /** Lets the next request start again, unless the process is not of interest any more. */
+  /** Lets the next request start again, unless the process was unloaded or has been replaced. */
   #startFailed(process: LlamaProcess | null, unloads: number): void {
     if (this.#process === process && this.#unloads === unloads) this.#forget()
   }

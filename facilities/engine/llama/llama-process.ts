@@ -29,7 +29,7 @@ const CHILD_PATH = fileURLToPath(new URL('./child/llama-child.js', import.meta.u
 /** The child belongs to this worker, so paths in its errors must not be sent to other workers. */
 const OWN = { isFromPeer: false }
 
-/** How long the child may take to leave by itself. */
+/** How long the child may take to exit after it was asked to. */
 const CLOSE_TIMEOUT_MS = 2_000
 
 /** What the child knows once the model is loaded. */
@@ -46,7 +46,7 @@ export interface LlamaProcessOptions {
   readonly onProgress: (progress: EngineProgress) => void
   /** Called with a JSON schema that the child hung or ended with. */
   readonly onStuckSchema: (schema: JsonSchema) => void
-  /** Called once when the child is gone and was not asked to leave. */
+  /** Called once if the child has ended without being asked to. */
   readonly onCrash: (error: StarlingError) => void
 }
 
@@ -79,11 +79,11 @@ export class LlamaProcess {
     this.#options = options
     const start: Fork = options.fork ?? fork
     this.#child = start(options.childPath ?? CHILD_PATH, [], {
-      // Its standard output is ours to read, not our own: native code prints what it likes.
+      // Its standard output is read here and not inherited, because native code may print anything.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', this.#record.fd ?? 'ignore'],
       // A group of its own: Ctrl-C at the terminal is for the worker, which ends the engine itself.
       detached: true,
-      // A debugger's port of the parent is taken.
+      // The debugger port of the parent is already in use.
       execArgv: [],
       // GGML_NO_BACKTRACE: otherwise an abort starts a debugger first, if one is installed.
       env: { ...engineEnvironment(process.env), GGML_NO_BACKTRACE: '1' },
@@ -199,7 +199,7 @@ export class LlamaProcess {
     this.#send({ kind: 'threads', maxThreads })
   }
 
-  /** Ends a generation that is of no more interest; nothing if it has ended. */
+  /** Cancels a generation; does nothing if it has ended. */
   cancel(id: number): void {
     if (this.#queues.delete(id)) this.#cancel(id)
   }
@@ -235,8 +235,8 @@ export class LlamaProcess {
   #receive(raw: unknown): void {
     const parsed = fromChildSchema.safeParse(raw)
     if (!parsed.success) {
-      // A child that does not keep to the messages cannot be trusted with the answers either.
-      this.#options.onLog(`not a message of the engine's process: ${parsed.error.message}`)
+      // A child that violates the protocol may also give wrong answers.
+      this.#options.onLog(`invalid message from the engine's process: ${parsed.error.message}`)
       this.#child.kill('SIGKILL')
       return
     }
@@ -297,7 +297,7 @@ export class LlamaProcess {
   #send(message: ToChild): void {
     if (!this.#child.connected) return
     this.#child.send(message, () => {
-      // A failure means that the child is gone, which 'exit' deals with.
+      // A failure means that the child has ended, which 'exit' handles.
     })
   }
 

@@ -27,7 +27,7 @@ export interface WorkReport {
   readonly choosing: readonly Choice[]
 }
 
-/** What has taken too long. */
+/** Work that has taken too long. */
 export interface Overdue {
   readonly reason: string
   /** The requests that caused it; empty if they are unknown. */
@@ -71,7 +71,7 @@ export class OverdueWork {
       this.#isOverdue(this.#choices.get(`${request}.${index}`) ?? 0, 1),
     )
     if (stuck.length > 0) {
-      // Those behind them have not begun.
+      // The choices behind them have not begun.
       const requests = stuck.slice(0, NATIVE_THREADS).map(({ request }) => request)
       return { reason: `choosing a token with it took longer than ${this.#seconds(1)} s`, requests }
     }

@@ -2,7 +2,7 @@ import type { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import type { EngineCallResult } from './llama-messages.js'
 
-/** Who waits for the result of a call. */
+/** A caller that waits for the result of a call. */
 interface PendingCall {
   readonly resolve: (result: EngineCallResult) => void
   readonly reject: (error: unknown) => void
@@ -38,7 +38,7 @@ export class PendingCalls {
     }
   }
 
-  /** A call that nobody waits for any more is no error: the messages crossed. */
+  /** A result of a cancelled call is ignored: the messages crossed. */
   resolve(id: number, result: EngineCallResult): void {
     this.#pending.get(id)?.resolve(result)
   }
@@ -52,10 +52,10 @@ export class PendingCalls {
   }
 }
 
-/** What a generation brings next. */
+/** A token of a generation, or its end. */
 export type QueueItem = Token | { readonly end: GenerationEnd }
 
-/** What arrived for one generation and was not taken yet. One reader. */
+/** The tokens of one generation that have arrived and were not read yet. For one reader. */
 export class TokenQueue {
   readonly #items: QueueItem[] = []
   #error: StarlingError | null = null
@@ -66,7 +66,7 @@ export class TokenQueue {
     this.#wakeReader()
   }
 
-  /** Every take from now on fails with this; what was not taken is dropped. The first one counts. */
+  /** Lets all further reads fail, and drops what was not read. Only the first call counts. */
   fail(error: StarlingError): void {
     this.#error ??= error
     this.#items.length = 0

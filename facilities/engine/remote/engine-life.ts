@@ -3,21 +3,21 @@ import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.
 import { unlessAborted } from '../../clock/bounded-wait.js'
 import { cancelledError } from '../engine-cancelled.js'
 
-/** Requests under way at once; the queue proper is in front of the engine. */
+/** Requests in progress at once; the actual queue is in front of the engine. */
 const MAX_REQUESTS = 256
 
-/** What happens to an engine that runs elsewhere. */
+/** What an engine does on the events of its lifecycle. */
 export interface EngineLifeHooks<Model> {
-  /** Finds out what the model is. Its signal is aborted when nobody can use the result any more. */
+  /** Reads the properties of the model. Its signal is aborted if the result is no longer needed. */
   readonly read: (signal: AbortSignal) => Promise<Model>
-  /** Called when everything under way was told to end, by `unload` or `dispose`. */
+  /** Called after `unload` or `dispose` has aborted all work in progress. */
   readonly onEnd: () => void
 }
 
 /**
- * The life of an engine whose model is in another program: loading is finding out what it is, and
- * what is under way ends when its reader leaves, when the model is unloaded, and when the engine is
- * disposed of.
+ * The lifecycle of an engine whose model runs in another program. Loading reads the properties of the
+ * model. Work in progress ends when its reader returns, the model is unloaded, or the engine is disposed
+ * of.
  */
 export class EngineLife<Model> {
   readonly #hooks: EngineLifeHooks<Model>
@@ -33,7 +33,7 @@ export class EngineLife<Model> {
   /** What the model was when it was loaded last. @throws StarlingError INTERNAL before that */
   get model(): Model {
     if (this.#model !== null) return this.#model
-    throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+    throw new StarlingError('INTERNAL', 'The engine has not been loaded yet')
   }
 
   /** @throws StarlingError ENGINE_DISPOSED */
@@ -79,7 +79,7 @@ export class EngineLife<Model> {
   }
 
   /**
-   * As {@link run}, for work that brings tokens. Who leaves early ends it. The work looks at its
+   * As {@link run}, for work that brings tokens. A reader that returns early ends it. The work looks at its
    * signal after each token: time may have passed since.
    */
   async *stream(
@@ -103,7 +103,7 @@ export class EngineLife<Model> {
     if (this.#running.size >= MAX_REQUESTS) {
       throw new StarlingError(
         'OVERLOADED',
-        `${MAX_REQUESTS} requests of the engine are under way already`,
+        `${MAX_REQUESTS} requests of the engine are already in progress`,
       )
     }
     const ending = new AbortController()
@@ -117,14 +117,14 @@ export class EngineLife<Model> {
     return { ending: ending.signal, leave }
   }
 
-  /** The model, read by whoever asks first. */
+  /** The properties of the model. The first caller starts reading them. */
   #loaded(): Promise<Model> {
     if (this.#loading === null) {
       const ending = new AbortController()
       const loading = { model: this.#read(ending.signal), ending }
       this.#loading = loading
       loading.model.catch(() => {
-        // Whoever waits is told; the next one tries again.
+        // Waiting callers get the error; the next one tries again.
         if (this.#loading === loading) this.#loading = null
       })
     }

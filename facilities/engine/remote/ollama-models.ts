@@ -30,7 +30,7 @@ export function ollamaServer(host: string, clock: Clock): ModelServer {
 }
 
 /**
- * All models that an Ollama server has, for whoever wants to serve them.
+ * All models that an Ollama server has.
  *
  * @param options.host the server's address, from the operator's configuration
  * @throws StarlingError CONFIG_INVALID, ENGINE_UNREACHABLE, ENGINE_CRASHED, OVERLOADED; the signal's

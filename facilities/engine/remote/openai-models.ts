@@ -36,7 +36,7 @@ export function openaiServer({ baseUrl, key, clock }: OpenaiServerOptions): Mode
 }
 
 /**
- * All models that an OpenAI-compatible server has, for whoever wants to serve them.
+ * All models that an OpenAI-compatible server has.
  *
  * @throws StarlingError CONFIG_INVALID, ENGINE_UNREACHABLE, ENGINE_CRASHED, OVERLOADED; the signal's
  *   reason when it is aborted
@@ -52,7 +52,7 @@ export async function listOpenaiModels(
   }
 }
 
-/** As {@link listOpenaiModels}, of a server that is at hand. */
+/** As {@link listOpenaiModels}, of a known server. */
 export async function openaiModelsOf(
   server: ModelServer,
   signal?: AbortSignal,

@@ -46,7 +46,7 @@ export function checkVectors(
   try {
     if (isWhole) return vectors.map(unitVector)
   } catch {
-    // Zero or infinite: no more of use than one that is missing.
+    // Zero or infinite: as useless as a missing one.
   }
   throw new StarlingError(
     'ENGINE_CRASHED',

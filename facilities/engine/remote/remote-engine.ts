@@ -12,8 +12,8 @@ import type { ModelServer } from './model-server.js'
 import { checkTexts, checkVectors } from './remote-embeddings.js'
 
 /**
- * What engines have in common whose model another program runs, behind HTTP. Loading is finding out
- * what the model is, and tokens have no ids here.
+ * The base of engines whose model runs in another program, behind HTTP. Loading reads the properties of
+ * the model. Tokens have no ids.
  */
 export abstract class RemoteEngine implements Engine {
   protected readonly server: ModelServer

@@ -129,7 +129,7 @@ export class ServerAnswer {
   async *#bytes(maxBytes: number): AsyncGenerator<Buffer, void, void> {
     let sizeBytes = 0
     try {
-      // Not destroyed on return: whoever leaves says whether the connection may be used again.
+      // Not destroyed on return: the caller decides whether the connection may be reused.
       for await (const chunk of this.#message.iterator({ destroyOnReturn: false })) {
         const bytes: Buffer = chunk
         sizeBytes += bytes.length

@@ -123,7 +123,7 @@ export class ScriptedEngine implements Engine {
 
   info(): EngineInfo {
     if (!this.#wasLoaded) {
-      throw new StarlingError('INTERNAL', 'The engine was asked what it is before it was loaded')
+      throw new StarlingError('INTERNAL', 'The engine has not been loaded yet')
     }
     return {
       kind: KIND,

@@ -53,8 +53,8 @@ export type GgufHeaderResult =
 /**
  * Reads the header of a GGUF file, version 2 or 3, little-endian
  * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), as strictly as llama.cpp and stricter
- * where that one would end the process. Whoever calls it with twice the bytes (or `needsBytes`, if
- * that is more) until they suffice reads each byte about twice.
+ * where that one would end the process. A caller that passes twice the bytes each time (or `needsBytes`, if
+ * that is more) reads each byte about twice.
  *
  * Time and memory are in proportion to the bytes given, whatever the header claims.
  *

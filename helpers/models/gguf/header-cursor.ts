@@ -10,7 +10,7 @@ const MAX_STRING_BYTES = 64 * 1024 * 1024
  */
 const MAX_LISTED_ITEMS = 4_194_304
 
-/** Thrown, and caught again, within the reading of a header: the bytes at hand end too early. */
+/** Thrown and caught while a header is read: more bytes are needed. */
 export class BytesMissing extends Error {
   /** From the beginning of the file, at least. */
   readonly neededBytes: number

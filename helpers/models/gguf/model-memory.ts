@@ -13,7 +13,7 @@ export interface ModelMemoryOptions {
   readonly batchTokens?: number
 }
 
-/** A process with Node, llama.cpp and what it keeps at hand, before any model. Measured: 105 to 155 MB. */
+/** A process with Node.js and llama.cpp before any model is loaded. Measured: 105 to 155 MB. */
 const PROCESS_BYTES = 192 * 1024 * 1024
 
 /** A token in its tables, here and in llama.cpp, with as many merges. Measured: 780 to 870 bytes. */
@@ -30,7 +30,7 @@ const CANDIDATE_BYTES = 64
 /** One number of a calculation. */
 const NUMBER_BYTES = 4
 
-/** What says which token sees which, in its two forms. */
+/** One element of the attention mask, in both of its forms. */
 const MASK_BYTES = 6
 
 /** Numbers that a layer without attention keeps of the past, for one of its embedding; at most. */
@@ -66,7 +66,7 @@ export function estimateModelMemoryBytes(
   )
 }
 
-/** What is kept of one conversation. */
+/** The cache of one conversation. */
 function slotBytes(facts: GgufModelFacts, contextTokens: number, kvBytes: number): number {
   const { headCountKv, layers, keyLength, valueLength, embeddingLength } = facts
   // Texts are read as a whole, nothing of them is kept.

@@ -18,7 +18,7 @@ import { StepRecorder } from '../step-record.js'
 import { LlamaRequests } from './llama-requests.js'
 import { LlamaRuntime } from './llama-runtime.js'
 
-/** Progress that is worth telling, as a fraction of its phase. */
+/** The smallest progress that is reported, as a fraction of its phase. */
 const PROGRESS_STEP = 0.05
 
 /** Remembers how models are computed fastest on this machine. */
@@ -50,24 +50,24 @@ export class LlamaChildSession {
     this.#process = process
   }
 
-  /** Answers messages until told to leave, or until the parent is gone. */
+  /** Answers messages until it is told to exit, or the parent has ended. */
   listen(): void {
-    // Ctrl-C and a service's stop reach the whole process group; the parent, which may have answers
-    // to finish, decides when this one leaves.
+    // Ctrl-C and stopping a service signal the whole process group. The parent decides when this process
+    // ends, because it may have answers to finish.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       this.#process.on(signal, () => {
-        // Having a listener is what keeps the process.
+        // A listener keeps the process running.
       })
     }
-    // A model that is larger than a file may be is to fail to be written, with a reason.
+    // A file that exceeds the size limit of the process then fails with an error instead.
     this.#process.on('SIGXFSZ', () => {
       // As above.
     })
-    // Without a parent there is nobody to work for. Not exit(): that would run the native
+    // Not exit() when the parent has ended: that would run the native
     // libraries' destructors while their threads still compute.
     const leave = () => this.#process.kill(this.#process.pid, 'SIGKILL')
     this.#process.on('disconnect', leave)
-    // It may have gone while this process was still loading its code.
+    // It may have ended while this process was still loading its code.
     if (!this.#process.connected) leave()
     this.#process.on('message', (message) => this.#receive(message))
   }
@@ -219,7 +219,7 @@ export class LlamaChildSession {
 
   #send(message: FromChild): void {
     this.#process.send?.(message, undefined, undefined, () => {
-      // A failure means that the parent is gone, which 'disconnect' deals with.
+      // A failure means that the parent has ended, which 'disconnect' handles.
     })
   }
 }

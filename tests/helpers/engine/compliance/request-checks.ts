@@ -60,7 +60,7 @@ const WRONG_REQUESTS: readonly object[] = [
   { resumeFrom: [null] },
 ]
 
-/** What is asked wrongly, and what the engine cannot do. */
+/** Invalid requests, and requests that the engine does not support. */
 export function requestChecks(subject: ComplianceSubject): void {
   const first = (engine: Engine, request: GenerateRequest) =>
     engine.generate(request, FOREVER).next()

@@ -160,12 +160,12 @@ export class LlamaChat {
     }
   }
 
-  /** Refuses who waits and who comes. */
+  /** Rejects waiting and new requests. */
   close(reason: StarlingError): void {
     this.#sequences.close(reason)
   }
 
-  /** Whatever happened, whoever comes next finds a sequence whose state is known. */
+  /** Gives a sequence back in a known state, whatever happened. */
   async #release(sequence: LlamaSequence): Promise<void> {
     try {
       await sequence.settle()
@@ -186,7 +186,7 @@ export class LlamaChat {
       )
     }
     if (delivered.some((token) => tokenizer.endsAnswer(token))) {
-      throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
+      throw new StarlingError('INVALID_REQUEST', 'resumeFrom continues after the end of its answer')
     }
     if (promptTokens + delivered.length > contextTokens) {
       throw new StarlingError(

@@ -197,7 +197,10 @@ export class LlamaGeneration {
   #readDelivered(): void {
     for (const tokenId of this.#task.delivered) {
       if (this.#text.isEnded) {
-        throw new StarlingError('INVALID_REQUEST', 'resumeFrom goes on after the end of its answer')
+        throw new StarlingError(
+          'INVALID_REQUEST',
+          'resumeFrom continues after the end of its answer',
+        )
       }
       this.#sampler.penalize(tokenId)
       this.#repetition?.push(tokenId)
@@ -286,7 +289,7 @@ export class LlamaGeneration {
 /** A promise that may fail before anybody awaits it. */
 function withoutUnhandledRejection<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => {
-    // Whoever awaits it gets the failure.
+    // The caller that awaits it gets the error.
   })
   return promise
 }

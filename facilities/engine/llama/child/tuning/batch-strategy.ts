@@ -42,7 +42,7 @@ export class BatchStrategy {
     for (const item of items) {
       if (item.tokens.length === 1) continue
       left -= item.tokens.length
-      // The next one may be smaller and fit; but then a large one could wait for ever.
+      // The next one may be smaller and fit; but then a large one could wait forever.
       if (left < 0) break
       prompts.push(item)
     }

@@ -31,7 +31,7 @@ const EMBEDDED_TOKENS = 32
 
 const CHUNKS = [MIN_CHUNK_TOKENS, 32, MAX_CHUNK_TOKENS]
 
-/** Smaller contexts are not measured truthfully: attention costs next to nothing in them. */
+/** Smaller contexts give misleading measurements, because attention costs almost nothing in them. */
 const CONTEXT_TOKENS = 256
 
 /** Work as the model will do it, with some number of threads. */

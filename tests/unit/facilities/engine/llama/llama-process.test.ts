@@ -245,7 +245,7 @@ test('should kill a child whose message is not one of the protocol', async (t) =
   await load()
   child.say({ kind: 'tokens', tokens: 'many' })
   t.alike(child.signals, ['SIGKILL'])
-  t.ok(lines[0]?.includes('not a message'))
+  t.ok(lines[0]?.includes('invalid message'))
 })
 
 test('should ask the child to end, and kill it when it does not', async (t) => {
