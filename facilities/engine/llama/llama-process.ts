@@ -7,7 +7,7 @@ import type { Clock } from '../../clock/clock.js'
 import { engineEnvironment } from '../../process/child-environment.js'
 import { type ChildProcess, eachLogLine, type Fork } from '../../process/child-process.js'
 import type { GenerateRequest } from '../engine.js'
-import { ChildPulse } from './child-pulse.js'
+import { ChildHeartbeat } from './child-heartbeat.js'
 import {
   callSchema,
   type EngineCall,
@@ -64,7 +64,7 @@ export class LlamaProcess {
   readonly #calls = new PendingCalls()
   readonly #record = new StepRecord()
   readonly #suspects = new RequestSuspects(() => this.#record.read())
-  readonly #pulse: ChildPulse
+  readonly #heartbeat: ChildHeartbeat
   readonly #exited: Promise<void>
   #nextId = 0
   #preparing: Waiter<number> | null = null
@@ -92,7 +92,7 @@ export class LlamaProcess {
       if (stream !== null) eachLogLine(stream, options.onLog)
     }
     this.#child.on('message', (message) => this.#receive(message))
-    this.#pulse = new ChildPulse({
+    this.#heartbeat = new ChildHeartbeat({
       clock: options.clock,
       ping: () => this.#send({ kind: 'ping' }),
       blocking: () => this.#record.read()?.request ?? null,
@@ -247,7 +247,7 @@ export class LlamaProcess {
         return
       case 'loaded': {
         const { kind: _, ...loaded } = message
-        this.#pulse.measured(loaded.tokenMs)
+        this.#heartbeat.measured(loaded.tokenMs)
         this.#loading?.resolve(loaded)
         this.#loading = null
         return
@@ -275,11 +275,11 @@ export class LlamaProcess {
         this.#calls.fail(message.id, fromWireError(message.error, OWN))
         return
       case 'cancelled':
-        this.#pulse.stopped(message.id)
+        this.#heartbeat.stopped(message.id)
         this.#forget(message.id)
         return
       case 'pong':
-        this.#pulse.answered(message.work)
+        this.#heartbeat.answered(message.work)
     }
   }
 
@@ -290,7 +290,7 @@ export class LlamaProcess {
   }
 
   #cancel(id: number): void {
-    this.#pulse.cancelled(id)
+    this.#heartbeat.cancelled(id)
     this.#send({ kind: 'cancel', id })
   }
 
@@ -302,7 +302,7 @@ export class LlamaProcess {
   }
 
   #end(code: number | null, reason: string | null): void {
-    this.#pulse.end()
+    this.#heartbeat.end()
     const how = this.#hang ?? reason ?? `exit code ${code}`
     // The file is checked before it is loaded, so it is llama.cpp that hangs while it loads the file.
     const isInvalid = FATAL_SIGNALS.includes(reason)

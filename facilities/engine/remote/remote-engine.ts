@@ -7,7 +7,7 @@ import type {
   GenerateRequest,
   TemplatedPrompt,
 } from '../engine.js'
-import { EngineLife } from './engine-life.js'
+import { EngineLifecycle } from './engine-lifecycle.js'
 import type { ModelServer } from './model-server.js'
 import { checkTexts, checkVectors } from './remote-embeddings.js'
 
@@ -18,13 +18,13 @@ import { checkTexts, checkVectors } from './remote-embeddings.js'
 export abstract class RemoteEngine implements Engine {
   protected readonly server: ModelServer
   readonly #kind: string
-  readonly #life: EngineLife<EngineInfo>
+  readonly #lifecycle: EngineLifecycle<EngineInfo>
 
   /** @param kind of the engine, as its info names it */
   protected constructor(kind: string, server: ModelServer) {
     this.server = server
     this.#kind = kind
-    this.#life = new EngineLife({
+    this.#lifecycle = new EngineLifecycle({
       read: (signal) => this.read(signal),
       onEnd: () => server.close(),
     })
@@ -32,21 +32,21 @@ export abstract class RemoteEngine implements Engine {
 
   /** The memory that the model takes is its server's. */
   async prepare(): Promise<number> {
-    this.#life.assertUsable()
+    this.#lifecycle.assertUsable()
     return 0
   }
 
   async load(signal?: AbortSignal): Promise<void> {
-    await this.#life.load(signal)
+    await this.#lifecycle.load(signal)
   }
 
   /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
   async unload(): Promise<void> {
-    await this.#life.unload()
+    await this.#lifecycle.unload()
   }
 
   info(): EngineInfo {
-    return this.#life.model
+    return this.#lifecycle.model
   }
 
   async tokenize(): Promise<readonly number[]> {
@@ -65,13 +65,13 @@ export abstract class RemoteEngine implements Engine {
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void> {
-    return this.#life.stream(signal, (info, ending) =>
+    return this.#lifecycle.stream(signal, (info, ending) =>
       this.answer(checkRequest(request, info), info, ending),
     )
   }
 
   async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
-    return await this.#life.run(signal, async ({ capabilities }, ending) => {
+    return await this.#lifecycle.run(signal, async ({ capabilities }, ending) => {
       if (!capabilities.has('embed')) throw notSupported(this.#kind, 'embed')
       const checked = checkTexts(texts)
       return checkVectors(checked, await this.vectors(checked, ending))
@@ -79,7 +79,7 @@ export abstract class RemoteEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    await this.#life.dispose()
+    await this.#lifecycle.dispose()
   }
 
   /** Finds out what the model is. */
@@ -100,7 +100,7 @@ export abstract class RemoteEngine implements Engine {
 
   /** @throws StarlingError NOT_SUPPORTED, or ENGINE_DISPOSED */
   async #refuse(capability: EngineCapability): Promise<never> {
-    return await this.#life.run(undefined, async () => {
+    return await this.#lifecycle.run(undefined, async () => {
       throw notSupported(this.#kind, capability)
     })
   }

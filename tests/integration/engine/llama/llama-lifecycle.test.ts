@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'brittle'
 import sinon from 'sinon'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { PING_INTERVAL_MS } from '../../../../facilities/engine/llama/child-heartbeat.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { LlamaProcess } from '../../../../facilities/engine/llama/llama-process.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
@@ -33,7 +33,7 @@ test('should fail what runs and start again when its process hangs', async (t) =
   await generation.next()
   process.kill(processId, 'SIGSTOP')
   const rest = t.exception(collect(generation), { code: 'ENGINE_CRASHED' })
-  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
   await rest
   t.absent(await isRunning(processId))
   t.alike((await answer(engine, 'Once upon a time', { maxTokens: 5 })).tokenIds, fresh.tokenIds)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import type { Random } from '../../../../facilities/clock/random.js'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { PING_INTERVAL_MS } from '../../../../facilities/engine/llama/child-heartbeat.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { toPeerError } from '../../../../helpers/errors/peer-error.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
@@ -80,7 +80,7 @@ test('should fail with MODEL_INVALID when loading the file does not come to an e
     code: 'MODEL_INVALID',
     message: /did not answer 10 times in a row/,
   })
-  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
   await failed
 })
 

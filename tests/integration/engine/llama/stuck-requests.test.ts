@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test, { type Test } from 'brittle'
-import { PULSE_INTERVAL_MS } from '../../../../facilities/engine/llama/child-pulse.js'
+import { PING_INTERVAL_MS } from '../../../../facilities/engine/llama/child-heartbeat.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import {
@@ -34,7 +34,7 @@ async function scene(t: Test) {
     const settled = Promise.all(outcomes).then(() => true)
     for (let asked = 0; asked < 15; asked++) {
       const answered = once(lines, 'answered').then(() => false)
-      await clock.advance(PULSE_INTERVAL_MS)
+      await clock.advance(PING_INTERVAL_MS)
       if (await Promise.race([answered, settled])) break
     }
     await settled
@@ -83,7 +83,7 @@ test('should end the request that blocks its process with INVALID_REQUEST, and t
   })
   const others = t.exception(collect(other), { code: 'ENGINE_CRASHED' })
   await isStuck
-  for (let count = 0; count < 7; count++) await clock.advance(PULSE_INTERVAL_MS)
+  for (let count = 0; count < 7; count++) await clock.advance(PING_INTERVAL_MS)
   await Promise.all([stuck, others])
 })
 

@@ -1,5 +1,5 @@
 import test, { type Test } from 'brittle'
-import { PULSE_INTERVAL_MS } from '../../../../../facilities/engine/llama/child-pulse.js'
+import { PING_INTERVAL_MS } from '../../../../../facilities/engine/llama/child-heartbeat.js'
 import type {
   FromChild,
   PrepareMessage,
@@ -57,7 +57,7 @@ function scene(t: Test) {
     await loaded
   }
   const silence = async () => {
-    for (let beat = 0; beat < TOO_MANY_PINGS; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+    for (let beat = 0; beat < TOO_MANY_PINGS; beat += 1) await clock.advance(PING_INTERVAL_MS)
   }
   const token = (id: number, index = 0) =>
     say({ kind: 'tokens', tokens: [{ id, token: { text: `${index}`, tokenId: 1, index } }] })
@@ -207,7 +207,7 @@ test('should leave a child alone that answers its pings', async (t) => {
   const { child, clock, load, say } = scene(t)
   await load()
   for (let beat = 0; beat < 3 * TOO_MANY_PINGS; beat += 1) {
-    await clock.advance(PULSE_INTERVAL_MS)
+    await clock.advance(PING_INTERVAL_MS)
     say({ kind: 'pong', work: { done: beat, tokens: 1, choosing: [] } })
   }
   t.alike(child.signals, [])
@@ -218,7 +218,7 @@ test('should blame the request whose token is never chosen', async (t) => {
   await load()
   const { id, queue } = llama.open(QUESTION, 4)
   for (let beat = 0; child.signals.length === 0 && beat < TOO_MANY_PINGS; beat += 1) {
-    await clock.advance(PULSE_INTERVAL_MS)
+    await clock.advance(PING_INTERVAL_MS)
     say({ kind: 'pong', work: { done: 0, tokens: 1, choosing: [{ request: id, index: 0 }] } })
   }
   t.alike(child.signals, ['SIGKILL'])
@@ -234,7 +234,7 @@ test('should kill a child that does not stop what was cancelled', async (t) => {
   llama.cancel(other.id)
   say({ kind: 'cancelled', id: one.id })
   for (let beat = 0; child.signals.length === 0 && beat < 100; beat += 1) {
-    await clock.advance(PULSE_INTERVAL_MS)
+    await clock.advance(PING_INTERVAL_MS)
     say({ kind: 'pong', work: { done: beat, tokens: 1, choosing: [] } })
   }
   t.alike(child.signals, ['SIGKILL'])

@@ -3,7 +3,7 @@ import { repeat } from '../../clock/repeat.js'
 import { OverdueWork, STEP_TIMEOUT_MS, type WorkReport } from './overdue-work.js'
 
 /** How often a child is pinged. */
-export const PULSE_INTERVAL_MS = 2_000
+export const PING_INTERVAL_MS = 2_000
 
 /**
  * How many pings in a row it may leave unanswered: converting a model keeps it busy for seconds. Counted,
@@ -12,7 +12,7 @@ export const PULSE_INTERVAL_MS = 2_000
 const MAX_UNANSWERED = 10
 
 /** As many while the child blocks for a request. */
-const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PULSE_INTERVAL_MS
+const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PING_INTERVAL_MS
 
 const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
 
@@ -29,12 +29,12 @@ export type OnHang = (reason: string, requests: readonly number[]) => void
  * Detects that a child hangs: it does not answer, a cancelled answer does not stop, or a computation does
  * not finish.
  */
-export class ChildPulse {
+export class ChildHeartbeat {
   readonly #clock: Clock
   readonly #onHang: OnHang
   readonly #stopping = new Map<number, Timer>()
   readonly #timer: Timer
-  readonly #work = new OverdueWork(PULSE_INTERVAL_MS)
+  readonly #work = new OverdueWork(PING_INTERVAL_MS)
   #unanswered = 0
 
   /**
@@ -49,7 +49,7 @@ export class ChildPulse {
   }) {
     this.#clock = options.clock
     this.#onHang = options.onHang
-    this.#timer = repeat(options.clock, PULSE_INTERVAL_MS, () => {
+    this.#timer = repeat(options.clock, PING_INTERVAL_MS, () => {
       const blocking = this.#unanswered < MAX_UNANSWERED_BLOCKED ? null : options.blocking()
       if (blocking !== null) {
         options.onHang(`it took longer than ${STEP_TIMEOUT_MS / 1000} s`, [blocking])

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { EngineLife } from '../../../../../facilities/engine/remote/engine-life.js'
+import { EngineLifecycle } from '../../../../../facilities/engine/remote/engine-lifecycle.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { codeOf, FOREVER } from '../../../../helpers/engine/compliance/subject.js'
 import { settle } from '../../../../helpers/until.js'
@@ -12,7 +12,7 @@ function scene() {
     signal: AbortSignal
   }[] = []
   let ends = 0
-  const life = new EngineLife<string>({
+  const life = new EngineLifecycle<string>({
     read: (signal) =>
       new Promise((resolve, reject) => {
         reads.push({ resolve, reject, signal })

@@ -7,7 +7,7 @@ import { cancelledError } from '../engine-cancelled.js'
 const MAX_REQUESTS = 256
 
 /** What an engine does on the events of its lifecycle. */
-export interface EngineLifeHooks<Model> {
+export interface EngineLifecycleHooks<Model> {
   /** Reads the properties of the model. Its signal is aborted if the result is no longer needed. */
   readonly read: (signal: AbortSignal) => Promise<Model>
   /** Called after `unload` or `dispose` has aborted all work in progress. */
@@ -19,14 +19,14 @@ export interface EngineLifeHooks<Model> {
  * model. Work in progress ends when its reader returns, the model is unloaded, or the engine is disposed
  * of.
  */
-export class EngineLife<Model> {
-  readonly #hooks: EngineLifeHooks<Model>
+export class EngineLifecycle<Model> {
+  readonly #hooks: EngineLifecycleHooks<Model>
   readonly #running = new Set<AbortController>()
   #loading: { readonly model: Promise<Model>; readonly ending: AbortController } | null = null
   #model: Model | null = null
   #isDisposed = false
 
-  constructor(hooks: EngineLifeHooks<Model>) {
+  constructor(hooks: EngineLifecycleHooks<Model>) {
     this.#hooks = hooks
   }
 

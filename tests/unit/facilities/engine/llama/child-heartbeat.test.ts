@@ -1,8 +1,8 @@
 import test from 'brittle'
 import {
-  ChildPulse,
-  PULSE_INTERVAL_MS,
-} from '../../../../../facilities/engine/llama/child-pulse.js'
+  ChildHeartbeat,
+  PING_INTERVAL_MS,
+} from '../../../../../facilities/engine/llama/child-heartbeat.js'
 import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
 
 function scene() {
@@ -11,7 +11,7 @@ function scene() {
   const blamed: (readonly number[])[] = []
   let pings = 0
   let blocking: number | null = null
-  const pulse = new ChildPulse({
+  const heartbeat = new ChildHeartbeat({
     clock,
     ping: () => {
       pings += 1
@@ -25,91 +25,91 @@ function scene() {
   const blocks = (request: number | null) => {
     blocking = request
   }
-  return { clock, pulse, hangs, blamed, blocks, pings: () => pings }
+  return { clock, heartbeat, hangs, blamed, blocks, pings: () => pings }
 }
 
 test('should ask again and again and be content when it is answered', async (t) => {
-  const { clock, pulse, hangs, pings } = scene()
+  const { clock, heartbeat, hangs, pings } = scene()
   for (let beat = 0; beat < 50; beat += 1) {
-    await clock.advance(PULSE_INTERVAL_MS)
-    pulse.answered()
+    await clock.advance(PING_INTERVAL_MS)
+    heartbeat.answered()
   }
   t.is(pings(), 50)
   t.alike(hangs, [])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should say that the child hangs when it leaves ten questions in a row unanswered', async (t) => {
-  const { clock, pulse, hangs } = scene()
-  for (let beat = 0; beat < 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  const { clock, heartbeat, hangs } = scene()
+  for (let beat = 0; beat < 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, [])
-  await clock.advance(PULSE_INTERVAL_MS)
+  await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, ['it did not answer 10 times in a row'])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should begin to count again when the child answers late', async (t) => {
-  const { clock, pulse, hangs } = scene()
-  for (let beat = 0; beat < 9; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
-  pulse.answered()
-  for (let beat = 0; beat < 9; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  const { clock, heartbeat, hangs } = scene()
+  for (let beat = 0; beat < 9; beat += 1) await clock.advance(PING_INTERVAL_MS)
+  heartbeat.answered()
+  for (let beat = 0; beat < 9; beat += 1) await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, [])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should say that the child hangs when what was cancelled does not stop', async (t) => {
-  const { clock, pulse, hangs } = scene()
-  pulse.cancelled(1)
-  pulse.cancelled(2)
-  pulse.stopped(1)
+  const { clock, heartbeat, hangs } = scene()
+  heartbeat.cancelled(1)
+  heartbeat.cancelled(2)
+  heartbeat.stopped(1)
   for (let beat = 0; beat < 30; beat += 1) {
-    await clock.advance(PULSE_INTERVAL_MS)
-    pulse.answered()
+    await clock.advance(PING_INTERVAL_MS)
+    heartbeat.answered()
   }
   t.alike(hangs, ['a cancelled answer did not stop within 60 s'])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should blame the request that blocks the child when it leaves five questions unanswered', async (t) => {
-  const { clock, pulse, hangs, blamed, blocks } = scene()
-  for (let beat = 0; beat < 3; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
-  pulse.answered()
+  const { clock, heartbeat, hangs, blamed, blocks } = scene()
+  for (let beat = 0; beat < 3; beat += 1) await clock.advance(PING_INTERVAL_MS)
+  heartbeat.answered()
   blocks(7)
-  for (let beat = 0; beat < 5; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  for (let beat = 0; beat < 5; beat += 1) await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, [], 'counted from its last answer')
-  await clock.advance(PULSE_INTERVAL_MS)
+  await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, ['it took longer than 10 s'])
   t.alike(blamed, [[7]])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should blame nobody when the child hangs and blocks for no request', async (t) => {
-  const { clock, pulse, hangs, blamed, blocks } = scene()
+  const { clock, heartbeat, hangs, blamed, blocks } = scene()
   blocks(7)
-  await clock.advance(PULSE_INTERVAL_MS)
+  await clock.advance(PING_INTERVAL_MS)
   blocks(null)
-  for (let beat = 0; beat < 10; beat += 1) await clock.advance(PULSE_INTERVAL_MS)
+  for (let beat = 0; beat < 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
   t.is(hangs.length, 1)
   t.alike(blamed, [[]])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should blame the request whose token is chosen for 10 s while the child answers', async (t) => {
-  const { clock, pulse, hangs, blamed } = scene()
+  const { clock, heartbeat, hangs, blamed } = scene()
   const work = { done: 3, tokens: 2, choosing: [{ request: 4, index: 9 }] }
   for (let beat = 0; beat < 6; beat += 1) {
     t.alike(hangs, [])
-    await clock.advance(PULSE_INTERVAL_MS)
-    pulse.answered(work)
+    await clock.advance(PING_INTERVAL_MS)
+    heartbeat.answered(work)
   }
   t.alike(hangs, ['choosing a token with it took longer than 10 s'])
   t.alike(blamed, [[4]])
-  pulse.end()
+  heartbeat.end()
 })
 
 test('should leave no timer when it ends', async (t) => {
-  const { clock, pulse } = scene()
-  pulse.cancelled(1)
-  pulse.end()
+  const { clock, heartbeat } = scene()
+  heartbeat.cancelled(1)
+  heartbeat.end()
   t.is(clock.pending, 0)
 })
