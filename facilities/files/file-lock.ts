@@ -1,6 +1,8 @@
 import { type FileHandle, stat, unlink } from 'node:fs/promises'
-// The kernel's lock: it is gone with the process that held it, even when that was killed.
+// Node has no file lock of its own. This one is the kernel's: it is released when its process ends, also
+// when that is killed.
 import { tryLock } from 'fs-native-extensions'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import { isSystemError } from './system-error.js'
 import { openTrustedFile } from './trusted-file.js'
@@ -13,8 +15,10 @@ export interface LockOptions {
   readonly clock: Clock
   /** Ends the wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Called once, when somebody else holds it. */
-  readonly onWait: () => void
+  /** How long to wait. Default: without end. */
+  readonly timeoutMs?: number
+  /** Called once if another holder has to be waited for. */
+  readonly onWait?: () => void
   /** Whether the file is kept when the lock is released, for frequent use. Default: false. */
   readonly isKept?: boolean
 }
@@ -35,28 +39,36 @@ export class FileLock {
   }
 
   /**
-   * Waits until nobody else holds it, for as long as that takes.
+   * Waits until nobody else holds the lock, and takes it.
    *
-   * @param path of a file in a folder that is there
-   * @throws StarlingError HOME_UNUSABLE if the file is not trusted; the error of the file system; the
-   *   reason of the signal once it is aborted
+   * @param path of a file in a folder that exists
+   * @throws StarlingError HOME_UNUSABLE if the file is not trusted; OVERLOADED after `timeoutMs`; the error
+   *   of the file system; the reason of the signal once it is aborted
    */
-  static async take(path: string, options: LockOptions): Promise<FileLock> {
-    let waits = false
+  static async take(
+    path: string,
+    { clock, signal, timeoutMs = Infinity, onWait, isKept = false }: LockOptions,
+  ): Promise<FileLock> {
+    const startedAt = clock.monotonic()
+    let hasWaited = false
     for (;;) {
-      options.signal?.throwIfAborted()
-      const attempt = await tryTake(path)
-      if (attempt === 'replaced') continue
-      if (attempt !== 'taken') return new FileLock(path, attempt, options.isKept ?? false)
-      if (!waits) options.onWait()
-      waits = true
-      await options.clock.sleep(POLL_INTERVAL_MS, options.signal)
+      signal?.throwIfAborted()
+      const attempt = await openNamed(path)
+      if (attempt === 'removed') continue
+      if (attempt !== null) return new FileLock(path, attempt, isKept)
+      if (!hasWaited) onWait?.()
+      hasWaited = true
+      if (clock.monotonic() - startedAt >= timeoutMs) {
+        const why = `Another process has held the lock ${path} for ${timeoutMs / 1000} s`
+        throw new StarlingError('OVERLOADED', why, { retryAfterMs: timeoutMs })
+      }
+      await clock.sleep(POLL_INTERVAL_MS, signal)
     }
   }
 
   async release(): Promise<void> {
     try {
-      // While it is still held: whoever waits for this file sees that it is not the one any more.
+      // While it is locked: whoever waits for this file finds that its name no longer leads to it.
       if (!this.#isKept && (await isNamed(this.#file, this.#path))) await unlink(this.#path)
     } finally {
       await this.#file.close()
@@ -64,14 +76,36 @@ export class FileLock {
   }
 }
 
-/** The locked file; or that another holds it, or that its holder removed it in the meantime. */
-async function tryTake(path: string): Promise<FileHandle | 'taken' | 'replaced'> {
+/**
+ * Opens a file, which is created if it is missing, and locks it until it is closed.
+ *
+ * @returns null if it is locked already
+ * @throws StarlingError HOME_UNUSABLE if the file is not trusted; the error of the file system
+ */
+export async function openLocked(path: string): Promise<FileHandle | null> {
   const file = await openTrustedFile(path, 'create')
+  let isLocked = false
+  try {
+    isLocked = lockFile(file)
+    return isLocked ? file : null
+  } finally {
+    if (!isLocked) await file.close()
+  }
+}
+
+/** Locks an open file until it is closed. @returns false if it is locked already */
+export function lockFile(file: FileHandle): boolean {
+  return tryLock(file.fd)
+}
+
+/** As {@link openLocked}, unless the file's previous holder removed it between opening and locking it. */
+async function openNamed(path: string): Promise<FileHandle | null | 'removed'> {
+  const file = await openLocked(path)
+  if (file === null) return null
   let isKept = false
   try {
-    if (!tryLock(file.fd)) return 'taken'
     isKept = await isNamed(file, path)
-    return isKept ? file : 'replaced'
+    return isKept ? file : 'removed'
   } finally {
     if (!isKept) await file.close()
   }

@@ -1,13 +1,11 @@
 import { type FileHandle, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-// A lock of the kernel: it is released when its process ends, also when that is killed.
-import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import { unusablePath } from '../files/disk-failure.js'
-import { FileLock } from '../files/file-lock.js'
+import { FileLock, lockFile, openLocked } from '../files/file-lock.js'
 import { isSystemError } from '../files/system-error.js'
 import { openTrustedFile } from '../files/trusted-file.js'
 
@@ -80,12 +78,8 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   protected override async _open(): Promise<void> {
     await this.#locked(async () => {
       const path = this.#path(this.name)
-      const file = await this.#withPathErrors(() => openTrustedFile(path, 'create'))
-      if (!tryLock(file.fd)) {
-        await file.close()
-        throw new StarlingError('HOME_IN_USE', `${path} is in use`)
-      }
-      this.#file = file
+      this.#file = await this.#withPathErrors(() => openLocked(path))
+      if (this.#file === null) throw new StarlingError('HOME_IN_USE', `${path} is in use`)
     })
   }
 
@@ -122,7 +116,7 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
       throw error
     }
     try {
-      if (tryLock(file.fd)) {
+      if (lockFile(file)) {
         await unlink(this.#path(name))
         return 'gone'
       }
@@ -152,19 +146,9 @@ export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
   }
 
   async #lockedNow<Result>(work: () => Promise<Result>): Promise<Result> {
-    const giveUp = new AbortController()
-    const timer = this.#clock.schedule(LEDGER_TIMEOUT_MS, () => {
-      const why = `Another process has held the lock in ${this.#folder} for ${LEDGER_TIMEOUT_MS / 1000} s`
-      giveUp.abort(new StarlingError('OVERLOADED', why, { retryAfterMs: LEDGER_TIMEOUT_MS }))
-    })
-    let lock: FileLock
-    try {
-      const options = { clock: this.#clock, signal: giveUp.signal, onWait: () => undefined }
-      const path = join(this.#folder, '.lock')
-      lock = await this.#withPathErrors(() => FileLock.take(path, { ...options, isKept: true }))
-    } finally {
-      timer.cancel()
-    }
+    const path = join(this.#folder, '.lock')
+    const options = { clock: this.#clock, timeoutMs: LEDGER_TIMEOUT_MS, isKept: true }
+    const lock = await this.#withPathErrors(() => FileLock.take(path, options))
     try {
       return await work()
     } finally {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import type { Random } from '../clock/random.js'
-import { loadOrCreateSecret, readSecret } from '../files/secret-file.js'
+import { loadOrCreateSecret, readSecret } from '../files/private-file.js'
 import type { Home } from './home.js'
 
 const KEY_BYTES = 32
@@ -56,8 +56,8 @@ export async function openMeshKeys(home: Home, random: Random): Promise<MeshKeys
   if (record !== undefined) return await recordedKeys(paths, record)
   const seed = await loadKey(paths.root, random)
   const keys = meshOf(seed, await loadKey(paths.secret, random))
-  const bytes = await loadOrCreateSecret(paths.record, random, () => encodeRecord(keys))
-  assertRecorded(paths, parseRecord(paths.record, bytes), keys)
+  const text = await loadOrCreateSecret(paths.record, random, () => encodeRecord(keys))
+  assertRecorded(paths, parseRecord(paths.record, text), keys)
   return keys
 }
 
@@ -77,10 +77,8 @@ export async function findMeshKeys(home: Home): Promise<MeshKeys | undefined> {
 
 /** A 32-byte key in a file of its own, hexadecimal and a line end. */
 export async function loadKey(path: string, random: Random): Promise<Uint8Array> {
-  const content = await loadOrCreateSecret(path, random, () =>
-    Buffer.from(`${Buffer.from(random.bytes(KEY_BYTES)).toString('hex')}\n`),
-  )
-  return parseKey(path, content)
+  const newKey = () => `${Buffer.from(random.bytes(KEY_BYTES)).toString('hex')}\n`
+  return parseKey(path, await loadOrCreateSecret(path, random, newKey))
 }
 
 async function readKey(path: string): Promise<Uint8Array | undefined> {
@@ -88,8 +86,8 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
   return content === undefined ? undefined : parseKey(path, content)
 }
 
-function parseKey(path: string, content: Buffer): Uint8Array {
-  const text = content.toString('utf8').trim()
+function parseKey(path: string, content: string): Uint8Array {
+  const text = content.trim()
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new StarlingError(
       'HOME_UNUSABLE',
@@ -110,18 +108,18 @@ function meshOf(seed: Uint8Array, secret: Uint8Array): MeshKeys {
 }
 
 async function readRecord(paths: MeshPaths): Promise<MeshRecord | undefined> {
-  const bytes = await readSecret(paths.record)
-  return bytes === undefined ? undefined : parseRecord(paths.record, bytes)
+  const text = await readSecret(paths.record)
+  return text === undefined ? undefined : parseRecord(paths.record, text)
 }
 
-function encodeRecord({ mesh, secret }: MeshKeys): Buffer {
+function encodeRecord({ mesh, secret }: MeshKeys): string {
   const record: MeshRecord = { version: 1, rootPublicKey: mesh, secretHash: hashOf(secret) }
-  return Buffer.from(`${JSON.stringify(record)}\n`)
+  return `${JSON.stringify(record)}\n`
 }
 
-function parseRecord(path: string, bytes: Buffer): MeshRecord {
+function parseRecord(path: string, text: string): MeshRecord {
   try {
-    return recordSchema.parse(JSON.parse(bytes.toString('utf8')))
+    return recordSchema.parse(JSON.parse(text))
   } catch (cause) {
     throw new StarlingError(
       'HOME_UNUSABLE',

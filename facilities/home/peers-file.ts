@@ -1,4 +1,4 @@
-import { lstat, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { z } from 'zod'
 import {
   MAX_REMEMBERED_PER_ROLE,
@@ -10,6 +10,7 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
 import type { Random } from '../clock/random.js'
 import { FileLock } from '../files/file-lock.js'
+import { type FileStamp, fileStamp, isSameFile } from '../files/file-stamp.js'
 import { writePrivateText } from '../files/private-file.js'
 import { readTrustedFile } from '../files/trusted-file.js'
 import type { Log } from '../log/log.js'
@@ -21,8 +22,7 @@ const MAX_PEERS_BYTES = 262_144
 /** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
 const PEERS_LOCK_TIMEOUT_MS = 2_000
 
-/** The stamp of a file that does not exist, or cannot be looked at. */
-const MISSING = ''
+const NO_PEERS: readonly RememberedPeer[] = []
 
 const fileSchema = z.strictObject({
   version: z.literal(1),
@@ -43,9 +43,9 @@ export class PeersFile {
   readonly #random: Random
   readonly #log: Log
   /** What the file contained when it was last read. */
-  #last: { readonly stamp: string; readonly peers: readonly RememberedPeer[] } = {
-    stamp: MISSING,
-    peers: [],
+  #last: { readonly stamp: FileStamp | undefined; readonly peers: readonly RememberedPeer[] } = {
+    stamp: undefined,
+    peers: NO_PEERS,
   }
 
   /** @param options.mesh the root public key of the home, hexadecimal */
@@ -59,18 +59,21 @@ export class PeersFile {
 
   /** The peers in the file: the same array as before if it has not changed. */
   async load(): Promise<readonly RememberedPeer[]> {
-    const stamp = await stampOf(this.#path)
-    if (stamp !== this.#last.stamp) this.#last = { stamp, peers: await this.#read() }
+    const stamp = await fileStamp(this.#path)
+    // Without a stamp there may be something else under this name, which is set aside.
+    if (stamp === undefined || !isSameFile(stamp, this.#last.stamp)) {
+      this.#last = { stamp, peers: await this.#read() }
+    }
     return this.#last.peers
   }
 
   async #read(): Promise<readonly RememberedPeer[]> {
     try {
       const bytes = await readTrustedFile(this.#path, { isSecret: true, maxBytes: MAX_PEERS_BYTES })
-      return bytes === undefined ? [] : this.#parse(bytes)
+      return bytes === undefined ? NO_PEERS : this.#parse(bytes)
     } catch (err) {
       await this.#setAside(err)
-      return []
+      return NO_PEERS
     }
   }
 
@@ -81,7 +84,11 @@ export class PeersFile {
    */
   async merge(peers: readonly RememberedPeer[]): Promise<readonly RememberedPeer[]> {
     try {
-      const lock = await this.#lock()
+      const lock = await FileLock.take(`${this.#path}.lock`, {
+        clock: this.#clock,
+        timeoutMs: PEERS_LOCK_TIMEOUT_MS,
+        isKept: true,
+      })
       try {
         const merged = mergeRemembered(await this.load(), peers)
         const content = { version: 1, mesh: this.#mesh, peers: merged }
@@ -114,30 +121,5 @@ export class PeersFile {
     } catch (err) {
       this.#log.warn({ err: reason, path: this.#path, failure: err }, 'peers cannot be read')
     }
-  }
-
-  async #lock(): Promise<FileLock> {
-    const giveUp = new AbortController()
-    const timer = this.#clock.schedule(PEERS_LOCK_TIMEOUT_MS, () => {
-      const why = `Another process has held the lock of ${this.#path} for ${PEERS_LOCK_TIMEOUT_MS / 1000} s`
-      giveUp.abort(new StarlingError('OVERLOADED', why))
-    })
-    try {
-      const options = { clock: this.#clock, signal: giveUp.signal, onWait: () => undefined }
-      return await FileLock.take(`${this.#path}.lock`, { ...options, isKept: true })
-    } finally {
-      timer.cancel()
-    }
-  }
-}
-
-/** Differs after each change of the file, which is replaced as a whole. */
-async function stampOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeMs, mode } = await lstat(path)
-    return `${ino} ${size} ${mtimeMs} ${mode}`
-  } catch {
-    // There is nothing to read.
-    return MISSING
   }
 }

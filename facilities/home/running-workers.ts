@@ -1,13 +1,12 @@
 import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-// The kernel releases these locks when their process ends, even if it was killed.
-import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
+import { lockFile } from '../files/file-lock.js'
 import { isSystemError } from '../files/system-error.js'
 import { openTrustedFile } from '../files/trusted-file.js'
 import type { Home } from './home.js'
-import { lockFile } from './worker-folder.js'
+import { lockFolder } from './worker-folder.js'
 
 const WORKER_FOLDER = /^(?:auth|gateway|processor)(?:-\d+)?$/
 
@@ -45,7 +44,7 @@ export class MeshLock extends ReadyResource {
 
   /** @throws StarlingError HOME_UNUSABLE */
   protected override async _open(): Promise<void> {
-    this.#file = await lockFile(join(await this.#home.folder('mesh'), 'lock'))
+    this.#file = await lockFolder(await this.#home.folder('mesh'))
   }
 
   protected override async _close(): Promise<void> {
@@ -63,7 +62,7 @@ async function isLocked(path: string): Promise<boolean> {
     throw error
   }
   try {
-    return !tryLock(file.fd)
+    return !lockFile(file)
   } finally {
     // This also releases the lock.
     await file.close()

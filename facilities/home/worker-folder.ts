@@ -1,13 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-// Node has no file lock of its own. This one is the kernel's: it is gone with the process, even when
-// that was killed, which a file with a process id in it is not.
-import { tryLock } from 'fs-native-extensions'
 import ReadyResource from 'ready-resource'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Role } from '../../helpers/identity/roles.js'
 import { unusablePath } from '../files/disk-failure.js'
-import { openTrustedFile } from '../files/trusted-file.js'
+import { openLocked } from '../files/file-lock.js'
 import type { Home } from './home.js'
 
 /** Workers of one role that may share a home. */
@@ -48,7 +45,7 @@ export class WorkerFolder extends ReadyResource {
       const path = await this.#home.folder(
         instance === 1 ? this.#role : `${this.#role}-${instance}`,
       )
-      this.#lock = await lockFile(join(path, 'lock'))
+      this.#lock = await lockFolder(path)
       if (this.#lock !== null) {
         this.#path = path
         return
@@ -65,15 +62,17 @@ export class WorkerFolder extends ReadyResource {
   }
 }
 
-/** The locked file, or null when another process holds it. @throws StarlingError HOME_UNUSABLE */
-export async function lockFile(path: string): Promise<FileHandle | null> {
-  let file: FileHandle
+/**
+ * Locks a folder of the home for one process.
+ *
+ * @returns the open lock file, or null if another process holds it
+ * @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED
+ */
+export async function lockFolder(folder: string): Promise<FileHandle | null> {
+  const path = join(folder, 'lock')
   try {
-    file = await openTrustedFile(path, 'create')
+    return await openLocked(path)
   } catch (cause) {
     throw unusablePath(path, 'cannot be written', cause)
   }
-  if (tryLock(file.fd)) return file
-  await file.close()
-  return null
 }

@@ -6,8 +6,7 @@ import { type GgufModelFacts, ggufModelFacts } from '../../helpers/models/gguf/g
 import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import { SystemClock } from '../clock/system-clock.js'
-import { fileStamp, isSameFile } from './cache/file-stamp.js'
-import type { FileStamp } from './cache/model-records.js'
+import { type FileStamp, fileStamp, isSameFile } from '../files/file-stamp.js'
 import type { ModelProgress } from './model-progress.js'
 
 /** Read first: enough for the header of a small model, and for a file that is none. */

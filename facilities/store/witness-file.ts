@@ -1,7 +1,7 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { unusablePath } from '../files/disk-failure.js'
+import { replaceFile } from '../files/replace-file.js'
 import { openTrustedFile, readTrustedFile } from '../files/trusted-file.js'
 
 /** A witness has two slots of 4,096 bytes. */
@@ -36,19 +36,8 @@ export class WitnessFile implements WitnessStorage {
   }
 
   async create(bytes: Uint8Array): Promise<void> {
-    const draft = `${this.#path}.new`
     try {
-      // One that a crash has left is in nobody's use.
-      await rm(draft, { force: true })
-      const file = await open(draft, 'wx', 0o600)
-      try {
-        await file.writeFile(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await rename(draft, this.#path)
-      await syncFolder(dirname(this.#path))
+      await replaceFile(this.#path, bytes, { syncsFolder: true })
     } catch (cause) {
       throw this.#unusable('made', cause)
     }
@@ -72,16 +61,6 @@ export class WitnessFile implements WitnessStorage {
 
   #unusable(verb: string, cause: unknown): StarlingError {
     return unusablePath(this.#path, `cannot be ${verb}`, cause)
-  }
-}
-
-/** Makes the names in a folder durable. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

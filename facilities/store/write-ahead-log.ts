@@ -1,8 +1,8 @@
 import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncFolder } from '../files/replace-file.js'
 import { isSystemError } from '../files/system-error.js'
 import { openTrustedFile } from '../files/trusted-file.js'
-import { syncFolder } from './witness-file.js'
 
 /** RocksDB's write-ahead logs: `000012.log`. Its own messages are in `LOG`. */
 const WRITE_AHEAD_LOG = /^\d+\.log$/

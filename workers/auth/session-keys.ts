@@ -6,7 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import type { Random } from '../../facilities/clock/random.js'
-import { loadOrCreateSecret } from '../../facilities/files/secret-file.js'
+import { loadOrCreateSecret } from '../../facilities/files/private-file.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** If this many draws fail, the random source is broken. */
@@ -46,8 +46,7 @@ export class SessionKeys {
  * @throws StarlingError HOME_UNUSABLE
  */
 export async function loadOrCreateSessionKeys(path: string, random: Random): Promise<SessionKeys> {
-  const pem = await loadOrCreateSecret(path, random, () => Buffer.from(createPrivateKeyPem(random)))
-  return new SessionKeys(pem)
+  return new SessionKeys(await loadOrCreateSecret(path, random, () => createPrivateKeyPem(random)))
 }
 
 /**

@@ -4,15 +4,14 @@ import { modelFileName } from '../../../helpers/models/model-file-name.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../files/file-lock.js'
+import { fileStamp, isSameFile } from '../../files/file-stamp.js'
 import type { InspectedModel } from '../gguf-inspection.js'
 import { type ModelFacts, readModelFacts } from '../model-facts.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import { MANIFEST, type ModelManifest, readRecord, writeRecord } from '../model-records.js'
+import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import { DiskModelStorage } from './disk-model-storage.js'
 import { checkFile, type FileCheck, type FileExpectation } from './file-check.js'
-import { fileStamp, isSameFile } from './file-stamp.js'
-import { MANIFEST, type ModelManifest, readRecord, writeRecord } from './model-records.js'
-import type { ModelStorage } from './model-storage.js'
-import { withWriteErrors } from './write-failure.js'
 
 /** How a model's file comes to be, and what it should be. */
 export interface ModelRecipe {

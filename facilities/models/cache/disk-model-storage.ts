@@ -1,15 +1,20 @@
 import { fsync, lstat, type Stats } from 'node:fs'
-import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import RandomAccessFile from 'random-access-file'
+import type { Random } from '../../clock/random.js'
+import { freeBytes } from '../../files/disk-failure.js'
 import { makeFolder } from '../../files/make-folder.js'
 import { assertTrusted, currentUser } from '../../files/path-trust.js'
+import { type FileContent, replaceFile, syncFolder } from '../../files/replace-file.js'
 import { isSystemError } from '../../files/system-error.js'
-import type { ModelStorage, StoredEntry } from './model-storage.js'
-import { StoredFile } from './stored-file.js'
+import { type ModelStorage, type StoredEntry, StoredFile } from '../model-storage.js'
 
 const syncDescriptor = promisify(fsync)
+
+/** Model files are no secret: those who may enter the folder may read them. As RandomAccessFile makes files. */
+const MODE = 0o666
 
 /** A file that is checked with {@link assertTrusted} before it is opened. */
 class TrustedRandomAccessFile extends RandomAccessFile {
@@ -71,15 +76,14 @@ export class DiskModelStorage implements ModelStorage {
     }
   }
 
+  async replace(name: string, content: FileContent, random: Random): Promise<void> {
+    await this.prepare()
+    await replaceFile(join(this.place, name), content, { random, mode: MODE, syncsFolder: true })
+  }
+
   async rename(from: string, to: string): Promise<void> {
     await rename(join(this.place, from), join(this.place, to))
-    // Makes the new name itself durable.
-    const folder = await open(this.place, 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
+    await syncFolder(this.place)
   }
 
   async remove(name: string): Promise<void> {
@@ -87,12 +91,6 @@ export class DiskModelStorage implements ModelStorage {
   }
 
   async freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(this.place)
-      return bavail * bsize
-    } catch {
-      // Some file systems do not say; then writing shows whether there is room.
-      return undefined
-    }
+    return freeBytes(this.place)
   }
 }

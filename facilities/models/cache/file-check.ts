@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
-import type { PrepareOptions } from '../model-progress.js'
-import { hashFile } from './file-hash.js'
-import { fileStamp, isSameFile } from './file-stamp.js'
-import type { FileStamp, ModelManifest } from './model-records.js'
+import { GGUF_MAGIC } from '../../../helpers/models/gguf/gguf-file.js'
+import { type FileStamp, fileStamp, isSameFile } from '../../files/file-stamp.js'
+import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import type { ModelManifest } from '../model-records.js'
 
 /**
  * Smaller files are hashed at every load: it takes a moment (27 MB: 60 ms), and finds even a bit
@@ -14,6 +17,9 @@ export const ALWAYS_HASHED_BYTES = 268_435_456
 
 /** How long a lost bit in a large file may go unnoticed. */
 export const RECHECKED_AFTER_MS = 2_592_000_000
+
+/** Read at a time: large enough for the disk, small enough to report progress and be cancelled. */
+const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** What a file should be. */
 export interface FileExpectation {
@@ -90,4 +96,47 @@ function isBelieved(manifest: ModelManifest, stamp: FileStamp, expected: FileExp
     ageMs >= 0 &&
     ageMs < RECHECKED_AFTER_MS
   )
+}
+
+/** What a file is, as far as its bytes tell. */
+interface FileHash {
+  /** Hexadecimal. */
+  readonly sha256: string
+  /** Whether it begins as a GGUF file does. */
+  readonly isGguf: boolean
+}
+
+/**
+ * Reads a whole file piece by piece and hashes it; progress is of the phase `verifying`.
+ *
+ * @throws the error of the file system when it cannot be read
+ * @throws StarlingError CANCELLED
+ */
+async function hashFile(path: string, options: PrepareOptions): Promise<FileHash> {
+  // Opening a FIFO would block otherwise.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return await hashOpenFile(file, options)
+  } finally {
+    await file.close()
+  }
+}
+
+async function hashOpenFile(file: FileHandle, options: PrepareOptions): Promise<FileHash> {
+  const { size } = await file.stat()
+  const hash = createHash('sha256')
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(size, 1)))
+  let sizeBytes = 0
+  let isGguf = false
+  for (;;) {
+    throwIfCancelled(options.signal)
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, sizeBytes)
+    if (bytesRead === 0) break
+    const piece = chunk.subarray(0, bytesRead)
+    if (sizeBytes === 0) isGguf = piece.toString('latin1', 0, GGUF_MAGIC.length) === GGUF_MAGIC
+    hash.update(piece)
+    sizeBytes += bytesRead
+    options.onProgress?.({ phase: 'verifying', fraction: Math.min(sizeBytes / size, 1) })
+  }
+  return { sha256: hash.digest('hex'), isGguf }
 }

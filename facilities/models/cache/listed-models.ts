@@ -1,8 +1,8 @@
 import { PARTIAL_ENDING } from '../fetch/partial-file.js'
 import type { ModelFacts, ModelKind } from '../model-facts.js'
+import { JOURNAL, MANIFEST, readRecord } from '../model-records.js'
+import type { ModelStorage } from '../model-storage.js'
 import type { ModelRecipe } from './cached-models.js'
-import { JOURNAL, MANIFEST, readRecord } from './model-records.js'
-import type { ModelStorage } from './model-storage.js'
 
 /** A model as a list shows it. Null where nobody says it. */
 export interface ListedModel extends Omit<ModelFacts, 'kind'> {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../../helpers/models/model-reference.js'
@@ -9,10 +10,13 @@ import {
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { SystemClock } from '../../clock/system-clock.js'
+import { fileStamp } from '../../files/file-stamp.js'
+import { isSystemError } from '../../files/system-error.js'
 import type { Fetch } from '../fetch/remote-file.js'
 import type { InspectedModel } from '../gguf-inspection.js'
 import type { ModelKind } from '../model-facts.js'
 import type { PrepareOptions } from '../model-progress.js'
+import { MANIFEST, type ModelManifest, readRecord } from '../model-records.js'
 import {
   type CatalogModel,
   MODEL_CATALOG,
@@ -22,10 +26,8 @@ import {
 import { installedPackageFile, installedPackageFolder } from '../sources/package-files.js'
 import { CachedModels } from './cached-models.js'
 import { ALWAYS_HASHED_BYTES } from './file-check.js'
-import { fileStamp, whyNoFile } from './file-stamp.js'
 import { type ListedModel, listModels } from './listed-models.js'
 import { ModelRecipes } from './model-recipes.js'
-import { MANIFEST, type ModelManifest, readRecord } from './model-records.js'
 
 /** The default hub of `hf:`. */
 export const DEFAULT_HUB_URL = 'https://huggingface.co'
@@ -220,4 +222,16 @@ function prepared(path: string, manifest: ModelManifest): PreparedModel {
 async function noFile(source: ModelSource, path: string): Promise<StarlingError> {
   const why = await whyNoFile(path)
   return new StarlingError('MODEL_NOT_FOUND', `The model ${formatModelSource(source)} ${why}`)
+}
+
+/** Why {@link fileStamp} finds no file at a path. Completes a sentence that begins with the path. */
+async function whyNoFile(path: string): Promise<string> {
+  try {
+    const found = await stat(path)
+    return found.isDirectory() ? 'is a directory, not a GGUF file' : 'is not a regular file'
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return 'does not exist'
+    if (isSystemError(error, 'EACCES')) return 'cannot be reached: permission denied'
+    return `cannot be read (${error instanceof Error && 'code' in error ? error.code : error})`
+  }
 }

@@ -14,12 +14,13 @@ import type { Random } from '../../clock/random.js'
 import { Download } from '../fetch/download.js'
 import type { Fetch } from '../fetch/remote-file.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import type { CatalogModel, ModelConverter } from '../sources/catalog.js'
 import { readPackageFiles } from '../sources/package-files.js'
-import { writeFileAtomically } from './atomic-write.js'
 import type { ModelRecipe } from './cached-models.js'
-import type { ModelStorage } from './model-storage.js'
-import { withWriteErrors } from './write-failure.js'
+
+/** Written at a time: progress is reported, and cancellation noticed, between two of them. */
+const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** What models are made with and fetched by. */
 export interface ModelRecipesOptions {
@@ -127,7 +128,7 @@ export class ModelRecipes {
     }
     options.onProgress?.({ phase: 'converting', fraction: 1 })
     await withWriteErrors(model.name, storage.place, gguf.length, () =>
-      writeFileAtomically(storage, fileName, gguf, random, options),
+      storage.replace(fileName, inChunks(gguf, options), random),
     )
     return model.gguf
   }
@@ -139,5 +140,18 @@ export class ModelRecipes {
       `there is no model "${name}": known are ${known}, or give the path or the address of a ` +
         '.gguf file',
     )
+  }
+}
+
+/** The chunks of a file that is written; progress is of the phase `writing`. */
+function* inChunks(
+  bytes: Uint8Array,
+  { signal, onProgress }: PrepareOptions,
+): Generator<Uint8Array, void, void> {
+  for (let offset = 0; offset < bytes.length; offset += CHUNK_BYTES) {
+    throwIfCancelled(signal)
+    const chunk = bytes.subarray(offset, offset + CHUNK_BYTES)
+    yield chunk
+    onProgress?.({ phase: 'writing', fraction: (offset + chunk.length) / bytes.length })
   }
 }

@@ -4,11 +4,9 @@ import { shownAddress } from '../../../helpers/http/fetch-address.js'
 import { retryDelayMs } from '../../../helpers/routing/retry-delay.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
-import type { ModelStorage } from '../cache/model-storage.js'
-import { megabytes, withWriteErrors } from '../cache/write-failure.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import { type ModelStorage, megabytes, withWriteErrors } from '../model-storage.js'
 import { FetchReport } from './fetch-report.js'
-import { unlessStalled } from './fetch-stall.js'
 import { PartialFile } from './partial-file.js'
 import {
   type Fetch,
@@ -16,6 +14,7 @@ import {
   type Hub,
   openRemoteFile,
   type RemoteAnswer,
+  unlessStalled,
 } from './remote-file.js'
 
 /** Failures in a row, with nothing gained between them, after which a download is given up. */

@@ -2,10 +2,9 @@ import { createHash, type Hash } from 'node:crypto'
 import { isSameState, mayBeSameState, rangeCondition } from '../../../helpers/http/http-range.js'
 import { GGUF_MAGIC } from '../../../helpers/models/gguf/gguf-file.js'
 import type { Random } from '../../clock/random.js'
-import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from '../cache/model-records.js'
-import type { ModelStorage } from '../cache/model-storage.js'
-import type { StoredFile } from '../cache/stored-file.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
+import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from '../model-records.js'
+import type { ModelStorage, StoredFile } from '../model-storage.js'
 import type { RemoteAnswer } from './remote-file.js'
 
 /** Where what was fetched so far is kept: beside the file that it becomes. */

@@ -1,4 +1,4 @@
-import { StarlingError } from '../../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import { redirectTarget, shownAddress } from '../../../helpers/http/fetch-address.js'
 import {
   type FileState,
@@ -7,9 +7,15 @@ import {
   parseRetryAfter,
   sha256FromEtag,
 } from '../../../helpers/http/http-range.js'
+import type { Clock } from '../../clock/clock.js'
+import { Deadline } from '../../clock/deadline.js'
+import { throwIfCancelled } from '../model-progress.js'
 
 /** Redirects that are followed; a hub needs two. */
 export const MAX_REDIRECTS = 5
+
+/** A connection on which nothing came for this long is broken off. */
+export const FETCH_STALL_TIMEOUT_MS = 30_000
 
 /** The part of `fetch` that is used. */
 export type Fetch = (
@@ -189,4 +195,27 @@ async function discard(response: Response): Promise<void> {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? reasonOf(error.cause) : error.message
+}
+
+/**
+ * Waits for what a server is to send.
+ *
+ * @throws FetchFailure when it does not come in time; StarlingError CANCELLED; what the promise
+ *   rejects with
+ */
+export async function unlessStalled<Result>(
+  waiting: Promise<Result>,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  const deadline = new Deadline(clock, FETCH_STALL_TIMEOUT_MS, signal)
+  try {
+    return await deadline.race(waiting)
+  } catch (cause) {
+    throwIfCancelled(signal)
+    if (!isStarlingError(cause, 'DEADLINE_EXCEEDED')) throw cause
+    throw new FetchFailure(`nothing came for ${FETCH_STALL_TIMEOUT_MS / 1000} s`, { cause })
+  } finally {
+    deadline.dispose()
+  }
 }

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { PackageFiles } from '../../../helpers/models/model-package.js'
 import type { ModelSource } from '../../../helpers/models/model-source.js'
-import { fileStamp } from '../cache/file-stamp.js'
+import { fileStamp } from '../../files/file-stamp.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import type { CatalogModel, SourceFile } from './catalog.js'
 

@@ -7,7 +7,6 @@ import {
 } from '../../../helpers/discovery/signed-roster.js'
 import { decodeMessage } from '../../../helpers/protocol/json-message.js'
 import type { Clock } from '../../clock/clock.js'
-import { Deadline } from '../../clock/deadline.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../files/file-lock.js'
 import { writePrivateFile } from '../../files/private-file.js'
@@ -55,12 +54,10 @@ export class RosterFile implements RosterStore {
   }
 
   async save(roster: SignedRoster): Promise<SignedRoster> {
-    const deadline = new Deadline(this.#clock, ROSTER_LOCK_TIMEOUT_MS)
     try {
       const lock = await FileLock.take(`${this.#path}.lock`, {
         clock: this.#clock,
-        signal: deadline.signal,
-        onWait: () => undefined,
+        timeoutMs: ROSTER_LOCK_TIMEOUT_MS,
         isKept: true,
       })
       try {
@@ -72,8 +69,6 @@ export class RosterFile implements RosterStore {
       }
     } catch (error) {
       this.#onFailed(error)
-    } finally {
-      deadline.dispose()
     }
     return roster
   }

@@ -1,6 +1,10 @@
 import RandomAccessMemory from 'random-access-memory'
-import type { ModelStorage, StoredEntry } from '../../../facilities/models/cache/model-storage.js'
-import { StoredFile } from '../../../facilities/models/cache/stored-file.js'
+import type { FileContent } from '../../../facilities/files/replace-file.js'
+import {
+  type ModelStorage,
+  type StoredEntry,
+  StoredFile,
+} from '../../../facilities/models/model-storage.js'
 
 /** A folder of models in memory, with a disk's failures when a test asks for them. */
 export class MemoryModelStorage implements ModelStorage {
@@ -32,6 +36,20 @@ export class MemoryModelStorage implements ModelStorage {
 
   async entry(name: string): Promise<StoredEntry | undefined> {
     return this.#entry(name)
+  }
+
+  async replace(name: string, content: FileContent): Promise<void> {
+    const isWhole = typeof content === 'string' || content instanceof Uint8Array
+    const bytes = Buffer.concat([...(isWhole ? [Buffer.from(content)] : content)])
+    const before = this.#files.get(name)
+    this.#files.delete(name)
+    try {
+      await this.open(name).write(0, bytes)
+      this.synced.push(name)
+    } catch (error) {
+      if (before !== undefined) this.#files.set(name, before)
+      throw error
+    }
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -3,7 +3,7 @@ import { readdir, unlink, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
-import { FileLock } from '../../../../facilities/files/file-lock.js'
+import { FileLock, openLocked } from '../../../../facilities/files/file-lock.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { until } from '../../../helpers/until.js'
 
@@ -126,4 +126,29 @@ test('should leave the file when it is to be kept', async (t) => {
     await (await FileLock.take(join(folder, 'lock'), options)).release()
     t.alike(await readdir(folder), ['lock'])
   }
+})
+
+test('should give up with OVERLOADED when another holds the lock for too long', async (t) => {
+  const path = join(await t.tmp(), 'lock')
+  const clock = new VirtualClock()
+  const first = await FileLock.take(path, { clock })
+  const waiting = FileLock.take(path, { clock, timeoutMs: 2_000 })
+  await t.exception(clock.advanceUntil(waiting), {
+    code: 'OVERLOADED',
+    message: `Another process has held the lock ${path} for 2 s`,
+  })
+  t.ok(clock.monotonic() >= 2_000)
+  t.is(clock.pending, 0)
+  await first.release()
+  await (await FileLock.take(path, { clock, timeoutMs: 0 })).release()
+})
+
+test('should say that a file is locked until whoever locked it closes it', async (t) => {
+  const path = join(await t.tmp(), 'lock')
+  const first = await openLocked(path)
+  t.is(await openLocked(path), null)
+  await first?.close()
+  const second = await openLocked(path)
+  t.ok(second)
+  await second?.close()
 })

@@ -3,9 +3,15 @@ import { join } from 'node:path'
 import test from 'brittle'
 import { z } from 'zod'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { readPrivateFile, writePrivateFile } from '../../../../facilities/files/private-file.js'
+import {
+  loadOrCreateSecret,
+  readPrivateFile,
+  readSecret,
+  writePrivateFile,
+} from '../../../../facilities/files/private-file.js'
 
 const random = new SystemRandom()
+const newSecret = () => Buffer.from(random.bytes(32)).toString('hex')
 const schema = z.strictObject({ n: z.number() })
 
 test('should give back what was written when it is read', async (t) => {
@@ -75,4 +81,89 @@ test('should say so when it cannot be read', async (t) => {
     code: 'HOME_UNUSABLE',
     message: `${below} cannot be read`,
   })
+})
+
+test('should give all the same secret when many make it at a time', async (t) => {
+  const folder = await t.tmp()
+  const path = join(folder, 'root.key')
+  let made = 0
+  const secrets = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      loadOrCreateSecret(path, random, () => {
+        made += 1
+        return newSecret()
+      }),
+    ),
+  )
+  t.ok(made > 1, 'several raced')
+  t.is(new Set(secrets.map((secret) => secret)).size, 1)
+  t.is(await readFile(path, 'utf8'), secrets[0])
+  t.alike(await readdir(folder), ['root.key'], 'no draft is left')
+})
+
+test('should be readable by its owner alone when it was made', async (t) => {
+  const path = join(await t.tmp(), 'root.key')
+  await loadOrCreateSecret(path, random, newSecret)
+  t.is((await stat(path)).mode & 0o777, 0o600)
+})
+
+test('should make nothing when the secret is there', async (t) => {
+  const path = join(await t.tmp(), 'root.key')
+  const first = await loadOrCreateSecret(path, random, newSecret)
+  const again = await loadOrCreateSecret(path, random, () => {
+    throw new Error('made again')
+  })
+  t.is(again, first)
+})
+
+test('should refuse a secret when others than its owner can read it', async (t) => {
+  const path = join(await t.tmp(), 'root.key')
+  await writeFile(path, 'secret')
+  for (const mode of [0o640, 0o604, 0o644, 0o660]) {
+    await chmod(path, mode)
+    await t.exception(loadOrCreateSecret(path, random, newSecret), {
+      code: 'HOME_UNUSABLE',
+      message:
+        `${path} contains a secret and is accessible to other users ` +
+        `(owner ${process.geteuid?.()}, mode 0${mode.toString(8)}); run: chmod 600 ${path}`,
+    })
+  }
+  await chmod(path, 0o400)
+  t.is(await loadOrCreateSecret(path, random, newSecret), 'secret')
+})
+
+test('should say so when the secret can be neither read nor made', async (t) => {
+  const folder = await t.tmp()
+  await writeFile(join(folder, 'file'), '')
+  const inTheWay = join(folder, 'file', 'root.key')
+  await mkdir(join(folder, 'folder'), { mode: 0o700 })
+  const missing = join(folder, 'missing', 'root.key')
+  for (const [path, what] of [
+    [inTheWay, 'read'],
+    [missing, 'created'],
+  ] as const) {
+    await t.exception(loadOrCreateSecret(path, random, newSecret), {
+      code: 'HOME_UNUSABLE',
+      message: `${path} cannot be ${what}`,
+    })
+  }
+  const there = loadOrCreateSecret(join(folder, 'folder'), random, newSecret)
+  await t.exception(there, /is a folder, not a regular file/)
+})
+
+test('should leave nothing behind when the content cannot be made', async (t) => {
+  const folder = await t.tmp()
+  const failing = loadOrCreateSecret(join(folder, 'root.key'), random, () => {
+    throw new Error('no entropy')
+  })
+  await t.exception(failing, { code: 'HOME_UNUSABLE' })
+  t.alike(await readdir(folder), [])
+})
+
+test('should refuse a secret when it is longer than any can be', async (t) => {
+  const path = join(await t.tmp(), 'root.key')
+  await writeFile(path, Buffer.alloc(65_536), { mode: 0o600 })
+  t.is((await readSecret(path))?.length, 65_536)
+  await writeFile(path, Buffer.alloc(65_537))
+  await t.exception(readSecret(path), { code: 'HOME_UNUSABLE' })
 })

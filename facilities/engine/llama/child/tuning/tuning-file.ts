@@ -1,9 +1,9 @@
-import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../../../clock/clock.js'
 import { FileLock } from '../../../../files/file-lock.js'
 import { makeFolder } from '../../../../files/make-folder.js'
+import { replaceFile } from '../../../../files/replace-file.js'
 import { readTrustedFile } from '../../../../files/trusted-file.js'
 import type { ModelTuning } from './model-tuning.js'
 
@@ -70,17 +70,12 @@ export class TuningFile {
   }
 
   async #lock(clock: Clock): Promise<FileLock | undefined> {
-    const giveUp = new AbortController()
-    const timer = clock.schedule(MEASURE_WAIT_MS, () => giveUp.abort())
     try {
       await makeFolder(dirname(this.#path))
-      const options = { clock, signal: giveUp.signal, onWait: () => undefined }
-      return await FileLock.take(`${this.#path}.lock`, options)
+      return await FileLock.take(`${this.#path}.lock`, { clock, timeoutMs: MEASURE_WAIT_MS })
     } catch {
       // Held for too long, or it cannot be created: the measurement is less exact then.
       return undefined
-    } finally {
-      timer.cancel()
     }
   }
 
@@ -90,14 +85,10 @@ export class TuningFile {
     const others = (await this.#read()).filter(([other]) => other !== key)
     const entries = [...others, [key, tuning] as const].slice(-MAX_TUNED_MODELS)
     // Two processes may do this at once: the last one stays, and the other measures again.
-    const temporary = `${this.#path}.${process.pid}.partial`
     try {
       await makeFolder(dirname(this.#path))
-      // Left by a crashed process of the same id, or a link to another file.
-      await rm(temporary, { force: true })
       const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`
-      await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
-      await rename(temporary, this.#path)
+      await replaceFile(this.#path, text)
       return true
     } catch {
       // A full or read-only disk: the measurement is repeated at the next start.

@@ -8,7 +8,7 @@ import {
   type FileExpectation,
   RECHECKED_AFTER_MS,
 } from '../../../../../facilities/models/cache/file-check.js'
-import type { ModelManifest } from '../../../../../facilities/models/cache/model-records.js'
+import type { ModelManifest } from '../../../../../facilities/models/model-records.js'
 
 const CONTENT = Buffer.from('GGUF and some weights')
 const FLIPPED = Buffer.from('GGUF and sume weights')

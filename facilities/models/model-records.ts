@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Random } from '../../clock/random.js'
-import { writeFileAtomically } from './atomic-write.js'
+import type { Random } from '../clock/random.js'
+import type { FileStamp } from '../files/file-stamp.js'
 import type { ModelStorage } from './model-storage.js'
 
 /** More than any record takes; a longer file is none. */
@@ -10,8 +10,7 @@ const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/)
 const timeSchema = z.number().nonnegative()
 const sizeSchema = z.number().int().nonnegative()
 
-/** Which file it was that was looked at: another one, or a changed one, has another stamp. */
-export const fileStampSchema = z.strictObject({
+const fileStampSchema: z.ZodType<FileStamp> = z.strictObject({
   sizeBytes: sizeSchema,
   modifiedAtMs: timeSchema,
   inode: z.number().nonnegative(),
@@ -54,9 +53,6 @@ export type ModelManifest = z.infer<typeof manifestSchema>
 
 /** What is known of a model file that is being fetched, to go on with it after a restart. */
 export type DownloadJournal = z.infer<typeof journalSchema>
-
-/** Tells apart the states of one file. */
-export type FileStamp = z.infer<typeof fileStampSchema>
 
 /** A kind of record: JSON in a small file beside the file that it is of. */
 interface RecordKind<Schema extends z.ZodType> {
@@ -102,6 +98,5 @@ export async function writeRecord<Schema extends z.ZodType>(
   record: z.output<Schema>,
   random: Random,
 ): Promise<void> {
-  const bytes = Buffer.from(`${JSON.stringify(record, null, 2)}\n`)
-  await writeFileAtomically(storage, name + ending, bytes, random, {})
+  await storage.replace(name + ending, `${JSON.stringify(record, null, 2)}\n`, random)
 }
