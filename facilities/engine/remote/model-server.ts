@@ -1,5 +1,6 @@
-import * as http from 'node:http'
-import * as https from 'node:https'
+// Not the global `fetch`: it allows five minutes for an answer to begin, has no limit of its own for the
+// wait for a connection, and does not tell whether a connection was used before.
+import { buildConnector, Client, errors } from 'undici'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ServerAddress } from '../../../helpers/upstream/server-address.js'
 import { serverFailure } from '../../../helpers/upstream/server-failure.js'
@@ -8,6 +9,9 @@ import { ServerAnswer } from './server-answer.js'
 
 /** How long a server may take to accept a connection. */
 const CONNECT_TIMEOUT_MS = 5000
+
+/** How long an unused connection is kept, unless the server asks for less. */
+const KEEP_ALIVE_MS = 60_000
 
 /** Of a body that says why something was refused. */
 const MAX_REFUSAL_BYTES = 64 * 1024
@@ -34,10 +38,9 @@ export interface ModelServerOptions {
 }
 
 /**
- * A server that runs models, over HTTP. Its connections are kept open between requests. Redirects
- * are not followed, so that neither a prompt nor the key goes elsewhere. There is no limit on how
- * long an answer may take to begin: the request's signal ends it. (`fetch` would give up after five
- * minutes, and does not let the wait for a connection be set.)
+ * A server that runs models, over HTTP. Its connections are kept open between requests. Redirects are
+ * not followed and proxies not used, so that neither a prompt nor the key goes elsewhere. There is no
+ * limit on how long an answer may take to begin: the request's signal ends it.
  */
 export class ModelServer {
   /** The server's address without credentials, for messages. */
@@ -45,8 +48,9 @@ export class ModelServer {
   readonly clock: Clock
   readonly #secret: string | null
   readonly #headers: Readonly<Record<string, string>>
-  readonly #transport: typeof http | typeof https
-  readonly #agent: http.Agent
+  /** Used by no request. */
+  readonly #unused: Connection[] = []
+  readonly #connections = new Set<Connection>()
 
   /** @throws StarlingError CONFIG_INVALID when the key cannot be sent */
   constructor({ address, key, clock }: ModelServerOptions) {
@@ -54,8 +58,6 @@ export class ModelServer {
     this.clock = clock
     this.#secret = key ?? null
     this.#headers = authorizationHeader(address, key)
-    this.#transport = address.url.startsWith('https:') ? https : http
-    this.#agent = new this.#transport.Agent({ keepAlive: true })
   }
 
   /**
@@ -94,7 +96,9 @@ export class ModelServer {
 
   /** Closes all connections. The next request opens others. */
   close(): void {
-    this.#agent.destroy()
+    for (const connection of this.#connections) connection.destroy(new Error('closed'))
+    this.#connections.clear()
+    this.#unused.length = 0
   }
 
   async #refusal(answer: ServerAnswer): Promise<string> {
@@ -107,74 +111,77 @@ export class ModelServer {
   }
 
   async #send(request: ServerRequest): Promise<ServerAnswer> {
+    const kept = this.#unused.pop()
     try {
-      return await this.#attempt(request, this.#agent)
+      return await this.#attempt(request, kept ?? this.#newConnection())
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error
-      // The server closed an idle connection in the moment that it was used again.
-      return await this.#attempt(request, false)
+      // The server closed an unused connection in the moment that it was used again.
+      return await this.#attempt(request, this.#newConnection())
     }
   }
 
-  #attempt(
+  #newConnection(): Connection {
+    const connection = new Connection(new URL(this.url).origin, this.clock)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  async #attempt(
     { method, path, body, signal }: ServerRequest,
-    agent: http.Agent | false,
+    connection: Connection,
   ): Promise<ServerAnswer> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      const sent = this.#transport.request(`${this.url}${path}`, {
+    const onAbort = () => connection.destroy(signal.reason)
+    const leave = (isReusable: boolean) => {
+      signal.removeEventListener('abort', onAbort)
+      if (isReusable && this.#connections.has(connection)) this.#unused.push(connection)
+      else this.#drop(connection)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      signal.throwIfAborted()
+      const { pathname, search } = new URL(`${this.url}${path}`)
+      connection.state = 'kept'
+      const response = await connection.client.request({
         method,
-        agent,
-        signal,
+        path: `${pathname}${search}`,
+        body: body ?? null,
         headers: {
           accept: 'application/json, application/x-ndjson, text/event-stream',
           'user-agent': 'starling',
-          ...(body !== undefined && {
-            'content-type': 'application/json',
-            'content-length': String(Buffer.byteLength(body)),
-          }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
           ...this.#headers,
         },
       })
-      let isConnected = false
-      const connecting = this.clock.schedule(CONNECT_TIMEOUT_MS, () => {
-        sent.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`))
-      })
-      const onConnected = () => {
-        isConnected = true
-        connecting.cancel()
-      }
-      sent.once('socket', (socket) => {
-        if (sent.reusedSocket) onConnected()
-        else socket.once(this.#transport === https ? 'secureConnect' : 'connect', onConnected)
-      })
-      sent.once('response', (message) => resolve(new ServerAnswer(message, this.url, signal)))
-      sent.on('error', (cause) => {
-        connecting.cancel()
-        reject(signal.aborted ? signal.reason : this.#unanswered(cause, isConnected, sent))
-      })
-      sent.end(body)
-    })
+      response.body.once('close', () => leave(response.body.readableEnded))
+      return new ServerAnswer(response, this.url, signal)
+    } catch (cause) {
+      leave(false)
+      if (signal.aborted) throw signal.reason
+      throw this.#unanswered(cause, connection.state)
+    }
   }
 
-  #unanswered(cause: Error, isConnected: boolean, sent: http.ClientRequest): Error {
-    const code = 'code' in cause ? String(cause.code) : cause.message
-    if (sent.reusedSocket && !code.startsWith('HPE_')) return new StaleConnection()
-    if (!isConnected) {
-      return new StarlingError('ENGINE_UNREACHABLE', `No server answers at ${this.url} (${code})`, {
-        cause,
-      })
+  #drop(connection: Connection): void {
+    this.#connections.delete(connection)
+    connection.destroy(new Error('closed'))
+  }
+
+  #unanswered(cause: unknown, state: Connection['state']): Error {
+    if (cause instanceof errors.HTTPParserError) {
+      // Without the cause, which holds what the server sent.
+      const what = `What listens at ${this.url} does not speak HTTP`
+      return new StarlingError('ENGINE_UNREACHABLE', what)
     }
-    if (code.startsWith('HPE_')) {
-      return new StarlingError(
-        'ENGINE_UNREACHABLE',
-        `What listens at ${this.url} does not speak HTTP (${code})`,
-        { cause },
-      )
+    if (state === 'kept') return new StaleConnection()
+    const reason = reasonOf(cause)
+    if (state === 'connecting') {
+      const what = `No server answers at ${this.url} (${reason})`
+      return new StarlingError('ENGINE_UNREACHABLE', what, { cause })
     }
     return new StarlingError(
       'ENGINE_CRASHED',
-      `The server at ${this.url} closed the connection before it answered (${code})`,
+      `The server at ${this.url} closed the connection before it answered (${reason})`,
       { cause },
     )
   }
@@ -182,6 +189,48 @@ export class ModelServer {
 
 /** A connection that was kept open is closed: another one is worth a try. */
 class StaleConnection extends Error {}
+
+/** A connection for one request at a time, which is opened by the first. */
+class Connection {
+  readonly client: Client
+  /** `kept` from an earlier request until it has to be opened. */
+  state: 'kept' | 'connecting' | 'connected' = 'kept'
+  readonly #closing = new AbortController()
+
+  constructor(origin: string, clock: Clock) {
+    // The clock is ours.
+    const connect = buildConnector({ timeout: 0, signal: this.#closing.signal })
+    this.client = new Client(origin, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connect: (options, callback) => {
+        this.state = 'connecting'
+        const timer = clock.schedule(CONNECT_TIMEOUT_MS, () => {
+          this.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`))
+        })
+        connect(options, (...result) => {
+          timer.cancel()
+          if (result[0] === null) this.state = 'connected'
+          callback(...result)
+        })
+      },
+    })
+  }
+
+  /** Closes it at once, also while it is being opened. A request on it fails with the reason. */
+  destroy(reason: Error): void {
+    this.client.destroy(reason).catch(() => undefined)
+    this.#closing.abort(reason)
+  }
+}
+
+/** The code of an error of the operating system or of TLS; otherwise the message. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === 'string' && !code.startsWith('UND_') ? code : error.message
+}
 
 function authorizationHeader(
   { authorization }: ServerAddress,

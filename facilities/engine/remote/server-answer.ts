@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { Dispatcher } from 'undici'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 
@@ -29,7 +29,8 @@ export interface PartsOptions<Part> {
 /** The answer of a server, whose body has not been read yet. */
 export class ServerAnswer {
   readonly status: number
-  readonly #message: IncomingMessage
+  readonly #headers: Dispatcher.ResponseData['headers']
+  readonly #body: Dispatcher.ResponseData['body']
   readonly #url: string
   readonly #signal: AbortSignal
 
@@ -37,16 +38,22 @@ export class ServerAnswer {
    * @param url the server's address without credentials, for messages
    * @param signal ends the reading with its reason
    */
-  constructor(message: IncomingMessage, url: string, signal: AbortSignal) {
-    this.status = message.statusCode ?? 0
-    this.#message = message
+  constructor(
+    { statusCode, headers, body }: Dispatcher.ResponseData,
+    url: string,
+    signal: AbortSignal,
+  ) {
+    this.status = statusCode
+    this.#headers = headers
+    // How the body ends matters only to those who read it, and they are told.
+    this.#body = body.on('error', () => undefined)
     this.#url = url
     this.#signal = signal
   }
 
   /** @param name in small letters */
   header(name: string): string | undefined {
-    const value = this.#message.headers[name]
+    const value = this.#headers[name]
     return Array.isArray(value) ? value[0] : value
   }
 
@@ -93,7 +100,7 @@ export class ServerAnswer {
         idle?.cancel()
         yield* parts
         idle = clock.schedule(IDLE_TIMEOUT_MS, () => {
-          this.#message.destroy(this.#crash(`sent nothing more for ${IDLE_TIMEOUT_MS} ms`))
+          this.#body.destroy(this.#crash(`sent nothing more for ${IDLE_TIMEOUT_MS} ms`))
         })
       }
       idle?.cancel()
@@ -110,27 +117,22 @@ export class ServerAnswer {
 
   /** Closes the connection: nothing more is wanted. */
   discard(): void {
-    this.#message.destroy()
+    this.#body.destroy()
   }
 
   /** Everything that was wanted has been read: lets the connection be used again, if it ends now. */
   finish(clock: Clock): void {
-    if (this.#message.complete || this.#message.destroyed) {
-      this.#message.resume()
-      return
-    }
+    if (this.#body.closed) return
     const timer = clock.schedule(REST_TIMEOUT_MS, () => this.discard())
-    this.#message.once('close', () => timer.cancel())
-    // How it ends is of no interest any more.
-    this.#message.on('error', () => timer.cancel())
-    this.#message.resume()
+    this.#body.once('close', () => timer.cancel())
+    this.#body.resume()
   }
 
   async *#bytes(maxBytes: number): AsyncGenerator<Buffer, void, void> {
     let sizeBytes = 0
     try {
       // Not destroyed on return: the caller decides whether the connection may be reused.
-      for await (const chunk of this.#message.iterator({ destroyOnReturn: false })) {
+      for await (const chunk of this.#body.iterator({ destroyOnReturn: false })) {
         const bytes: Buffer = chunk
         sizeBytes += bytes.length
         if (sizeBytes > maxBytes) throw this.#crash(`sent more than ${maxBytes} bytes`)

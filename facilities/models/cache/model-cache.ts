@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+// Not the global `fetch`, which is of another version in each version of Node.
+import { fetch } from 'undici'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../../helpers/models/model-reference.js'
 import {
@@ -45,7 +47,7 @@ export interface ModelCacheOptions {
   readonly converters?: ReadonlyMap<string, ModelConverter>
   /** Finds the folder of an npm package. Default: {@link installedPackageFolder}. */
   readonly packageFolder?: (packageName: string) => string
-  /** Default: the global one. */
+  /** Default: that of undici. */
   readonly fetch?: Fetch
   /** The address of the hub. Default: {@link DEFAULT_HUB_URL}. */
   readonly hubUrl?: string

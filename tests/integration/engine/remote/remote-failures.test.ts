@@ -288,25 +288,32 @@ for (const kind of REMOTE_KINDS) {
     await until('the connection to close', () => isClosed)
   })
 
-  test(`should give up when a server does not complete a connection (${kind.name})`, async (t) => {
+  test(`should close a connection that is not completed when it is given up (${kind.name})`, async (t) => {
     const clock = new VirtualClock()
     const server = createServer()
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    const accepted = once(server, 'connection')
+    t.teardown(() => server.close())
     const { port } = Object(server.address())
     // Its TLS handshake is never answered.
     const engine = kind.create(`https://127.0.0.1:${port}`, 'words', clock)
     t.teardown(async () => await engine.dispose())
-    const load = failureOf(engine.load())
-    const [socket] = await accepted
-    t.teardown(() => {
-      socket.destroy()
-      server.close()
-    })
-    await clock.advance(5000)
-    const error = await load
-    t.is(error.code, 'ENGINE_UNREACHABLE')
-    t.ok(error.message.includes('5000 ms'), error.message)
+    const giveUp = [
+      { action: () => clock.advance(5000), code: 'ENGINE_UNREACHABLE', message: '5000 ms' },
+      { action: () => engine.unload(), code: 'DRAINING', message: 'unloaded' },
+    ]
+    for (const { action, code, message } of giveUp) {
+      const accepted = once(server, 'connection')
+      const load = failureOf(engine.load())
+      const [socket] = await accepted
+      socket.on('error', () => undefined)
+      const closed = once(socket.resume(), 'close')
+      await action()
+      const error = await load
+      t.is(error.code, code)
+      t.ok(error.message.includes(message), error.message)
+      await closed
+      t.is(clock.pending, 0)
+    }
   })
 }

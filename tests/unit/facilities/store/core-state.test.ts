@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { MerkleRoots } from '../../../../helpers/store/hypercore-merkle.js'
+import { MerkleRoots } from '../../../../facilities/store/core-state.js'
 import { memoryStore } from '../../../helpers/storage/memory-storage.js'
 
 test('should have the hash of the core at every length when it is given its blocks', async (t) => {
