@@ -1,4 +1,4 @@
-/** The parts of hypercore 11.37 and what it is made of that Starling uses; the packages ship no types. */
+/** The parts of hypercore 11.37 and hypercore-storage 3.3 that Starling uses; the packages ship no types. */
 
 declare module 'hypercore' {
   import type { EventEmitter } from 'node:events'
@@ -56,19 +56,4 @@ declare module 'hypercore-storage' {
     ready(): Promise<void>
     close(): Promise<void>
   }
-}
-
-declare module 'hypercore-crypto' {
-  export interface MerkleNode {
-    readonly index: number
-    /** Bytes of the blocks below. */
-    readonly size: number
-    readonly hash: Buffer
-  }
-  /** The hash of a block. */
-  export function data(block: Uint8Array): Buffer
-  /** The hash of an inner node. */
-  export function parent(left: MerkleNode, right: MerkleNode): Buffer
-  /** The hash of a whole tree. */
-  export function tree(roots: readonly MerkleNode[]): Buffer
 }

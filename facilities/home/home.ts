@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { DEFAULT_HOME } from '../../helpers/errors/advice.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { diskFull, isDiskFull } from '../files/disk-failure.js'
 import { makeFolder } from '../files/make-folder.js'
@@ -121,6 +122,15 @@ export class Home {
       `${this.directory} has layout ${version.slice(0, 20)}; this version needs ${HOME_VERSION}`,
     )
   }
+}
+
+/**
+ * The home to be named in a suggested command; undefined if it is the default one.
+ *
+ * @param home an absolute path
+ */
+export function homeToName(home: string): string | undefined {
+  return home === resolve(DEFAULT_HOME) ? undefined : home
 }
 
 /** Workers that start at the same time write the same line. */

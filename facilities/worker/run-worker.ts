@@ -1,7 +1,7 @@
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import { safeLine, safeText } from '../../helpers/text/terminal-text.js'
-import { homeToName } from '../home/home-to-name.js'
+import { homeToName } from '../home/home.js'
 import { EXIT_CODES } from '../process/exit-codes.js'
 import { tellParent } from '../process/parent-channel.js'
 import { ProcessLife } from '../process/process-life.js'

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { homeToName } from '../../facilities/home/home-to-name.js'
+import { homeToName } from '../../facilities/home/home.js'
 import { describeBug, describeFailure } from '../../facilities/worker/run-worker.js'
 import { adviceFor } from '../../helpers/errors/advice.js'
 import { ERROR_CODES } from '../../helpers/errors/error-codes.js'

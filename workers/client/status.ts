@@ -1,4 +1,4 @@
-import { homeToName } from '../../facilities/home/home-to-name.js'
+import { homeToName } from '../../facilities/home/home.js'
 import { commandIn } from '../../helpers/errors/advice.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'

@@ -1,9 +1,12 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { Deadline } from '../../facilities/clock/deadline.js'
-import { listOllamaModels, ollamaServer } from '../../facilities/engine/remote/ollama-models.js'
+import {
+  listOllamaModels,
+  ollamaAddress,
+  ollamaServer,
+} from '../../facilities/engine/remote/ollama-models.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
-import { ollamaAddress } from '../../helpers/upstream/ollama/ollama-address.js'
 import type { EngineSettings } from './engine-offers.js'
 
 /** How long an Ollama server on this machine may take to say what it has: one that runs takes milliseconds. */

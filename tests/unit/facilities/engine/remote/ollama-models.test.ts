@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { ollamaAddress } from '../../../../../helpers/upstream/ollama/ollama-address.js'
+import { ollamaAddress } from '../../../../../facilities/engine/remote/ollama-models.js'
 
 test('should find Ollama where it listens', (t) => {
   for (const [variable, address] of [
