@@ -64,7 +64,7 @@ export function unusablePath(path: string, what: string, cause: unknown): Starli
   )
 }
 
-/** The bytes that are free on the disk of a path, of which the last parts may be missing. */
+/** The free bytes on the disk of a path, whose last parts need not exist; undefined if unknown. */
 export function freeBytes(path: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(path)

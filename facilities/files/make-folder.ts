@@ -2,15 +2,15 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isSystemError } from './system-error.js'
 
-/** Readable, writable and to be entered by its owner alone. */
+/** Accessible to its owner alone. */
 const OWNER_ONLY = 0o700
 
 /**
- * Makes a folder for its owner alone, and those above it, unless they are there. Several processes
- * may do so at once.
+ * Creates a folder for its owner alone, and its missing parent folders. Several processes may do so at
+ * once.
  *
- * Not by the `recursive` of Node's mkdir: below a folder in which nothing can be made, such as /proc,
- * that never comes back.
+ * Does not use the `recursive` option of Node's mkdir, which never returns below a folder in which nothing
+ * can be created, such as /proc.
  *
  * @param path absolute
  * @throws the error of the file system
@@ -29,7 +29,7 @@ async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: OWNER_ONLY })
   } catch (error) {
-    // A root that is read-only says so even of a folder that is there.
+    // On a read-only file system these are the errors even for a folder that exists.
     if (!isSystemError(error, 'EEXIST', 'EROFS', 'EISDIR', 'EPERM', 'EACCES')) throw error
     if (!(await isFolder(path))) throw error
   }
@@ -39,7 +39,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory()
   } catch {
-    // A link to nowhere, or a folder above it that cannot be entered: nothing to be used.
+    // A dangling link, or a parent folder that cannot be entered: not usable either way.
     return false
   }
 }

@@ -1,14 +1,14 @@
 import type { Random } from '../clock/random.js'
 import { readPrivateText, writePrivateText } from '../files/private-file.js'
 
-/** Older lines are forgotten. */
+/** Older lines are removed. */
 export const MAX_HISTORY_LINES = 500
-/** Longer lines are not kept: nobody looks for them with the arrow keys. */
+/** Longer lines are not kept: they are rarely recalled with the arrow keys. */
 const MAX_HISTORY_LINE_CHARACTERS = 4096
 
 /**
- * What was typed into the chats of one home, for the arrow keys of the next one: a file that only its
- * owner may read, one line each, the oldest first. It never leaves the machine.
+ * The lines typed into the chats of one home, which the arrow keys recall in the next chat: a private file
+ * with one line each, the oldest first. It never leaves the machine.
  */
 export class ChatHistory {
   readonly #path: string
@@ -29,8 +29,7 @@ export class ChatHistory {
   }
 
   /**
-   * Keeps a line, unless it is the last one already, is empty, or begins with a space: that is how
-   * somebody says that it is not to be kept.
+   * Adds a line, unless it repeats the last one, is empty, or begins with a space, as in a shell's history.
    *
    * @throws StarlingError HOME_UNUSABLE
    */
@@ -43,7 +42,7 @@ export class ChatHistory {
   }
 }
 
-/** Whether a line is one to be found again with the arrow keys. */
+/** Whether a line belongs in the history. */
 export function isKept(line: string): boolean {
   return (
     line.trim() !== '' &&

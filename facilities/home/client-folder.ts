@@ -16,7 +16,7 @@ const storedSessionSchema = z.strictObject({
 /** A session as it is kept between two commands. */
 export type StoredSession = z.infer<typeof storedSessionSchema>
 
-/** What the clients of one home remember, in files that only their owner may read. */
+/** The private files of the clients of one home. */
 export class ClientFolder {
   /** An absolute path. */
   readonly path: string
@@ -41,24 +41,24 @@ export class ClientFolder {
     await writePrivateFile(this.#file('session.json'), session, this.#random)
   }
 
-  /** Forgets the session. @returns whether there was one @throws StarlingError HOME_UNUSABLE */
+  /** Removes the session. @returns whether there was one @throws StarlingError HOME_UNUSABLE */
   async removeSession(): Promise<boolean> {
     return await removePrivateFile(this.#file('session.json'))
   }
 
-  /** What was typed into chats. */
+  /** The lines typed into chats. */
   get chatHistory(): ChatHistory {
     return new ChatHistory(this.#file('history'), this.#random)
   }
 
-  /** The account that the mesh made for whoever owns this home, or undefined. */
+  /** The account that was created for the owner of this home, or undefined. */
   async localAccount(): Promise<AccountCredential | undefined> {
     return await readPrivateFile(this.#file('local-account.json'), accountCredentialSchema)
   }
 
   /**
-   * The same, made when it is not there: nobody has to register to use their own machine. Its name
-   * is random like its password, so that nobody else can register it first.
+   * As {@link localAccount}; creates the credentials if there are none, so that nobody has to register to use
+   * their own machine. The name is random like the password, so that nobody else can register it first.
    */
   async ensureLocalAccount(): Promise<AccountCredential> {
     const existing = await this.localAccount()

@@ -15,11 +15,11 @@ const HOME_VERSION = '1'
 const MAX_VERSION_BYTES = 1024
 
 /**
- * The folder that everything of Starling on one machine lives in. It is a trust domain: the workers
- * that share it belong to one user and enrol themselves with the root key in it.
+ * The folder with all data of Starling on one machine. It is a trust domain: the workers that share it
+ * belong to one user and enrol themselves with the root key in it.
  *
- *     mesh/             root key, mesh secret, a record of which keys belong together, how far the
- *                       store of auth had come, the workers that were found, and the roster
+ *     mesh/             root key, mesh secret, a record of which keys belong together, the rollback
+ *                       guard of the store of auth, the workers that were found, and the roster
  *     <role>[-n]/       one worker's key, store and lock
  *     client/           the session
  *     models/           prepared models
@@ -36,7 +36,7 @@ export class Home {
   }
 
   /**
-   * Opens the home, making it if it is not there.
+   * Opens the home; creates it if it is missing.
    *
    * @throws StarlingError HOME_UNUSABLE if it cannot be written, is not trusted (see
    *   {@link assertTrusted}), or was created by another version
@@ -99,7 +99,7 @@ export class Home {
       const why = isSystemError(cause, 'EEXIST', 'ENOTDIR')
         ? 'a file is in the way'
         : reasonOf(cause)
-      throw new StarlingError('HOME_UNUSABLE', `The folder ${path} cannot be made: ${why}`, {
+      throw new StarlingError('HOME_UNUSABLE', `The folder ${path} cannot be created: ${why}`, {
         cause,
       })
     }
@@ -114,7 +114,7 @@ export class Home {
     }
   }
 
-  /** The version is empty while another worker is writing it. */
+  /** The version is empty while another worker writes it. */
   #assertVersion(version: string): void {
     if (version === HOME_VERSION || version === '') return
     throw new StarlingError(
@@ -152,7 +152,7 @@ function unusable(path: string, cause: unknown): StarlingError {
   if (isDiskFull(cause)) return diskFull(path, cause)
   return new StarlingError(
     'HOME_UNUSABLE',
-    `${path} can neither be read nor written: ${reasonOf(cause)}`,
+    `${path} cannot be read or written: ${reasonOf(cause)}`,
     { cause },
   )
 }

@@ -9,7 +9,7 @@ import type { Home } from './home.js'
 
 const KEY_BYTES = 32
 
-/** As many digits of a public key as logs show. */
+/** Digits of a public key that messages show. */
 const SHOWN_DIGITS = 12
 
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
@@ -24,7 +24,7 @@ const recordSchema = z.strictObject({
 
 type MeshRecord = z.infer<typeof recordSchema>
 
-/** What makes a home a mesh. */
+/** The keys of a mesh. */
 export interface MeshKeys {
   /** The root public key, hexadecimal: the name of the mesh. */
   readonly mesh: string
@@ -75,7 +75,7 @@ export async function findMeshKeys(home: Home): Promise<MeshKeys | undefined> {
   return seed === undefined || secret === undefined ? undefined : meshOf(seed, secret)
 }
 
-/** A 32-byte key in a file of its own, hexadecimal and a line end. */
+/** A 32-byte key in its own file, as hexadecimal digits and a newline; created if it is missing. */
 export async function loadKey(path: string, random: Random): Promise<Uint8Array> {
   const newKey = () => `${Buffer.from(random.bytes(KEY_BYTES)).toString('hex')}\n`
   return parseKey(path, await loadOrCreateSecret(path, random, newKey))
@@ -91,7 +91,7 @@ function parseKey(path: string, content: string): Uint8Array {
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new StarlingError(
       'HOME_UNUSABLE',
-      `${path} holds no key; restore it from a backup, or remove it to start anew`,
+      `${path} contains no key; restore it from a backup, or remove it to create a new one`,
     )
   }
   return Buffer.from(text, 'hex')

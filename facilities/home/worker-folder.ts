@@ -7,12 +7,12 @@ import { unusablePath } from '../files/disk-failure.js'
 import { openLocked } from '../files/file-lock.js'
 import type { Home } from './home.js'
 
-/** Workers of one role that may share a home. */
+/** The most workers of one role in a home. */
 const MAX_INSTANCES = 64
 
 /**
- * The folder of one running worker in the home, locked for as long as it is open: `processor`, or
- * `processor-2` while the first is taken.
+ * The folder of one running worker in the home, locked while it is open: `processor`, or `processor-2`
+ * while the first is in use.
  */
 export class WorkerFolder extends ReadyResource {
   readonly #home: Home
@@ -39,7 +39,7 @@ export class WorkerFolder extends ReadyResource {
     return basename(this.#path)
   }
 
-  /** @throws StarlingError HOME_IN_USE when no folder of the role is free; HOME_UNUSABLE */
+  /** @throws StarlingError HOME_IN_USE if no folder of the role is free; HOME_UNUSABLE */
   protected override async _open(): Promise<void> {
     for (let instance = 1; instance <= this.#maxInstances; instance += 1) {
       const path = await this.#home.folder(

@@ -2,22 +2,22 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 import { redact, redactText } from '../../helpers/text/redaction.js'
 import { ReadableLines, SafeJsonLines } from './readable-lines.js'
 
-/** Where a worker writes what happens. Never a prompt, an answer or a secret. */
+/** The log of a worker. It never contains a prompt, an answer or a secret. */
 export type Log = Logger
 
-/** How much is written: each level includes those after it. */
+/** The log levels: each includes those after it. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /**
- * A log that writes one line an event. Whatever it is handed, fields that are named like a secret or
- * like something that a user or a model said are redacted, at any depth.
+ * A log that writes one line for each event. Fields that are named like a secret, a prompt or an answer are
+ * redacted, at any depth.
  *
  * @param options.name the worker: `processor-2`
- * @param options.json true for pino's JSON lines, false for lines to be read by people
- * @param options.output standard error, unless a test listens
+ * @param options.json true for pino's JSON lines, false for readable lines
+ * @param options.output standard error, except in tests
  */
 export function createLog(options: {
   name: string
@@ -38,13 +38,13 @@ export function createLog(options: {
           log.apply(this, [redacted(subject), ...rest.map(redacted)] as Parameters<typeof log>)
         },
       },
-      // An error has been described by then, and pino's own serializer would say more.
+      // The hook has described the error already; pino's serializer would add its own fields.
       serializers: { err: (described: unknown) => described },
     },
     destination,
   )
   const createChild = log.child
-  // Pino turns them into text at once, past the hook above. Children of children inherit this.
+  // Pino serializes bindings at once, without the hook above. Children of children inherit this.
   log.child = function child(this: Log, bindings, options) {
     return createChild.call(this, Object(redact(bindings)), options)
   } as Log['child']

@@ -10,7 +10,7 @@ const LEVELS: Record<number, string> = {
   60: 'fatal',
 }
 
-/** Fields that every pino line has and that are written in a place of their own, or not at all. */
+/** Fields of every pino line that have their own place in the line, or are left out. */
 const SHOWN_ELSEWHERE = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'])
 
 /**
@@ -55,7 +55,7 @@ function readable(entry: Record<string, unknown>): string {
 function failure(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { code, message, stack } = error as { code?: string; message?: string; stack?: string }
-  // An expected failure explains itself; only an unexpected one needs its place in the code.
+  // An error with a code is expected; only for an unexpected one the stack is needed.
   if (code === undefined) return `\n${indented(safeText(String(stack ?? message)))}`
   return safeLine(message === undefined ? ` (${code})` : ` (${code}: ${message})`)
 }

@@ -3,7 +3,7 @@ import type { Random } from '../clock/random.js'
 import type { FileStamp } from '../files/file-stamp.js'
 import type { ModelStorage } from './model-storage.js'
 
-/** More than any record takes; a longer file is none. */
+/** A longer file is not a record. */
 const MAX_RECORD_BYTES = 65_536
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/)
@@ -19,7 +19,7 @@ const fileStampSchema: z.ZodType<FileStamp> = z.strictObject({
 const manifestSchema = z.strictObject({
   version: z.literal(1),
   name: z.string().min(1),
-  /** As it was asked for, without what may be secret in an address. */
+  /** The model reference, without the secret parts of a URL. */
   source: z.string().min(1),
   kind: z.enum(['chat', 'embedding']),
   licence: z.string().nullable(),
@@ -37,39 +37,39 @@ const journalSchema = z.strictObject({
   version: z.literal(1),
   name: z.string().min(1),
   source: z.string().min(1),
-  /** SHA-256 of the address: the address itself may hold a signature. */
+  /** SHA-256 of the URL, which itself may contain a signature. */
   address: sha256Schema,
   etag: z.string().nullable(),
   lastModified: z.string().nullable(),
   totalBytes: sizeSchema.nullable(),
-  /** What the server says that the file hashes to. */
+  /** The hash of the file according to the server. */
   sha256: sha256Schema.nullable(),
-  /** How much was on the disk for certain when this was written. */
+  /** How much of the file had been synced when this was written. */
   durableBytes: sizeSchema,
 })
 
-/** What is known of a model file that was prepared. */
+/** The metadata of a prepared model file. */
 export type ModelManifest = z.infer<typeof manifestSchema>
 
-/** What is known of a model file that is being fetched, to go on with it after a restart. */
+/** The state of a download, which is resumed from it after a restart. */
 export type DownloadJournal = z.infer<typeof journalSchema>
 
-/** A kind of record: JSON in a small file beside the file that it is of. */
+/** A kind of record: a small JSON file next to the file that it describes. */
 interface RecordKind<Schema extends z.ZodType> {
   readonly ending: string
   readonly schema: Schema
 }
 
-/** Beside a prepared file: `x.gguf.json`. */
+/** Next to a prepared file: `x.gguf.json`. */
 export const MANIFEST = { ending: '.json', schema: manifestSchema } as const
-/** Beside what was fetched so far: `x.gguf.partial.json`. */
+/** Next to a partial download: `x.gguf.partial.json`. */
 export const JOURNAL = { ending: '.partial.json', schema: journalSchema } as const
 
 /**
- * The record of a file; undefined when there is none. One that is damaged counts as none: what it
- * says can be found out again.
+ * The record of a file; undefined if there is none, or if it is damaged: its content can be determined
+ * again.
  *
- * @param name of the file that the record is of
+ * @param name of the file that the record describes
  */
 export async function readRecord<Schema extends z.ZodType>(
   storage: ModelStorage,
@@ -83,7 +83,7 @@ export async function readRecord<Schema extends z.ZodType>(
     const bytes = await file.read(0, entry.sizeBytes)
     return schema.parse(JSON.parse(new TextDecoder().decode(bytes)))
   } catch {
-    // Damaged, replaced in this moment, or not to be read: none, as the comment above says.
+    // Damaged, being replaced, or unreadable.
     return undefined
   } finally {
     await file.close()

@@ -13,17 +13,17 @@ export interface StoredEntry {
 }
 
 /**
- * Where the model cache writes: a flat folder of files with names. The disk in earnest
- * ({@link DiskModelStorage}), memory in tests.
+ * The storage of the model cache: a flat folder of files. On disk it is {@link DiskModelStorage}; tests
+ * keep it in memory.
  */
 export interface ModelStorage {
-  /** Where that is, for messages. */
+  /** The location, for messages. */
   readonly place: string
-  /** Makes the folder itself ready. @throws the error of the storage */
+  /** Creates the folder if it is missing. @throws the error of the storage */
   prepare(): Promise<void>
-  /** A file to read or to write; close it. */
+  /** Opens a file for reading and writing. The caller closes it. */
   open(name: string): StoredFile
-  /** Every file. */
+  /** All files. */
   list(): Promise<readonly StoredEntry[]>
   /** Undefined when there is no such file. */
   entry(name: string): Promise<StoredEntry | undefined>
@@ -35,29 +35,29 @@ export interface ModelStorage {
   replace(name: string, content: FileContent, random: Random): Promise<void>
   /** Renames a file atomically and durably. A file that has the new name is replaced. */
   rename(from: string, to: string): Promise<void>
-  /** Removes a file, if there is one. */
+  /** Removes a file if it exists. */
   remove(name: string): Promise<void>
-  /** What may still be written; undefined where that is not known. */
+  /** The free space; undefined if it is unknown. */
   freeBytes(): Promise<number | undefined>
 }
 
 type Callback<Result> = (error: Error | null, result: Result) => void
 
 /**
- * One file of a {@link ModelStorage} while it is read or written: the random-access-storage
- * interface with promises. Made by the first write.
+ * An open file of a {@link ModelStorage}: the random-access-storage interface with promises. The first write
+ * creates the file.
  */
 export class StoredFile {
   readonly #storage: RandomAccessStorage
   readonly #sync: () => Promise<void>
 
-  /** @param sync makes durable what was written */
+  /** @param sync makes all written data durable */
   constructor(storage: RandomAccessStorage, sync: () => Promise<void>) {
     this.#storage = storage
     this.#sync = sync
   }
 
-  /** @throws the error of the storage, also when not all of the bytes are there */
+  /** @throws the error of the storage, also if the file is shorter */
   read(offset: number, sizeBytes: number): Promise<Uint8Array> {
     return settled((callback) => this.#storage.read(offset, sizeBytes, callback))
   }
@@ -67,12 +67,12 @@ export class StoredFile {
     return settled((callback) => this.#storage.write(offset, bytes, callback))
   }
 
-  /** Cuts what is behind, or fills up with zeros. */
+  /** Shortens the file, or extends it with zeros. */
   truncate(sizeBytes: number): Promise<void> {
     return settled((callback) => this.#storage.truncate(sizeBytes, callback))
   }
 
-  /** Resolves when what was written outlives a power cut. */
+  /** Resolves when all written data is on disk. */
   async sync(): Promise<void> {
     await this.#sync()
   }
@@ -89,11 +89,11 @@ function settled<Result>(start: (callback: Callback<Result>) => void): Promise<R
 }
 
 /**
- * Does what writes a model to the disk.
+ * Runs an action that writes a model to disk.
  *
  * @param name of the model
- * @param place where it is written
- * @param sizeBytes that it takes, where that is known
+ * @param place the location, for the message
+ * @param sizeBytes the size of the model, if known
  * @throws StarlingError MODEL_WRITE_FAILED for everything but a StarlingError
  */
 export async function withWriteErrors<Result>(

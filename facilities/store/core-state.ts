@@ -2,28 +2,28 @@ import type Hypercore from 'hypercore'
 import * as crypto from 'hypercore-crypto'
 import type { CoreState } from './store-damage.js'
 
-/** Blocks that are read at once. */
+/** Blocks that are read concurrently. */
 const READ_AHEAD = 64
 
-/** Where a core that is ready stands. */
+/** The length, fork and hash of a core that is ready. */
 export async function coreState(core: Hypercore): Promise<CoreState> {
   const { key, length, fork } = core
   if (key === null) throw new Error('The core is not ready')
   return { key: key.toString('hex'), length, fork, treeHash: await hashAt(core, length) }
 }
 
-/** The hash of a core as it was at a length; not more than it has. */
+/** The hash of a core at a length, which is at most its own. */
 export async function hashAt(core: Hypercore, length: number): Promise<string> {
   return (await core.treeHash(length)).toString('hex')
 }
 
 /**
- * Reads every block of a core that is ready and calculates its hash from them: 25,000 accounts take
- * 0.4 s. RocksDB's checksums find flipped bits on the way, the hash finds whatever else was changed.
+ * Reads every block of a core that is ready and calculates its hash from them: 25,000 accounts take 0.4 s.
+ * RocksDB's checksums detect flipped bits, the hash detects all other changes.
  *
- * @param length where the hash is wanted, too; not more than the core has
+ * @param length at most that of the core
  * @returns the hash at that length, hexadecimal
- * @throws Error that says which block is missing, cannot be read, or is another one
+ * @throws Error that says which block is missing or unreadable, or that the hash differs
  */
 export async function readWholeCore(core: Hypercore, length: number): Promise<string> {
   const roots = new MerkleRoots()
@@ -36,7 +36,7 @@ export async function readWholeCore(core: Hypercore, length: number): Promise<st
   }
   const own = await hashAt(core, core.length)
   if (wanted === undefined || roots.treeHash().toString('hex') !== own) {
-    throw new Error(`its ${core.length} entries are not those that were written`)
+    throw new Error(`its ${core.length} entries differ from those that were written`)
   }
   return wanted.toString('hex')
 }

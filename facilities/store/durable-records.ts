@@ -25,8 +25,8 @@ interface WaitingInsert {
  * take back what a caller was told. Here all inserts that arrive while the disk is busy are written
  * as one batch and share one commit of the store (group commit).
  *
- * Open one of these a name: the check for a free key and its writing are atomic within it, not
- * between two of them. It closes its own core, never the store. Getting it ready fails with
+ * Open only one for each name: the check for a free key and its insertion are atomic within one object, not
+ * between two. It closes its own core, never the store. Getting it ready fails with
  * STORE_DAMAGED if its core differs from the store's witness. While the store cannot write, records can be
  * read but not inserted; while it is being reopened, both wait.
  *
@@ -88,14 +88,14 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     const bee = new Hyperbee(this.#store.corestore.get({ name: this.#name }), {
       keyEncoding: 'utf-8',
       valueEncoding: 'json',
-      // Nobody else walks this tree.
+      // No peer reads this tree.
       extension: false,
     })
     try {
       await bee.ready()
       await this.#store.track(this.#name, bee.core)
     } catch (error) {
-      // Why it cannot be closed either is of no interest.
+      // The first error is the one to report.
       await bee.close().catch(() => undefined)
       throw error
     }
@@ -115,7 +115,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     }
     const bee = this.#bee
     this.#bee = null
-    // The store that it belongs to is closed next, whatever this one says.
+    // The store is closed next in any case.
     await bee?.close().catch(() => undefined)
   }
 
@@ -127,8 +127,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
   }
 
   /**
-   * The value of a key, or undefined. A value whose insert is still on its way to the disk may be
-   * seen already.
+   * The value of a key, or undefined. A value whose insert is not yet on disk may be returned.
    *
    * @throws StarlingError INTERNAL if the stored value does not match the schema; DISK_FULL, DISK_FAILED
    *   or STORE_DAMAGED if the store could not be reopened
@@ -138,7 +137,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     if (entry === null) return undefined
     const result = this.#schema.safeParse(entry.value)
     if (result.success) return result.data
-    // Without the key and the value, which may be somebody's e-mail address and secrets.
+    // Without the key and the value, which may be an e-mail address and secrets.
     throw new StarlingError(
       'INTERNAL',
       `A stored record of ${this.#name} has a shape that this version does not read`,
@@ -146,8 +145,8 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
   }
 
   /**
-   * Adds a record, unless its key has one. Of several inserts of one key at once exactly one wins.
-   * Resolves once the record, or the one that was there first, is on disk.
+   * Adds a record, unless its key has one. Of several concurrent inserts of one key exactly one succeeds.
+   * Resolves once the record, or the existing one, is on disk.
    *
    * @returns whether this call has added it
    * @throws StarlingError PAYLOAD_TOO_LARGE; OVERLOADED when too many wait for the disk; DRAINING
@@ -168,13 +167,13 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
 
   #assertAccepting(): void {
     if (this.closing !== null) {
-      throw new StarlingError('DRAINING', 'The worker is stopping and writes nothing more')
+      throw new StarlingError('DRAINING', 'The worker is shutting down and accepts no more writes')
     }
     if (this.failure !== null) throw this.failure
     if (this.#waiting.length >= RECORD_LIMITS.waitingInserts) {
       throw new StarlingError(
         'OVERLOADED',
-        `${this.#waiting.length} writes wait for the disk already`,
+        `${this.#waiting.length} writes are waiting for the disk already`,
       )
     }
   }
@@ -186,7 +185,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
       if (this.#bee !== null) break
       if (this.failure !== null) throw this.failure
       if (this.closing !== null) {
-        throw new StarlingError('DRAINING', 'The worker is stopping and reads nothing more')
+        throw new StarlingError('DRAINING', 'The worker is shutting down and accepts no more reads')
       }
     }
     this.#reads += 1

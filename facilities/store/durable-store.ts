@@ -13,7 +13,7 @@ import type { StoreDisk } from './store-disk.js'
 import { closeAnyway } from './verify-store.js'
 import type { Witness } from './witness.js'
 
-/** How often a store that cannot write checks whether it can again. */
+/** How often a store that cannot write checks whether it can write again. */
 export const STORE_WATCH_INTERVAL_MS = 2_000
 
 /** Keeps cores of a store open while the store is open. */
@@ -65,13 +65,13 @@ export class DurableStore extends ReadyResource {
     this.#clock = parts.clock
   }
 
-  /** The one that is open now. @throws StarlingError why none is */
+  /** The open Corestore. @throws StarlingError the reason if the store could not be reopened */
   get corestore(): Corestore {
     if (this.#corestore !== null) return this.#corestore
     throw this.#failure ?? new Error('The store is not open')
   }
 
-  /** Why nothing is written now; null while all is well. */
+  /** Why the store cannot write; null while it can. */
   get failure(): StarlingError | null {
     return this.#failure
   }
@@ -93,11 +93,11 @@ export class DurableStore extends ReadyResource {
     this.#watch = repeat(this.#clock, STORE_WATCH_INTERVAL_MS, () => this.#look())
   }
 
-  /** Commits that were asked for before are finished first. */
+  /** Finishes earlier commits first. */
   protected override async _close(): Promise<void> {
     this.#watch?.cancel()
     await this.#reopening
-    // Whoever asked for it is told of its failure.
+    // Its callers get the error.
     await (this.#next ?? this.#running).catch(() => undefined)
     try {
       if (this.#failure === null) await this.#corestore?.close()
@@ -195,7 +195,7 @@ export class DurableStore extends ReadyResource {
   }
 
   async #commitNext(previous: Promise<void>): Promise<void> {
-    // Its own callers are told.
+    // Its own callers get the error.
     await previous.catch(() => undefined)
     this.#running = this.#commitNow()
     this.#next = null
@@ -203,10 +203,10 @@ export class DurableStore extends ReadyResource {
   }
 
   async #commitNow(): Promise<void> {
-    // While it is opened anew only those commit that open their cores.
+    // While the store is reopened, only cores that are being opened commit.
     if (this.#failure !== null && this.#reopening === null) throw this.#failure
     try {
-      // Taken before the sync: what is appended meanwhile may not be in it.
+      // Determined before the sync, which may not include later appends.
       const cores = await this.#currentCores()
       await this.#disk.sync()
       if (!this.#isWitnessed(cores)) await this.#witness.record(cores)
@@ -217,7 +217,7 @@ export class DurableStore extends ReadyResource {
     }
   }
 
-  /** With those that are not open now as the witness knows them. */
+  /** Cores that are not open are taken from the witness. */
   async #currentCores(): Promise<WitnessState['cores']> {
     const cores = { ...this.#witness.state?.cores }
     for (const [name, core] of this.#cores) cores[name] = await coreState(core)
@@ -232,9 +232,9 @@ export class DurableStore extends ReadyResource {
     })
   }
 
-  /** Opens the store anew when it failed and can be written again, or when its log is full. */
+  /** Reopens the store if it failed and can be written again, or if its log is full. */
   async #look(): Promise<void> {
-    // A damaged store is not mended by waiting.
+    // Waiting does not repair a damaged store.
     if (this.closing !== null || this.#failure?.code === 'STORE_DAMAGED') return
     if (this.#failure === null) {
       if (!(await this.#disk.isLogFull())) return

@@ -4,30 +4,29 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { isSystemError } from '../files/system-error.js'
 
 /**
- * Written data that RocksDB keeps in memory before it makes a table of it: as large its log grows,
- * which is reserved on the disk and replayed after a crash.
+ * Data that RocksDB keeps in memory before it writes a table. Its write-ahead log, which is reserved on disk
+ * and replayed after a crash, grows to the same size.
  */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
-/** How the dynamic linker begins: `libatomic.so.1: cannot open shared object file …`. */
+/** How messages of the dynamic linker begin: `libatomic.so.1: cannot open shared object file …`. */
 const LIBRARY = /([^\s/]+\.so[.\d]*): /
 
-/** Opens Corestores in folders; each has to be made ready, and closed. */
+/** Opens Corestores in folders. The caller makes each ready, and closes it. */
 export interface CorestoreOpener {
   forReading(folder: string): Corestore
   forWriting(folder: string): Corestore
 }
 
-/** The modules that bring RocksDB along. */
+/** The modules that load RocksDB. */
 interface StoreModules {
   readonly Store: typeof Corestore
   readonly Core: typeof Hypercore
 }
 
 /**
- * Loads Corestore, and with it RocksDB's native code, not before it is needed: a machine that lacks a
- * library which that code wants, as a bare Debian lacks libatomic, is to be told so and not shown a
- * stack.
+ * Loads Corestore, and with it RocksDB's native code, when it is needed. If a library is missing that the code
+ * needs, such as libatomic on a bare Debian, the error names it.
  *
  * @param load stands in for the imports in tests
  * @throws StarlingError LIBRARY_MISSING
@@ -42,7 +41,7 @@ export async function loadCorestore(
     if (library === undefined) throw cause
     throw new StarlingError(
       'LIBRARY_MISSING',
-      `The store cannot be opened: this machine lacks ${library}`,
+      `The store cannot be opened: the library ${library} is missing`,
       { cause },
     )
   }
@@ -70,7 +69,7 @@ function openerOf({ Store, Core }: StoreModules): CorestoreOpener {
   }
 }
 
-/** The failure of the linker is the cause of what the package throws. */
+/** The linker's error is the cause of the package's error. */
 function libraryMissedBy(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if (isSystemError(error, 'ERR_DLOPEN_FAILED')) return LIBRARY.exec(error.message)?.[1]

@@ -20,7 +20,7 @@ export class RollbackGuard {
   #failure: unknown = null
   #isClosed = false
 
-  /** @param parts.record where it is kept; closed with the guard */
+  /** @param parts.record its storage; closed with the guard */
   constructor(parts: { readonly record: Witness; readonly clock: Clock }) {
     this.#record = parts.record
     this.#clock = parts.clock
@@ -41,7 +41,7 @@ export class RollbackGuard {
     return await this.#record.load()
   }
 
-  /** Records this, now or soon. @param cores what is on disk and witnessed */
+  /** Records the state, now or soon. @param cores on disk and witnessed */
   note(cores: WitnessState['cores']): void {
     this.#pending = cores
     if (this.#timer !== null) return
@@ -50,7 +50,7 @@ export class RollbackGuard {
     else this.#writeIn(dueInMs)
   }
 
-  /** Writes what was noted before, if possible. */
+  /** Writes the last noted state first, if possible. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()

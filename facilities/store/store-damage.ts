@@ -19,7 +19,7 @@ export interface KnownState {
   readonly guarded: WitnessState | null
 }
 
-/** Where one core stands. */
+/** The length, fork and hash of one core. */
 export type CoreState = WitnessedCore
 
 /** A store that is shorter than what its witness records, or has other content. */

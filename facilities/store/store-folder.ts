@@ -12,35 +12,35 @@ import type { StoreDisk } from './store-disk.js'
 import { closeAnyway, reasonOf, verifyStore } from './verify-store.js'
 import { WriteAheadLog } from './write-ahead-log.js'
 
-/** RocksDB's own log may grow to this before the store is opened anew, which begins another. */
+/** At this size of RocksDB's own log the store is reopened, which starts a new log. */
 export const MAX_STORE_LOG_BYTES = 4 * 1024 * 1024
 
-/** Room that has to be free before a store that could not write is opened again. */
+/** The free space that is needed before a store that could not write is reopened. */
 export const MIN_FREE_BYTES = 16 * 1024 * 1024
 
-/** What is written to try whether the disk takes anything. */
+/** Written to test whether the disk accepts data. */
 const PROBE_BYTES = 64 * 1024
 
-/** How a lock that somebody else holds is reported by RocksDB. It has no code. */
+/** RocksDB's messages about a lock that is held already. They have no code. */
 const LOCKED = /could not be locked|while lock file|lock hold by/i
 
-/** What keeps a whole store from being read. */
+/** Messages about a store that is intact, but cannot be read. */
 const OUT_OF_REACH = /permission denied|operation not permitted|too many open files|out of memory/i
 
-/** RocksDB's files that hold what was synced. */
+/** RocksDB's files with synced data. */
 const TABLE = /\.(sst|blob)$/
 
-/** The logs that RocksDB has set aside, with the time in microseconds. */
+/** RocksDB's old logs, with the time in microseconds. */
 const OLD_LOG = /^LOG\.old\.\d+$/
 
-/** A store in a folder of its own, which is made when it is missing, for its owner alone. */
+/** A store in its own folder, which is created, for its owner alone, if it is missing. */
 export class StoreFolder implements StoreDisk {
   readonly place: StorePlace
   readonly #database: string
   readonly #log: WriteAheadLog
   readonly #onUnwitnessed: (() => void) | undefined
 
-  /** @param onUnwitnessed called when there is a store but no witness, so that it is taken as it is */
+  /** @param onUnwitnessed called if there is a store but no witness, so that it is used as it is */
   constructor(place: StorePlace, onUnwitnessed?: () => void) {
     this.place = place
     this.#database = join(place.store, 'db')
@@ -92,7 +92,7 @@ export class StoreFolder implements StoreDisk {
     try {
       return (await stat(join(this.#database, 'LOG'))).size > MAX_STORE_LOG_BYTES
     } catch {
-      // A store works without its log, too.
+      // The store does not need this log.
       return false
     }
   }
@@ -107,7 +107,7 @@ export class StoreFolder implements StoreDisk {
     }
   }
 
-  /** Reads the whole store and leaves every byte of it as it is. False when it holds nothing yet. */
+  /** Reads the whole store without changing it. @returns false if it is empty */
   async #inspect(opener: CorestoreOpener, known: KnownState): Promise<boolean> {
     const { place } = this
     const files = await this.#files()
@@ -117,7 +117,7 @@ export class StoreFolder implements StoreDisk {
       if (isKnown) throw storeIsGone(place, known, hasTrace)
       return false
     }
-    // Nothing may ever have been acknowledged: a first start that was cut off cannot always be read.
+    // After an interrupted first start, a store may be unreadable. Nothing was acknowledged then.
     const mayBeCutOff = !isKnown && !files.some((name) => TABLE.test(name))
     const store = opener.forReading(place.store)
     try {
@@ -139,7 +139,7 @@ export class StoreFolder implements StoreDisk {
     }
   }
 
-  /** Its name, and that of the worker's folder around it, outlast a power cut. */
+  /** Makes its name, and that of the worker's folder, durable. */
   async #makeFolder(): Promise<void> {
     const { store } = this.place
     try {
@@ -174,7 +174,7 @@ export class StoreFolder implements StoreDisk {
       const old = (await this.#files()).filter((name) => OLD_LOG.test(name)).sort()
       for (const name of old.slice(0, -1)) await rm(join(this.#database, name), { force: true })
     } catch {
-      // What is in the way is only disk space.
+      // They only take disk space.
     }
   }
 

@@ -13,12 +13,11 @@ import {
 } from './store-damage.js'
 
 /**
- * Holds a store against its witness and its rollback guard: every core that they name has to have come
- * at least as far, with the same content, and has to be readable to its end. A store that is ahead has
- * lost nothing: a crash came between its sync and theirs. Without a witness every core in the store is
- * read. Nothing is written.
+ * Compares a store with its witness and its rollback guard: every core that they name has to be at least as
+ * long, have the same content, and be readable to its end. A store that is ahead has lost nothing: a crash
+ * came between its sync and theirs. Without a witness every core in the store is read. Nothing is written.
  *
- * @returns whether the store holds anything
+ * @returns whether the store contains anything
  * @throws StarlingError STORE_DAMAGED
  */
 export async function verifyStore(
@@ -42,13 +41,13 @@ export async function verifyStore(
 
 /** Closes a store of which a core, or all of it, may have failed to open. */
 export async function closeAnyway(store: Corestore): Promise<void> {
-  // What did not open says why a second time, and keeps the rest from being closed; the first time
-  // is the one to tell.
+  // A core that did not open fails again when it is closed, and prevents the rest from being closed. The first
+  // error is the one to report.
   await store.close().catch(() => undefined)
   await store.storage.close().catch(() => undefined)
 }
 
-/** @returns whether any of them holds anything */
+/** @returns whether any of them contains anything */
 async function readEveryCore(store: Corestore): Promise<boolean> {
   let holdsRecords = false
   for await (const discoveryKey of store.list()) {
@@ -99,7 +98,7 @@ function reaches(found: CoreState, expected: CoreState): boolean {
   return found.length >= expected.length && found.fork === expected.fork
 }
 
-/** @param contradiction the error when the core is not there */
+/** @param contradiction the error if the core is missing */
 async function withKnownCore(
   store: Corestore,
   { key }: CoreState,
@@ -119,7 +118,7 @@ async function withCore(core: Hypercore, use: (core: Hypercore) => Promise<void>
     await core.ready()
     await use(core)
   } finally {
-    // A core that did not open says why a second time; the first is the one to tell.
+    // A core that did not open fails again when it is closed. The first error is the one to report.
     await core.close().catch(() => undefined)
   }
 }
@@ -128,7 +127,7 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-/** What an error of the libraries below says, with what it was caused by. */
+/** The message of an error with those of its causes. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message} (${reasonOf(error.cause)})`

@@ -7,18 +7,18 @@ import { openTrustedFile, readTrustedFile } from '../files/trusted-file.js'
 /** A witness has two slots of 4,096 bytes. */
 const MAX_WITNESS_BYTES = 65_536
 
-/** Where the bytes of a witness are kept. What was written is on disk when a method resolves. */
+/** The storage of a witness. Data is on disk when a method resolves. */
 export interface WitnessStorage {
-  /** Undefined when there is none. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
+  /** Undefined if there is none. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   read(): Promise<Uint8Array | undefined>
-  /** Makes it, whole or not at all. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
+  /** Creates it, whole or not at all. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   create(bytes: Uint8Array): Promise<void>
-  /** Overwrites a part of it; a power cut leaves the rest as it was. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
+  /** Overwrites a part of it. A power cut leaves the rest unchanged. @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED */
   overwrite(offset: number, bytes: Uint8Array): Promise<void>
   close(): Promise<void>
 }
 
-/** A witness in a file that only its owner may read. One process uses it at a time. */
+/** A witness in a file. One process uses it at a time. */
 export class WitnessFile implements WitnessStorage {
   readonly #path: string
   #file: FileHandle | null = null
@@ -39,7 +39,7 @@ export class WitnessFile implements WitnessStorage {
     try {
       await replaceFile(this.#path, bytes, { syncsFolder: true })
     } catch (cause) {
-      throw this.#unusable('made', cause)
+      throw this.#unusable('created', cause)
     }
   }
 
@@ -47,7 +47,7 @@ export class WitnessFile implements WitnessStorage {
     try {
       this.#file ??= await openTrustedFile(this.#path, 'update')
       await writeFully(this.#file, bytes, offset)
-      // The length stays, so there is nothing but the content to sync.
+      // The length does not change, so only the content has to be synced.
       await this.#file.datasync()
     } catch (cause) {
       throw this.#unusable('written', cause)

@@ -11,13 +11,12 @@ import { recordIsUnreadable, type StorePlace } from './store-damage.js'
 import type { WitnessStorage } from './witness-file.js'
 
 /**
- * What is kept beside a store, apart from it, about how far it had come. It is written after the
- * store was synced and before anything is acknowledged: so it never claims more than is on disk, and
- * never less than was acknowledged.
+ * A record of the lengths and hashes of a store, in a separate file. It is written after the store was synced
+ * and before anything is acknowledged, so that it never claims more than is on disk, and never less than was
+ * acknowledged.
  *
- * Its file holds the last two states in two places of fixed size that are overwritten in turn: one
- * write and one sync a state (0.3 ms, against 3 ms for a new file and a rename), and a state that was
- * torn leaves the one before.
+ * The file has two slots of fixed size that are overwritten in turn: one write and one sync for each state
+ * (0.3 ms, against 3 ms for a new file and a rename). A torn write leaves the state in the other slot.
  */
 export class Witness {
   readonly #storage: WitnessStorage
@@ -39,12 +38,12 @@ export class Witness {
     this.#clock = parts.clock
   }
 
-  /** What it says; null when there was none, or it was not loaded yet. */
+  /** Its content; null if there was none, or it is not loaded yet. */
   get state(): WitnessState | null {
     return this.#state
   }
 
-  /** @throws StarlingError STORE_DAMAGED when it is damaged itself; HOME_UNUSABLE */
+  /** @throws StarlingError STORE_DAMAGED if it is damaged; HOME_UNUSABLE */
   async load(): Promise<WitnessState | null> {
     const bytes = await this.#storage.read()
     this.#state = bytes === undefined ? null : decodeWitness(bytes)
@@ -55,9 +54,9 @@ export class Witness {
   }
 
   /**
-   * Resolves when it says so on disk. One call at a time.
+   * Resolves when the state is on disk. One call at a time.
    *
-   * @param cores all that the store is to be held against; what is on disk already
+   * @param cores the states of all cores, which are on disk already
    * @throws StarlingError HOME_UNUSABLE
    */
   async record(cores: WitnessState['cores']): Promise<void> {

@@ -10,11 +10,10 @@ const WRITE_AHEAD_LOG = /^\d+\.log$/
 /**
  * Makes what was written to a RocksDB durable by syncing its write-ahead log.
  *
- * RocksDB hands each write to the operating system before it acknowledges it, and replays the log when
- * it is opened again. rocksdb-native has no synchronous write; its `flush` makes a table of whatever is
- * in memory instead, which costs two new files, a compaction now and then, and 7 KB in RocksDB's LOG
- * for each commit. A sync through a descriptor of our own covers all data of the file (POSIX fdatasync)
- * and costs none of that.
+ * RocksDB passes each write to the operating system before it acknowledges it, and replays the log when it is
+ * opened again. rocksdb-native has no synchronous write. Its `flush` writes a table instead, which costs two new
+ * files, sometimes a compaction, and 7 KB in RocksDB's LOG for each commit. A sync through our own descriptor
+ * covers all data of the file (POSIX fdatasync) and avoids these costs.
  */
 export class WriteAheadLog {
   readonly #folder: string
@@ -34,7 +33,7 @@ export class WriteAheadLog {
     const names = (await readdir(this.#folder)).filter((name) => WRITE_AHEAD_LOG.test(name)).sort()
     const hasNew = await this.#openNew(names)
     await this.#closeGone(names)
-    // The older first: RocksDB replays none that follow a gap.
+    // The oldest first: RocksDB replays no log after a gap.
     for (const name of names) await this.#files.get(name)?.datasync()
     if (hasNew) await syncFolder(this.#folder)
   }
@@ -52,7 +51,7 @@ export class WriteAheadLog {
         this.#files.set(name, await openTrustedFile(join(this.#folder, name), 'read'))
         hasNew = true
       } catch (error) {
-        // Removed just now: RocksDB has written its content to a table, and synced that.
+        // Removed in the meantime: RocksDB has written its content to a table, and synced that.
         if (!isSystemError(error, 'ENOENT')) throw error
       }
     }

@@ -1,18 +1,18 @@
 /** Names of this machine, as they stand in a parsed URL. */
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
-/** Whether an address may be fetched from: by https, or by http from this machine alone. */
+/** Whether a URL may be fetched: by https, or by http from this machine only. */
 export function isFetchable(url: URL): boolean {
   return url.protocol === 'https:' || isLocalHttp(url)
 }
 
 /**
- * Where a redirect leads, if it may be followed. Nobody else may send a request to a server of this
- * machine: those often answer whoever reaches them.
+ * The target of a redirect. A server elsewhere may not redirect to this machine, whose servers often
+ * trust every local request.
  *
- * @param from the address that answered with the redirect
- * @param location the header as it came
- * @returns undefined when it is no address, or one that is not to be followed
+ * @param from the URL that answered with the redirect
+ * @param location the header
+ * @returns undefined if it is not a URL, or one that is not allowed
  */
 export function redirectTarget(from: URL, location: string): URL | undefined {
   if (location === '') return undefined
@@ -20,7 +20,7 @@ export function redirectTarget(from: URL, location: string): URL | undefined {
   try {
     target = new URL(location, from)
   } catch {
-    // A location that cannot be read leads nowhere.
+    // Not a URL.
     return undefined
   }
   if (target.username !== '' || target.password !== '') return undefined
@@ -28,7 +28,7 @@ export function redirectTarget(from: URL, location: string): URL | undefined {
   return !isLocalHttp(target) || isLocalHttp(from) ? target : undefined
 }
 
-/** An address for messages: without its query, which may hold a signature. */
+/** A URL for messages: without its query, which may contain a signature. */
 export function shownAddress(url: URL): string {
   return `${url.origin}${url.pathname}`
 }

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 
-/** Enough to recognise a file by. */
+/** Enough to recognise a file. */
 const SHOWN_CHARACTERS = 80
 
 /**
- * The name of a file that is kept for something with a longer name: one that can be recognised, is
- * safe in any file system, and is of that thing alone.
+ * A file name that is readable, safe in any file system, and unique for an identity.
  *
- * @param shown what to recognise it by
- * @param identity what tells it apart from all others
+ * @param shown the readable part; unsafe characters are replaced
+ * @param identity its hash makes the name unique
  * @param ending with its dot
  */
 export function modelFileName(shown: string, identity: string, ending: string): string {

@@ -6,27 +6,27 @@ import {
   readModelSource,
 } from './model-source.js'
 
-/** The longest reference; an address with a signature in it takes some 1,000. */
+/** The longest reference; a URL with a signature has about 1,000 characters. */
 export const MAX_REFERENCE_CHARACTERS = 4096
 
 /** The longest name of a model. */
 export const MAX_MODEL_NAME_CHARACTERS = 200
 
-/** A model as an operator asks for it. */
+/** A model as an operator refers to it. */
 export interface ModelReference {
-  /** What requests ask for. */
+  /** The model name in requests. */
   readonly name: string
   readonly source: ModelSource
-  /** What the file must hash to, hexadecimal, in lower case. */
+  /** The expected hash of the file, in lower-case hexadecimal digits. */
   readonly sha256?: string
 }
 
-/** What may follow a model's name, in the words of the messages. */
+/** The forms of a reference, for messages. */
 const FORMS =
   'a known name, ./FILE.gguf, https://HOST/FILE.gguf, hf:OWNER/REPOSITORY/FILE.gguf or ' +
-  'npm:PACKAGE@VERSION/FILE.gguf, with #sha256=HASH behind it and NAME= before it if you like'
+  'npm:PACKAGE@VERSION/FILE.gguf, optionally after NAME= and followed by #sha256=HASH'
 
-/** What no name begins with: it is a path or an address. */
+/** The beginning of a path or an address, before which there is no name. */
 const NAMELESS = /^(?:\.{0,2}\/|(?:hf|npm|file|https?):)/i
 
 const SHA256 = /#sha256=([0-9a-f]{64})$/i
@@ -35,7 +35,7 @@ const SHA256 = /#sha256=([0-9a-f]{64})$/i
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /**
- * Reads what an operator writes for a model:
+ * Parses a model reference:
  *
  *     minimind2-small                      a model that Starling knows
  *     ./x.gguf  /models/x.gguf  file:///x.gguf
@@ -43,11 +43,10 @@ const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
  *     hf:owner/repository/x.gguf           also hf:owner/repository@revision/folder/x.gguf
  *     npm:package@1.0.0/x.gguf             from an installed package
  *
- * Each may end with `#sha256=` and the hash of the file, and begin with `name=` to be asked for by
- * that name; otherwise it is called like its file, without `.gguf`. A path with `=` in it is written
- * with `./` before it.
+ * Each may end with `#sha256=` and the hash of the file, and begin with `name=`, the model name in requests.
+ * The default name is that of the file, without `.gguf`. A path that contains `=` has to begin with `./`.
  *
- * @throws StarlingError CONFIG_INVALID with the forms that there are
+ * @throws StarlingError CONFIG_INVALID with the possible forms
  */
 export function parseModelReference(text: string): ModelReference {
   if (text.length > MAX_REFERENCE_CHARACTERS) {
@@ -63,10 +62,10 @@ export function parseModelReference(text: string): ModelReference {
   const reading = readModelSource(unhashed.slice(split + 1))
   if ('why' in reading) throw invalid(text, reading.why)
   const { source } = reading
-  // A file: address is decoded; what it may hide is no path that could be written here.
+  // A file: URL is decoded, and may then contain characters that are not allowed in a path.
   const written = formatModelSource(source)
   if (UNPRINTABLE.test(written) || /#sha256=/i.test(written)) {
-    throw invalid(text, 'it has encoded characters that no path has here')
+    throw invalid(text, 'it has encoded characters that are not allowed in a path')
   }
   const name = split < 0 ? nameOfSource(source) : unhashed.slice(0, split)
   const whyNot = whyNoName(name)
@@ -81,7 +80,7 @@ export function parseModelReference(text: string): ModelReference {
   return reference
 }
 
-/** The one text for a reference; {@link parseModelReference} gives the reference back. */
+/** The text of a reference, which {@link parseModelReference} parses. */
 export function formatModelReference({ name, source, sha256 }: ModelReference): string {
   const named = name === nameOfSource(source) ? '' : `${name}=`
   return `${named}${formatModelSource(source)}${sha256 === undefined ? '' : `#sha256=${sha256}`}`
@@ -98,13 +97,10 @@ function whyNoName(name: string): string | undefined {
 }
 
 function invalid(text: string, why: string): StarlingError {
-  return new StarlingError(
-    'CONFIG_INVALID',
-    `The model "${shown(text)}" is not understood: ${why}. Write ${FORMS}`,
-  )
+  return new StarlingError('CONFIG_INVALID', `Invalid model "${shown(text)}": ${why}. Use ${FORMS}`)
 }
 
-/** What was written, shortened, without what may be secret in an address. */
+/** The text for a message: shortened, and without the secret parts of a URL. */
 function shown(text: string): string {
   const open = text.replace(/\/\/[^/]*@/, '//').replace(/\?.*$/s, '?…')
   const printable = open.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')

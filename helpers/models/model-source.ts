@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { isFetchable } from '../http/fetch-address.js'
 import { hasExcessivePort, MAX_PORT } from '../upstream/server-address.js'
 
-/** Where a model comes from. Two that are written differently and mean the same are equal. */
+/** The origin of a model, in normal form. */
 export type ModelSource =
   /** A model that Starling knows by name. */
   | { readonly kind: 'catalogue'; readonly model: string }
@@ -30,7 +30,7 @@ export type ModelSource =
       readonly path: string
     }
 
-/** The source, or why the text is none. */
+/** The source, or why the text is not one. */
 export type SourceReading = { readonly source: ModelSource } | { readonly why: string }
 
 const MAIN_REVISION = 'main'
@@ -40,7 +40,7 @@ const HUB = /^hf:([\w.-]+)\/([\w.-]+)(?:@([\w.-]+))?\/(.+)$/is
 /** The characters that npm allows in names; versions as in https://semver.org, without ranges. */
 const PACKAGE =
   /^npm:((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(\d+\.\d+\.\d+(?:[-+][\w.+-]+)?)\/(.+)$/is
-/** One of several files that make a model together. */
+/** One of several files of a split model. */
 const PART = /-\d{5}-of-(\d{5})\.gguf$/
 
 /** Reads a source without its name and its hash. Never throws. */
@@ -57,13 +57,14 @@ export function readModelSource(text: string): SourceReading {
     case 'https:':
       return readUrl(text)
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { why: `${scheme}// is not spoken here` }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    return { why: `${scheme}// is not a supported URL scheme` }
   if (text.includes('/') || text.endsWith(GGUF_ENDING)) return { source: pathSource(text) }
   if (text === '' || text.includes('=')) return { why: 'it names no model' }
   return { source: { kind: 'catalogue', model: text } }
 }
 
-/** The one text for a source; {@link readModelSource} gives the source back. */
+/** The text of a source, which {@link readModelSource} parses. */
 export function formatModelSource(source: ModelSource): string {
   switch (source.kind) {
     case 'catalogue':
@@ -81,14 +82,14 @@ export function formatModelSource(source: ModelSource): string {
   }
 }
 
-/** The source for people and records: an address loses its query, which may hold a signature. */
+/** The source for messages and records: a URL without its query, which may contain a signature. */
 export function describeModelSource(source: ModelSource): string {
   if (source.kind !== 'url') return formatModelSource(source)
   const { origin, pathname, search } = new URL(source.url)
   return `${origin}${pathname}${search === '' ? '' : '?…'}`
 }
 
-/** What a model is called when nothing else is said: its file's name without `.gguf`, or ''. */
+/** The default name of a model: the name of its file without `.gguf`, or ''. */
 export function nameOfSource(source: ModelSource): string {
   switch (source.kind) {
     case 'catalogue':
@@ -100,7 +101,7 @@ export function nameOfSource(source: ModelSource): string {
   }
 }
 
-/** Where a hub serves a file. @param hubUrl its address, such as https://huggingface.co */
+/** The URL of a file of a hub. @param hubUrl such as https://huggingface.co */
 export function hubFileUrl(source: ModelSource & { kind: 'hub' }, hubUrl: string): string {
   const { owner, repository, revision, path } = source
   const parts = [owner, repository, 'resolve', revision, ...path.split('/')]
@@ -132,7 +133,7 @@ function readFileUrl(text: string): SourceReading {
       return { source: pathSource(fileURLToPath(url)) }
     }
   } catch {
-    // No address, one of another machine, or with an encoded slash: refused below.
+    // Not a URL, one of another machine, or with an encoded slash: refused below.
   }
   return { why: 'it is not of the form file:///FOLDER/FILE.gguf' }
 }
@@ -146,19 +147,20 @@ function readUrl(text: string): SourceReading {
       why: hasExcessivePort(text) ? `its port is above ${MAX_PORT}` : 'it is not a valid address',
     }
   }
-  if (url.username !== '' || url.password !== '') return { why: 'it has a user or password in it' }
-  if (!isFetchable(url)) return { why: 'http:// is for this machine alone: use https://' }
-  if (url.hash !== '') return { why: 'what follows its # is no sha256=HASH' }
+  if (url.username !== '' || url.password !== '')
+    return { why: 'it contains a user name or a password' }
+  if (!isFetchable(url)) return { why: 'http:// is allowed for this machine only: use https://' }
+  if (url.hash !== '') return { why: 'its fragment is not sha256=HASH' }
   if (PART.test(url.pathname)) return { why: WHY_NO_PART }
   url.hash = ''
   return { source: { kind: 'url', url: url.href } }
 }
 
-const WHY_NO_PART = 'it is one of several parts of a model; only models in one file are fetched'
+const WHY_NO_PART = 'it is one of several files of a model; only models in one file are supported'
 
 function whyNoFile(segments: readonly string[], path: string): string | undefined {
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    return 'it has an empty part, or one of dots alone'
+    return 'its path has an empty segment, or one that is . or ..'
   }
   if (!path.endsWith(GGUF_ENDING)) return 'it does not end with .gguf'
   return PART.test(path) ? WHY_NO_PART : undefined

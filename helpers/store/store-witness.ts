@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 
-/** One of the two places in a witness: a block of a disk, so that writing one leaves the other whole. */
+/** The size of a slot: a block of a disk, so that a torn write of one slot does not damage the other. */
 export const WITNESS_SLOT_BYTES = 4096
 export const WITNESS_SLOTS = 2
 
-/** Fits a slot: a core takes about 250 bytes there. */
+/** Fits into a slot: a core takes about 250 bytes. */
 const MAX_CORES = 12
 
 const FORMAT = 'starling/store-witness/1'
@@ -13,18 +13,18 @@ const FORMAT = 'starling/store-witness/1'
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
 const coreSchema = z.strictObject({
-  /** Of the core, hexadecimal. */
+  /** The public key of the core, hexadecimal. */
   key: digestSchema,
-  /** Entries that were acknowledged as being on disk. */
+  /** Acknowledged entries. */
   length: z.number().int().nonnegative(),
-  /** How often the core was shortened. */
+  /** How often the core was truncated. */
   fork: z.number().int().nonnegative(),
-  /** Of the core at that length, hexadecimal. */
+  /** The hash of the core at that length, hexadecimal. */
   treeHash: digestSchema,
 })
 
 const stateSchema = z.strictObject({
-  /** Counts up with every writing. */
+  /** Incremented by every write. */
   sequence: z.number().int().positive(),
   /** Milliseconds since 1970. */
   writtenAt: z.number().int().nonnegative(),
@@ -33,16 +33,16 @@ const stateSchema = z.strictObject({
     .refine((cores) => Object.keys(cores).length <= MAX_CORES, `At most ${MAX_CORES} cores`),
 })
 
-/** How far one core had come. */
+/** The recorded state of one core. */
 export type WitnessedCore = z.infer<typeof coreSchema>
 
-/** What a witness says: the cores of a store by name, as far as they were acknowledged. */
+/** The content of a witness: the acknowledged states of a store's cores, by name. */
 export type WitnessState = z.infer<typeof stateSchema>
 
 /**
- * The bytes of one slot: a line of text, the state's SHA-256 before it, filled up with spaces.
+ * The bytes of one slot: a line of text with the SHA-256 of the state and the state, padded with spaces.
  *
- * @throws Error when there are more or longer names than a slot holds
+ * @throws Error if the state does not fit into a slot
  */
 export function encodeWitnessSlot(state: WitnessState): Buffer {
   const json = JSON.stringify(stateSchema.parse(state))
@@ -51,7 +51,7 @@ export function encodeWitnessSlot(state: WitnessState): Buffer {
   return Buffer.from(`${line.padEnd(WITNESS_SLOT_BYTES - 1)}\n`)
 }
 
-/** A slot that nothing was written to yet. */
+/** An empty slot. */
 export function emptyWitnessSlot(): Buffer {
   return Buffer.from(`${' '.repeat(WITNESS_SLOT_BYTES - 1)}\n`)
 }
@@ -63,14 +63,14 @@ export function newWitness(state: WitnessState): Buffer {
   return Buffer.concat(slots)
 }
 
-/** Which slot a state is written to: the one that does not hold the state before it. */
+/** The slot of a state: not that of the previous state. */
 export function slotOf({ sequence }: Pick<WitnessState, 'sequence'>): number {
   return sequence % WITNESS_SLOTS
 }
 
 /**
- * The newest state in a witness, or null when none is whole. A slot that was torn by a power cut
- * while it was written leaves the one before, which claims less and is as true.
+ * The newest state in a witness; null if no slot is intact. After a torn write it is the previous state, which
+ * claims less and is still true.
  */
 export function decodeWitness(bytes: Uint8Array): WitnessState | null {
   if (bytes.byteLength !== WITNESS_SLOTS * WITNESS_SLOT_BYTES) return null

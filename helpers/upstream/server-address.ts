@@ -1,6 +1,6 @@
 import { StarlingError } from '../errors/starling-error.js'
 
-/** Where a server is, apart from what it is told to prove who asks. */
+/** The address of a server, with the credentials apart. */
 export interface ServerAddress {
   /** Without credentials, query and a slash at its end: it may stand in messages. */
   readonly url: string
@@ -8,7 +8,7 @@ export interface ServerAddress {
   readonly authorization: string | null
 }
 
-/** The address, or why the text is none. */
+/** The address, or why the text is not one. */
 export type ServerAddressReading = { readonly address: ServerAddress } | { readonly why: string }
 
 /** A port, with a name and password, a host and perhaps a protocol before it. */
@@ -30,12 +30,13 @@ export function readServerAddress(text: string, defaultPort?: number): ServerAdd
   try {
     url = new URL(hasProtocol ? text : `http://${text}`)
   } catch {
-    // What is wrong with it is said without the text itself, which may hold a password.
+    // Without the text itself, which may contain a password.
     return { why: 'is not a URL' }
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return { why: 'is not http(s)' }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return { why: 'has an unsupported URL scheme' }
   if (url.search !== '' || url.hash !== '') return { why: 'has a query or a fragment' }
-  // Not `url.port`, which is empty for the protocol's own.
+  // Not `url.port`, which is empty for the default port of the protocol.
   const hasPort = /:\d+$/.test(text.split('/', 1)[0] ?? '')
   if (!hasProtocol && !hasPort && defaultPort !== undefined) url.port = String(defaultPort)
   const authorization = basicAuthorization(url)
@@ -49,8 +50,8 @@ export function readServerAddress(text: string, defaultPort?: number): ServerAdd
  * The address that {@link readServerAddress} finds.
  *
  * @param what names the server in the error: `the Ollama server`
- * @throws StarlingError CONFIG_INVALID; the message does not repeat the address, which may hold a
- *   password
+ * @throws StarlingError CONFIG_INVALID; the message does not contain the address, which may
+ *   contain a password
  */
 export function parseServerAddress(
   text: string,
@@ -65,19 +66,19 @@ export function parseServerAddress(
   )
 }
 
-/** Whether an address has a port that does not exist, which is why it is no URL. */
+/** Whether an address is not a URL because its port is too high. */
 export function hasExcessivePort(address: string): boolean {
   return Number(PORT.exec(address)?.[1] ?? 0) > MAX_PORT
 }
 
-/** Null without name and password; undefined when they cannot be read. */
+/** Null without name and password; undefined if they cannot be decoded. */
 function basicAuthorization({ username, password }: URL): string | null | undefined {
   if (username === '' && password === '') return null
   try {
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
     return `Basic ${Buffer.from(credentials).toString('base64')}`
   } catch {
-    // A percent sign that begins no escape.
+    // A percent sign that does not begin an escape.
     return undefined
   }
 }

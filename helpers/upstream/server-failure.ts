@@ -1,30 +1,30 @@
 import type { ErrorCode } from '../errors/error-codes.js'
 import { StarlingError } from '../errors/starling-error.js'
 
-/** How a model server refused a request, or broke off its answer. */
+/** An error that a model server sent. */
 export interface ServerRefusal {
   /** The server's address without credentials, for messages. */
   readonly url: string
-  /** The HTTP status; 200 for an error within a stream that began well. */
+  /** The HTTP status; 200 for an error within a stream. */
   readonly status: number
-  /** The body, or the part of a stream, that says why. */
+  /** The body, or the part of a stream, with the error. */
   readonly body: string
   /** The header `retry-after`, when there is one. */
   readonly retryAfter?: string | undefined
-  /** The wall-clock time, for a `retry-after` that names one. */
+  /** The wall-clock time, for a `retry-after` with a date. */
   readonly nowMs: number
-  /** Whether the request held a JSON schema, which is then what a complaint about one is about. */
+  /** Whether the request contained a JSON schema, to which an error about schemas then refers. */
   readonly hasSchema?: boolean
-  /** What must not appear in a message: the key. */
+  /** The key, which must not appear in a message. */
   readonly secret?: string | null
 }
 
-/** Of a server's own words, in a message. */
+/** The most characters of a server's own text in a message. */
 const SHOWN_CHARACTERS = 300
 /** A server cannot make its callers wait longer than this. */
 const MAX_RETRY_AFTER_MS = 600_000
 
-/** What servers call a prompt that is too long: in a type or code, or in words alone. */
+/** How servers report a prompt that is too long: by a type or code, or only in the text. */
 const CONTEXT_KINDS = /context_length_exceeded|exceed_context_size/
 const CONTEXT_WORDS =
   /(exceed|longer|larger|greater|too long|maximum)[^.]*\bcontext (length|size|window)|\bcontext (length|size|window)[^.]*(exceed|too long|tokens)/i
@@ -32,9 +32,8 @@ const SCHEMA_WORDS = /grammar|schema/i
 const UNSUPPORTED_WORDS = /does not support|not supported/i
 
 /**
- * What a model server's failure means here. The server's own words stand in the message only when
- * they are about the request; what it says of its own failures may name its files, and stays in the
- * cause.
+ * The typed error for an error of a model server. The message contains the server's text only if it is about
+ * the request; the text about a failure of the server may contain file names, and is only in the cause.
  */
 export function serverFailure(refusal: ServerRefusal): StarlingError {
   const { url, status } = refusal
@@ -50,13 +49,13 @@ export function serverFailure(refusal: ServerRefusal): StarlingError {
   if (status >= 300 && status < 400) {
     return fail(
       'ENGINE_UNREACHABLE',
-      `The server at ${url} redirects elsewhere (HTTP ${status}), which is not followed`,
+      `The server at ${url} redirects (HTTP ${status}); redirects are not followed`,
     )
   }
   if (status === 401 || status === 402 || status === 403 || status === 407) {
     return fail(
       'CONFIG_INVALID',
-      `The server at ${url} refuses the key or password that is configured for it (HTTP ${status})`,
+      `The server at ${url} refuses the configured key or password (HTTP ${status})`,
     )
   }
   if (status === 429 || status === 503) {
@@ -69,30 +68,31 @@ export function serverFailure(refusal: ServerRefusal): StarlingError {
     return fail('GRAMMAR_INVALID', `The server cannot use the JSON schema: ${words}`)
   }
   if (status === 404 && complaint.isTyped) {
-    return fail('MODEL_NOT_FOUND', `The server at ${url} does not have it: ${words}`)
+    return fail('MODEL_NOT_FOUND', `The server at ${url} does not have the model: ${words}`)
   }
   if (status === 404 || status === 405) {
     return fail(
       'ENGINE_UNREACHABLE',
-      `The server at ${url} is not one of the kind that is configured (HTTP ${status})`,
+      `The server at ${url} is not of the configured kind (HTTP ${status})`,
     )
   }
   if (status === 501 || (status === 400 && UNSUPPORTED_WORDS.test(complaint.text))) {
-    return fail('NOT_SUPPORTED', `The server at ${url} cannot do this: ${words}`)
+    return fail('NOT_SUPPORTED', `The server at ${url} does not support the request: ${words}`)
   }
-  if (status === 413) return fail('PAYLOAD_TOO_LARGE', `The server at ${url} takes less at once`)
+  if (status === 413)
+    return fail('PAYLOAD_TOO_LARGE', `The request is too large for the server at ${url}`)
   if (status >= 400 && status < 500 && status !== 408) {
     return fail('INVALID_REQUEST', `The server refused the request (HTTP ${status}): ${words}`)
   }
   return fail('ENGINE_CRASHED', `The server at ${url} failed (HTTP ${status})`)
 }
 
-/** What a server says is wrong. */
+/** The content of an error. */
 interface Complaint {
   readonly text: string
-  /** Its type and code, for those that give one. */
+  /** Its type and code, if any. */
   readonly kind: string
-  /** Whether it is said the way that model servers say it, not by a page or a proxy. */
+  /** Whether it has the form of a model server's error, not of a web page or a proxy. */
   readonly isTyped: boolean
 }
 
@@ -129,7 +129,7 @@ function objectIn(text: string): ComplaintFields | null {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? value : null
   } catch {
-    // Plain text, which is an answer, too.
+    // Plain text.
     return null
   }
 }
@@ -137,7 +137,7 @@ function objectIn(text: string): ComplaintFields | null {
 function shown(text: string, secret: string | null | undefined): string {
   const safe = secret ? text.replaceAll(secret, '[key]') : text
   const line = safe.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
-  return line === '' ? 'it does not say why' : line.slice(0, SHOWN_CHARACTERS)
+  return line === '' ? 'no reason given' : line.slice(0, SHOWN_CHARACTERS)
 }
 
 /** Parses seconds or a date. Undefined if there is no header, or none that can be parsed. */

@@ -13,26 +13,26 @@ const CONNECT_TIMEOUT_MS = 5000
 /** How long an unused connection is kept, unless the server asks for less. */
 const KEEP_ALIVE_MS = 60_000
 
-/** Of a body that says why something was refused. */
+/** The most that is read of the body of an error. */
 const MAX_REFUSAL_BYTES = 64 * 1024
 
 /** A request to a server. */
 export interface ServerRequest {
   readonly method: 'GET' | 'POST'
-  /** Below the server's address, with a slash before it. */
+  /** Relative to the server's address, with a leading slash. */
   readonly path: string
   /** JSON text. */
   readonly body?: string
-  /** Closes the connection at once when it is aborted: before the answer begins, and within it. */
+  /** Closes the connection at once when aborted, before the answer or within it. */
   readonly signal: AbortSignal
-  /** Whether the body holds a JSON schema, see {@link serverFailure}. */
+  /** Whether the body contains a JSON schema: see {@link serverFailure}. */
   readonly hasSchema?: boolean
 }
 
 /** How a {@link ModelServer} is reached. */
 export interface ModelServerOptions {
   readonly address: ServerAddress
-  /** Sent as a bearer token, to this server alone. */
+  /** Sent as a bearer token, to this server only. */
   readonly key?: string | undefined
   readonly clock: Clock
 }
@@ -52,7 +52,7 @@ export class ModelServer {
   readonly #unused: Connection[] = []
   readonly #connections = new Set<Connection>()
 
-  /** @throws StarlingError CONFIG_INVALID when the key cannot be sent */
+  /** @throws StarlingError CONFIG_INVALID if the key cannot be sent in a header */
   constructor({ address, key, clock }: ModelServerOptions) {
     this.url = address.url
     this.clock = clock
@@ -61,10 +61,10 @@ export class ModelServer {
   }
 
   /**
-   * Sends a request and waits for the head of its answer, which must be HTTP 200.
+   * Sends a request and waits for the headers of its answer, whose status must be 200.
    *
-   * @throws StarlingError ENGINE_UNREACHABLE, ENGINE_CRASHED, and what {@link serverFailure} makes
-   *   of another status; the signal's reason when it is aborted
+   * @throws StarlingError ENGINE_UNREACHABLE, ENGINE_CRASHED, and the errors of
+   *   {@link serverFailure} for another status; the signal's reason when it is aborted
    */
   async request(request: ServerRequest): Promise<ServerAnswer> {
     const answer = await this.#send(request)
@@ -81,7 +81,7 @@ export class ModelServer {
     })
   }
 
-  /** What the server says within an answer that began well, as the error that it is. */
+  /** The error for an error message within a stream. */
   failureWithin(body: string, hasSchema: boolean): StarlingError {
     const nowMs = this.clock.now()
     return serverFailure({
@@ -105,7 +105,7 @@ export class ModelServer {
     try {
       return await answer.text(MAX_REFUSAL_BYTES)
     } catch {
-      // Why it refuses is not worth more than that it does.
+      // The status alone is enough for an error.
       return ''
     }
   }
@@ -170,7 +170,7 @@ export class ModelServer {
   #unanswered(cause: unknown, state: Connection['state']): Error {
     if (cause instanceof errors.HTTPParserError) {
       // Without the cause, which holds what the server sent.
-      const what = `What listens at ${this.url} does not speak HTTP`
+      const what = `The server at ${this.url} does not speak HTTP`
       return new StarlingError('ENGINE_UNREACHABLE', what)
     }
     if (state === 'kept') return new StaleConnection()
@@ -187,7 +187,7 @@ export class ModelServer {
   }
 }
 
-/** A connection that was kept open is closed: another one is worth a try. */
+/** The server has closed a kept connection: the request is sent again on a new one. */
 class StaleConnection extends Error {}
 
 /** A connection for one request at a time, which is opened by the first. */
@@ -239,7 +239,7 @@ function authorizationHeader(
   if (key !== undefined && !/^[\x21-\x7e]{1,4096}$/.test(key)) {
     throw new StarlingError(
       'CONFIG_INVALID',
-      'The API key is empty, or has characters that no header can hold',
+      'The API key is empty, or has characters that are not allowed in a header',
     )
   }
   if (key !== undefined) return { authorization: `Bearer ${key}` }

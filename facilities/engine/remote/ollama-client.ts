@@ -7,17 +7,17 @@ import { readJson } from './server-metadata.js'
 /** One request through the `ollama` package. */
 export interface OllamaCall {
   readonly client: Ollama
-  /** The stream was read to its last line: its connection may be used again. */
+  /** The stream was read to its last line: its connection can be used again. */
   finish(): void
-  /** Nothing more is wanted of the stream. Does nothing when it is finished. */
+  /** Closes the connection of the stream, unless it is finished. */
   discard(): void
 }
 
 /**
- * A client for one request: the package keeps every stream that was not read to its end, and aborts
- * all of a client's together. Its requests travel through our own connections, and what comes back
- * is held to our limits before the package reads it, which has none, prints lines that it cannot
- * read, and prints when a request was refused.
+ * A client for one request, because the package aborts all streams of a client together and keeps those that
+ * were not read to the end. Requests go through the connections of the {@link ModelServer}, and answers are
+ * checked against our limits first: the package has none, and prints lines that it cannot parse and requests
+ * that were refused.
  *
  * @param signal closes the connection at once
  * @param hasSchema whether the request holds a JSON schema
@@ -59,7 +59,7 @@ function requestFrom(
   url: string,
   { method, body }: RequestInit,
 ): Omit<ServerRequest, 'signal'> {
-  // The package spells a port out that the address may leave out.
+  // The package adds a port that the address may not have.
   const path = new URL(url).pathname.slice(new URL(base).pathname.replace(/\/$/, '').length)
   if (method !== 'POST') return { method: 'GET', path }
   return { method, path, body: String(body) }
@@ -71,7 +71,7 @@ function isStream(body: RequestInit['body']): boolean {
   return request.stream === true
 }
 
-/** The lines of a stream, each of them JSON and none of them an error; read as they are asked for. */
+/** The lines of a stream, read on demand. Each is JSON and not an error. */
 function checkedLines(
   server: ModelServer,
   answer: ServerAnswer,
@@ -98,7 +98,7 @@ function checkedLines(
   )
 }
 
-/** @throws SyntaxError when a line is no JSON; false for an empty one, which says nothing */
+/** False for an empty line. @throws SyntaxError if the line is not JSON */
 function isJson(line: string): boolean {
   if (line.trim() === '') return false
   JSON.parse(line)

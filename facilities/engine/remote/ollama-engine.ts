@@ -17,35 +17,33 @@ import { RemoteEngine } from './remote-engine.js'
 
 const KIND = 'ollama'
 
-/** Of one piece of an answer; a longer one is passed on as several. */
+/** The most characters of one token; a longer piece of an answer is split. */
 const MAX_PIECE_CHARACTERS = 8 * 1024
 
 /** How an {@link OllamaEngine} is set up. */
 export interface OllamaEngineOptions {
-  /** The model, as the server calls it: `llama3.2:1b`. */
+  /** The name of the model on the server: `llama3.2:1b`. */
   readonly model: string
-  /** The name that requests ask for. Default: as the server calls it. */
+  /** The model name in requests. Default: the name on the server. */
   readonly name?: string
   /**
-   * The server's address, from the operator's configuration and from nowhere else:
-   * `http://127.0.0.1:11434`.
+   * The server's address, only from the operator's configuration: `http://127.0.0.1:11434`.
    */
   readonly host: string
-  /** Answers side by side; the server itself queues what is more than it can do. Default 4. */
+  /** Concurrent answers; the server queues those above its own limit. Default: 4. */
   readonly slots?: number
   /**
-   * Prompt and answer together, in tokens, at most what the model was trained for. Default 4096, as
-   * Ollama's own: more takes more of the server's memory.
+   * Prompt and answer together, in tokens, at most the context of the model. Default: 4096, as in Ollama;
+   * more needs more memory of the server.
    */
   readonly contextTokens?: number
   readonly clock: Clock
 }
 
 /**
- * A model of an Ollama server. What Ollama does not tell, its tokens' ids and log-probabilities
- * among it, is not supported; the tokens of an answer are the pieces that it sends. A prompt that is
- * too long is refused, where Ollama by itself would drop its beginning (old versions, which do not
- * know the option, drop it still).
+ * A model of an Ollama server. What Ollama does not return, such as token ids and log-probabilities, is not
+ * supported; the tokens of an answer are the pieces that it sends. A prompt that is too long is refused,
+ * whereas Ollama by default truncates its beginning (old versions, without the option, still do).
  *
  * @see https://docs.ollama.com/api
  * @example
@@ -55,7 +53,7 @@ export interface OllamaEngineOptions {
 export class OllamaEngine extends RemoteEngine {
   readonly #options: OllamaEngineOptions
 
-  /** @throws StarlingError CONFIG_INVALID when the address cannot be used */
+  /** @throws StarlingError CONFIG_INVALID if the address is invalid */
   constructor(options: OllamaEngineOptions) {
     super(KIND, ollamaServer(options.host, options.clock))
     this.#options = options
@@ -91,7 +89,7 @@ export class OllamaEngine extends RemoteEngine {
       for await (const message of await call.client.chat(body)) {
         const line = ollamaChatLineSchema.parse(message)
         for (const piece of piecesOf(answer.take(line))) {
-          // A server that does not hold itself to the limit is held to it.
+          // Some servers ignore the limit.
           if (isLimitReached(options.maxTokens, index, thoughts)) {
             return answer.end({ done: true, done_reason: 'length' }, index, thoughts)
           }
@@ -112,7 +110,7 @@ export class OllamaEngine extends RemoteEngine {
     } catch (error) {
       throw asStarlingError(error)
     } finally {
-      // After its last line, this does nothing.
+      // Does nothing after the last line.
       call.discard()
     }
   }
@@ -143,15 +141,18 @@ export class OllamaEngine extends RemoteEngine {
   }
 }
 
-/** The text in pieces, none of which is too long. */
+/** Splits pieces that are too long. */
 function piecesOf(pieces: readonly AnswerPiece[]): AnswerPiece[] {
   return pieces.flatMap((piece) =>
     textPieces(piece.text, MAX_PIECE_CHARACTERS).map((text) => ({ ...piece, text })),
   )
 }
 
-/** The package's own errors are those of streams that break off, or are not in their form. */
+/** The package itself throws errors for incomplete or malformed streams. */
 function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
-  return new StarlingError('ENGINE_CRASHED', 'The answer of the Ollama server cannot be used')
+  return new StarlingError(
+    'ENGINE_CRASHED',
+    'The answer of the Ollama server is incomplete or malformed',
+  )
 }

@@ -17,7 +17,7 @@ import { modelNotFound, readJson } from './server-metadata.js'
 
 const KIND = 'openai'
 
-/** What the API offers for a model that answers; whether a server does it all shows when it is asked. */
+/** What the API offers for a chat model. A server that lacks one of them refuses the request. */
 const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   'chat',
   'seed',
@@ -29,30 +29,30 @@ const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   'thinking',
 ]
 
-/** What ends a stream of events. */
+/** The data of the last event of a stream. */
 const END_OF_STREAM = '[DONE]'
 
 /** How an {@link OpenaiEngine} is set up. */
 export interface OpenaiEngineOptions extends OpenaiServerOptions {
-  /** The model, as the server calls it. */
+  /** The name of the model on the server. */
   readonly model: string
-  /** The name that requests ask for. Default: as the server calls it. */
+  /** The model name in requests. Default: the name on the server. */
   readonly name?: string
-  /** Answers side by side; the server itself queues what is more than it can do. Default 4. */
+  /** Concurrent answers; the server queues those above its own limit. Default: 4. */
   readonly slots?: number
-  /** Prompt and answer together, in tokens. Default: what the server says, or else 4096. */
+  /** Prompt and answer together, in tokens. Default: the value of the server, or 4096. */
   readonly contextTokens?: number
   /**
-   * What the server can do with the model. Default, because servers do not tell: `embed` when the
-   * model's name is that of an embedding model, otherwise `chat`, `seed`, `logit-bias`, `logprobs`,
+   * What the server can do with the model. Servers do not report it. Default: `embed` if the name is that of
+   * an embedding model, otherwise `chat`, `seed`, `logit-bias`, `logprobs`,
    * `dry`, `json-schema`, `tools` and `thinking`.
    */
   readonly capabilities?: Iterable<EngineCapability>
 }
 
 /**
- * A model of any server that speaks the OpenAI API: vLLM, llama-server, LM Studio. Its tokens are
- * the pieces that the server sends.
+ * A model of any server with the OpenAI API: vLLM, llama-server, LM Studio. Its tokens are the pieces that
+ * the server sends.
  *
  * @example
  * const engine = new OpenaiEngine({ model: 'qwen3', baseUrl: 'http://127.0.0.1:8000/v1', clock })
@@ -61,7 +61,7 @@ export interface OpenaiEngineOptions extends OpenaiServerOptions {
 export class OpenaiEngine extends RemoteEngine {
   readonly #options: OpenaiEngineOptions
 
-  /** @throws StarlingError CONFIG_INVALID when the address or the key cannot be used */
+  /** @throws StarlingError CONFIG_INVALID if the address or the key is invalid */
   constructor(options: OpenaiEngineOptions) {
     super(KIND, openaiServer(options))
     this.#options = options
@@ -111,7 +111,7 @@ export class OpenaiEngine extends RemoteEngine {
     const repetition = watchFor<string>({ messages, options }, (pieces) => pieces.join(''))
     let isRead = false
     let thoughts = 0
-    /** The end of an answer that is cut off after so many tokens. */
+    /** The end of an answer that is ended after so many tokens. */
     const cutAt = (completionTokens: number): GenerationEnd => ({
       ...end(),
       finishReason: 'length',
@@ -122,7 +122,7 @@ export class OpenaiEngine extends RemoteEngine {
       for await (const data of this.#events(response, hasSchema)) {
         const tokens = answer.take(openaiChunkSchema.parse(JSON.parse(data)))
         for (const token of tokens) {
-          // A server that does not hold itself to the limit is held to it.
+          // Some servers ignore the limit.
           if (isLimitReached(options.maxTokens, token.index, thoughts)) {
             return cutAt(token.index)
           }
@@ -147,7 +147,7 @@ export class OpenaiEngine extends RemoteEngine {
     }
   }
 
-  /** The data of each event, until the one that ends them. @throws StarlingError what the server says */
+  /** The data of each event before the last. @throws StarlingError the error that the server sends */
   async *#events(response: ServerAnswer, hasSchema: boolean): AsyncGenerator<string, void, void> {
     response.expect('text/event-stream')
     const events = new ServerSentEvents(MAX_PART_CHARACTERS)

@@ -4,19 +4,19 @@ import { Deadline } from '../../clock/deadline.js'
 import type { ModelServer } from './model-server.js'
 import type { ServerAnswer } from './server-answer.js'
 
-/** How long a server may take to say what it has. */
+/** How long a server may take to describe its models. */
 const METADATA_TIMEOUT_MS = 10_000
 
-/** An answer that is no stream; 256 vectors of 4096 numbers fit. */
+/** An answer that is not a stream; 256 vectors of 4096 numbers fit. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024
 
-/** Of the names in a message. */
+/** The most names in a message. */
 const SHOWN_MODELS = 20
 
 /**
- * Asks a server about itself, which must not take long.
+ * Runs a request for metadata of a server with a time limit.
  *
- * @throws StarlingError ENGINE_UNREACHABLE when it does; what asking throws
+ * @throws StarlingError ENGINE_UNREACHABLE after 10 s; what `ask` throws
  */
 export async function withinMetadataTime<Result>(
   server: ModelServer,
@@ -30,7 +30,7 @@ export async function withinMetadataTime<Result>(
     if (signal?.aborted || !isStarlingError(error, 'DEADLINE_EXCEEDED')) throw error
     throw new StarlingError(
       'ENGINE_UNREACHABLE',
-      `The server at ${server.url} did not say within ${METADATA_TIMEOUT_MS} ms what it has`,
+      `The server at ${server.url} did not describe its models within ${METADATA_TIMEOUT_MS} ms`,
       { cause: error },
     )
   } finally {
@@ -41,8 +41,7 @@ export async function withinMetadataTime<Result>(
 /**
  * The JSON of an answer.
  *
- * @throws StarlingError ENGINE_UNREACHABLE when it says that it is something else, ENGINE_CRASHED
- *   when it is not what it says
+ * @throws StarlingError ENGINE_UNREACHABLE if it has another content type; ENGINE_CRASHED if it is not JSON
  */
 export async function readJson(answer: ServerAnswer): Promise<unknown> {
   answer.expect('application/json')
@@ -50,15 +49,15 @@ export async function readJson(answer: ServerAnswer): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch {
-    // What JSON.parse throws quotes the answer.
+    // The error of JSON.parse quotes the answer.
     throw answer.malformed()
   }
 }
 
 /**
- * What a server said of itself, as it should be.
+ * Checks the metadata of a server against a schema.
  *
- * @throws StarlingError ENGINE_UNREACHABLE when it is not: another kind of server
+ * @throws StarlingError ENGINE_UNREACHABLE if it does not match: another kind of server
  */
 export function parsed<Schema extends z.ZodType>(
   server: ModelServer,
@@ -69,12 +68,12 @@ export function parsed<Schema extends z.ZodType>(
   if (result.success) return result.data
   throw new StarlingError(
     'ENGINE_UNREACHABLE',
-    `The server at ${server.url} is not one of the kind that is configured: ` +
+    `The server at ${server.url} is not of the configured kind: ` +
       z.prettifyError(result.error).replaceAll(/\s+/g, ' ').slice(0, 200),
   )
 }
 
-/** @returns the error of a model that a server does not have, with what it has */
+/** @returns the error for a model that a server does not have, with those that it has */
 export function modelNotFound(
   server: ModelServer,
   model: string,
@@ -82,9 +81,9 @@ export function modelNotFound(
 ): StarlingError {
   const shown = names.slice(0, SHOWN_MODELS).join(', ')
   const rest = names.length > SHOWN_MODELS ? ` and ${names.length - SHOWN_MODELS} more` : ''
-  const there = names.length === 0 ? 'none at all' : `${shown}${rest}`
+  const available = names.length === 0 ? 'none' : `${shown}${rest}`
   return new StarlingError(
     'MODEL_NOT_FOUND',
-    `The server at ${server.url} has no model ${model}; it has ${there}`,
+    `The server at ${server.url} has no model ${model}; available models: ${available}`,
   )
 }

@@ -13,10 +13,10 @@ import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import { DiskModelStorage } from './disk-model-storage.js'
 import { checkFile, type FileCheck, type FileExpectation } from './file-check.js'
 
-/** How a model's file comes to be, and what it should be. */
+/** How the file of a model is made, and what it has to be. */
 export interface ModelRecipe {
   readonly name: string
-  /** Where it comes from, for people. */
+  /** The origin, for messages. */
   readonly source: string
   /** In the folder of the cache. */
   readonly fileName: string
@@ -24,7 +24,7 @@ export interface ModelRecipe {
   readonly sha256?: string | undefined
   /** What is known of it beforehand; otherwise its header is asked. */
   readonly facts?: ModelFacts | undefined
-  /** Puts the file into the storage, whole and durable. Nobody else does so at the same time. */
+  /** Writes the whole file durably to the storage. The caller holds the lock of the file. */
   readonly make: (
     storage: ModelStorage,
     options: PrepareOptions,
@@ -37,7 +37,7 @@ export interface ElsewhereModel {
   readonly source: string
   /** Absolute. */
   readonly path: string
-  /** What it must hash to, where somebody says so. */
+  /** The expected hash, if any. */
   readonly sha256?: string | undefined
 }
 
@@ -54,8 +54,8 @@ export interface CachedModelsOptions {
 }
 
 /**
- * The model files that are kept in one folder, each with a manifest beside it. Processes share the
- * folder: a file is made by one of them at a time, and the others wait for it.
+ * The model files in one folder, each with a manifest. Processes may share the folder: one of them makes a
+ * file, and the others wait.
  */
 export class CachedModels {
   readonly storage: ModelStorage
@@ -89,12 +89,12 @@ export class CachedModels {
     const found = await this.#checkCached(recipe, options)
     if (found.state === 'whole') return await this.#remember(recipe, found, options)
     if (found.state === 'damaged') {
-      const note = `the prepared file of ${recipe.name} ${found.why}: it is made again`
+      const note = `the prepared file of ${recipe.name} ${found.why}; it is prepared again`
       options.onProgress?.({ phase: 'verifying', fraction: 1, note })
     }
     const lock = await this.#lock(recipe, options)
     try {
-      // Whoever had the lock before may have made it.
+      // The previous holder of the lock may have made it.
       if (!isSameFile(found.stamp, await fileStamp(this.path(recipe.fileName)))) {
         const meanwhile = await this.#checkCached(recipe, options)
         if (meanwhile.state === 'whole') return await this.#remember(recipe, meanwhile, options)
@@ -189,7 +189,7 @@ export class CachedModels {
   async #lock(recipe: ModelRecipe, options: PrepareOptions): Promise<FileLock> {
     const { name, fileName, sizeBytes } = recipe
     const { signal, onProgress } = options
-    const note = `another process prepares ${name}`
+    const note = `another process is preparing ${name}`
     return await withWriteErrors(name, this.#directory, sizeBytes, async () => {
       await this.storage.prepare()
       try {
@@ -212,7 +212,7 @@ export class CachedModels {
       const { name } = recipe
       throw new StarlingError(
         'MODEL_WRITE_FAILED',
-        `the file of ${name} was removed once it was made`,
+        `the file of ${name} was removed right after it was written`,
       )
     }
     const hashedAt = this.#clock.now()
@@ -225,9 +225,9 @@ export class CachedModels {
     try {
       await writeRecord(this.storage, fileName, MANIFEST, manifest, this.#random)
     } catch (error) {
-      // The model can be used all the same; the next load hashes it once more.
+      // The model can still be used; the next load hashes it again.
       const reason = error instanceof Error ? error.message : String(error)
-      const note = `what was found out about ${manifest.name} cannot be kept: ${reason}`
+      const note = `the manifest of ${manifest.name} cannot be written: ${reason}`
       options.onProgress?.({ phase: 'verifying', fraction: 1, note })
     }
   }

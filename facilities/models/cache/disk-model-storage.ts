@@ -13,7 +13,7 @@ import { type ModelStorage, type StoredEntry, StoredFile } from '../model-storag
 
 const syncDescriptor = promisify(fsync)
 
-/** Model files are no secret: those who may enter the folder may read them. As RandomAccessFile makes files. */
+/** Model files are not secret. The same mode as that of RandomAccessFile. */
 const MODE = 0o666
 
 /** A file that is checked with {@link assertTrusted} before it is opened. */
@@ -32,11 +32,11 @@ class TrustedRandomAccessFile extends RandomAccessFile {
   }
 }
 
-/** A folder on the disk. */
+/** A folder on disk. */
 export class DiskModelStorage implements ModelStorage {
   readonly place: string
 
-  /** @param directory absolute; made by `prepare` */
+  /** @param directory absolute; created by `prepare` */
   constructor(directory: string) {
     this.place = directory
   }
@@ -48,7 +48,7 @@ export class DiskModelStorage implements ModelStorage {
   open(name: string): StoredFile {
     const file = new TrustedRandomAccessFile(join(this.place, name))
     return new StoredFile(file, async () => {
-      // Nothing was written when it is not open, and 0 is another file's descriptor.
+      // A file that is not open has the descriptor 0, and nothing to sync.
       if (file.fd !== 0) await syncDescriptor(file.fd)
     })
   }

@@ -8,23 +8,22 @@ import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import type { ModelManifest } from '../model-records.js'
 
 /**
- * Smaller files are hashed at every load: it takes a moment (27 MB: 60 ms), and finds even a bit
- * that the disk lost without anybody writing. Of a larger one (40 GB: a minute) what was found is
- * believed until its size, its time of change or its inode is another, and for
+ * Smaller files are hashed at every load (27 MB: 60 ms), which finds flipped bits, too. The recorded hash of a
+ * larger one (40 GB: a minute) is used until its size, modification time or inode changes, for
  * {@link RECHECKED_AFTER_MS} at most.
  */
 export const ALWAYS_HASHED_BYTES = 268_435_456
 
-/** How long a lost bit in a large file may go unnoticed. */
+/** How long a flipped bit in a large file may stay undetected. */
 export const RECHECKED_AFTER_MS = 2_592_000_000
 
-/** Read at a time: large enough for the disk, small enough to report progress and be cancelled. */
+/** Read at a time: progress is reported, and cancellation noticed, between two of them. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** What a file should be. */
 export interface FileExpectation {
   readonly path: string
-  /** What was found out about it before. */
+  /** The metadata recorded before. */
   readonly manifest: ModelManifest | undefined
   readonly sizeBytes?: number | undefined
   readonly sha256?: string | undefined
@@ -34,21 +33,21 @@ export interface FileExpectation {
   readonly alwaysHashedBytes?: number
 }
 
-/** What a file is. */
+/** The result of a check. */
 export type FileCheck =
   | { readonly state: 'absent'; readonly stamp: undefined }
-  /** Not what it should be. `why` begins with a verb. */
+  /** Not as expected. `why` begins with a verb. */
   | { readonly state: 'damaged'; readonly stamp: FileStamp; readonly why: string }
   | {
       readonly state: 'whole'
       readonly stamp: FileStamp
       readonly sha256: string
-      /** Undefined when it was not hashed now: the manifest was believed. */
+      /** Undefined if the hash was taken from the manifest. */
       readonly hashedAt: number | undefined
     }
 
 /**
- * Looks whether a file is there and what it should be; progress is of the phase `verifying`.
+ * Checks whether a file exists and is as expected. Progress is of the phase `verifying`.
  *
  * @throws StarlingError CANCELLED
  */
@@ -71,8 +70,8 @@ export async function checkFile(
     if (expected.sha256 !== undefined && sha256 !== expected.sha256) {
       return damaged(stamp, 'does not have the right SHA-256')
     }
-    if (!isGguf) return damaged(stamp, 'is no GGUF file')
-    // One that was changed while it was read is hashed again the next time.
+    if (!isGguf) return damaged(stamp, 'is not a GGUF file')
+    // A file that changed while it was read is hashed again next time.
     const isSteady = isSameFile(stamp, await fileStamp(path))
     return { state: 'whole', stamp, sha256, hashedAt: isSteady ? nowMs : 0 }
   } catch (error) {
@@ -92,22 +91,22 @@ function isBelieved(manifest: ModelManifest, stamp: FileStamp, expected: FileExp
     stamp.sizeBytes >= (expected.alwaysHashedBytes ?? ALWAYS_HASHED_BYTES) &&
     isSameFile(manifest.file, stamp) &&
     (expected.sha256 === undefined || expected.sha256 === manifest.sha256) &&
-    // A clock that was set back makes it hash once more.
+    // If the clock was set back, the file is hashed again.
     ageMs >= 0 &&
     ageMs < RECHECKED_AFTER_MS
   )
 }
 
-/** What a file is, as far as its bytes tell. */
+/** What the bytes of a file say. */
 interface FileHash {
   /** Hexadecimal. */
   readonly sha256: string
-  /** Whether it begins as a GGUF file does. */
+  /** Whether it begins with the magic number of GGUF. */
   readonly isGguf: boolean
 }
 
 /**
- * Reads a whole file piece by piece and hashes it; progress is of the phase `verifying`.
+ * Hashes a file. Progress is of the phase `verifying`.
  *
  * @throws the error of the file system when it cannot be read
  * @throws StarlingError CANCELLED

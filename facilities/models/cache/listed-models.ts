@@ -4,25 +4,25 @@ import { JOURNAL, MANIFEST, readRecord } from '../model-records.js'
 import type { ModelStorage } from '../model-storage.js'
 import type { ModelRecipe } from './cached-models.js'
 
-/** A model as a list shows it. Null where nobody says it. */
+/** A model in a list. Unknown values are null. */
 export interface ListedModel extends Omit<ModelFacts, 'kind'> {
   readonly name: string
   readonly kind: ModelKind | null
-  /** Where it comes from, without what may be secret in an address. */
+  /** The origin, without the secret parts of a URL. */
   readonly source: string
   /** Of the whole file. */
   readonly sizeBytes: number | null
   /** Hexadecimal. */
   readonly sha256: string | null
-  /** Whether its file is there, as far as its size tells. */
+  /** Whether its file exists with the expected size. */
   readonly present: boolean
-  /** How much of it is there: all, nothing, or what was fetched so far. */
+  /** How much of the file exists. */
   readonly presentBytes: number
 }
 
 const GGUF_ENDING = '.gguf'
 
-/** The known models in their order, then the others of the cache by name. */
+/** The given models in their order, then the others in the cache by name. */
 export async function listModels(
   storage: ModelStorage,
   known: readonly ModelRecipe[],
@@ -39,7 +39,7 @@ export async function listModels(
   return [...listed, ...others.sort((left, right) => (left.name < right.name ? -1 : 1))]
 }
 
-/** The names of the files that records speak of, whether they are there or not. */
+/** The names of all files that have a record, whether they exist or not. */
 async function fetchedFiles(storage: ModelStorage): Promise<ReadonlySet<string>> {
   const files = new Set<string>()
   for (const { name } of await storage.list()) {

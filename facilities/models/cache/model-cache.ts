@@ -36,7 +36,7 @@ export const DEFAULT_HUB_URL = 'https://huggingface.co'
 
 /** What a {@link ModelCache} is built from. */
 export interface ModelCacheOptions {
-  /** Where prepared models are kept; made when it is missing. */
+  /** The folder of prepared models; created if it is missing. */
   readonly directory: string
   readonly random: Random
   /** Default: the machine's own. */
@@ -61,13 +61,13 @@ export interface ModelCacheOptions {
 
 /** Where a model is, or will be. */
 export interface ModelLocation {
-  /** The name that requests ask for. */
+  /** The model name in requests. */
   readonly name: string
   /** Absolute. */
   readonly path: string
-  /** What the file must hash to, where the catalogue or the reference says so. Hexadecimal. */
+  /** The expected hash, if the catalogue or the reference has one. Hexadecimal. */
   readonly sha256?: string
-  /** Whether the file must be made or fetched first. */
+  /** Whether the file has to be converted or fetched first. */
   readonly needsPreparing: boolean
   /** Whether the file is in the cache. It is prepared again if it is damaged. */
   readonly isKept: boolean

@@ -22,7 +22,7 @@ import type { ModelRecipe } from './cached-models.js'
 /** Written at a time: progress is reported, and cancellation noticed, between two of them. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** What models are made with and fetched by. */
+/** What {@link ModelRecipes} is built from. */
 export interface ModelRecipesOptions {
   readonly clock: Clock
   readonly random: Random
@@ -35,7 +35,7 @@ export interface ModelRecipesOptions {
   readonly hubToken: string | undefined
 }
 
-/** How the files of models come to be that are kept in the cache. */
+/** How the model files of the cache are made: converted from a package, or fetched. */
 export class ModelRecipes {
   readonly #options: ModelRecipesOptions
 
@@ -63,7 +63,7 @@ export class ModelRecipes {
   /** @param name that requests ask for */
   ofCatalog(model: CatalogModel, name = model.name): ModelRecipe {
     const { kind, licence, quantization, contextTokens } = model
-    // Part of the hash is in it: versions of Starling that share a home do not fight.
+    // With a part of the hash, so that versions of Starling that share a home use different files.
     const fileName = `${model.name}-${model.gguf.sha256.slice(0, 12)}.gguf`
     return {
       name,
@@ -114,7 +114,7 @@ export class ModelRecipes {
     if (convert === undefined) {
       throw new StarlingError(
         'MODEL_INVALID',
-        `the catalogue names a conversion "${model.converter}" for ${model.name} that does not exist`,
+        `the catalogue names a converter "${model.converter}" for ${model.name} that does not exist`,
       )
     }
     const gguf = convert(files)
@@ -137,8 +137,8 @@ export class ModelRecipes {
     const known = this.#options.catalog.map((model) => model.name).join(', ')
     return new StarlingError(
       'MODEL_NOT_FOUND',
-      `there is no model "${name}": known are ${known}, or give the path or the address of a ` +
-        '.gguf file',
+      `there is no model "${name}"; known models: ${known}. You can also give the path or URL of a .gguf ` +
+        'file',
     )
   }
 }

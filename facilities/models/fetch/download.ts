@@ -17,42 +17,42 @@ import {
   unlessStalled,
 } from './remote-file.js'
 
-/** Failures in a row, with nothing gained between them, after which a download is given up. */
+/** Failures in a row without progress after which a download is given up. */
 export const MAX_FETCH_FAILURES = 5
 
-/** No model file is larger, and nobody is to fill a disk with something else. */
+/** No model file is larger. A server cannot fill the disk with other data. */
 export const MAX_FETCHED_BYTES = 1_099_511_627_776
 
-/** Less than this between two failures counts as nothing gained. */
+/** Less than this between two failures is not progress. */
 const GAINED_BYTES = 1024 * 1024
 
 /** The longest pause between two tries, also if the server asks for a longer one. */
 const MAX_RETRY_DELAY_MS = 30_000
 const RETRY_DELAYS = { firstMs: 500, mostMs: MAX_RETRY_DELAY_MS }
 
-/** What is fetched, and where to. */
+/** What is fetched, and where it is stored. */
 export interface DownloadOptions {
   readonly storage: ModelStorage
   readonly clock: Clock
   readonly random: Random
   readonly fetch: Fetch
-  /** An address that may be fetched from. */
+  /** A URL that may be fetched. */
   readonly url: string
-  /** The name that the file is to have in the storage. */
+  /** The name of the file in the storage. */
   readonly fileName: string
-  /** What the model is called, and where it comes from: for messages and the journal. */
+  /** The name and the origin of the model, for messages and the journal. */
   readonly name: string
   readonly source: string
-  /** What the file must hash to, where whoever asked for it said so. */
+  /** The expected hash, if the model reference has one. */
   readonly expectedSha256?: string | undefined
-  /** A server whose word about the hash counts, and that may be given a token. */
+  /** The model hub of the URL, if any. */
   readonly hub?: Hub | undefined
 }
 
 /**
- * Fetches one model file. What was fetched is kept when the connection, the process or the machine
- * fails, and the next download of the same address goes on from there. Only one at a time may fetch
- * a file of a storage.
+ * Fetches one model file. Fetched data is kept if the connection, the process or the machine fails, and the
+ * next download of the same URL resumes there. The caller makes sure that only one download at a time writes
+ * a file.
  */
 export class Download {
   readonly #options: DownloadOptions
@@ -64,9 +64,9 @@ export class Download {
   }
 
   /**
-   * Progress is of the phases `verifying` (what was there already) and `fetching`.
+   * Progress is of the phases `verifying` (data of an earlier download) and `fetching`.
    *
-   * @returns what the file is; it is in the storage, whole and durable
+   * @returns the size and hash of the file, which is then whole and durable in the storage
    * @throws StarlingError MODEL_UNREACHABLE; MODEL_NOT_FOUND when the server refuses; MODEL_INVALID
    *   when the file is not the right one (then nothing of it is kept); MODEL_WRITE_FAILED; CANCELLED
    */
@@ -100,7 +100,7 @@ export class Download {
         gainedBytes = Math.max(gainedBytes, partial.sizeBytes)
         failures += 1
         if (failures === MAX_FETCH_FAILURES) throw this.#unreachable(partial, failure)
-        report.note(`${failure.message}; tried again`)
+        report.note(`${failure.message}; trying again`)
         await this.#waitAfter(failure, failures, prepare.signal)
       }
     }
@@ -133,12 +133,12 @@ export class Download {
       await this.#receive(partial, answer, report, signal)
     } finally {
       controller.abort()
-      // A failure is one of a connection that is not wanted any more.
+      // The connection is not used any more.
       answer?.body?.cancel().catch(() => undefined)
     }
   }
 
-  /** Goes on with the file where the answer does, or begins it anew. */
+  /** Resumes the file if the answer continues it; otherwise starts again. */
   async #accept(partial: PartialFile, answer: RemoteAnswer, report: FetchReport): Promise<void> {
     const { expectedSha256 } = this.#options
     if (expectedSha256 !== undefined && answer.sha256 !== undefined) {
@@ -152,10 +152,10 @@ export class Download {
     }
     if (partial.sizeBytes > 0) {
       await this.#stored(undefined, () => partial.reset())
-      report.note(`${this.#shownAddress} is not what it was, or not sent in parts: begun again`)
+      report.note(`${this.#shownAddress} has changed, or is not sent in parts: starting again`)
     }
     if (answer.kind !== 'whole') {
-      throw new FetchFailure(`${this.#shownAddress} did not send what was asked for`)
+      throw new FetchFailure(`${this.#shownAddress} did not send the requested range`)
     }
     const { totalBytes } = answer
     if (totalBytes !== undefined && totalBytes > MAX_FETCHED_BYTES) throw this.#tooLarge()
@@ -175,13 +175,13 @@ export class Download {
       const { value } = await unlessStalled(readChunk(answer), this.#options.clock, signal)
       if (value === undefined) break
       if (total !== undefined && partial.sizeBytes + value.length > total) {
-        throw new FetchFailure(`${this.#shownAddress} sends more than the ${total} bytes it named`)
+        throw new FetchFailure(`${this.#shownAddress} sends more than the announced ${total} bytes`)
       }
       if (partial.sizeBytes + value.length > MAX_FETCHED_BYTES) throw this.#tooLarge()
       await this.#stored(total, () => partial.append(value))
       if (partial.isGguf === false) {
         await this.#stored(total, () => partial.discard())
-        throw this.#invalid('is no GGUF file')
+        throw this.#invalid('is not a GGUF file')
       }
       report.add(value.length)
     }
@@ -202,11 +202,11 @@ export class Download {
     }
     await this.#stored(sizeBytes, () => partial.discard())
     throw this.#invalid(
-      isRight ? 'is no GGUF file' : `has the SHA-256 ${sha256} instead of ${expectedSha256}`,
+      isRight ? 'is not a GGUF file' : `has the SHA-256 ${sha256} instead of ${expectedSha256}`,
     )
   }
 
-  /** After a failure: what is there is to be there the next time. */
+  /** After a failure: makes the fetched data durable for the next download. */
   async #keep(partial: PartialFile): Promise<void> {
     try {
       await partial.checkpoint()
@@ -221,8 +221,8 @@ export class Download {
     if (freeBytes === undefined || neededBytes <= freeBytes) return
     throw new StarlingError(
       'MODEL_WRITE_FAILED',
-      `the model ${name} takes ${megabytes(neededBytes)}, and ${storage.place} has room for ` +
-        `${megabytes(freeBytes)}: ${megabytes(neededBytes - freeBytes)} are missing`,
+      `the model ${name} needs ${megabytes(neededBytes)}, but ${storage.place} has only ` +
+        `${megabytes(freeBytes)} free: ${megabytes(neededBytes - freeBytes)} are missing`,
     )
   }
 
@@ -253,7 +253,7 @@ export class Download {
 
   #unreachable({ sizeBytes, totalBytes }: PartialFile, failure: FetchFailure): StarlingError {
     const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`
-    const there = sizeBytes === 0 ? '' : `; ${megabytes(sizeBytes)}${of} are there`
+    const there = sizeBytes === 0 ? '' : `; ${megabytes(sizeBytes)}${of} are kept`
     return new StarlingError(
       'MODEL_UNREACHABLE',
       `the model ${this.#options.name} cannot be fetched: ${failure.message}${there}`,
@@ -271,7 +271,7 @@ export class Download {
   }
 }
 
-/** The next piece of the file; undefined at its end. */
+/** The next chunk of the file; undefined at its end. */
 async function readChunk({ body }: RemoteAnswer): Promise<{ value: Uint8Array | undefined }> {
   if (body === undefined) return { value: undefined }
   try {
@@ -280,6 +280,6 @@ async function readChunk({ body }: RemoteAnswer): Promise<{ value: Uint8Array | 
   } catch (cause) {
     const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
     const reason = below instanceof Error ? below.message : String(below)
-    throw new FetchFailure(`the connection broke off: ${reason}`, { cause })
+    throw new FetchFailure(`the connection was lost: ${reason}`, { cause })
   }
 }

@@ -1,20 +1,20 @@
 import type { Clock } from '../../clock/clock.js'
 import type { ModelProgress, PrepareOptions } from '../model-progress.js'
 
-/** Over how long the rate is measured. */
+/** The period over which the rate is measured. */
 const RATE_WINDOW_MS = 1000
 
-/** Between two reports, at least: there are thousands of pieces. */
+/** The minimum time between two reports: there are thousands of chunks. */
 const REPORT_INTERVAL_MS = 100
 
-/** How much of something is there. */
+/** The progress of a download. */
 export interface FetchedSoFar {
   readonly sizeBytes: number
-  /** Undefined when it is not known. */
+  /** Undefined if it is unknown. */
   readonly totalBytes: number | undefined
 }
 
-/** Tells how far a download is, and how fast it goes at the moment. */
+/** Reports the progress and the rate of a download. */
 export class FetchReport {
   readonly #clock: Clock
   readonly #fetched: FetchedSoFar
@@ -31,7 +31,7 @@ export class FetchReport {
     this.#windowBegan = clock.monotonic()
   }
 
-  /** That so many bytes more are there. */
+  /** Counts bytes that have arrived. */
   add(sizeBytes: number): void {
     const now = this.#clock.monotonic()
     this.#measure(sizeBytes, now)

@@ -7,36 +7,36 @@ import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from '../model
 import type { ModelStorage, StoredFile } from '../model-storage.js'
 import type { RemoteAnswer } from './remote-file.js'
 
-/** Where what was fetched so far is kept: beside the file that it becomes. */
+/** Ending of the name of a file while it is fetched. */
 export const PARTIAL_ENDING = '.partial'
 
-/** Read at a time when what is there is hashed. */
+/** Read at a time when existing data is hashed. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** How much may be lost in a power cut: a second's worth of a fast connection. */
+/** How much may be lost in a power cut: about a second of a fast connection. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024
 
-/** What a partial file is of. */
+/** What a {@link PartialFile} is built from. */
 export interface PartialFileOptions {
   readonly storage: ModelStorage
   readonly random: Random
-  /** The name of the file that it becomes. */
+  /** The name of the finished file. */
   readonly fileName: string
-  /** For whoever looks at the journal. */
+  /** For messages and lists. */
   readonly name: string
   readonly source: string
-  /** SHA-256 of the address that it is fetched from. */
+  /** SHA-256 of the URL. */
   readonly address: string
-  /** What the whole file must hash to, where that is known beforehand. */
+  /** The expected hash of the whole file, if it is known. */
   readonly expectedSha256: string | undefined
 }
 
 /**
- * A file while it is fetched, hashed as it grows. What is there outlives the process, and a journal
- * beside it says what it is the beginning of.
+ * A file while it is fetched. It is hashed as it grows. It survives the process, with a journal that records
+ * which file it is a part of.
  *
- * After a power cut a file may be longer than what was really written. Where the hash of the whole
- * is known that would be noticed at the end; otherwise only what was synced for certain is kept.
+ * After a power cut a file may be longer than the data that was really written. If the hash of the whole file
+ * is known, that is detected at the end; otherwise only the synced part is kept.
  */
 export class PartialFile {
   readonly #options: PartialFileOptions
@@ -52,7 +52,7 @@ export class PartialFile {
   }
 
   /**
-   * Opens what is there of the file, and hashes it: progress of the phase `verifying`.
+   * Opens the file and hashes the data of earlier downloads. Progress is of the phase `verifying`.
    *
    * @throws the error of the storage; StarlingError CANCELLED
    */
@@ -72,7 +72,7 @@ export class PartialFile {
     return this.#sizeBytes
   }
 
-  /** Of the whole file, as far as the server said. */
+  /** The size of the whole file; undefined if the server has not sent it. */
   get totalBytes(): number | undefined {
     return this.#journal?.totalBytes ?? undefined
   }
@@ -81,30 +81,30 @@ export class PartialFile {
     return this.#journal !== null && this.#sizeBytes === this.#journal.totalBytes
   }
 
-  /** Whether it begins as a GGUF file does; undefined while it is too short to say. */
+  /** Whether it begins with the magic number of GGUF; undefined while it is too short. */
   get isGguf(): boolean | undefined {
     return this.#beginning.length < GGUF_MAGIC.length ? undefined : this.#beginning === GGUF_MAGIC
   }
 
-  /** What the whole must hash to, by whoever asked for it or by the hub; undefined when unknown. */
+  /** The expected hash of the whole file, from the reference or the hub; undefined if unknown. */
   get expectedSha256(): string | undefined {
     return this.#options.expectedSha256 ?? this.#journal?.sha256 ?? undefined
   }
 
-  /** On what a request for the rest depends: see `rangeCondition`. */
+  /** The condition of a request for the rest: see `rangeCondition`. */
   get condition(): string | undefined {
     return this.#journal === null ? undefined : rangeCondition(this.#journal)
   }
 
   /**
-   * Whether the rest can be asked for: with neither a hash nor a condition the rest of another file
-   * would not be noticed.
+   * Whether the rest can be requested: without a hash or a condition, the rest of another file would not be
+   * detected.
    */
   get isContinuable(): boolean {
     return this.#sizeBytes > 0 && (this.expectedSha256 ?? this.condition) !== undefined
   }
 
-  /** Whether an answer goes on where this ends, and with the same file. */
+  /** Whether an answer continues this file. */
   isContinuedBy(answer: RemoteAnswer): boolean {
     const journal = this.#journal
     if (journal === null || answer.kind !== 'part' || answer.start !== this.#sizeBytes) return false
@@ -119,16 +119,16 @@ export class PartialFile {
     )
   }
 
-  /** Lets go of what is there, which is not the beginning of the file any more. */
+  /** Discards the content, which does not belong to the file any more. */
   async reset(): Promise<void> {
     if (this.#sizeBytes > 0) await this.#file.truncate(0)
     this.#forget()
   }
 
-  /** After a reset: says of which file the next bytes are the beginning. */
+  /** After a reset: records which file is fetched. */
   async begin(answer: Pick<RemoteAnswer, 'state' | 'totalBytes' | 'sha256'>): Promise<void> {
     const { name, source, address } = this.#options
-    // Also what a process left that was killed before it said what it was of.
+    // Also data of a process that was killed before it wrote a journal.
     await this.#file.truncate(0)
     await this.#write({
       version: 1,
@@ -142,7 +142,7 @@ export class PartialFile {
     })
   }
 
-  /** Nothing of it is of use any more. */
+  /** Removes the file and its journal. */
   async discard(): Promise<void> {
     const { storage, fileName } = this.#options
     this.#forget()
@@ -158,14 +158,14 @@ export class PartialFile {
     if (this.#sizeBytes - durableBytes >= CHECKPOINT_BYTES) await this.checkpoint()
   }
 
-  /** Makes what is there outlive a power cut. */
+  /** Makes the content durable. */
   async checkpoint(): Promise<void> {
     if (this.#journal === null || this.#journal.durableBytes === this.#sizeBytes) return
     await this.#file.sync()
     await this.#write({ ...this.#journal, durableBytes: this.#sizeBytes })
   }
 
-  /** It is whole as it is: for a server that did not say how long it is. */
+  /** Declares the file whole, if the server has not sent its length. */
   async endHere(): Promise<void> {
     if (this.#journal === null) return
     await this.#file.sync()
@@ -177,7 +177,7 @@ export class PartialFile {
     return this.#hash.copy().digest('hex')
   }
 
-  /** Gives it its name, durably. It is not to be used any more. */
+  /** Renames the whole file durably. This object must not be used afterwards. */
   async finish(): Promise<void> {
     const { storage, fileName } = this.#options
     await this.#file.sync()

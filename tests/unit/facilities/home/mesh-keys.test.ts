@@ -42,7 +42,7 @@ test('should say what to do when a key is damaged', async (t) => {
     await writeFile(path, content)
     await t.exception(openMeshKeys(home, random), {
       code: 'HOME_UNUSABLE',
-      message: `${path} holds no key; restore it from a backup, or remove it to start anew`,
+      message: `${path} contains no key; restore it from a backup, or remove it to create a new one`,
     })
   }
 })

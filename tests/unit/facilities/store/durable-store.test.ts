@@ -121,7 +121,7 @@ test('should refuse when a byte of any record was changed', async (t) => {
     const changed = Buffer.from(value)
     changed.write('THE', changed.indexOf('the cat of'))
     copy.store.entries.set(key, changed)
-    await refused(t, copy, /cannot be read: its 6 entries are not those that were written/)
+    await refused(t, copy, /cannot be read: its 6 entries differ from those that were written/)
     await t.exception(read(new DurableMemory(copy.store)), { code: 'STORE_DAMAGED' })
   }
 })

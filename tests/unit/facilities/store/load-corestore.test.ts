@@ -11,7 +11,7 @@ test('should name the library when the machine lacks one', async (t) => {
     loadCorestore(() => Promise.reject(failure)),
     {
       code: 'LIBRARY_MISSING',
-      message: 'The store cannot be opened: this machine lacks libatomic.so.1',
+      message: 'The store cannot be opened: the library libatomic.so.1 is missing',
     },
   )
 })

@@ -126,7 +126,7 @@ test('should say what is wrong when a file is not what it should be', async (t) 
   t.is(await why({ ...file, sizeBytes: 5 }), 'has 21 bytes instead of 5')
   t.is(await why({ ...file, sha256: sha256(FLIPPED) }), 'does not have the right SHA-256')
   await writeFile(file.path, 'text')
-  t.is(await why({ ...file, sha256: undefined }), 'is no GGUF file')
+  t.is(await why({ ...file, sha256: undefined }), 'is not a GGUF file')
   t.is(await why({ ...file, path: `${file.path}.none` }), 'absent')
   if (process.getuid?.() === 0) return
   await chmod(file.path, 0)

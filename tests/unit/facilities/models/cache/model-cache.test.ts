@@ -135,7 +135,7 @@ test('should make the file again and say so when the prepared one is damaged', a
     progress.length = 0
     await cache.prepare('tiny', { onProgress })
     t.ok(RESULT.equals(await readFile(path)))
-    t.is(progress.filter((event) => event.note?.includes('made again')).length, 1)
+    t.is(progress.filter((event) => event.note?.includes('prepared again')).length, 1)
   }
   t.is(conversions.length, 4)
 })

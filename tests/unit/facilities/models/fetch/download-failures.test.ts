@@ -32,7 +32,7 @@ test('should keep nothing when the file is not the one that was asked for', asyn
     await t.exception(running, { code: 'MODEL_INVALID' })
     await t.exception(
       running,
-      expectedSha256 === undefined ? /no GGUF/ : new RegExp(expectedSha256),
+      expectedSha256 === undefined ? /not a GGUF/ : new RegExp(expectedSha256),
     )
     t.alike(at.storage.names(), [])
     t.is(server.requests.length, 1)
@@ -81,7 +81,7 @@ test('should say how much is there when it gives up', async (t) => {
     serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
     status(503),
   )
-  await t.exception(at.download(server), /HTTP 503; 1 MB of 1 MB are there/)
+  await t.exception(at.download(server), /HTTP 503; 1 MB of 1 MB are kept/)
 })
 
 test('should not count failures when much was gained between them', async (t) => {
@@ -122,10 +122,10 @@ test('should wait as long as a server asks for and never less, up to half a minu
 
 test('should not ask again when a server refuses', async (t) => {
   for (const [code, why] of [
-    [401, /may need a token/],
-    [403, /may need a token/],
-    [404, /is not there/],
-    [410, /is not there/],
+    [401, /a token may be needed/],
+    [403, /a token may be needed/],
+    [404, /was not found/],
+    [410, /was not found/],
     [400, /answers with HTTP 400/],
     [204, /answers with HTTP 204/],
   ] as const) {
@@ -157,7 +157,7 @@ test('should write nothing and say how much room is missing when the disk is too
   const content = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(3_000_000)])
   const running = at.download(new ScriptedFetch(serving({ content })))
   await t.exception(running, { code: 'MODEL_WRITE_FAILED' })
-  await t.exception(running, /x takes 4 MB, and memory has room for 1 MB: 3 MB are missing/)
+  await t.exception(running, /x needs 4 MB, but memory has only 1 MB free: 3 MB are missing/)
   t.alike(at.storage.names(), [])
 })
 
@@ -184,7 +184,7 @@ test('should not take more than a server named', async (t) => {
   const at = new DownloadScene()
   const headers = { ...ETAG, 'content-length': '5000' }
   const server = new ScriptedFetch(() => new Response(CONTENT, { headers }))
-  await t.exception(at.download(server), /sends more than the 5000 bytes it named/)
+  await t.exception(at.download(server), /sends more than the announced 5000 bytes/)
 })
 
 test('should refuse what is sent compressed', async (t) => {

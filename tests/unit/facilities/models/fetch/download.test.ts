@@ -46,7 +46,7 @@ test('should ask for the rest alone when a connection breaks off', async (t) => 
   t.alike(starts(server), [0, 3_000, 6_000])
   t.is(server.requests[1]?.headers['if-range'], '"one"')
   t.ok(at.storage.content(FILE)?.equals(CONTENT))
-  t.ok(at.notes.some((note) => note.includes('other side closed; tried again')))
+  t.ok(at.notes.some((note) => note.includes('other side closed; trying again')))
 })
 
 test('should go on where another process ended when the file has not changed', async (t) => {
@@ -121,7 +121,7 @@ test('should begin anew and say so when the rest is of another file or is not se
     )
     t.ok(at.storage.content(FILE)?.equals(OTHER_CONTENT), what)
     t.ok(
-      at.notes.some((note) => note.includes('begun again')),
+      at.notes.some((note) => note.includes('starting again')),
       what,
     )
     t.alike(at.storage.names(), [FILE], what)

@@ -113,7 +113,7 @@ test('should fetch a damaged file again and say so, and leave it when it cannot'
   const online = await scene(t, [served], { directory })
   await online.prepare(ADDRESS)
   t.ok(CONTENT.equals(await readFile(path)))
-  t.is(online.progress.filter(({ note }) => note?.includes('made again')).length, 1)
+  t.is(online.progress.filter(({ note }) => note?.includes('prepared again')).length, 1)
 })
 
 test('should find out again what a damaged manifest said', async (t) => {
@@ -135,7 +135,7 @@ test('should go on without a manifest and say so when it cannot be written', asy
   const { path } = await cache.locate(ADDRESS)
   await mkdir(join(`${path}.json`, 'in the way'), { recursive: true })
   t.is((await prepare(ADDRESS)).sha256, sha256(CONTENT))
-  t.ok(progress.some(({ note }) => note?.includes('cannot be kept')))
+  t.ok(progress.some(({ note }) => note?.includes('cannot be written')))
 })
 
 test('should hold a file against the hash of the reference', async (t) => {
@@ -235,7 +235,7 @@ test('should wait and say so while another fetches the same model', async (t) =>
     second.progress.map(({ phase }) => phase),
     ['waiting', 'verifying', 'ready'],
   )
-  t.ok(second.progress[0]?.note?.includes('another process prepares x'))
+  t.ok(second.progress[0]?.note?.includes('another process is preparing x'))
   t.is(second.server.requests.length, 0)
 })
 
