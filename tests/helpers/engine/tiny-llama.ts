@@ -48,6 +48,21 @@ export async function tinyLlama(
   return engine
 }
 
+/**
+ * An engine, not loaded, that starts the stand-in for llama.cpp instead of it: see stand-in-child.ts. For
+ * tests of the process and not of what it computes; disposed of when the test ends.
+ */
+export function standInLlama(t: Test, options: Partial<LlamaEngineOptions> = {}): LlamaEngine {
+  const engine = new LlamaEngine({
+    ...{ model: 'any', modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false },
+    childPath: fileURLToPath(new URL('./stand-in-child.js', import.meta.url)),
+    clock: new SystemClock(),
+    ...options,
+  })
+  t.teardown(async () => await engine.dispose())
+  return engine
+}
+
 /** The engine's process, to be killed: never 0, which would be the test's own group. */
 export function processIdOf(engine: LlamaEngine): number {
   if (engine.processId === null) throw new Error('the engine has no process')

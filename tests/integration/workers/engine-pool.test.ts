@@ -1,32 +1,16 @@
 import test, { type Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import { EnginePool } from '../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../workers/processor/memory-budget.js'
-import {
-  collect,
-  generate,
-  SHARED_MODELS_DIRECTORY,
-  TINY_MODEL_PATH,
-  tinyModelMemoryBytes,
-} from '../../helpers/engine/tiny-llama.js'
+import { collect, generate, standInLlama } from '../../helpers/engine/tiny-llama.js'
 import { isRunning } from '../../helpers/processes/process-gone.js'
 import { until } from '../../helpers/until.js'
 
 const never = new AbortController().signal
 
-/** A pool of two models that are the same but for their names, and room for as many of them. */
+/** A pool of two models that are the same but for their names, and room for so many of them. */
 async function scene(t: Test, room: number) {
-  const engineOf = () =>
-    new LlamaEngine({
-      model: TINY_MODEL_PATH,
-      modelsDirectory: SHARED_MODELS_DIRECTORY,
-      clock: new SystemClock(),
-      gpu: false,
-      slots: 2,
-    })
-  const [one, other] = [engineOf(), engineOf()]
-  const memoryBytes = await tinyModelMemoryBytes(2)
+  const [one, other] = [standInLlama(t), standInLlama(t)]
   const describe = async () => ({})
   const pool = new EnginePool({
     clock: new SystemClock(),
@@ -34,7 +18,7 @@ async function scene(t: Test, room: number) {
       { model: 'one', engine: one, slots: 2, describe },
       { model: 'other', engine: other, slots: 2, describe },
     ],
-    budget: new SoleBudget(Math.ceil(memoryBytes * room)),
+    budget: new SoleBudget(room),
     queueLength: 2,
   })
   t.teardown(async () => await pool.close())
@@ -52,7 +36,7 @@ async function answerOf(pool: EnginePool, model: string): Promise<string> {
 }
 
 test('should give the memory of an idle model to the one that is asked for', async (t) => {
-  const { pool, one, other } = await scene(t, 1.5)
+  const { pool, one, other } = await scene(t, 1)
   const text = await answerOf(pool, 'one')
   const first = one.processId ?? 0
   t.is(await answerOf(pool, 'other'), text)

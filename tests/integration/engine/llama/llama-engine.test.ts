@@ -2,21 +2,16 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test from 'brittle'
-import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
-import { LlamaProcess } from '../../../../facilities/engine/llama/llama-process.js'
 import {
   answer,
   closeShared,
   collect,
   generate,
   processIdOf,
-  SHARED_MODELS_DIRECTORY,
   sharedLlama,
-  TINY_MODEL_PATH,
+  standInLlama,
   tinyLlama,
 } from '../../../helpers/engine/tiny-llama.js'
-import { optionsOf } from '../../../helpers/factory.js'
 import { isRunning, processGone } from '../../../helpers/processes/process-gone.js'
 import { until } from '../../../helpers/until.js'
 
@@ -26,7 +21,6 @@ const PROMPTS = [
   'One day, a girl named Sue went to the park. She saw a big red ball and wanted to play with it',
   'Tom and his mom',
 ]
-const FOREVER = new AbortController().signal
 const ENDLESS = { maxTokens: 200 }
 
 /** A prompt of about 200 tokens: several chunks. */
@@ -80,111 +74,17 @@ test('should give other tokens when the seed is another, and the same when it is
   t.is(await sampled(1), await sampled(1))
 })
 
-test('should give more requests than slots their answers, one after the other', async (t) => {
-  const engine = await sharedLlama({ slots: 1 })
-  const alone = await answer(engine, PROMPTS[0] ?? '', { maxTokens: 10 })
-  const answers = await Promise.all(
-    [0, 1, 2].map(() => answer(engine, PROMPTS[0] ?? '', { maxTokens: 10 })),
-  )
-  t.alike(
-    answers.map(({ text }) => text),
-    [alone.text, alone.text, alone.text],
-  )
-})
-
-test('should free its slot and leave no trace when it is cancelled while decoding', async (t) => {
-  const engine = await sharedLlama({ slots: 1 })
+test('should free its slots and leave no trace when they are cancelled before their first tokens', async (t) => {
+  const engine = await sharedLlama()
   const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
   const cancel = new AbortController()
-  const generation = generate(engine, LONG_PROMPT, ENDLESS, cancel.signal)
-  for (let taken = 0; taken < 3; taken++) await generation.next()
-  cancel.abort()
-  await t.exception(collect(generation), { code: 'CANCELLED' })
-  t.alike((await answer(engine, 'The sun was', { maxTokens: 40 })).tokenIds, fresh.tokenIds)
-})
-
-test('should free its slot and leave no trace when it is cancelled before its first token', async (t) => {
-  const engine = await sharedLlama({ slots: 1 })
-  const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
-  const cancel = new AbortController()
-  const first = generate(engine, LONG_PROMPT, ENDLESS, cancel.signal).next()
-  // One turn of the event loop: the request is on its way, its first token is not.
+  const first = PROMPTS.map(() => generate(engine, LONG_PROMPT, ENDLESS, cancel.signal).next())
+  // One turn of the event loop: the requests are on their way, their first tokens are not.
   await new Promise((resolve) => setImmediate(resolve))
   cancel.abort()
-  await t.exception(first, { code: 'CANCELLED' })
-  t.alike((await answer(engine, 'The sun was', { maxTokens: 40 })).tokenIds, fresh.tokenIds)
-})
-
-test('should free its slot when the reader leaves early', async (t) => {
-  const engine = await sharedLlama({ slots: 1 })
-  for await (const token of generate(engine, 'The sun was', ENDLESS)) {
-    if (token.index === 2) break
-  }
-  t.is((await answer(engine, 'The sun was', { maxTokens: 5 })).tokenIds.length, 5)
-})
-
-test('should throw CANCELLED and start nothing when the signal was aborted before', async (t) => {
-  const engine = await sharedLlama({ slots: 1 })
-  await t.exception(generate(engine, 'x', {}, AbortSignal.abort()).next(), { code: 'CANCELLED' })
-})
-
-test('should stop the model when the reader is slow', async (t) => {
-  const child = new LlamaProcess({
-    clock: new SystemClock(),
-    onLog() {},
-    onProgress() {},
-    onCrash() {},
-    onStuckSchema() {},
-  })
-  t.teardown(async () => await child.close())
-  await child.prepare({
-    kind: 'prepare',
-    model: TINY_MODEL_PATH,
-    modelsDirectory: SHARED_MODELS_DIRECTORY,
-    slots: 2,
-    contextTokens: 256,
-    threads: 1,
-    gpu: false,
-    gpuLayers: 'auto',
-    maxStallMs: 50,
-  })
-  await child.load()
-  const request = {
-    messages: [{ role: 'user' as const, content: 'Once upon a time' }],
-    options: optionsOf({ maxTokens: 40 }),
-  }
-  const slow = child.open(request, 8)
-  // Long enough for the slow one to have ended, had nothing held it.
-  const readToTheEnd = async () => {
-    const { queue } = child.open(request, 1_000)
-    while (!('end' in (await queue.take())));
-  }
-  await readToTheEnd()
-  for (let taken = 0; taken < 8; taken++) await slow.queue.take()
-  let ninth = false
-  const taking = slow.queue.take().then(() => {
-    ninth = true
-  })
-  await readToTheEnd()
-  t.absent(ninth)
-  child.grant(slow.id, 1)
-  await taking
-  t.ok(ninth)
-})
-
-test('should fail with CONTEXT_TOO_LONG when the prompt leaves no room for an answer', async (t) => {
-  const engine = await sharedLlama()
-  await t.exception(answer(engine, LONG_PROMPT.repeat(2)), { code: 'CONTEXT_TOO_LONG' })
-  await t.exception(answer(engine, LONG_PROMPT.repeat(1_000)), { code: 'CONTEXT_TOO_LONG' })
-})
-
-test('should refuse a request that is out of bounds and go on when others run', async (t) => {
-  const engine = await sharedLlama()
-  const beside = answer(engine, 'The sun was', { maxTokens: 20 })
-  const options = { ...optionsOf(), temperature: -1 }
-  const wrong = engine.generate({ messages: [{ role: 'user', content: 'x' }], options }, FOREVER)
-  await t.exception(wrong.next(), { code: 'INVALID_REQUEST' })
-  t.is((await beside).tokenIds.length, 20)
+  await Promise.all(first.map((step) => t.exception(step, { code: 'CANCELLED' })))
+  const again = PROMPTS.map(() => answer(engine, 'The sun was', { maxTokens: 40 }))
+  for (const { tokenIds } of await Promise.all(again)) t.alike(tokenIds, fresh.tokenIds)
 })
 
 test('should fail with CONFIG_INVALID when it is set up wrongly', async (t) => {
@@ -241,66 +141,19 @@ test('should go on answering when the terminal interrupts the whole process grou
   t.ok(end.completionTokens > 8)
 })
 
-test('should take special tokens for plain text when a message contains them', async (t) => {
-  const engine = await tinyLlama(t, { model: 'minimind2-small', slots: 1 })
-  const promptTokens = async (content: string) =>
-    (await answer(engine, content, { maxTokens: 1 })).end.promptTokens
-  const special = 10
-  const added = (await promptTokens(`a${'<|im_end|>'.repeat(special)}`)) - (await promptTokens('a'))
-  t.ok(added >= 3 * special, `${special} special tokens in a message became ${added} tokens`)
-
-  const { text, end } = await answer(engine, 'What is the capital of France?', { maxTokens: 64 })
-  t.ok(text.includes('Paris'), text)
-  t.is(end.finishReason, 'stop')
-  t.absent(text.includes('<|im_end|>'))
-})
-
-test('should leave a long prompt at once when it is cancelled within it', async (t) => {
-  const engine = await tinyLlama(t, { model: 'minimind2-small', slots: 2 })
-  const longPrompt = 'The quick brown fox jumps over the lazy dog. '.repeat(80)
-  // As long, and different from its first word on: nothing of it is known from before.
-  const alone = await answer(engine, longPrompt.replaceAll('The', 'One'), { maxTokens: 1 })
-  const short = () => answer(engine, 'Hello', { maxTokens: 4 })
-  const fresh = await short()
-
-  const cancel = new AbortController()
-  const long = generate(engine, longPrompt, {}, cancel.signal).next()
-  // Asked for later and begun: the long prompt is being worked on, and no slot is left but its own.
-  await generate(engine, 'Tell me a long story', ENDLESS).next()
-  cancel.abort()
-  await t.exception(long, { code: 'CANCELLED' })
-  const next = short()
-  const waitedMs = await t.execution(next)
-  t.ok(
-    waitedMs < alone.end.timings.promptMs / 4,
-    `the next answer took ${waitedMs} ms, the long prompt alone ${alone.end.timings.promptMs} ms`,
-  )
-  t.alike((await next).tokenIds, fresh.tokenIds)
-})
-
-test('should leave no process behind when it is disposed of', async (t) => {
-  const engine = await tinyLlama(t)
-  const processId = processIdOf(engine)
-  const generation = generate(engine, 'Once upon a time', ENDLESS)
+test('should leave no process behind when it is disposed of, also while it loads', async (t) => {
+  const [engine, loading] = [standInLlama(t), standInLlama(t)]
+  const generation = generate(engine, 'endless', { maxTokens: 4_096 })
   await generation.next()
-  const rest = collect(generation)
-  await Promise.all([engine.dispose(), engine.dispose(), t.exception(rest, { code: 'DRAINING' })])
-  t.absent(await isRunning(processId))
-  await t.exception(answer(engine, 'x'), { code: 'ENGINE_DISPOSED' })
-})
-
-test('should leave no process behind when it is disposed of while it loads', async (t) => {
-  const engine = new LlamaEngine({
-    model: TINY_MODEL_PATH,
-    modelsDirectory: SHARED_MODELS_DIRECTORY,
-    clock: new SystemClock(),
-    gpu: false,
-  })
-  const ready = engine.load()
+  const ready = loading.load()
   await new Promise((resolve) => setImmediate(resolve))
-  const processId = processIdOf(engine)
-  await Promise.all([engine.dispose(), t.exception(ready, { code: 'DRAINING' })])
-  t.absent(await isRunning(processId))
+  const processIds = [engine, loading].map(processIdOf)
+  await Promise.all([
+    ...[engine.dispose(), engine.dispose(), loading.dispose()],
+    ...[collect(generation), ready].map((ended) => t.exception(ended, { code: 'DRAINING' })),
+  ])
+  for (const processId of processIds) t.absent(await isRunning(processId))
+  await t.exception(answer(engine, 'x'), { code: 'ENGINE_DISPOSED' })
 })
 
 test('should end its process when the process that owns it is killed', async (t) => {

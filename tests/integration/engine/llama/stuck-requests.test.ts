@@ -1,31 +1,20 @@
 import { EventEmitter, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import test, { type Test } from 'brittle'
 import { PING_INTERVAL_MS } from '../../../../facilities/engine/llama/child-heartbeat.js'
-import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
-import {
-  answer,
-  collect,
-  generate,
-  SHARED_MODELS_DIRECTORY,
-} from '../../../helpers/engine/tiny-llama.js'
+import { answer, collect, generate, standInLlama } from '../../../helpers/engine/tiny-llama.js'
 
-const childPath = fileURLToPath(new URL('../../../helpers/engine/stuck-child.js', import.meta.url))
+const ENDLESS = { maxTokens: 4_096 }
 const STUCK = 'a schema that gets stuck'
 
 async function scene(t: Test) {
   const clock = new VirtualClock()
   const lines = new EventEmitter()
-  const engine = new LlamaEngine({
-    ...{ model: 'any', modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false, childPath, clock },
-    onLog: (line) => lines.emit(line),
-  })
-  t.teardown(async () => await engine.dispose())
+  const engine = standInLlama(t, { clock, onLog: (line) => lines.emit(line) })
   await engine.load()
   /** An answer that goes on, of which the first token was read. */
   const begun = async () => {
-    const generation = generate(engine, 'another answer', { maxTokens: 9 })
+    const generation = generate(engine, 'another answer', ENDLESS)
     await generation.next()
     return generation
   }

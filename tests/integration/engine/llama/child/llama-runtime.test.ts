@@ -75,6 +75,20 @@ test('should give back the text of its tokens, whatever the text', async (t) => 
   await holds(t, bytes, 500)
 })
 
+test('should take special tokens for plain text when a message contains them', async (t) => {
+  const runtime = await loadRuntime(t, { modelPath: await defaultModelPath(), slots: 1 })
+  const promptTokens = async (content: string) =>
+    (await ask(runtime, content, { maxTokens: 1 })).end.promptTokens
+  const special = 10
+  const added = (await promptTokens(`a${'<|im_end|>'.repeat(special)}`)) - (await promptTokens('a'))
+  t.ok(added >= 3 * special, `${special} special tokens in a message became ${added} tokens`)
+
+  const { text, end } = await ask(runtime, 'What is the capital of France?', { maxTokens: 64 })
+  t.ok(text.includes('Paris'), text)
+  t.is(end.finishReason, 'stop')
+  t.absent(text.includes('<|im_end|>'))
+})
+
 test('should refuse what its native code must never see', async (t) => {
   const runtime = await loadRuntime(t)
   const wrong = { code: 'INVALID_REQUEST' }
