@@ -1,23 +1,36 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { MeshByHand } from '../helpers/processes/mesh-by-hand.js'
+import type { Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { Shared } from '../helpers/shared.js'
 import { until } from '../helpers/until.js'
 
 const QUESTION = 'What is the capital of France?'
 const ANSWER = 'The capital of France is Paris.'
-const EMAIL = ['--email', 'ada@example.com', '--password-stdin']
-const PASSWORD = 'correct horse battery\n'
 const [CTRL_C, CTRL_D, UP] = ['\u0003', '\u0004', '\u001b[A']
 
-/** The workers of a mesh, and a user who has logged in. */
-async function scene(t: Test, settings: NodeJS.ProcessEnv = {}): Promise<WorkerProcesses> {
+/** The mesh that these tests talk to; its last test ends it. */
+const shared = new Shared((scope) =>
+  // So few a minute that none comes back while a user asks, however slow the machine is.
+  MeshByHand.start(scope, {
+    STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE: '1',
+    STARLING_GATEWAY__RATE_LIMIT__BURST: '10',
+  }),
+)
+
+/** The mesh, with a user of the test's own who has logged in. */
+async function scene(t: Test, user: string): Promise<WorkerProcesses> {
   t.timeout(90_000)
-  const processes = await WorkerProcesses.create(t, settings)
-  await Promise.all(['auth', 'gateway', 'processor'].map((role) => processes.start(role)))
-  const registered = processes.run('client', ['register', ...EMAIL], PASSWORD)
+  const { processes } = await shared.get()
+  const account = ['register', '--email', emailOf(user), '--password-stdin']
+  const registered = processes.run('client', account, 'correct horse battery\n')
   if ((await registered.exit) !== 0) throw new Error(registered.stderr)
   return processes
+}
+
+function emailOf(user: string): string {
+  return `${user}@example.com`
 }
 
 /** A chat at a terminal of its own, at its first prompt. */
@@ -46,7 +59,7 @@ async function type(chat: Running, typed: string, expected: string): Promise<voi
 }
 
 test('should keep a conversation and its history when somebody talks at a terminal', async (t) => {
-  const processes = await scene(t)
+  const processes = await scene(t, 'talker')
   const chat = await openChat(processes)
   await type(chat, `${QUESTION}\r`, ANSWER)
   await until('how fast it came', () =>
@@ -80,7 +93,7 @@ test('should keep a conversation and its history when somebody talks at a termin
 })
 
 test('should end the answer, not the chat, when Ctrl-C is typed while it streams', async (t) => {
-  const processes = await scene(t)
+  const processes = await scene(t, 'stopper')
   const chat = await openChat(processes)
   chat.process.stdin?.write('Tell me a very long story about the sea, the wind and the moon.\r')
   const answer = () => chat.stdout.split('the moon.')[1]?.trim() ?? ''
@@ -92,7 +105,7 @@ test('should end the answer, not the chat, when Ctrl-C is typed while it streams
 })
 
 test('should answer one prompt a line when they are piped', async (t) => {
-  const processes = await scene(t)
+  const processes = await scene(t, 'piper')
   const chat = processes.run('client', [], `${QUESTION}\n/new\n${QUESTION}\n`)
   t.is(await chat.exit, 0)
   t.is(chat.stdout, `${ANSWER}\nA new conversation.\n${ANSWER}\n`)
@@ -102,11 +115,11 @@ test('should answer one prompt a line when they are piped', async (t) => {
 })
 
 test('should say who somebody is and what there is, and forget it when told to', async (t) => {
-  const processes = await scene(t)
+  const processes = await scene(t, 'asker')
   const whoami = processes.run('client', ['whoami', '--json'])
   t.is(await whoami.exit, 0)
   const { email, userId, expiresInMs } = JSON.parse(whoami.stdout)
-  t.is(email, 'ada@example.com')
+  t.is(email, emailOf('asker'))
   t.ok(/^usr_/.test(userId))
   t.ok(expiresInMs > 0)
   const models = processes.run('client', ['models', '--json'])
@@ -127,18 +140,14 @@ test('should say who somebody is and what there is, and forget it when told to',
   })
   const logout = processes.run('client', ['logout'])
   t.is(await logout.exit, 0)
-  t.is(logout.stdout, 'Logged out ada@example.com: the session is removed.\n')
+  t.is(logout.stdout, `Logged out ${emailOf('asker')}: the session is removed.\n`)
   const after = processes.run('client', ['whoami', '--json'])
   t.is(await after.exit, 1)
   t.is(JSON.parse(after.stdout).code, 'NOT_LOGGED_IN')
 })
 
 test('should tell at once how long to wait when a user has asked too often', async (t) => {
-  // So few a minute that none comes back while the questions are asked, however slow the machine is.
-  const processes = await scene(t, {
-    STARLING_GATEWAY__RATE_LIMIT__PER_MINUTE: '1',
-    STARLING_GATEWAY__RATE_LIMIT__BURST: '10',
-  })
+  const processes = await scene(t, 'insistent')
   const prompts = Array.from({ length: 12 }, () => `/new\n${QUESTION}\n`).join('')
   const chat = processes.run('client', ['--json'], prompts)
   t.is(await chat.exit, 1)
@@ -158,4 +167,11 @@ test('should tell at once how long to wait when a user has asked too often', asy
     )
     t.ok(whatToDo.includes('gateway.rateLimit.perMinute'))
   }
+})
+
+test('should leave nothing behind when the workers of these chats are told to leave', async (t) => {
+  t.teardown(async () => await shared.end())
+  const mesh = await shared.get()
+  t.alike(await mesh.leave(), [0, 0, 0])
+  t.alike(await mesh.processes.everyProcess(), [])
 })

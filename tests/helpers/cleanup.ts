@@ -1,11 +1,11 @@
-import type { Test } from 'brittle'
+import type { Scope } from './scope.js'
 
-/** Undoes, when its test is over, what was opened for it: the last first. */
+/** Undoes, when its test, or the last test of a file, is over, what was opened for it: the last first. */
 export class Cleanup {
   readonly #actions: (() => unknown)[] = []
 
-  constructor(t: Test) {
-    t.teardown(
+  constructor(scope: Scope) {
+    scope.teardown(
       async () => {
         for (let action = this.#actions.pop(); action; action = this.#actions.pop()) await action()
       },

@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Test } from 'brittle'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import type { Engine } from '../../../facilities/engine/engine.js'
 import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
@@ -14,6 +13,7 @@ import type {
   Token,
 } from '../../../helpers/protocol/generation.js'
 import { optionsOf } from '../factory.js'
+import type { Scope } from '../scope.js'
 
 /** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
 export const TINY_MODEL_PATH = fileURLToPath(
@@ -31,9 +31,9 @@ export interface Answer {
   readonly end: GenerationEnd
 }
 
-/** An engine with the tiny model, loaded, disposed of when the test ends. */
+/** An engine with the tiny model, loaded, disposed of at the end of the scope. */
 export async function tinyLlama(
-  t: Test,
+  scope: Scope,
   options: Partial<LlamaEngineOptions> = {},
 ): Promise<LlamaEngine> {
   const engine = new LlamaEngine({
@@ -43,23 +43,23 @@ export async function tinyLlama(
     gpu: false,
     ...options,
   })
-  t.teardown(async () => await engine.dispose())
+  scope.teardown(async () => await engine.dispose())
   await engine.load()
   return engine
 }
 
 /**
  * An engine, not loaded, that starts the stand-in for llama.cpp instead of it: see stand-in-child.ts. For
- * tests of the process and not of what it computes; disposed of when the test ends.
+ * tests of the process and not of what it computes; disposed of at the end of the scope.
  */
-export function standInLlama(t: Test, options: Partial<LlamaEngineOptions> = {}): LlamaEngine {
+export function standInLlama(scope: Scope, options: Partial<LlamaEngineOptions> = {}): LlamaEngine {
   const engine = new LlamaEngine({
     ...{ model: 'any', modelsDirectory: SHARED_MODELS_DIRECTORY, gpu: false },
     childPath: fileURLToPath(new URL('./stand-in-child.js', import.meta.url)),
     clock: new SystemClock(),
     ...options,
   })
-  t.teardown(async () => await engine.dispose())
+  scope.teardown(async () => await engine.dispose())
   return engine
 }
 
@@ -67,36 +67,6 @@ export function standInLlama(t: Test, options: Partial<LlamaEngineOptions> = {})
 export function processIdOf(engine: LlamaEngine): number {
   if (engine.processId === null) throw new Error('the engine has no process')
   return engine.processId
-}
-
-const shared = new Map<number, Promise<LlamaEngine>>()
-
-/**
- * The engine with that many slots that the tests of a file have in common: starting one takes a
- * second. For tests that leave it as they found it; the file's last one calls {@link closeShared}.
- */
-export async function sharedLlama({ slots = 4 }: { slots?: number } = {}): Promise<LlamaEngine> {
-  const started =
-    shared.get(slots) ??
-    (async () => {
-      const engine = new LlamaEngine({
-        model: TINY_MODEL_PATH,
-        modelsDirectory: SHARED_MODELS_DIRECTORY,
-        clock: new SystemClock(),
-        gpu: false,
-        slots,
-      })
-      await engine.load()
-      return engine
-    })()
-  shared.set(slots, started)
-  return await started
-}
-
-/** Closes the engines that were shared. */
-export async function closeShared(): Promise<void> {
-  for (const engine of shared.values()) await (await engine).dispose()
-  shared.clear()
 }
 
 /** What an engine with that many slots of the tiny model takes, by estimate. */

@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, link, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Test } from 'brittle'
+import { basename, join } from 'node:path'
+import { SystemRandom } from '../../../facilities/clock/random.js'
+import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
+import { DEFAULT_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
 import { Cleanup } from '../cleanup.js'
+import { SHARED_MODELS_DIRECTORY } from '../engine/tiny-llama.js'
 import { freeUdpPort } from '../network/udp-port.js'
+import type { Scope } from '../scope.js'
 import '../umask.js'
 import { until } from '../until.js'
 import { processGone } from './process-gone.js'
@@ -46,6 +50,11 @@ export class Running {
     })
   }
 
+  /** Whether the process has ended and everything that it wrote is there. */
+  get hasEnded(): boolean {
+    return this.#ended
+  }
+
   /** Waits until standard error holds that text. */
   async says(text: string, timeoutMs = 15_000): Promise<void> {
     const said = () => this.stderr.includes(text)
@@ -64,7 +73,7 @@ export class Running {
   }
 }
 
-/** A home and a bootstrap port of its own, and the processes that use them; all gone with the test. */
+/** A home and a bootstrap port of its own, and the processes that use them; all gone with the scope. */
 export class WorkerProcesses {
   readonly home: string
   readonly bootstrapPort: number
@@ -93,8 +102,8 @@ export class WorkerProcesses {
   }
 
   /** @param settings environment variables of all its processes */
-  static async create(t: Test, settings: NodeJS.ProcessEnv = {}): Promise<WorkerProcesses> {
-    const cleanup = new Cleanup(t)
+  static async create(scope: Scope, settings: NodeJS.ProcessEnv = {}): Promise<WorkerProcesses> {
+    const cleanup = new Cleanup(scope)
     const home = await mkdtemp(join(tmpdir(), 'starling-e2e-'))
     cleanup.add(() => rm(home, { recursive: true, force: true }))
     return new WorkerProcesses(home, await freeUdpPort(), settings, cleanup)
@@ -120,10 +129,21 @@ export class WorkerProcesses {
   }
 
   /** The same, until it serves. */
-  async start(name: string): Promise<Running> {
-    const worker = this.run(name)
+  async start(name: string, flags: readonly string[] = []): Promise<Running> {
+    const worker = this.run(name, flags)
     await worker.says(' ready ', START_TIMEOUT_MS)
     return worker
+  }
+
+  /** Leaves the default model in the home, as a processor that ran there before would have. */
+  async provideModel(): Promise<void> {
+    const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
+    const model = basename((await cache.prepare(DEFAULT_MODEL_NAME)).path)
+    const directory = join(this.home, 'models')
+    await mkdir(directory, { mode: 0o700 })
+    await link(join(SHARED_MODELS_DIRECTORY, model), join(directory, model))
+    const manifest = `${model}.json`
+    await copyFile(join(SHARED_MODELS_DIRECTORY, manifest), join(directory, manifest))
   }
 
   /** Waits until a worker has created the mesh. Before, clients fail with MESH_NOT_FOUND. */

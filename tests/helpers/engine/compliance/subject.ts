@@ -10,6 +10,7 @@ import type {
 } from '../../../../helpers/protocol/generation.js'
 import { optionsOf } from '../../factory.js'
 import type { Scope } from '../../scope.js'
+import { Shared } from '../../shared.js'
 
 /** What an engine says of itself, and what the suite needs to know to ask it. */
 export interface ComplianceExpectations {
@@ -35,12 +36,12 @@ export class ComplianceSubject {
   readonly expectations: ComplianceExpectations
   readonly create: CreateEngine
   readonly #name: string
-  readonly #teardowns: (() => unknown)[] = []
-  #shared: Promise<Engine> | null = null
+  readonly #shared: Shared<Engine>
 
   constructor(name: string, create: CreateEngine, expectations: ComplianceExpectations) {
     this.#name = name
     this.create = create
+    this.#shared = new Shared(create)
     this.expectations = expectations
   }
 
@@ -65,15 +66,12 @@ export class ComplianceSubject {
 
   /** The engine that the tests have in common which leave it as they found it. */
   shared(): Promise<Engine> {
-    this.#shared ??= Promise.resolve(
-      this.create({ teardown: (action) => this.#teardowns.push(action) }),
-    )
-    return this.#shared
+    return this.#shared.get()
   }
 
   /** Frees what {@link shared} made: for the last test of a file. */
   async end(): Promise<void> {
-    for (let action = this.#teardowns.pop(); action; action = this.#teardowns.pop()) await action()
+    await this.#shared.end()
   }
 }
 

@@ -5,14 +5,14 @@ import { OllamaEngine } from '../../../../facilities/engine/remote/ollama-engine
 import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine/compliance/prompts.js'
 import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
 import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
+import { Shared } from '../../../helpers/shared.js'
 import { until } from '../../../helpers/until.js'
 import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
-import { SharedUpstream } from '../../../helpers/upstream/shared-upstream.js'
 
 const clock = new SystemClock()
 
 /** A server with the tiny model, through llama.cpp. */
-const upstream = new SharedUpstream(async (scope) => {
+const upstream = new Shared(async (scope) => {
   const engine = new LlamaEngine({
     model: TINY_MODEL_PATH,
     modelsDirectory: SHARED_MODELS_DIRECTORY,
@@ -27,7 +27,7 @@ const upstream = new SharedUpstream(async (scope) => {
 engineCompliance(
   'ollama',
   async (scope) => {
-    const { url } = await upstream.server()
+    const { url } = await upstream.get()
     const engine = new OllamaEngine({ model: 'tiny:1m', host: url, clock })
     scope.teardown(async () => await engine.dispose())
     return engine
@@ -45,7 +45,7 @@ engineCompliance(
 
 test('should have left no request running at the server (ollama)', async (t) => {
   t.teardown(async () => await upstream.end())
-  const server = await upstream.server()
+  const server = await upstream.get()
   await until('its requests to end', () => server.running === 0)
   t.pass()
 })

@@ -5,9 +5,9 @@ import { OpenaiEngine } from '../../../../facilities/engine/remote/openai-engine
 import { STORY_PROMPTS, TOO_LONG_STORY } from '../../../helpers/engine/compliance/prompts.js'
 import { engineCompliance } from '../../../helpers/engine/compliance/suite.js'
 import { SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
+import { Shared } from '../../../helpers/shared.js'
 import { until } from '../../../helpers/until.js'
 import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'
-import { SharedUpstream } from '../../../helpers/upstream/shared-upstream.js'
 
 const clock = new SystemClock()
 
@@ -15,7 +15,7 @@ const clock = new SystemClock()
 const CAPABILITIES = ['chat', 'seed', 'logit-bias', 'logprobs', 'dry', 'json-schema'] as const
 
 /** A server with the tiny model, through llama.cpp. */
-const upstream = new SharedUpstream(async (scope) => {
+const upstream = new Shared(async (scope) => {
   const engine = new LlamaEngine({
     model: TINY_MODEL_PATH,
     modelsDirectory: SHARED_MODELS_DIRECTORY,
@@ -30,7 +30,7 @@ const upstream = new SharedUpstream(async (scope) => {
 engineCompliance(
   'openai',
   async (scope) => {
-    const { url } = await upstream.server()
+    const { url } = await upstream.get()
     const engine = new OpenaiEngine({
       model: 'tiny',
       baseUrl: url,
@@ -53,7 +53,7 @@ engineCompliance(
 
 test('should have left no request running at the server (openai)', async (t) => {
   t.teardown(async () => await upstream.end())
-  const server = await upstream.server()
+  const server = await upstream.get()
   await until('its requests to end', () => server.running === 0)
   t.pass()
 })

@@ -9,6 +9,7 @@ import { ComplianceSubject } from '../../../helpers/engine/compliance/subject.js
 import { thoughtChecks } from '../../../helpers/engine/compliance/thought-checks.js'
 import { thinkingModel } from '../../../helpers/engine/thinking-model.js'
 import { SHARED_MODELS_DIRECTORY } from '../../../helpers/engine/tiny-llama.js'
+import { Shared } from '../../../helpers/shared.js'
 import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
 import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'
 
@@ -25,21 +26,15 @@ const SCRIPT = [
   ' it is.',
 ]
 
-const teardowns: (() => unknown)[] = []
-const scope = { teardown: (action: () => unknown) => teardowns.push(action) }
-
-/** Loading it takes a second: the subjects that speak to it share it. */
-let llama: Promise<LlamaEngine> | null = null
-async function sharedLlama(): Promise<LlamaEngine> {
-  llama ??= thinkingModel().then(async (model) => {
-    const modelsDirectory = SHARED_MODELS_DIRECTORY
-    const engine = new LlamaEngine({ model, modelsDirectory, clock, gpu: false, slots: 1 })
-    scope.teardown(async () => await engine.dispose())
-    await engine.load()
-    return engine
-  })
-  return await llama
-}
+/** Everything that the engines need: the subjects that speak to llama.cpp share it. */
+const shared = new Shared(async (scope) => {
+  const model = await thinkingModel()
+  const modelsDirectory = SHARED_MODELS_DIRECTORY
+  const llama = new LlamaEngine({ model, modelsDirectory, clock, gpu: false, slots: 1 })
+  scope.teardown(async () => await llama.dispose())
+  await llama.load()
+  return { scope, llama }
+})
 
 /** How each of them is made; the engines are disposed of by the last test. */
 const ENGINES: Record<
@@ -51,18 +46,20 @@ const ENGINES: Record<
     more: ['resume'],
     make: async () => new ScriptedEngine({ thinks: true, script: () => SCRIPT }),
   },
-  'llama.cpp': { kind: 'llama.cpp', more: ['resume'], make: sharedLlama },
+  'llama.cpp': { kind: 'llama.cpp', more: ['resume'], make: async () => (await shared.get()).llama },
   ollama: {
     kind: 'ollama',
     async make() {
-      const { url: host } = await startOllamaServer(scope, { thinker: await sharedLlama() })
+      const { scope, llama } = await shared.get()
+      const { url: host } = await startOllamaServer(scope, { thinker: llama })
       return new OllamaEngine({ model: 'thinker', host, clock })
     },
   },
   openai: {
     kind: 'openai',
     async make() {
-      const { url: baseUrl } = await startOpenaiServer(scope, { thinker: await sharedLlama() })
+      const { scope, llama } = await shared.get()
+      const { url: baseUrl } = await startOpenaiServer(scope, { thinker: llama })
       return new OpenaiEngine({ model: 'thinker', baseUrl, clock })
     },
   },
@@ -71,6 +68,7 @@ const ENGINES: Record<
 for (const [name, { kind, more = [], make }] of Object.entries(ENGINES)) {
   const create = async () => {
     const engine = await make()
+    const { scope } = await shared.get()
     scope.teardown(async () => await engine.dispose())
     await engine.load()
     return engine
@@ -87,6 +85,6 @@ for (const [name, { kind, more = [], make }] of Object.entries(ENGINES)) {
 }
 
 test('should have ended the engines that think', async (t) => {
-  for (let action = teardowns.pop(); action; action = teardowns.pop()) await action()
+  await shared.end()
   t.pass()
 })

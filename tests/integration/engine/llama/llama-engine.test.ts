@@ -4,15 +4,14 @@ import { fileURLToPath } from 'node:url'
 import test from 'brittle'
 import {
   answer,
-  closeShared,
   collect,
   generate,
   processIdOf,
-  sharedLlama,
   standInLlama,
   tinyLlama,
 } from '../../../helpers/engine/tiny-llama.js'
 import { isRunning, processGone } from '../../../helpers/processes/process-gone.js'
+import { Shared } from '../../../helpers/shared.js'
 import { until } from '../../../helpers/until.js'
 
 const PROMPTS = [
@@ -23,11 +22,14 @@ const PROMPTS = [
 ]
 const ENDLESS = { maxTokens: 200 }
 
+/** For tests that leave it as they found it. The last one disposes of it. */
+const shared = new Shared((scope) => tinyLlama(scope))
+
 /** A prompt of about 200 tokens: several chunks. */
 const LONG_PROMPT = 'There was a cat who liked to run and jump and play all day. '.repeat(14)
 
 test('should answer with tokens and a summary when it is asked', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   const { text, tokenIds, end } = await answer(engine, 'Once upon a time', { maxTokens: 20 })
   t.ok(text.startsWith(', there was a little girl named Lily.'), text)
   t.is(tokenIds.length, 20)
@@ -50,7 +52,7 @@ test('should answer with tokens and a summary when it is asked', async (t) => {
 })
 
 test('should give the same tokens alone and beside others', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   for (const options of [
     { maxTokens: 40 },
     { maxTokens: 40, temperature: 0.9, seed: 7 },
@@ -67,7 +69,7 @@ test('should give the same tokens alone and beside others', async (t) => {
 })
 
 test('should give other tokens when the seed is another, and the same when it is the same', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   const sampled = async (seed: number) =>
     (await answer(engine, 'Once upon a time', { maxTokens: 30, temperature: 1, seed })).text
   t.not(await sampled(1), await sampled(2))
@@ -75,7 +77,7 @@ test('should give other tokens when the seed is another, and the same when it is
 })
 
 test('should free its slots and leave no trace when they are cancelled before their first tokens', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
   const cancel = new AbortController()
   const first = PROMPTS.map(() => generate(engine, LONG_PROMPT, ENDLESS, cancel.signal).next())
@@ -92,7 +94,7 @@ test('should fail with CONFIG_INVALID when it is set up wrongly', async (t) => {
 })
 
 test('should end with length when the context is full', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   const { end } = await answer(engine, LONG_PROMPT, { maxTokens: 4_096 })
   t.is(end.finishReason, 'length')
   t.is(end.promptTokens + end.completionTokens, 256)
@@ -131,7 +133,7 @@ test('should fail with ENGINE_CRASHED and answer the next request when its proce
 })
 
 test('should go on answering when the terminal interrupts the whole process group', async (t) => {
-  const engine = await sharedLlama()
+  const engine = await shared.get()
   const generation = generate(engine, 'Once upon a time', ENDLESS)
   await generation.next()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -157,7 +159,7 @@ test('should leave no process behind when it is disposed of, also while it loads
 })
 
 test('should end its process when the process that owns it is killed', async (t) => {
-  t.teardown(closeShared)
+  t.teardown(async () => await shared.end())
   const owner = fork(
     fileURLToPath(new URL('../../../helpers/engine/engine-owner.js', import.meta.url)),
   )

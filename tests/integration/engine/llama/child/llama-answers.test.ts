@@ -1,6 +1,5 @@
 import test from 'brittle'
 import { z } from 'zod'
-import type { LlamaRuntime } from '../../../../../facilities/engine/llama/child/llama-runtime.js'
 import { USUAL_SAMPLING } from '../../../../../helpers/generation/sampling.js'
 import {
   type GenerationOptionsInput,
@@ -12,19 +11,20 @@ import {
   finish,
   openRuntime,
 } from '../../../../helpers/engine/loaded-runtime.js'
+import { Shared } from '../../../../helpers/shared.js'
 
 const FOREVER = new AbortController().signal
 const CAPITAL = 'What is the capital of France?'
 
-/** Loading takes half a second: the tests of this file share one. The last test closes it. */
-let shared: Promise<LlamaRuntime> | null = null
-async function runtimeOfAll(): Promise<LlamaRuntime> {
-  shared ??= defaultModelPath().then((modelPath) => openRuntime({ modelPath }))
-  return await shared
-}
+/** The tests of this file share it. The last one closes it. */
+const shared = new Shared(async (scope) => {
+  const runtime = await openRuntime({ modelPath: await defaultModelPath() })
+  scope.teardown(async () => await runtime.close())
+  return runtime
+})
 
 test('should never say a banned token, and say what all but forces it', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const free = await ask(runtime, CAPITAL, { maxTokens: 12 })
   const banned = Object.fromEntries(free.ids.map((token) => [token, -100]))
   for (const more of [{}, { temperature: 2, seed: 1 }]) {
@@ -41,7 +41,7 @@ test('should never say a banned token, and say what all but forces it', async (t
 })
 
 test('should choose only among the likeliest when it is told how many', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const greedy = await ask(runtime, CAPITAL, { maxTokens: 10 })
   for (const narrow of [{ topK: 1 }, { topP: 0.000_1 }, { minP: 1 }, { temperature: 1e-39 }]) {
     const options = { maxTokens: 10, temperature: 2, seed: 99, ...narrow }
@@ -50,7 +50,7 @@ test('should choose only among the likeliest when it is told how many', async (t
 })
 
 test('should sample as is usual, and each time otherwise, when nothing is asked for', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const answerOf = async (given: GenerationOptionsInput) => {
     const options = generationOptionsSchema.parse({ maxTokens: 30, ...given })
     const messages = [{ role: 'user' as const, content: 'Tell me a story about the sea.' }]
@@ -62,7 +62,7 @@ test('should sample as is usual, and each time otherwise, when nothing is asked 
 })
 
 test('should repeat itself less when repetition is penalized', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const distinct = async (options: GenerationOptionsInput) => {
     const question = 'Tell me a very long story about the sea.'
     const { ids } = await ask(runtime, question, { maxTokens: 120, repeatPenalty: 1, ...options })
@@ -80,7 +80,7 @@ test('should repeat itself less when repetition is penalized', async (t) => {
 })
 
 test('should end an answer that only repeats itself, also a resumed one', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const [sea = 0] = runtime.tokenize(' sea')
   const options = { maxTokens: 300, repeatPenalty: 1, logitBias: { [sea]: 100 } }
   const { ids, end } = await ask(runtime, CAPITAL, options)
@@ -96,7 +96,7 @@ test('should end an answer that only repeats itself, also a resumed one', async 
 })
 
 test('should not repeat a sequence when that is penalised, also if it is resumed', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const question = 'Tell me a long story about a lighthouse keeper.'
   for (const temperature of [0, 0.8]) {
     const options = { maxTokens: 160, temperature, repeatPenalty: 1, seed: 3, dryMultiplier: 0.8 }
@@ -119,7 +119,7 @@ test('should not repeat a sequence when that is penalised, also if it is resumed
 })
 
 test('should stop before a stop string, also one that tokens and characters are cut by', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const options = { maxTokens: 60 }
   for (const question of [CAPITAL, '请介绍一下北京。', 'Write a poem with emoji: 😀']) {
     const { text, ids } = await ask(runtime, question, options)
@@ -134,7 +134,7 @@ test('should stop before a stop string, also one that tokens and characters are 
 })
 
 test('should tell how probable each token was, whatever was made of it', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const plain = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1 })
   const told = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1, logprobs: 5 })
   t.alike(told.ids, plain.ids)
@@ -208,7 +208,7 @@ const SCHEMAS: Record<string, [Record<string, unknown>, z.ZodType]> = {
 }
 
 test('should answer with JSON that is valid to the schema, or end with length', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   let stopped = 0
   const one = async (name: string, seed: number) => {
     const [jsonSchema, schema] = SCHEMAS[name] ?? [{}, z.never()]
@@ -232,7 +232,7 @@ test('should answer with JSON that is valid to the schema, or end with length', 
 })
 
 test('should go on answering beside a grammar, and refuse a schema that cannot be used', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const alone = await ask(runtime, CAPITAL, { maxTokens: 20 })
   const jsonSchema = { type: 'object', properties: { x: { type: 'string' } }, required: ['x'] }
   const [beside] = await Promise.all([
@@ -278,7 +278,7 @@ function hardSchemas(): Record<string, Record<string, unknown>> {
 }
 
 test('should answer with every schema that it takes, whatever the model is made to say', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const [bracket = 0] = runtime.tokenize('[')
   for (const [name, jsonSchema] of Object.entries(hardSchemas())) {
     const { text, ids } = await ask(runtime, 'x', {
@@ -290,7 +290,7 @@ test('should answer with every schema that it takes, whatever the model is made 
 })
 
 test('should tell its watch when it may block, and each time that a grammar chooses', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   for (const temperature of [0, 1]) {
     const told: string[] = []
     const options = generationOptionsSchema.parse({
@@ -312,7 +312,7 @@ test('should tell its watch when it may block, and each time that a grammar choo
 })
 
 test('should say nothing but JSON even when the tokens that it begins with are banned', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const jsonSchema = { type: 'boolean' }
   const all = [...runtime.tokenize('true'), ...runtime.tokenize('false')]
   const letters = [...'truefals'].flatMap((letter) => [...runtime.tokenize(letter)])
@@ -331,7 +331,7 @@ const WEATHER = {
 }
 
 test('should tell what the model asks for when it writes a call', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   t.ok(runtime.capabilities.has('tools'))
   const written =
     'Let me see.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
@@ -349,7 +349,7 @@ test('should tell what the model asks for when it writes a call', async (t) => {
 })
 
 test('should let nobody write special tokens into the prompt through functions', async (t) => {
-  const runtime = await runtimeOfAll()
+  const runtime = await shared.get()
   const special = (tokens: readonly number[]) => tokens.filter((token) => token <= 2).length
   const messages = [{ role: 'user' as const, content: 'hi' }]
   const harmless = {
@@ -360,5 +360,5 @@ test('should let nobody write special tokens into the prompt through functions',
     special(runtime.applyTemplate(messages, [WEATHER]).tokens),
     special(runtime.applyTemplate(messages, [harmless]).tokens),
   )
-  await (await shared)?.close()
+  await shared.end()
 })
