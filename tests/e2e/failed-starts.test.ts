@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { TINY_MODEL_PATH } from '../helpers/engine/tiny-llama.js'
 import { occupyUdpPort } from '../helpers/network/local-mesh.js'
+import { takenTcpPort } from '../helpers/network/tcp-port.js'
 import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
 
 /** What a start that failed leaves: one reason, what to do, and nothing that runs. */
@@ -33,7 +34,6 @@ test('should say what is wrong with a model file and leave nothing behind when i
   aborts.write('llama.attention.head_cound', aborts.indexOf('llama.attention.head_count'))
   const files: [name: string, content: Uint8Array, ...named: string[]][] = [
     ['text.gguf', Buffer.from('Lorem ipsum dolor sit amet'), 'text.gguf', 'no GGUF'],
-    ['cut-off.gguf', whole.subarray(0, 1_000_000), 'cut off'],
     ['aborts.gguf', aborts, 'llama.attention.head_count'],
   ]
   for (const [name, content, ...named] of files) {
@@ -70,13 +70,18 @@ test('should say why when the home cannot be used', async (t) => {
   await writeFile(file, '')
   const link = join(processes.home, 'link')
   await symlink('/nowhere/at/all', link)
-  for (const worker of ['auth', 'gateway', 'processor', 'mesh']) {
-    const command = processes.run(worker, ['--home', file])
-    await assertFailed(t, processes, command, 'HOME_UNUSABLE', file, 'a file is in the way')
+  const inTheWay = ['HOME_UNUSABLE', file, 'a file is in the way'] as const
+  for (const worker of ['processor', 'mesh']) {
+    await assertFailed(t, processes, processes.run(worker, ['--home', file]), ...inTheWay)
   }
   // Nothing can be made in /proc, not even by root.
-  for (const home of [join(file, 'home'), join(link, 'home'), '/proc/starling']) {
-    await assertFailed(t, processes, processes.run('auth', ['--home', home]), 'HOME_UNUSABLE', home)
+  for (const [worker, home] of [
+    ['auth', join(file, 'home')],
+    ['gateway', join(link, 'home')],
+    ['auth', '/proc/starling'],
+  ] as const) {
+    const command = processes.run(worker, ['--home', home])
+    await assertFailed(t, processes, command, 'HOME_UNUSABLE', home)
   }
   const ask = processes.run('client', ['ask', 'Hello?', '--home', file])
   await assertFailed(t, processes, ask, 'HOME_UNUSABLE', file)
@@ -90,4 +95,12 @@ test('should name the port when something that is no worker sits on it', async (
   const named = ['BOOTSTRAP_UNAVAILABLE', String(port), 'no DHT node'] as const
   await assertFailed(t, processes, processes.run('gateway'), ...named)
   await assertFailed(t, processes, processes.run('mesh', ['--ask', 'Hello?']), ...named)
+})
+
+test('should name the port and end when another program has it', async (t) => {
+  const processes = await WorkerProcesses.create(t)
+  const port = await takenTcpPort(t)
+  const gateway = processes.run('gateway', ['--metrics-port', String(port)])
+  const taken = `TCP port ${port} on 127.0.0.1 is taken by another program`
+  await assertFailed(t, processes, gateway, 'PORT_UNAVAILABLE', taken)
 })

@@ -1,6 +1,7 @@
 import test from 'brittle'
-import { type Running, WorkerProcesses } from '../helpers/processes/worker-processes.js'
-import { until } from '../helpers/until.js'
+import { freeTcpPort } from '../helpers/network/tcp-port.js'
+import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { ask, becomes, readiness, scrape } from '../helpers/upstream/http-probe.js'
 
 const QUESTION = 'What is the capital of France?'
 const ANSWER = 'The capital of France is Paris.\n'
@@ -8,15 +9,22 @@ const EMAIL = ['--email', 'ada@example.com', '--password-stdin']
 const PASSWORD = 'correct horse battery\n'
 
 test('should take a user from the first registration to the last farewell when workers are started by hand', async (t) => {
-  t.timeout(90_000)
+  t.timeout(120_000)
   const processes = await WorkerProcesses.create(t)
-  const workers = [processes.run('processor'), processes.run('gateway')]
+  await processes.provideModel()
+  const port = await freeTcpPort()
+  const gateway = processes.run('gateway', ['--metrics-port', String(port)])
   await processes.meshCreated()
   const registration = processes.run('client', ['register', ...EMAIL], PASSWORD)
-  // The client is there before auth is, and says what it waits for.
+  // The client is there before auth is, and says what it waits for; so does the gateway.
   await registration.says('No auth worker is connected')
-  workers.push(processes.run('auth'))
+  await becomes(port, '503 AUTH_UNAVAILABLE MODEL_UNAVAILABLE', 15_000)
+  t.is((await ask(port, '/healthz')).status, 200)
+  const auth = processes.run('auth')
   t.is(await registration.exit, 0)
+  await becomes(port, '503 MODEL_UNAVAILABLE', 15_000)
+  const processor = processes.run('processor')
+  await becomes(port, '200', 60_000)
   t.is(registration.stdout, 'Registered ada@example.com and logged in.\n')
 
   const answer = processes.run('client', ['ask', QUESTION])
@@ -52,51 +60,16 @@ test('should take a user from the first registration to the last farewell when w
   t.is(await back.exit, 0)
   t.is(back.stdout, ANSWER)
 
+  const samples = await scrape(port)
+  t.is(samples.get('starling_calls_total{method="gateway.infer",code="OK"}'), 3)
+  t.is(samples.get('starling_ready'), 1)
+  t.ok(samples.has('process_resident_memory_bytes'))
+  await gateway.says('answered {"method":"gateway.infer","requestId":"req_')
+  t.absent(gateway.stderr.includes('France'), 'the prompt is not logged')
+
+  const workers = [processor, gateway, auth]
   for (const worker of workers) worker.process.kill('SIGTERM')
   t.alike(await Promise.all(workers.map(({ exit }) => exit)), [0, 0, 0])
+  t.is(await readiness(port), 'nobody there')
   t.alike(await processes.everyProcess(), [])
-})
-
-test('should be back in service by its restart alone when a worker of any role is killed', async (t) => {
-  t.timeout(120_000)
-  const processes = await WorkerProcesses.create(t)
-  const workers = new Map<string, Running>()
-  // The first one holds the bootstrap port.
-  for (const role of ['gateway', 'auth', 'processor']) {
-    workers.set(role, await processes.start(role))
-  }
-  t.ok(workers.get('gateway')?.stderr.includes('holding the bootstrap port'))
-  const registration = processes.run('client', ['register', ...EMAIL], PASSWORD)
-  t.is(await registration.exit, 0)
-
-  for (const role of ['processor', 'auth', 'gateway']) {
-    await workers.get(role)?.kill()
-    workers.set(role, await processes.start(role))
-    const login = processes.run('client', ['login', ...EMAIL], PASSWORD)
-    t.is(await login.exit, 0, `login after ${role} was restarted: ${login.stderr}`)
-    const answer = processes.run('client', ['ask', QUESTION])
-    t.is(await answer.exit, 0, `answer after ${role} was restarted: ${answer.stderr}`)
-    t.is(answer.stdout, ANSWER)
-  }
-  const holders = () => [...workers.values()].filter(({ stderr }) => stderr.includes('holding the'))
-  t.is((await until('another holder of the bootstrap port', holders)).length, 1)
-})
-
-test('should hand the bootstrap port over when its holder is killed and not restarted', async (t) => {
-  t.timeout(60_000)
-  const processes = await WorkerProcesses.create(t)
-  const holder = await processes.start('processor')
-  t.ok(holder.stderr.includes('holding the bootstrap port'))
-  const gateway = await processes.start('gateway')
-  await processes.start('auth')
-  await holder.kill()
-  const registration = processes.run('client', ['register', ...EMAIL], PASSWORD)
-  t.is(await registration.exit, 0, registration.stderr)
-  t.is(registration.stdout, 'Registered ada@example.com and logged in.\n')
-  await gateway.says('lost')
-  // A worker that starts now finds the others, and they find it.
-  await processes.start('processor')
-  const answer = processes.run('client', ['ask', QUESTION])
-  t.is(await answer.exit, 0, answer.stderr)
-  t.is(answer.stdout, ANSWER)
 })

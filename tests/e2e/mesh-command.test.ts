@@ -6,12 +6,11 @@ import { freeTcpPort } from '../helpers/network/tcp-port.js'
 import { processFacts } from '../helpers/processes/process-facts.js'
 import { isRunning } from '../helpers/processes/process-gone.js'
 import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
+import { Shared } from '../helpers/shared.js'
 import { untilItWorks } from '../helpers/until.js'
-import { scrape } from '../helpers/upstream/http-probe.js'
+import { ask, becomes, scrape } from '../helpers/upstream/http-probe.js'
 
 const QUESTION = 'What is the capital of France?'
-
-const TWO_PROCESSORS = `${process.execPath} workers/mesh.js --processors 2 --model minimind2-small`
 
 /** What a service's environment may hold, and who of a mesh may have it. */
 const SECRETS = {
@@ -21,6 +20,20 @@ const SECRETS = {
   STARLING_PROCESSOR__HUB_TOKEN: 'processor',
   STARLING_AUTH__MAX_WAITING_HASHES: '63',
 }
+
+const ANSWER = 'The capital of France is Paris.\n'
+
+/** A mesh with two processors that several tests look at and harm; the last one ends it. */
+const shared = new Shared(async (scope) => {
+  const processes = await WorkerProcesses.create(scope, SECRETS)
+  await processes.provideModel()
+  const port = await freeTcpPort()
+  const flags = `--processors 2 --model minimind2-small --metrics-port ${port} --log-level trace`
+  const start = `ulimit -c unlimited; exec ${process.execPath} workers/mesh.js ${flags}`
+  const mesh = processes.spawn('sh', ['-c', start])
+  await mesh.says('The mesh serves', 60_000)
+  return { processes, mesh, port }
+})
 
 /** Looks at every process of a mesh that was started with {@link SECRETS} and core dumps allowed. */
 async function assertSecretsKept(t: Test, processes: WorkerProcesses, mesh: number) {
@@ -70,7 +83,7 @@ test('should answer with a real model and leave nothing behind when asked on the
   const processes = await WorkerProcesses.create(t)
   const mesh = processes.run('mesh', ['--ask', QUESTION])
   t.is(await mesh.exit, 0)
-  t.is(mesh.stdout, 'The capital of France is Paris.\n')
+  t.is(mesh.stdout, ANSWER)
   t.ok(mesh.stderr.includes('converting'), 'the first start shows that the model is prepared')
   t.ok(mesh.stderr.includes('processor: minimind2-small is a toy'), mesh.stderr)
   t.alike(await processes.processes(), [])
@@ -103,18 +116,11 @@ test('should answer with a real model and leave nothing behind when asked on the
   t.is(lines.at(-1).model, 'minimind2-small')
 })
 
-test('should serve until a signal when there is no terminal', async (t) => {
-  t.timeout(60_000)
-  const processes = await WorkerProcesses.create(t, SECRETS)
-  const port = await freeTcpPort()
-  const start = `ulimit -c unlimited; exec ${TWO_PROCESSORS} --metrics-port ${port}`
-  const mesh = processes.spawn('sh', ['-c', start])
-  await mesh.says('The mesh serves')
+test('should give its workers their secrets and their shares of the machine when it serves without a terminal', async (t) => {
+  t.timeout(90_000)
+  const { processes, mesh, port } = await shared.get()
   await assertSecretsKept(t, processes, mesh.pid)
   await assertMachineShared(t, [port + 2, port + 3])
-  const answer = processes.run('client', ['ask', QUESTION])
-  t.is(await answer.exit, 0)
-  t.is(answer.stdout, 'The capital of France is Paris.\n')
   const status = processes.run('client', ['status', '--json'])
   t.is(await status.exit, 0)
   const found = status.stdout
@@ -123,15 +129,63 @@ test('should serve until a signal when there is no terminal', async (t) => {
     .map((line) => JSON.parse(line))
     .flatMap(({ type, role }) => (type === 'worker' ? [role] : []))
   t.alike(found.sort(), ['auth', 'gateway', 'processor', 'processor'])
+})
 
-  mesh.process.kill('SIGTERM')
-  t.is(await mesh.exit, 0)
-  t.alike(await processes.processes(), [])
+test('should give every worker of a mesh a port of its own and log nothing that was said', async (t) => {
+  t.timeout(60_000)
+  const { processes, mesh, port } = await shared.get()
+  for (const [index, role] of ['auth', 'gateway', 'processor', 'processor'].entries()) {
+    await becomes(port + index, '200')
+    const { body } = await ask(port + index, '/metrics')
+    t.ok(body.includes(`starling_worker_info{role="${role}"`), role)
+  }
+  const answer = processes.run('client', ['ask', QUESTION])
+  t.is(await answer.exit, 0)
+  t.is(answer.stdout, ANSWER)
+
+  const read = (path: string) => readFile(join(processes.home, path), 'utf8')
+  const { password } = JSON.parse(await read('client/local-account.json'))
+  const { token } = JSON.parse(await read('client/session.json'))
+  t.ok(password && token)
+  const names = ['auth', 'gateway', 'processor', 'processor-2']
+  const logs = await Promise.all(names.map((name) => read(`logs/${name}.log`)))
+  t.ok(logs[0]?.includes('auth.login') && logs[1]?.includes('gateway.infer'))
+  t.ok(logs[2]?.includes('processor.load'), 'everything is logged')
+  const everything = [...logs, mesh.stderr, mesh.stdout, answer.stderr].join('')
+  for (const secret of [password, token, QUESTION, 'capital', 'Paris']) {
+    t.absent(everything.includes(secret), secret)
+  }
+})
+
+test('should start a worker again and say so when it is killed', async (t) => {
+  t.timeout(90_000)
+  const { processes, mesh } = await shared.get()
+  for (const worker of ['gateway', 'processor', 'auth']) {
+    const [pid] = await processes.processes(`${worker}.js`)
+    process.kill(pid ?? 0, 'SIGKILL')
+    await mesh.says(`${worker} ended unexpectedly (SIGKILL)`)
+    await mesh.says(`${worker} serves again`, 60_000)
+    const answer = processes.run('client', ['ask', QUESTION])
+    t.is(await answer.exit, 0, `after ${worker} was killed: ${answer.stderr}`)
+    t.is(answer.stdout, ANSWER)
+  }
+})
+
+test('should end all workers when the mesh itself is killed', async (t) => {
+  t.timeout(60_000)
+  t.teardown(async () => await shared.end())
+  const { processes, mesh } = await shared.get()
+  const workers = await processes.processes()
+  t.is(workers.length, 4)
+  await mesh.kill()
+  await processes.allGone()
+  for (const pid of workers) t.absent(await isRunning(pid))
 })
 
 test('should use the workers that run already, start those that miss, and leave the others running', async (t) => {
   t.timeout(90_000)
   const processes = await WorkerProcesses.create(t)
+  await processes.provideModel()
   const auth = await processes.start('auth')
   const mesh = processes.run('mesh')
   await mesh.says(': auth; starting: gateway, processor.')
@@ -146,7 +200,7 @@ test('should use the workers that run already, start those that miss, and leave 
     processes.run('mesh', ['--model', 'none']),
   ]
   t.is(await asked.exit, 0, asked.stderr)
-  t.is(asked.stdout, 'The capital of France is Paris.\n')
+  t.is(asked.stdout, ANSWER)
   t.is(await piped.exit, 0, piped.stdout)
   t.is(piped.stdout.split('"type":"end"').length, 13)
   t.is(await neither.exit, 0)
@@ -162,18 +216,6 @@ test('should use the workers that run already, start those that miss, and leave 
   t.alike(await processes.processes(), [])
   auth.process.kill('SIGTERM')
   t.is(await auth.exit, 0)
-})
-
-test('should end all workers when the mesh itself is killed', async (t) => {
-  t.timeout(60_000)
-  const processes = await WorkerProcesses.create(t)
-  const mesh = processes.run('mesh')
-  await mesh.says('The mesh serves')
-  const workers = await processes.processes()
-  t.is(workers.length, 3)
-  await mesh.kill()
-  await processes.allGone()
-  for (const pid of workers) t.absent(await isRunning(pid))
 })
 
 test('should leave nothing behind when the mesh is killed in its first moments', async (t) => {

@@ -40,6 +40,7 @@ async function openShell(t: Test, processes: WorkerProcesses) {
 test('should be a good neighbour of the shell when npm start runs in one', async (t) => {
   t.timeout(120_000)
   const processes = await WorkerProcesses.create(t)
+  await processes.provideModel()
   const { terminal, type, shown } = await openShell(t, processes)
   await type('npm start\r', /\/help lists.*> $/s)
   t.ok(terminal.stdout.includes(PASTE_ON))

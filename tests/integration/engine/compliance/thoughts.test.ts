@@ -46,7 +46,11 @@ const ENGINES: Record<
     more: ['resume'],
     make: async () => new ScriptedEngine({ thinks: true, script: () => SCRIPT }),
   },
-  'llama.cpp': { kind: 'llama.cpp', more: ['resume'], make: async () => (await shared.get()).llama },
+  'llama.cpp': {
+    kind: 'llama.cpp',
+    more: ['resume'],
+    make: async () => (await shared.get()).llama,
+  },
   ollama: {
     kind: 'ollama',
     async make() {
