@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import test, { type Test } from 'brittle'
+import test from 'brittle'
 import {
   getLlama,
   type LlamaEmbeddingContext,
@@ -14,6 +14,7 @@ import {
   MODEL_CATALOG,
 } from '../../../facilities/models/sources/catalog.js'
 import { SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
+import { Shared } from '../../helpers/shared.js'
 
 const known = MODEL_CATALOG.find(({ name }) => name === DEFAULT_EMBEDDING_MODEL_NAME)
 
@@ -23,14 +24,14 @@ async function prepareModel(directory = SHARED_MODELS_DIRECTORY): Promise<Prepar
   return await cache.prepare(DEFAULT_EMBEDDING_MODEL_NAME)
 }
 
-/** The model in llama.cpp, in this process. */
-async function embeddingContext(t: Test): Promise<LlamaEmbeddingContext> {
+/** The model in llama.cpp, in this process. The last test frees it. */
+const shared = new Shared(async (scope) => {
   const { path } = await prepareModel()
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
-  t.teardown(async () => await llama.dispose())
+  scope.teardown(async () => await llama.dispose())
   const model = await llama.loadModel({ modelPath: path })
   return await model.createEmbeddingContext({ contextSize: 512, threads: 1 })
-}
+})
 
 /** Vectors of length 1. */
 async function embed(context: LlamaEmbeddingContext, text: string): Promise<readonly number[]> {
@@ -64,7 +65,7 @@ test('should be understood by readers of GGUF as the catalogue describes it', as
 })
 
 test('should find nearer in meaning what people find nearer', async (t) => {
-  const context = await embeddingContext(t)
+  const context = await shared.get()
   const similar = async (left: string, right: string) =>
     similarity(await embed(context, left), await embed(context, right))
   const triples: [text: string, near: string, far: string][] = [
@@ -82,7 +83,8 @@ test('should find nearer in meaning what people find nearer', async (t) => {
 })
 
 test('should give the vectors that the published model gives', async (t) => {
-  const context = await embeddingContext(t)
+  t.teardown(async () => await shared.end())
+  const context = await shared.get()
   // The first numbers of what the package's own runtime (candle, single precision) gives.
   const published: [text: string, ...numbers: number[]][] = [
     ['cat', 0.0373, 0.0512, -0.0004, 0.0602, -0.1175, -0.0143],

@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import test, { type Test } from 'brittle'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'brittle'
 import {
   getLlama,
   LlamaChatSession,
   LlamaLogLevel,
-  type LlamaModel,
   readGgufFileInfo,
   type Token,
 } from 'node-llama-cpp'
@@ -24,18 +25,18 @@ import {
 } from '../../../helpers/protocol/generation.js'
 import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
 import { GREEDY } from '../../helpers/factory.js'
+import { Shared } from '../../helpers/shared.js'
 
-async function prepareDefaultModel(t: Test): Promise<{ path: string; sha256: string }> {
-  const cache = new ModelCache({ directory: await t.tmp(), random: new SystemRandom() })
-  return await cache.prepare(DEFAULT_MODEL_NAME)
-}
-
-async function loadDefaultModel(t: Test): Promise<LlamaModel> {
-  const { path } = await prepareDefaultModel(t)
+/** The default model, made anew and loaded. The last test that needs it frees it. */
+const shared = new Shared(async (scope) => {
+  const directory = await mkdtemp(join(tmpdir(), 'starling-models-'))
+  scope.teardown(async () => await rm(directory, { recursive: true }))
+  const cache = new ModelCache({ directory, random: new SystemRandom() })
+  const { path, sha256 } = await cache.prepare(DEFAULT_MODEL_NAME)
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
-  t.teardown(async () => await llama.dispose())
-  return await llama.loadModel({ modelPath: path })
-}
+  scope.teardown(async () => await llama.dispose())
+  return { path, sha256, model: await llama.loadModel({ modelPath: path }) }
+})
 
 /** Byte-level BPE as the `tokenizers` library defines it, with no thought of speed. */
 class PlainByteLevelBpe {
@@ -103,14 +104,14 @@ const TEXTS = [
 ]
 
 test('should give the file of the catalogue when the installed package is converted', async (t) => {
-  const model = MODEL_CATALOG.find((known) => known.name === DEFAULT_MODEL_NAME)
-  const { path, sha256 } = await prepareDefaultModel(t)
-  t.is(sha256, model?.gguf.sha256)
-  t.is((await readFile(path)).length, model?.gguf.sizeBytes)
+  const known = MODEL_CATALOG.find(({ name }) => name === DEFAULT_MODEL_NAME)
+  const { path, sha256 } = await shared.get()
+  t.is(sha256, known?.gguf.sha256)
+  t.is((await readFile(path)).length, known?.gguf.sizeBytes)
 })
 
 test('should be understood by another reader of GGUF when the file is read back', async (t) => {
-  const { path } = await prepareDefaultModel(t)
+  const { path } = await shared.get()
   const { version, metadata, tensorInfo } = await readGgufFileInfo(path)
   t.is(version, 3)
   t.is(metadata.general.architecture, 'llama')
@@ -120,7 +121,7 @@ test('should be understood by another reader of GGUF when the file is read back'
 })
 
 test('should answer with what it knows when it is asked through its chat template', async (t) => {
-  const model = await loadDefaultModel(t)
+  const { model } = await shared.get()
   const context = await model.createContext({ contextSize: 512, threads: 1 })
   const session = new LlamaChatSession({ contextSequence: context.getSequence() })
   const answer = await session.prompt('What is the capital of France?', {
@@ -131,7 +132,7 @@ test('should answer with what it knows when it is asked through its chat templat
 })
 
 test('should tokenize and turn back as its published tokenizer does when llama.cpp does it', async (t) => {
-  const model = await loadDefaultModel(t)
+  const { model } = await shared.get()
   const plain = await plainTokenizer()
   for (const text of TEXTS) {
     t.alike(model.tokenize(text).map(Number), plain.encode(text), JSON.stringify(text))
@@ -140,7 +141,8 @@ test('should tokenize and turn back as its published tokenizer does when llama.c
 })
 
 test('should know its special tokens when llama.cpp has loaded it', async (t) => {
-  const model = await loadDefaultModel(t)
+  t.teardown(async () => await shared.end())
+  const { model } = await shared.get()
   t.alike(model.tokenize('<|im_start|>user\n', true).map(Number).slice(0, 1), [1])
   t.is(model.tokens.eosString, '<|im_end|>')
   t.is(model.tokens.shouldPrependBosToken, false)
