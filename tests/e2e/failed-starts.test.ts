@@ -101,6 +101,6 @@ test('should name the port and end when another program has it', async (t) => {
   const processes = await WorkerProcesses.create(t)
   const port = await takenTcpPort(t)
   const gateway = processes.run('gateway', ['--metrics-port', String(port)])
-  const taken = `TCP port ${port} on 127.0.0.1 is taken by another program`
+  const taken = `TCP port ${port} on 127.0.0.1 is used by another program`
   await assertFailed(t, processes, gateway, 'PORT_UNAVAILABLE', taken)
 })
