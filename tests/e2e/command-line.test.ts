@@ -109,7 +109,7 @@ test('should end with code 2 and one object when a program is not understood', a
   await foundMesh(processes.home)
   const cases: [parameters: string[], code: string, named: string][] = [
     [['nonsense'], 'BAD_USAGE', 'nonsense'],
-    [['ask'], 'BAD_USAGE', 'text'],
+    [['ask'], 'BAD_USAGE', 'prompt'],
     [['--log-level', 'loud'], 'CONFIG_INVALID', 'logLevel'],
     [['login', '--email', 'ada@example.com'], 'BAD_USAGE', '--password-stdin'],
   ]

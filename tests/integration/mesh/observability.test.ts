@@ -129,7 +129,7 @@ test('should name the port when another program has it', async (t) => {
   t.teardown(() => elsewhere.close(), { force: true })
   await t.exception(elsewhere.ready(), {
     code: 'PORT_UNAVAILABLE',
-    message: `TCP port ${port} on 192.0.2.1 is on no network of this machine`,
+    message: `TCP port ${port} on 192.0.2.1 cannot be used: this machine does not have this address`,
   })
 })
 
