@@ -7,8 +7,8 @@
  */
 export const FOLDERS = [
   // Pure logic.
-  'helpers/text',
   'helpers/errors',
+  'helpers/text',
   'helpers/http',
   'helpers/limits',
   'helpers/store',
@@ -52,7 +52,7 @@ export const FOLDERS = [
   'facilities/engine/scripted',
   'facilities/engine/remote',
   'facilities/engine/llama',
-  'facilities/engine/llama/child/tuning',
+  'facilities/engine/llama/child/model',
   'facilities/engine/llama/child/generation',
   'facilities/engine/llama/child',
   'facilities/cli',

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
+import { shellWord } from '../../helpers/errors/advice.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { shellWord } from '../../helpers/text/shell-word.js'
 
 /** Mode bits: writable by the group or by everyone. */
 const WRITABLE_BY_OTHERS = 0o022

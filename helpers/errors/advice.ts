@@ -1,4 +1,3 @@
-import { shellWord } from '../text/shell-word.js'
 import { ERROR_CODES, type ErrorCode, type ErrorDescription } from './error-codes.js'
 
 /** The default home, relative to the working directory. */
@@ -21,4 +20,9 @@ export function adviceFor(code: ErrorCode, home?: string): string {
  */
 export function commandIn(home: string | undefined, command: string): string {
   return home === undefined ? command : `${command} --home ${shellWord(home)}`
+}
+
+/** A text as one word of a shell command, quoted if necessary. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

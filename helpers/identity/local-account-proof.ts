@@ -1,8 +1,12 @@
-import type { AccountCredential } from '../protocol/account.js'
 import type { KeyPair } from './key-pair.js'
 import { isSignedBy, sign } from './signature.js'
 
 const PURPOSE = 'starling/local-account/1'
+
+interface LocalAccount {
+  readonly email: string
+  readonly password: string
+}
 
 /**
  * Proves that an account belongs to the owner of the mesh. Only a process with access to the mesh's root
@@ -10,7 +14,7 @@ const PURPOSE = 'starling/local-account/1'
  *
  * @returns the signature, base64
  */
-export function proveLocalAccount(root: KeyPair, account: AccountCredential): string {
+export function proveLocalAccount(root: KeyPair, account: LocalAccount): string {
   return Buffer.from(sign(PURPOSE, statement(account), root.secretKey)).toString('base64')
 }
 
@@ -19,15 +23,11 @@ export function proveLocalAccount(root: KeyPair, account: AccountCredential): st
  *
  * @param mesh the root public key, hexadecimal
  */
-export function isLocalAccountProof(
-  proof: string,
-  mesh: string,
-  account: AccountCredential,
-): boolean {
+export function isLocalAccountProof(proof: string, mesh: string, account: LocalAccount): boolean {
   const root = Buffer.from(mesh, 'hex')
   return isSignedBy(root, PURPOSE, statement(account), Buffer.from(proof, 'base64'))
 }
 
-function statement({ email, password }: AccountCredential): Uint8Array {
+function statement({ email, password }: LocalAccount): Uint8Array {
   return Buffer.from(JSON.stringify([email, password]))
 }

@@ -10,8 +10,8 @@ import {
 } from 'node-llama-cpp'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { LlamaChat } from '../../../facilities/engine/llama/child/generation/llama-chat.js'
-import { LlamaTokenizer } from '../../../facilities/engine/llama/child/llama-tokenizer.js'
-import { NativeWork } from '../../../facilities/engine/llama/child/native-work.js'
+import { LlamaTokenizer } from '../../../facilities/engine/llama/child/model/llama-tokenizer.js'
+import { NativeWork } from '../../../facilities/engine/llama/child/model/native-work.js'
 import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../helpers/generation/prefill-pace.js'
 import { TINY_MODEL_PATH } from '../engine/tiny-llama.js'
 

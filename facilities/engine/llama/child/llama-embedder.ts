@@ -3,8 +3,8 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { unitVector } from '../../../../helpers/generation/vectors.js'
 import type { Clock } from '../../../clock/clock.js'
 import type { RequestWatch } from '../request-watch.js'
-import { type LlamaTokenizer, nativeTokens } from './llama-tokenizer.js'
-import type { NativeWork } from './native-work.js'
+import { type LlamaTokenizer, nativeTokens } from './model/llama-tokenizer.js'
+import type { NativeWork } from './model/native-work.js'
 
 /** Tokens of the first text, which is used to measure the time of a token. */
 const MEASURED_TOKENS = 32

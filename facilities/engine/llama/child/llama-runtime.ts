@@ -23,11 +23,11 @@ import type { GpuChoice } from '../llama-messages.js'
 import { type RequestWatch, UNWATCHED } from '../request-watch.js'
 import { LlamaChat } from './generation/llama-chat.js'
 import { LlamaEmbedder } from './llama-embedder.js'
-import { loadModel, openLlama } from './llama-loading.js'
-import { LlamaTokenizer } from './llama-tokenizer.js'
-import { NativeWork } from './native-work.js'
-import { type ModelTuning, measureEmbeddingTuning, measureTuning } from './tuning/model-tuning.js'
-import { TuningFile } from './tuning/tuning-file.js'
+import { loadModel, openLlama } from './model/llama-loading.js'
+import { LlamaTokenizer } from './model/llama-tokenizer.js'
+import { type ModelTuning, measureEmbeddingTuning, measureTuning } from './model/model-tuning.js'
+import { NativeWork } from './model/native-work.js'
+import { TuningFile } from './model/tuning-file.js'
 
 /** How long answers may pause for a chunk of another prompt, by default. */
 const DEFAULT_STALL_MS = 50

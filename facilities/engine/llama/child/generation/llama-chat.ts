@@ -12,17 +12,14 @@ import type {
 import type { Clock } from '../../../../clock/clock.js'
 import type { GenerateRequest } from '../../../engine.js'
 import { type BlockingStep, type RequestWatch, UNWATCHED } from '../../request-watch.js'
-import { createContext } from '../llama-loading.js'
-import type { LlamaTokenizer } from '../llama-tokenizer.js'
-import type { NativeWork } from '../native-work.js'
-import { BatchStrategy } from '../tuning/batch-strategy.js'
-import {
-  probeReproducibility,
-  type ReproducibilityReport,
-} from '../tuning/reproducibility-probe.js'
+import { BatchStrategy } from '../model/batch-strategy.js'
+import { createContext } from '../model/llama-loading.js'
+import type { LlamaTokenizer } from '../model/llama-tokenizer.js'
+import type { NativeWork } from '../model/native-work.js'
 import { GrammarCache } from './grammar-cache.js'
 import { LlamaGeneration } from './llama-generation.js'
 import { LlamaSequence } from './llama-sequence.js'
+import { probeReproducibility, type ReproducibilityReport } from './reproducibility-probe.js'
 import { SequencePool } from './sequence-pool.js'
 import { TokenSampler } from './token-sampler.js'
 

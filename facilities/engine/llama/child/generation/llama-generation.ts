@@ -6,7 +6,7 @@ import type { RepetitionWatch } from '../../../../../helpers/generation/repetiti
 import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
 import type { GenerationEnd, Token } from '../../../../../helpers/protocol/generation.js'
 import type { Clock } from '../../../../clock/clock.js'
-import type { LlamaTokenizer, ThoughtState } from '../llama-tokenizer.js'
+import type { LlamaTokenizer, ThoughtState } from '../model/llama-tokenizer.js'
 import type { LlamaSequence } from './llama-sequence.js'
 import type { TokenSampler } from './token-sampler.js'
 

@@ -5,8 +5,8 @@ import type {
   Token as NativeToken,
   SequenceEvaluateOptions,
 } from 'node-llama-cpp'
-import { nativeTokens } from '../llama-tokenizer.js'
-import type { NativeWork } from '../native-work.js'
+import { nativeTokens } from '../model/llama-tokenizer.js'
+import type { NativeWork } from '../model/native-work.js'
 
 /** How the token after a position is chosen, and what is told about it. */
 export type NextToken = Exclude<

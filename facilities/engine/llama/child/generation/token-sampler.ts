@@ -11,7 +11,7 @@ import { dryPenalties } from '../../../../../helpers/generation/dry-penalty.js'
 import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
 import { tokenSeed } from '../../../../../helpers/generation/token-seed.js'
 import type { RequestWatch } from '../../request-watch.js'
-import { type LlamaTokenizer, nativeTokens } from '../llama-tokenizer.js'
+import { type LlamaTokenizer, nativeTokens } from '../model/llama-tokenizer.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'
 import { type Logprobs, logprobsOf } from './token-logprobs.js'
 

@@ -3,9 +3,9 @@ import {
   LlamaSequence,
   type NextToken,
 } from '../../../../../facilities/engine/llama/child/generation/llama-sequence.js'
-import { NativeWork } from '../../../../../facilities/engine/llama/child/native-work.js'
-import { BatchStrategy } from '../../../../../facilities/engine/llama/child/tuning/batch-strategy.js'
-import { probeReproducibility } from '../../../../../facilities/engine/llama/child/tuning/reproducibility-probe.js'
+import { probeReproducibility } from '../../../../../facilities/engine/llama/child/generation/reproducibility-probe.js'
+import { BatchStrategy } from '../../../../../facilities/engine/llama/child/model/batch-strategy.js'
+import { NativeWork } from '../../../../../facilities/engine/llama/child/model/native-work.js'
 import { defaultModelPath } from '../../../../helpers/engine/loaded-runtime.js'
 import { TINY_MODEL_PATH } from '../../../../helpers/engine/tiny-llama.js'
 import {

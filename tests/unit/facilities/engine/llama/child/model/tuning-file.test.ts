@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
-import { TuningFile } from '../../../../../../../facilities/engine/llama/child/tuning/tuning-file.js'
+import { TuningFile } from '../../../../../../../facilities/engine/llama/child/model/tuning-file.js'
 import { VirtualClock } from '../../../../../../helpers/clock/virtual-clock.js'
 import { until } from '../../../../../../helpers/until.js'
 

@@ -1,6 +1,6 @@
 import type { Reproducibility } from '../../../../../helpers/protocol/generation.js'
-import type { LlamaSequence, NextToken } from '../generation/llama-sequence.js'
-import type { BatchStrategy } from './batch-strategy.js'
+import type { BatchStrategy } from '../model/batch-strategy.js'
+import type { LlamaSequence, NextToken } from './llama-sequence.js'
 
 /** Sequences that are compared, at most. */
 const PROBED_SEQUENCES = 4

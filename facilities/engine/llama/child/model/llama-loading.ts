@@ -6,11 +6,11 @@ import {
   LlamaLogLevel,
   type LlamaModel,
 } from 'node-llama-cpp'
-import type { ErrorCode } from '../../../../helpers/errors/error-codes.js'
-import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { MAX_CHUNK_TOKENS } from '../../../../helpers/generation/prefill-pace.js'
-import type { GpuChoice } from '../llama-messages.js'
-import type { BatchStrategy } from './tuning/batch-strategy.js'
+import type { ErrorCode } from '../../../../../helpers/errors/error-codes.js'
+import { isStarlingError, StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import { MAX_CHUNK_TOKENS } from '../../../../../helpers/generation/prefill-pace.js'
+import type { GpuChoice } from '../../llama-messages.js'
+import type { BatchStrategy } from './batch-strategy.js'
 
 /** Chunks of prompts that fit into one batch beside the answers; more memory would bring little. */
 const PROMPTS_TOGETHER = 4

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import type { BatchItem, Token } from 'node-llama-cpp'
-import { BatchStrategy } from '../../../../../../../facilities/engine/llama/child/tuning/batch-strategy.js'
+import { BatchStrategy } from '../../../../../../../facilities/engine/llama/child/model/batch-strategy.js'
 
 function item(tokens: number): BatchItem {
   return { tokens: Array<Token>(tokens), logits: [], evaluationPriority: 5 }

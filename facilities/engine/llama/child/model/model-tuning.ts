@@ -5,7 +5,7 @@ import {
 } from '../../../../../helpers/generation/prefill-pace.js'
 import { threadCounts } from '../../../../../helpers/generation/thread-counts.js'
 import type { Clock } from '../../../../clock/clock.js'
-import { nativeTokens } from '../llama-tokenizer.js'
+import { nativeTokens } from './llama-tokenizer.js'
 
 /** How a model is best computed on this machine. */
 export interface ModelTuning {

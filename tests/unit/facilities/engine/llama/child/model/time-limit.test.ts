@@ -2,7 +2,7 @@ import test from 'brittle'
 import {
   TimeLimitPassed,
   withinTime,
-} from '../../../../../../facilities/engine/llama/child/time-limit.js'
+} from '../../../../../../../facilities/engine/llama/child/model/time-limit.js'
 
 /** What an action throws. */
 function thrownBy(action: () => unknown): unknown {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import test from 'brittle'
 import type { Token } from 'node-llama-cpp'
-import { BatchStrategy } from '../../../../../../../facilities/engine/llama/child/tuning/batch-strategy.js'
 import {
   type ProbedSequence,
   probeReproducibility,
-} from '../../../../../../../facilities/engine/llama/child/tuning/reproducibility-probe.js'
+} from '../../../../../../../facilities/engine/llama/child/generation/reproducibility-probe.js'
+import { BatchStrategy } from '../../../../../../../facilities/engine/llama/child/model/batch-strategy.js'
 
 /** On what, besides the tokens before it, the numbers of a position depend. */
 interface Flaws {

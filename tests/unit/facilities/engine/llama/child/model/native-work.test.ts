@@ -1,6 +1,6 @@
 import test from 'brittle'
-import { NativeWork } from '../../../../../../facilities/engine/llama/child/native-work.js'
-import { StarlingError } from '../../../../../../helpers/errors/starling-error.js'
+import { NativeWork } from '../../../../../../../facilities/engine/llama/child/model/native-work.js'
+import { StarlingError } from '../../../../../../../helpers/errors/starling-error.js'
 
 const CLOSED = new StarlingError('DRAINING', 'closed')
 

@@ -1,8 +1,8 @@
 import test from 'brittle'
-import { tryTemplate } from '../../../../../../facilities/engine/llama/child/template-trial.js'
-import { TimeLimitPassed } from '../../../../../../facilities/engine/llama/child/time-limit.js'
-import { StarlingError } from '../../../../../../helpers/errors/starling-error.js'
-import { codeThrownBy } from '../../../../../helpers/property.js'
+import { tryTemplate } from '../../../../../../../facilities/engine/llama/child/model/template-trial.js'
+import { TimeLimitPassed } from '../../../../../../../facilities/engine/llama/child/model/time-limit.js'
+import { StarlingError } from '../../../../../../../helpers/errors/starling-error.js'
+import { codeThrownBy } from '../../../../../../helpers/property.js'
 
 test('should try conversations with a system message, many turns and functions', (t) => {
   const tried: string[] = []

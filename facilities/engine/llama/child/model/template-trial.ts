@@ -1,5 +1,5 @@
-import { isStarlingError, StarlingError } from '../../../../helpers/errors/starling-error.js'
-import type { ChatMessage, Tool } from '../../../../helpers/protocol/chat-message.js'
+import { isStarlingError, StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import type { ChatMessage, Tool } from '../../../../../helpers/protocol/chat-message.js'
 import { TimeLimitPassed } from './time-limit.js'
 
 /** A conversation that a model's chat template is tried with. */

@@ -1,4 +1,4 @@
-import type { StarlingError } from '../../../../helpers/errors/starling-error.js'
+import type { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 
 /**
  * Counts what runs in native code, so that the memory it works on is freed only after its end, and
