@@ -92,7 +92,7 @@ test('should name the port when something that is no worker sits on it', async (
   const processes = await WorkerProcesses.create(t)
   const { bootstrapPort: port } = processes
   await occupyUdpPort(t, port)
-  const named = ['BOOTSTRAP_UNAVAILABLE', String(port), 'no DHT node'] as const
+  const named = ['BOOTSTRAP_UNAVAILABLE', String(port), 'is not a DHT node'] as const
   await assertFailed(t, processes, processes.run('gateway'), ...named)
   await assertFailed(t, processes, processes.run('mesh', ['--ask', 'Hello?']), ...named)
 })
