@@ -159,9 +159,10 @@ test('should give every worker of a mesh a port of its own and log nothing that 
 
 test('should start a worker again and say so when it is killed', async (t) => {
   t.timeout(90_000)
-  const { processes, mesh } = await shared.get()
-  for (const worker of ['gateway', 'processor', 'auth']) {
-    const [pid] = await processes.processes(`${worker}.js`)
+  const { processes, mesh, port } = await shared.get()
+  const ports = { gateway: port + 1, processor: port + 2, auth: port }
+  for (const [worker, ownPort] of Object.entries(ports)) {
+    const [pid] = await processes.processes(`--metrics-port ${ownPort}`)
     process.kill(pid ?? 0, 'SIGKILL')
     await mesh.says(`${worker} ended unexpectedly (SIGKILL)`)
     await mesh.says(`${worker} serves again`, 60_000)
