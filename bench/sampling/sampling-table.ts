@@ -7,7 +7,10 @@ import { LlamaRuntime } from '../../facilities/engine/llama/child/llama-runtime.
 import { ModelCache } from '../../facilities/models/cache/model-cache.js'
 import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
-import { type RecommendedSampling, USUAL_SAMPLING } from '../../helpers/generation/sampling.js'
+import {
+  type RecommendedSampling,
+  USUAL_SAMPLING,
+} from '../../helpers/generation/sampling-defaults.js'
 import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
 import { SAMPLING_PROMPTS } from './prompts.js'
 

@@ -12,13 +12,13 @@ import type { Log } from '../log/log.js'
 import { Service } from './calls/service.js'
 import { MeshEndpoint } from './connection/mesh-endpoint.js'
 import { topicOf } from './discovery/announcement.js'
+import { BootstrapNode, LOCAL_HOST } from './discovery/bootstrap-node.js'
 import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
-import { LOCAL_HOST, LocalBootstrap } from './discovery/local-bootstrap.js'
 import { MeshRoster, type RosterSettings } from './discovery/mesh-roster.js'
 import { Presence } from './discovery/presence.js'
 import { RolePeers } from './discovery/role-peers.js'
 import type { RosterKeeper } from './discovery/roster-keeper.js'
-import type { NetworkLimits } from './limits/network-limits.js'
+import type { NetworkLimits } from './limits/network-limit-settings.js'
 import { NetworkLog } from './watch/network-log.js'
 import { type NetworkObserver, NetworkObservers } from './watch/network-observer.js'
 
@@ -64,7 +64,7 @@ export class MeshNetwork extends ReadyResource {
   readonly #peers: RolePeers[] = []
   readonly #observers = new NetworkObservers()
   readonly #networkLog: NetworkLog
-  readonly #bootstrap: LocalBootstrap | null
+  readonly #bootstrap: BootstrapNode | null
   readonly #dht: HyperDHT
   readonly #node: MeshEndpoint
   readonly #presence: Presence | null
@@ -80,7 +80,7 @@ export class MeshNetwork extends ReadyResource {
     this.#networkLog = new NetworkLog(log, clock)
     this.#observers.add(this.#networkLog)
     this.#bootstrap = serves
-      ? new LocalBootstrap({
+      ? new BootstrapNode({
           port: settings.bootstrapPort,
           clock,
           watchIntervalMs: settings.bootstrapWatchIntervalMs,

@@ -1,6 +1,6 @@
 import type Hypercore from 'hypercore'
 import * as crypto from 'hypercore-crypto'
-import type { CoreState } from './store-damage.js'
+import type { CoreState } from './store-errors.js'
 
 /** Blocks that are read concurrently. */
 const READ_AHEAD = 64

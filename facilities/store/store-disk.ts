@@ -1,5 +1,5 @@
 import type Corestore from 'corestore'
-import type { KnownState, StorePlace } from './store-damage.js'
+import type { KnownState, StorePlace } from './store-errors.js'
 
 /** The disk operations that {@link DurableStore} needs for a store in a folder. */
 export interface StoreDisk {

@@ -10,7 +10,7 @@ import {
   type KnownState,
   type StorePlace,
   storeIsUnreadable,
-} from './store-damage.js'
+} from './store-errors.js'
 
 /**
  * Compares a store with its witness and its rollback guard: every core that they name has to be at least as

@@ -7,7 +7,7 @@ import {
   type WitnessState,
 } from '../../helpers/store/store-witness.js'
 import type { Clock } from '../clock/clock.js'
-import { recordIsUnreadable, type StorePlace } from './store-damage.js'
+import { recordIsUnreadable, type StorePlace } from './store-errors.js'
 import type { WitnessStorage } from './witness-file.js'
 
 /**

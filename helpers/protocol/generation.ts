@@ -17,7 +17,7 @@ export const reproducibilitySchema = z.enum(['exact', 'machine', 'none'])
 
 /**
  * How an answer is chosen from what the model finds likely. Sampling options that are left out take the
- * defaults of the model (see helpers/generation/sampling.ts), or of the server that runs it.
+ * defaults of the model (see helpers/generation/sampling-defaults.ts), or of the server that runs it.
  */
 export const generationOptionsSchema = z.strictObject({
   /**

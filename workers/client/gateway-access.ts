@@ -5,7 +5,7 @@ import { type CallOptions, createOrigin } from '../../facilities/network/calls/r
 import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
+import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
 import type {
   AnyStreamMethod,
   AnyUnaryMethod,

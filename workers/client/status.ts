@@ -4,14 +4,14 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { OfferedModel } from '../../helpers/protocol/processor-protocol.js'
 import type { WorkerInfo } from '../../helpers/protocol/worker-protocol.js'
 import { safeLine } from '../../helpers/text/terminal-text.js'
-import type { ClientTools } from './run-client.js'
 import {
   type FoundWorker,
-  SURVEYED_ROLES,
-  type Survey,
-  surveyMesh,
+  type MeshStatus,
+  readMeshStatus,
+  STATUS_ROLES,
   type UnreachedWorker,
-} from './survey.js'
+} from './mesh-status.js'
+import type { ClientTools } from './run-client.js'
 
 /**
  * Shows the workers that were found, their load, and as far as it is known why others are missing.
@@ -19,7 +19,7 @@ import {
  * @throws StarlingError GATEWAY_NOT_FOUND if no gateway was found
  */
 export async function status({ host, network, output, signal }: ClientTools): Promise<undefined> {
-  const survey = await surveyMesh(network, { ...host, signal })
+  const survey = await readMeshStatus(network, { ...host, signal })
   const { mesh } = host.identity
   const home = host.home.directory
   const { address, isReachable } = survey.bootstrap
@@ -28,7 +28,7 @@ export async function status({ host, network, output, signal }: ClientTools): Pr
       `bootstrap ${address} ${isReachable ? 'answers' : 'does not answer'}`,
     { type: 'mesh', mesh, home, bootstrap: survey.bootstrap },
   )
-  for (const role of SURVEYED_ROLES) {
+  for (const role of STATUS_ROLES) {
     const workers = survey.workers.filter((worker) => worker.role === role)
     const unreached = survey.unreached.filter((worker) => worker.role === role)
     for (const worker of workers) output.line(describeWorker(worker), { type: 'worker', ...worker })
@@ -81,7 +81,7 @@ function describeUnreached({ role, key, code }: UnreachedWorker): string {
 
 /** Why no worker of a role was found, as far as this client can know. */
 function whyMissing(
-  { bootstrap }: Survey,
+  { bootstrap }: MeshStatus,
   unreached: readonly UnreachedWorker[],
   listed: number,
 ): { reason: 'bootstrapUnreachable' | 'listed' | 'notAnnounced' | 'unreachable'; why: string } {

@@ -17,7 +17,7 @@ import type {
 } from '../../facilities/worker/worker-health.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
-import { isUnprocessed } from '../../helpers/errors/unprocessed.js'
+import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'

@@ -11,9 +11,9 @@ import { EXIT_CODES } from '../../facilities/process/exit-codes.js'
 import type { ProcessLife } from '../../facilities/process/process-life.js'
 import type { ResourceStack } from '../../facilities/worker/resource-stack.js'
 import { ClientChild } from './client-child.js'
+import { MeshOutput } from './mesh-output.js'
 import { missingFrom, planOf } from './mesh-plan.js'
 import { MeshWorker, type WorkerPlan } from './mesh-worker.js'
-import { StartProgress } from './start-progress.js'
 
 /** How long to wait for data in a pipe before the mesh starts to serve without a client. */
 const PIPE_PATIENCE_MS = 500
@@ -58,7 +58,7 @@ export async function runMesh(
   const clock = new SystemClock()
   const home = await Home.open(settings.home)
   await (await ClientFolder.open(home, new SystemRandom())).ensureLocalAccount()
-  const progress = new StartProgress(process.stderr)
+  const progress = new MeshOutput(process.stderr)
   const pipe = process.stdin.isTTY || settings.ask === '-' ? null : new PipeWatch(process.stdin)
 
   const homeFlags = ['--home', home.directory]
@@ -105,7 +105,7 @@ async function startWorkers(
   options: {
     home: Home
     missing: readonly WorkerPlan[]
-    progress: StartProgress
+    progress: MeshOutput
     clock: Clock
     settings: MeshSettings
   },

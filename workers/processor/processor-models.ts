@@ -1,6 +1,6 @@
 import type { Log } from '../../facilities/log/log.js'
 import { type ChoiceSettings, type ChosenEngines, chooseEngines } from './engine-choice.js'
-import { type EngineHost, engineOffers } from './engine-offers.js'
+import { createEngines, type EngineHost } from './engine-registry.js'
 import type { EngineOffer } from './pooled-model.js'
 import { noticesOf, reportServers } from './processor-report.js'
 import { ServerWatch } from './server-watch.js'
@@ -18,7 +18,7 @@ export interface ProcessorModels<Settings> {
  * Finds the models of a processor, and tells users what they should know about them.
  *
  * @param host.environment for the variable `OLLAMA_HOST`
- * @throws StarlingError as {@link engineOffers}
+ * @throws StarlingError as {@link createEngines}
  */
 export async function findModels<Settings extends ChoiceSettings>(
   configured: Settings,
@@ -28,7 +28,7 @@ export async function findModels<Settings extends ChoiceSettings>(
   const notify = noticesOf(log)
   const choice = { clock, ollamaHost: environment.OLLAMA_HOST, onNotice: notify }
   const settings = await chooseEngines(configured, choice)
-  const { offers, servers: all } = await engineOffers(settings, host)
+  const { offers, servers: all } = await createEngines(settings, host)
   const servers = new ServerWatch({ servers: all, clock })
   reportServers(servers, notify)
   return { settings, offers, servers }

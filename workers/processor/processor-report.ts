@@ -3,7 +3,7 @@ import type { Log } from '../../facilities/log/log.js'
 import type { ModelProgress } from '../../facilities/models/model-progress.js'
 import { tellParent } from '../../facilities/process/parent-channel.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { OfferedServer } from './offered-server.js'
+import type { ModelServerStatus } from './model-server-status.js'
 import type { ServerWatch } from './server-watch.js'
 
 /** Of a notice for the parent process. */
@@ -36,11 +36,11 @@ export function noticesOf(log: Log, tell: typeof tellParent = tellParent): (text
 
 /** Reports when the servers of a processor stop answering, and when they answer again. */
 export function reportServers(servers: ServerWatch, notify: (text: string) => void): void {
-  servers.on('down', ({ title, hasListed }: OfferedServer, { message }: StarlingError) =>
+  servers.on('down', ({ title, hasListed }: ModelServerStatus, { message }: StarlingError) =>
     notify(`${hasListed ? 'Lost' : 'Waiting for'} ${title}: ${message}`),
   )
-  servers.on('up', ({ title, url }: OfferedServer) => notify(`Back: ${title} at ${url}`))
-  servers.on('found', ({ title, url }: OfferedServer) => notify(`Found ${title} at ${url}`))
+  servers.on('up', ({ title, url }: ModelServerStatus) => notify(`Back: ${title} at ${url}`))
+  servers.on('found', ({ title, url }: ModelServerStatus) => notify(`Found ${title} at ${url}`))
   servers.on('refused', (names: readonly string[]) =>
     notify(`Not served, because other models have their names: ${names.join(', ')}`),
   )

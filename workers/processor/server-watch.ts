@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import { repeat } from '../../facilities/clock/repeat.js'
 import type { HealthProblem } from '../../facilities/worker/worker-health.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { OfferedServer } from './offered-server.js'
+import type { ModelServerStatus } from './model-server-status.js'
 import type { EngineOffer } from './pooled-model.js'
 
 /** How often each server is asked whether it is up: one short request to a server that is mostly local. */
@@ -17,16 +17,16 @@ const CHECK_INTERVAL_MS = 5_000
  * `refused` (names), see {@link refused}.
  */
 export class ServerWatch extends ReadyResource {
-  readonly #servers: readonly OfferedServer[]
+  readonly #servers: readonly ModelServerStatus[]
   readonly #clock: Clock
   readonly #timers: Timer[] = []
-  readonly #down = new Set<OfferedServer>()
+  readonly #down = new Set<ModelServerStatus>()
   #fail: (error: unknown) => void = () => undefined
   /** Rejects when a server that was waited for cannot be used. */
   readonly #failed: Promise<never>
 
   /** @param options.servers must have been checked once */
-  constructor(options: { servers: readonly OfferedServer[]; clock: Clock }) {
+  constructor(options: { servers: readonly ModelServerStatus[]; clock: Clock }) {
     super()
     this.#servers = options.servers
     this.#clock = options.clock
@@ -39,7 +39,7 @@ export class ServerWatch extends ReadyResource {
   }
 
   /** The servers that do not answer, with what they failed with. */
-  get failures(): { readonly server: OfferedServer; readonly error: StarlingError }[] {
+  get failures(): { readonly server: ModelServerStatus; readonly error: StarlingError }[] {
     return this.#servers.flatMap((server) =>
       server.failure === null ? [] : { server, error: server.failure },
     )
@@ -58,7 +58,7 @@ export class ServerWatch extends ReadyResource {
   /**
    * Resolves at the next check that a server answers.
    *
-   * @throws StarlingError if waiting does not help, see {@link OfferedServer.check}
+   * @throws StarlingError if waiting does not help, see {@link ModelServerStatus.check}
    */
   async answered(): Promise<void> {
     const next = new Promise<void>((resolve) => this.once('answered', () => resolve()))
@@ -81,7 +81,7 @@ export class ServerWatch extends ReadyResource {
     for (const timer of this.#timers) timer.cancel()
   }
 
-  async #check(server: OfferedServer): Promise<void> {
+  async #check(server: ModelServerStatus): Promise<void> {
     try {
       this.#note(server, await server.check())
     } catch (error) {
@@ -89,7 +89,7 @@ export class ServerWatch extends ReadyResource {
     }
   }
 
-  #note(server: OfferedServer, offers: readonly EngineOffer[]): void {
+  #note(server: ModelServerStatus, offers: readonly EngineOffer[]): void {
     if (server.failure !== null) {
       if (this.#down.has(server)) return
       this.#down.add(server)

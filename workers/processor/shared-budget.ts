@@ -3,7 +3,7 @@ import ReadyResource from 'ready-resource'
 import { z } from 'zod'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import { HomeLedger } from '../../facilities/home/home-ledger.js'
+import { ProcessRegistry } from '../../facilities/home/process-registry.js'
 import type { WorkerHost } from '../../facilities/worker/worker-host.js'
 import {
   type MemoryUse,
@@ -44,7 +44,7 @@ type Others = ReadonlyMap<string, ProcessorEntry | undefined>
 
 /** The ledger of the processors of a home. */
 export type ProcessorLedger = Pick<
-  HomeLedger<typeof entrySchema>,
+  ProcessRegistry<typeof entrySchema>,
   'name' | 'ready' | 'update' | 'close'
 >
 
@@ -85,7 +85,7 @@ export async function createBudget(
   }
   const budget = new SharedBudget({
     settings,
-    ledger: new HomeLedger({
+    ledger: new ProcessRegistry({
       folder: await host.home.folder('shares'),
       name: host.identity.name,
       schema: entrySchema,

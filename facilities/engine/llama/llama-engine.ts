@@ -14,6 +14,7 @@ import type {
   TemplatedPrompt,
 } from '../engine.js'
 import { cancelledError } from '../engine-cancelled.js'
+import { SchemaRefusals } from './crash-attribution.js'
 import type { LlamaEngineOptions } from './llama-engine-options.js'
 import {
   type EngineCall,
@@ -22,7 +23,6 @@ import {
   type PrepareMessage,
 } from './llama-messages.js'
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
-import { SchemaRefusals } from './request-suspects.js'
 
 /**
  * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages

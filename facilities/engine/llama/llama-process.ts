@@ -8,6 +8,7 @@ import { engineEnvironment } from '../../process/child-environment.js'
 import { type ChildProcess, eachLogLine, type Fork } from '../../process/child-process.js'
 import type { GenerateRequest } from '../engine.js'
 import { ChildHeartbeat } from './child-heartbeat.js'
+import { CrashAttribution, FATAL_SIGNALS, type JsonSchema } from './crash-attribution.js'
 import {
   callSchema,
   type EngineCall,
@@ -21,7 +22,6 @@ import {
   type ToChild,
 } from './llama-messages.js'
 import { PendingCalls, TokenQueue } from './pending-requests.js'
-import { FATAL_SIGNALS, type JsonSchema, RequestSuspects } from './request-suspects.js'
 import { StepRecord } from './step-record.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./child/llama-child.js', import.meta.url))
@@ -63,7 +63,7 @@ export class LlamaProcess {
   readonly #queues = new Map<number, TokenQueue>()
   readonly #calls = new PendingCalls()
   readonly #record = new StepRecord()
-  readonly #suspects = new RequestSuspects(() => this.#record.read())
+  readonly #suspects = new CrashAttribution(() => this.#record.read())
   readonly #heartbeat: ChildHeartbeat
   readonly #exited: Promise<void>
   #nextId = 0

@@ -1,6 +1,6 @@
 import { Ollama } from 'ollama'
 import { TextLines } from '../../../helpers/text/text-lines.js'
-import type { ModelServer, ServerRequest } from './model-server.js'
+import type { ModelServerClient, ServerRequest } from './model-server-client.js'
 import { MAX_PART_CHARACTERS, type ServerAnswer } from './server-answer.js'
 import { readJson } from './server-metadata.js'
 
@@ -15,7 +15,7 @@ export interface OllamaCall {
 
 /**
  * A client for one request, because the package aborts all streams of a client together and keeps those that
- * were not read to the end. Requests go through the connections of the {@link ModelServer}, and answers are
+ * were not read to the end. Requests go through the connections of the {@link ModelServerClient}, and answers are
  * checked against our limits first: the package has none, and prints lines that it cannot parse and requests
  * that were refused.
  *
@@ -23,7 +23,7 @@ export interface OllamaCall {
  * @param hasSchema whether the request holds a JSON schema
  */
 export function ollamaCall(
-  server: ModelServer,
+  server: ModelServerClient,
   signal: AbortSignal,
   { hasSchema = false }: { readonly hasSchema?: boolean } = {},
 ): OllamaCall {
@@ -73,7 +73,7 @@ function isStream(body: RequestInit['body']): boolean {
 
 /** The lines of a stream, read on demand. Each is JSON and not an error. */
 function checkedLines(
-  server: ModelServer,
+  server: ModelServerClient,
   answer: ServerAnswer,
   hasSchema: boolean,
 ): ReadableStream<Uint8Array> {

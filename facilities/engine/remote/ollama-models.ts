@@ -10,7 +10,7 @@ import {
 } from '../../../helpers/upstream/ollama/model-description.js'
 import { parseServerAddress } from '../../../helpers/upstream/server-address.js'
 import type { Clock } from '../../clock/clock.js'
-import { ModelServer } from './model-server.js'
+import { ModelServerClient } from './model-server-client.js'
 import { ollamaCall } from './ollama-client.js'
 import { modelNotFound, parsed, withinMetadataTime } from './server-metadata.js'
 
@@ -39,8 +39,8 @@ export function ollamaAddress(variable: string | undefined): string {
  *
  * @throws StarlingError CONFIG_INVALID
  */
-export function ollamaServer(host: string, clock: Clock): ModelServer {
-  return new ModelServer({
+export function ollamaServer(host: string, clock: Clock): ModelServerClient {
+  return new ModelServerClient({
     address: parseServerAddress(host, 'the Ollama server', OLLAMA_PORT),
     clock,
   })
@@ -72,7 +72,7 @@ export async function listOllamaModels(options: {
  * @throws StarlingError as {@link listOllamaModels}, and MODEL_NOT_FOUND, with what is there
  */
 export async function ollamaFactsOf(
-  server: ModelServer,
+  server: ModelServerClient,
   model: string,
   signal: AbortSignal,
 ): Promise<OllamaModelFacts> {
@@ -86,13 +86,13 @@ export async function ollamaFactsOf(
   }
 }
 
-async function modelsOf(server: ModelServer, signal?: AbortSignal): Promise<OllamaModel[]> {
+async function modelsOf(server: ModelServerClient, signal?: AbortSignal): Promise<OllamaModel[]> {
   const tags = await metadata(server, signal, (client) => client.list())
   return ollamaModels(parsed(server, ollamaTagsSchema, tags))
 }
 
 async function metadata(
-  server: ModelServer,
+  server: ModelServerClient,
   signal: AbortSignal | undefined,
   ask: (client: Ollama) => Promise<unknown>,
 ): Promise<unknown> {

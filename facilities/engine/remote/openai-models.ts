@@ -6,7 +6,7 @@ import {
 } from '../../../helpers/upstream/openai/model-description.js'
 import { parseServerAddress } from '../../../helpers/upstream/server-address.js'
 import type { Clock } from '../../clock/clock.js'
-import { ModelServer } from './model-server.js'
+import { ModelServerClient } from './model-server-client.js'
 import { parsed, readJson, withinMetadataTime } from './server-metadata.js'
 
 /** Where an OpenAI-compatible server is. */
@@ -22,7 +22,7 @@ export interface OpenaiServerOptions {
 }
 
 /** @throws StarlingError CONFIG_INVALID */
-export function openaiServer({ baseUrl, key, clock }: OpenaiServerOptions): ModelServer {
+export function openaiServer({ baseUrl, key, clock }: OpenaiServerOptions): ModelServerClient {
   const address = parseServerAddress(baseUrl, 'the OpenAI-compatible server')
   if (key !== undefined && address.authorization !== null) {
     throw new StarlingError(
@@ -32,7 +32,7 @@ export function openaiServer({ baseUrl, key, clock }: OpenaiServerOptions): Mode
   }
   const hasPath = new URL(address.url).pathname !== '/'
   const url = hasPath ? address.url : `${address.url}/v1`
-  return new ModelServer({ address: { ...address, url }, key, clock })
+  return new ModelServerClient({ address: { ...address, url }, key, clock })
 }
 
 /**
@@ -54,7 +54,7 @@ export async function listOpenaiModels(
 
 /** As {@link listOpenaiModels}, of a known server. */
 export async function openaiModelsOf(
-  server: ModelServer,
+  server: ModelServerClient,
   signal?: AbortSignal,
 ): Promise<OpenaiModel[]> {
   return await withinMetadataTime(server, signal, async (within) => {

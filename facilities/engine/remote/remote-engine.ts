@@ -8,7 +8,7 @@ import type {
   TemplatedPrompt,
 } from '../engine.js'
 import { EngineLifecycle } from './engine-lifecycle.js'
-import type { ModelServer } from './model-server.js'
+import type { ModelServerClient } from './model-server-client.js'
 import { checkTexts, checkVectors } from './remote-embeddings.js'
 
 /**
@@ -16,12 +16,12 @@ import { checkTexts, checkVectors } from './remote-embeddings.js'
  * the model. Tokens have no ids.
  */
 export abstract class RemoteEngine implements Engine {
-  protected readonly server: ModelServer
+  protected readonly server: ModelServerClient
   readonly #kind: string
   readonly #lifecycle: EngineLifecycle<EngineInfo>
 
   /** @param kind of the engine, as its info names it */
-  protected constructor(kind: string, server: ModelServer) {
+  protected constructor(kind: string, server: ModelServerClient) {
     this.server = server
     this.#kind = kind
     this.#lifecycle = new EngineLifecycle({

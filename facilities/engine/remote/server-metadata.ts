@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import { Deadline } from '../../clock/deadline.js'
-import type { ModelServer } from './model-server.js'
+import type { ModelServerClient } from './model-server-client.js'
 import type { ServerAnswer } from './server-answer.js'
 
 /** How long a server may take to describe its models. */
@@ -19,7 +19,7 @@ const SHOWN_MODELS = 20
  * @throws StarlingError ENGINE_UNREACHABLE after 10 s; what `ask` throws
  */
 export async function withinMetadataTime<Result>(
-  server: ModelServer,
+  server: ModelServerClient,
   signal: AbortSignal | undefined,
   ask: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
@@ -60,7 +60,7 @@ export async function readJson(answer: ServerAnswer): Promise<unknown> {
  * @throws StarlingError ENGINE_UNREACHABLE if it does not match: another kind of server
  */
 export function parsed<Schema extends z.ZodType>(
-  server: ModelServer,
+  server: ModelServerClient,
   schema: Schema,
   answer: unknown,
 ): z.infer<Schema> {
@@ -75,7 +75,7 @@ export function parsed<Schema extends z.ZodType>(
 
 /** @returns the error for a model that a server does not have, with those that it has */
 export function modelNotFound(
-  server: ModelServer,
+  server: ModelServerClient,
   model: string,
   names: readonly string[],
 ): StarlingError {

@@ -2,7 +2,7 @@ import { PARTIAL_ENDING } from '../fetch/partial-file.js'
 import type { ModelFacts, ModelKind } from '../model-facts.js'
 import { JOURNAL, MANIFEST, readRecord } from '../model-records.js'
 import type { ModelStorage } from '../model-storage.js'
-import type { ModelRecipe } from './cached-models.js'
+import type { ModelRecipe } from './model-file-store.js'
 
 /** A model in a list. Unknown values are null. */
 export interface ListedModel extends Omit<ModelFacts, 'kind'> {

@@ -26,10 +26,10 @@ import {
   type ModelConverter,
 } from '../sources/catalog.js'
 import { installedPackageFile, installedPackageFolder } from '../sources/package-files.js'
-import { CachedModels } from './cached-models.js'
-import { ALWAYS_HASHED_BYTES } from './file-check.js'
 import { type ListedModel, listModels } from './listed-models.js'
-import { ModelRecipes } from './model-recipes.js'
+import { ALWAYS_HASHED_BYTES } from './model-file-check.js'
+import { ModelFileStore } from './model-file-store.js'
+import { ModelPreparation } from './model-preparation.js'
 
 /** The default hub of `hf:`. */
 export const DEFAULT_HUB_URL = 'https://huggingface.co'
@@ -104,8 +104,8 @@ export interface PreparedModel {
  * Processes may share a folder: what one of them prepares the others wait for.
  */
 export class ModelCache {
-  readonly #cached: CachedModels
-  readonly #recipes: ModelRecipes
+  readonly #cached: ModelFileStore
+  readonly #recipes: ModelPreparation
   readonly #catalog: readonly CatalogModel[]
   readonly #packageFolder: (packageName: string) => string
 
@@ -114,14 +114,14 @@ export class ModelCache {
     const clock = options.clock ?? new SystemClock()
     this.#catalog = options.catalog ?? MODEL_CATALOG
     this.#packageFolder = options.packageFolder ?? installedPackageFolder
-    this.#cached = new CachedModels({
+    this.#cached = new ModelFileStore({
       directory: resolve(options.directory),
       clock,
       random,
       alwaysHashedBytes: options.alwaysHashedBytes ?? ALWAYS_HASHED_BYTES,
       inspect: options.inspect,
     })
-    this.#recipes = new ModelRecipes({
+    this.#recipes = new ModelPreparation({
       clock,
       random,
       catalog: this.#catalog,

@@ -1,4 +1,4 @@
-import type { RecommendedSampling } from '../../../helpers/generation/sampling.js'
+import type { RecommendedSampling } from '../../../helpers/generation/sampling-defaults.js'
 import { convertMinilm } from '../../../helpers/models/minilm/minilm-conversion.js'
 import { convertMinimind } from '../../../helpers/models/minimind/minimind-conversion.js'
 import type { PackageFiles } from '../../../helpers/models/model-package.js'

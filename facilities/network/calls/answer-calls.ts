@@ -5,7 +5,7 @@ import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-mes
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
-import type { Refusal } from '../limits/held-refusals.js'
+import type { Refusal } from '../limits/refusal-delays.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
 import type { RequestContext } from './request-context.js'
 import type { BoundUnary } from './service.js'

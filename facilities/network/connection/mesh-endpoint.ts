@@ -8,9 +8,9 @@ import type { Clock } from '../../clock/clock.js'
 import { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { Service } from '../calls/service.js'
 import { ConnectionPlaces } from '../limits/connection-places.js'
-import type { NetworkLimits } from '../limits/network-limits.js'
-import { Newcomers, type Source } from '../limits/newcomers.js'
+import type { NetworkLimits } from '../limits/network-limit-settings.js'
 import { PeerBounds } from '../limits/peer-bounds.js'
+import { type Source, UnverifiedConnections } from '../limits/unverified-connections.js'
 import type { ConnectionObserver } from '../watch/network-observer.js'
 import { authenticateConnection } from './authenticate-connection.js'
 import { IncomingConnection } from './incoming-connection.js'
@@ -37,7 +37,7 @@ export class MeshEndpoint extends ReadyResource {
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
   readonly #accepted = new Map<HyperDHT.SecretStream, IncomingConnection>()
-  readonly #unverified: Newcomers
+  readonly #unverified: UnverifiedConnections
   readonly #bounds: PeerBounds
   readonly #places: ConnectionPlaces
 
@@ -57,7 +57,7 @@ export class MeshEndpoint extends ReadyResource {
     this.#limits = options.limits
     this.#events = options.events ?? {}
     this.#service = options.service
-    this.#unverified = new Newcomers({
+    this.#unverified = new UnverifiedConnections({
       clock: options.clock,
       most: options.limits.maxUnverifiedConnections,
     })

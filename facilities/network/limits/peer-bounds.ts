@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock/clock.js'
 import { ByteBudget } from './byte-budget.js'
-import { HeldRefusals } from './held-refusals.js'
-import type { NetworkLimits } from './network-limits.js'
+import type { NetworkLimits } from './network-limit-settings.js'
 import { PeerQuota, type Quota } from './peer-quota.js'
+import { RefusalDelays } from './refusal-delays.js'
 
 /** When a peer that was refused a connection should dial again. */
 const RECONNECT_AFTER_MS = 1000
@@ -22,7 +22,7 @@ export class PeerBounds {
   /** Bytes of partly received frames, and of chunks of streams that are not read yet. */
   readonly unreadBytes: ByteBudget
   /** Answers to calls and streams that are refused for a limit. */
-  readonly refusals: HeldRefusals
+  readonly refusals: RefusalDelays
 
   constructor(limits: NetworkLimits, clock: Clock) {
     const quota = (most: number, mostPerClient: number): Quota => ({
@@ -45,6 +45,6 @@ export class PeerBounds {
     )
     this.unsentBytes = new ByteBudget(quota(limits.maxUnsentBytes, limits.maxUnsentBytesPerKey))
     this.unreadBytes = new ByteBudget(quota(limits.maxUnreadBytes, limits.maxUnreadBytesPerKey))
-    this.refusals = new HeldRefusals(clock, limits)
+    this.refusals = new RefusalDelays(clock, limits)
   }
 }

@@ -1,11 +1,11 @@
-import type { GgufKeys } from './gguf-keys.js'
 import type { Hyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted } from './invalid-model.js'
+import type { MetadataReader } from './metadata-reader.js'
 
 /** What some architectures need besides what all do, or llama.cpp ends the process. */
 interface Rule {
   readonly architectures: ReadonlySet<string>
-  readonly check: (keys: GgufKeys, architecture: string, numbers: Hyperparameters) => void
+  readonly check: (keys: MetadataReader, architecture: string, numbers: Hyperparameters) => void
 }
 
 const RULES: readonly Rule[] = [
@@ -20,7 +20,7 @@ const RULES: readonly Rule[] = [
 
 /** @throws StarlingError MODEL_INVALID when the file lacks what its architecture needs */
 export function checkArchitecture(
-  keys: GgufKeys,
+  keys: MetadataReader,
   architecture: string,
   numbers: Hyperparameters,
 ): void {
@@ -29,14 +29,22 @@ export function checkArchitecture(
   }
 }
 
-function hasExperts(_keys: GgufKeys, architecture: string, { experts }: Hyperparameters): void {
+function hasExperts(
+  _keys: MetadataReader,
+  architecture: string,
+  { experts }: Hyperparameters,
+): void {
   if (experts === 0) {
     throw invalidModel(`has no ${quoted(`${architecture}.expert_count`)}, which llama.cpp needs`)
   }
 }
 
 /** Only a part of each key is turned by its position. */
-function keysBeyondRope(keys: GgufKeys, architecture: string, numbers: Hyperparameters): void {
+function keysBeyondRope(
+  keys: MetadataReader,
+  architecture: string,
+  numbers: Hyperparameters,
+): void {
   const mla = keys.whole(`${architecture}.attention.key_length_mla`, { least: 1, most: 65_536 })
   const keyLength = mla ?? numbers.keyLength
   if (keyLength <= numbers.ropeDimensions) {
@@ -48,7 +56,7 @@ function keysBeyondRope(keys: GgufKeys, architecture: string, numbers: Hyperpara
 }
 
 /** Of one place in time, height and width. */
-function hasRopeSections(keys: GgufKeys, architecture: string): void {
+function hasRopeSections(keys: MetadataReader, architecture: string): void {
   const key = `${architecture}.rope.dimension_sections`
   const sections = keys.numbers(key, 'int32', 'uint32')
   const isAny = [0, 1, 2].some((index) => (sections?.at(index) ?? 0) > 0)
@@ -56,7 +64,11 @@ function hasRopeSections(keys: GgufKeys, architecture: string): void {
 }
 
 /** Some layers have attention and some have not: those with 0 heads for keys and values. */
-function isHybrid(_keys: GgufKeys, architecture: string, { headCountsKv }: Hyperparameters): void {
+function isHybrid(
+  _keys: MetadataReader,
+  architecture: string,
+  { headCountsKv }: Hyperparameters,
+): void {
   if (headCountsKv.some((heads) => heads > 0) && headCountsKv.includes(0)) return
   throw invalidModel(
     `has ${quoted(`${architecture}.attention.head_count_kv`)} alike in all layers; ` +

@@ -1,5 +1,4 @@
 import { GGUF_MAGIC } from './gguf-file.js'
-import { type GgufMetadataValue, readMetadataValue } from './gguf-metadata.js'
 import {
   alignUp,
   checkTensorLayout,
@@ -9,6 +8,7 @@ import {
 } from './gguf-tensor-info.js'
 import { BytesMissing, HeaderCursor } from './header-cursor.js'
 import { invalidModel, quoted } from './invalid-model.js'
+import { type GgufMetadataValue, readMetadataValue } from './metadata-decoding.js'
 
 /** Everything before the tensor data: 2 to 20 MB in a real model. */
 const MAX_HEADER_BYTES = 64 * 1024 * 1024

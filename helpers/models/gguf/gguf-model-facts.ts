@@ -1,12 +1,12 @@
-import type { RecommendedSampling } from '../../generation/sampling.js'
+import type { RecommendedSampling } from '../../generation/sampling-defaults.js'
 import { generationOptionsSchema } from '../../protocol/generation.js'
 import { checkArchitecture } from './architecture-rules.js'
 import type { GgufHeader } from './gguf-header.js'
-import { GgufKeys } from './gguf-keys.js'
-import type { GgufMetadataValue } from './gguf-metadata.js'
 import type { GgufTensorInfo } from './gguf-tensor-info.js'
 import { type Hyperparameters, outlineOf, readHyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
+import type { GgufMetadataValue } from './metadata-decoding.js'
+import { MetadataReader } from './metadata-reader.js'
 import { isKnownArchitecture, mayBeModel } from './model-architectures.js'
 import { quantizationName } from './quantization-names.js'
 import { checkTensors } from './tensor-checks.js'
@@ -83,7 +83,7 @@ const SAMPLING_KEYS = {
  *   other models only, has no vocabulary, or is one part of a model in several files
  */
 export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
-  const keys = new GgufKeys(header.metadata)
+  const keys = new MetadataReader(header.metadata)
   const architecture = keys.requiredText('general.architecture')
   if (!mayBeModel(architecture)) {
     throw unsupportedModel(
@@ -136,7 +136,7 @@ function checkSingleFile({ metadata }: GgufHeader): void {
 }
 
 function embeddingFacts(
-  keys: GgufKeys,
+  keys: MetadataReader,
   architecture: string,
   { poolingType }: Hyperparameters,
 ): Pick<GgufModelFacts, 'pooling' | 'isEmbedding'> {

@@ -1,5 +1,5 @@
-import type { GgufKeys, WholeRange } from './gguf-keys.js'
 import { invalidModel, quoted } from './invalid-model.js'
+import type { MetadataReader, WholeRange } from './metadata-reader.js'
 import { hasAttention } from './model-architectures.js'
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS` of llama.cpp, which ends the process beyond them. */
@@ -53,7 +53,7 @@ export interface Hyperparameters {
  *
  * @throws StarlingError MODEL_INVALID, naming the key
  */
-export function readHyperparameters(keys: GgufKeys, architecture: string): Hyperparameters {
+export function readHyperparameters(keys: MetadataReader, architecture: string): Hyperparameters {
   const key = (name: string) => `${architecture}.${name}`
   const contextTokens = keys.requiredWhole(key('context_length'), CONTEXT_RANGE)
   const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
@@ -87,7 +87,7 @@ export function readHyperparameters(keys: GgufKeys, architecture: string): Hyper
  *
  * @throws StarlingError MODEL_INVALID, naming the key
  */
-export function outlineOf(keys: GgufKeys, architecture: string): Hyperparameters {
+export function outlineOf(keys: MetadataReader, architecture: string): Hyperparameters {
   const key = (name: string) => `${architecture}.${name}`
   const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
   const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
@@ -122,7 +122,12 @@ type Heads = Pick<
 
 type KeyOf = (name: string) => string
 
-function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: number): Heads {
+function readHeads(
+  keys: MetadataReader,
+  key: KeyOf,
+  layers: number,
+  embeddingLength: number,
+): Heads {
   const headKey = key('attention.head_count')
   const headCounts = keys.perLayer(headKey, layers, OPTIONAL_LENGTH_RANGE)
   if (headCounts === undefined) {
@@ -159,7 +164,7 @@ function readHeads(keys: GgufKeys, key: KeyOf, layers: number, embeddingLength: 
   }
 }
 
-function noHeads(keys: GgufKeys, key: KeyOf, layers: number): Heads {
+function noHeads(keys: MetadataReader, key: KeyOf, layers: number): Heads {
   // Read by llama.cpp nevertheless, so they must be of the right kind.
   keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH_RANGE)
   keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH_RANGE)
@@ -167,7 +172,7 @@ function noHeads(keys: GgufKeys, key: KeyOf, layers: number): Heads {
   return { headCounts: none, headCountsKv: none, keyLength: 0, valueLength: 0, ropeDimensions: 0 }
 }
 
-function readExperts(keys: GgufKeys, key: KeyOf, layers: number): number {
+function readExperts(keys: MetadataReader, key: KeyOf, layers: number): number {
   const experts = keys.whole(key('expert_count'), { least: 0, most: MAX_EXPERTS }) ?? 0
   const usedKey = key('expert_used_count')
   const used = Math.max(0, ...(keys.perLayer(usedKey, layers, { least: 0, most: experts }) ?? []))
@@ -188,7 +193,7 @@ function readExperts(keys: GgufKeys, key: KeyOf, layers: number): number {
   return experts
 }
 
-function checkEpsilons(keys: GgufKeys, key: KeyOf): void {
+function checkEpsilons(keys: MetadataReader, key: KeyOf): void {
   const rmsKey = key('attention.layer_norm_rms_epsilon')
   const rms = keys.real(rmsKey, EPSILON)
   const norm = keys.real(key('attention.layer_norm_epsilon'), EPSILON)
@@ -197,7 +202,7 @@ function checkEpsilons(keys: GgufKeys, key: KeyOf): void {
   }
 }
 
-function checkRope(keys: GgufKeys, key: KeyOf): void {
+function checkRope(keys: MetadataReader, key: KeyOf): void {
   const scalingKey = key('rope.scaling.type')
   const scaling = keys.text(scalingKey)
   if (scaling !== undefined && !ROPE_SCALING_TYPES.has(scaling)) {
@@ -218,7 +223,7 @@ function checkRope(keys: GgufKeys, key: KeyOf): void {
 }
 
 /** What llama.cpp reads for all and needs to be nothing but of the right kind. */
-function checkKindsOnly(keys: GgufKeys, key: KeyOf): void {
+function checkKindsOnly(keys: MetadataReader, key: KeyOf): void {
   for (const name of [
     'attention.key_length_swa',
     'attention.value_length_swa',

@@ -1,6 +1,6 @@
-import type { GgufKeys } from './gguf-keys.js'
-import type { GgufStrings } from './gguf-metadata.js'
 import { invalidModel, quoted, unsupportedModel } from './invalid-model.js'
+import type { GgufStrings } from './metadata-decoding.js'
+import type { MetadataReader } from './metadata-reader.js'
 
 interface Tokenizer {
   /** Whether it is made of merges. */
@@ -80,7 +80,7 @@ const ESCAPES = new Map([
  * @returns the number of tokens
  * @throws StarlingError MODEL_INVALID, naming the key; MODEL_UNSUPPORTED for a model without a tokenizer
  */
-export function checkVocabulary(keys: GgufKeys): number {
+export function checkVocabulary(keys: MetadataReader): number {
   const kind = keys.requiredText('tokenizer.ggml.model')
   if (NO_TOKENIZER.has(kind)) {
     throw unsupportedModel(
@@ -120,7 +120,7 @@ export function checkVocabulary(keys: GgufKeys): number {
   return tokens.length
 }
 
-function specialToken(keys: GgufKeys, name: string, tokens: GgufStrings): number | undefined {
+function specialToken(keys: MetadataReader, name: string, tokens: GgufStrings): number | undefined {
   const key = `tokenizer.ggml.${name}`
   const id = keys.whole(key, { least: 0, most: NO_TOKEN })
   if (id === undefined || id === NO_TOKEN) return undefined
@@ -144,7 +144,7 @@ function distinctTokens(tokens: GgufStrings): ReadonlySet<string> {
   return known
 }
 
-function checkEachToken(keys: GgufKeys, kind: string, tokens: GgufStrings): void {
+function checkEachToken(keys: MetadataReader, kind: string, tokens: GgufStrings): void {
   const scores = keys.numbers('tokenizer.ggml.scores', 'float32', 'int32')
   const types = keys.numbers('tokenizer.ggml.token_type', 'int32')
   for (const [name, list] of [
@@ -174,7 +174,7 @@ function isByteToken(kind: string, bytes: Uint8Array): boolean {
 }
 
 /** Each is two texts with a space between. */
-function checkMerges(keys: GgufKeys): void {
+function checkMerges(keys: MetadataReader): void {
   const merges = keys.requiredTexts('tokenizer.ggml.merges')
   for (let index = 0; index < merges.length; index++) {
     const bytes = merges.at(index)

@@ -31,7 +31,7 @@ export interface SeenRequest {
 }
 
 /** An HTTP server on 127.0.0.1 that serves one file, and misbehaves when it is told to. */
-export class ModelServer {
+export class ModelServerClient {
   readonly requests: SeenRequest[] = []
   readonly #server: Server
   #model: ServedModel
@@ -52,8 +52,8 @@ export class ModelServer {
   }
 
   /** Gone with the test. */
-  static async start(t: Test, content: Uint8Array): Promise<ModelServer> {
-    const model = new ModelServer(content)
+  static async start(t: Test, content: Uint8Array): Promise<ModelServerClient> {
+    const model = new ModelServerClient(content)
     const server = model.#server
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Test } from 'brittle'
 import HyperDHT from 'hyperdht'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
+import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { Cleanup } from '../cleanup.js'
 import { MeshFixture } from './mesh-fixture.js'
 import { freeUdpPort } from './udp-port.js'
@@ -40,8 +40,8 @@ export class LocalMesh extends MeshFixture {
   }
 
   /** One process's share in the local bootstrap node. */
-  async bootstrap(): Promise<LocalBootstrap> {
-    const bootstrap = new LocalBootstrap({
+  async bootstrap(): Promise<BootstrapNode> {
+    const bootstrap = new BootstrapNode({
       port: this.port,
       clock: this.clock,
       watchIntervalMs: 100,

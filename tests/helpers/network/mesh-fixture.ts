@@ -9,7 +9,7 @@ import type { OutgoingConnection } from '../../../facilities/network/connection/
 import { Announcement, topicOf } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
-import type { NetworkLimits } from '../../../facilities/network/limits/network-limits.js'
+import type { NetworkLimits } from '../../../facilities/network/limits/network-limit-settings.js'
 import type { ConnectionObserver } from '../../../facilities/network/watch/network-observer.js'
 import type { Identity } from '../../../helpers/identity/identity.js'
 import type { Role } from '../../../helpers/identity/roles.js'

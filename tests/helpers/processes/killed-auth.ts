@@ -12,8 +12,8 @@ import { createOrigin } from '../../../facilities/network/calls/request-context.
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { topicOf } from '../../../facilities/network/discovery/announcement.js'
+import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
-import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { openStore } from '../../../facilities/store/open-store.js'
@@ -204,7 +204,7 @@ export class KilledAuth {
       clock,
       random: this.#random,
     })
-    const bootstrap = new LocalBootstrap({ port, clock, watchIntervalMs: 1_000 })
+    const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 1_000 })
     cleanup.add(() => bootstrap.close())
     await bootstrap.ready()
     const dht = createLocalDht(port)

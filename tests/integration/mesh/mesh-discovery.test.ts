@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { LocalBootstrap } from '../../../facilities/network/discovery/local-bootstrap.js'
+import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { LocalMesh, occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { firstConnection } from '../../helpers/network/mesh-fixture.js'
 import { echo, sampleService } from '../../helpers/network/sample-service.js'
@@ -116,7 +116,7 @@ test('should say so when something else sits on the bootstrap port', async (t) =
   const mesh = await LocalMesh.open(t, { bootstrap: false })
   await occupyUdpPort(t, mesh.port)
   const { port, clock } = mesh
-  const bootstrap = new LocalBootstrap({ port, clock, watchIntervalMs: 100 })
+  const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 100 })
   const error = Object(await rejectionOf(bootstrap.ready()))
   t.is(error.code, 'BOOTSTRAP_UNAVAILABLE')
 })

@@ -7,7 +7,7 @@ import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ModelCache, type ModelCacheOptions } from '../../../facilities/models/cache/model-cache.js'
 import type { ModelProgress } from '../../../facilities/models/model-progress.js'
 import { HastyClock } from '../../helpers/clock/hasty-clock.js'
-import { ModelServer } from '../../helpers/models/model-server.js'
+import { ModelServerClient } from '../../helpers/models/model-server.js'
 import { freeTcpPort } from '../../helpers/network/tcp-port.js'
 import { PreparingProcess } from '../../helpers/processes/preparing-process.js'
 import { until } from '../../helpers/until.js'
@@ -36,7 +36,7 @@ async function fetched(directory: string, sizeBytes: number): Promise<void> {
 }
 
 interface Scene {
-  readonly server: ModelServer
+  readonly server: ModelServerClient
   readonly directory: string
   readonly reference: string
   readonly progress: ModelProgress[]
@@ -44,7 +44,7 @@ interface Scene {
 }
 
 async function scene(t: Test, options: Partial<ModelCacheOptions> = {}): Promise<Scene> {
-  const server = await ModelServer.start(t, CONTENT)
+  const server = await ModelServerClient.start(t, CONTENT)
   const directory = join(await t.tmp(), 'models')
   const progress: ModelProgress[] = []
   const cache = new ModelCache({
@@ -141,7 +141,7 @@ test('should say so when nobody listens or the server has no such file', async (
 })
 
 test('should follow a redirect of the hub and take its word for the hash', async (t) => {
-  const hub = await ModelServer.start(t, Buffer.from('moved'))
+  const hub = await ModelServerClient.start(t, Buffer.from('moved'))
   const { server, prepare } = await scene(t, { hubUrl: hub.origin, hubToken: 'hf_secret' })
   const headers = { 'x-linked-etag': `"${sha256(CONTENT)}"` }
   hub.set({ redirectTo: `${server.origin}/blob`, headers })

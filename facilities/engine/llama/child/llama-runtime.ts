@@ -7,7 +7,7 @@ import {
   effectiveOptions,
   type RecommendedSampling,
   USUAL_SAMPLING,
-} from '../../../../helpers/generation/sampling.js'
+} from '../../../../helpers/generation/sampling-defaults.js'
 import type { GgufModelFacts } from '../../../../helpers/models/gguf/gguf-model-facts.js'
 import type { ChatMessage, Tool } from '../../../../helpers/protocol/chat-message.js'
 import type {

@@ -8,8 +8,8 @@ import {
   processorProtocol,
 } from '../../../../helpers/protocol/processor-protocol.js'
 import { type WorkerInfo, workerProtocol } from '../../../../helpers/protocol/worker-protocol.js'
+import { readMeshStatus } from '../../../../workers/client/mesh-status.js'
 import { status } from '../../../../workers/client/status.js'
-import { surveyMesh } from '../../../../workers/client/survey.js'
 import { connectionTo } from '../../../helpers/network/peers-stand-in.js'
 import { settle } from '../../../helpers/until.js'
 import { clientScene as scene } from '../../../helpers/workers/client-scene.js'
@@ -157,7 +157,7 @@ test('should go on with who was found when a survey takes too long', async (t) =
   of('gateway').connect(worker('gateway'))
   of('auth').survey = new Promise(() => undefined)
   const options = { clock, random: new SystemRandom(), signal: tools.signal }
-  const found = surveyMesh(tools.network, options)
+  const found = readMeshStatus(tools.network, options)
   await settle()
   t.is(clock.pending, 1, 'nobody else is waited for')
   await clock.advance(3_000)
@@ -173,7 +173,7 @@ test('should stop looking at once when the user cancels', async (t) => {
   of('auth').survey = new Promise(() => undefined)
   const controller = new AbortController()
   const options = { clock, random: new SystemRandom(), signal: controller.signal }
-  const found = surveyMesh(tools.network, options)
+  const found = readMeshStatus(tools.network, options)
   controller.abort(new StarlingError('CANCELLED', 'Cancelled'))
   await t.exception(found, { code: 'CANCELLED' })
 })

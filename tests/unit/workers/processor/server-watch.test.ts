@@ -6,7 +6,7 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { processorProtocol } from '../../../../helpers/protocol/processor-protocol.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
-import { OfferedServer } from '../../../../workers/processor/offered-server.js'
+import { ModelServerStatus } from '../../../../workers/processor/model-server-status.js'
 import { reportServers } from '../../../../workers/processor/processor-report.js'
 import { ProcessorWorker } from '../../../../workers/processor/processor-worker.js'
 import { ServerWatch } from '../../../../workers/processor/server-watch.js'
@@ -34,7 +34,7 @@ async function scene(
   const clock = new VirtualClock()
   const failure: StarlingError | null = isUp ? null : DOWN
   const server = { failure, models: ['far'], created: 0 }
-  const offered = new OfferedServer({
+  const offered = new ModelServerStatus({
     title: 'the test server',
     url: 'http://x:1',
     slots: 2,
@@ -151,7 +151,7 @@ test('should wait for a model when its server has none', async (t) => {
   await check()
   t.alike(worker.problems(), [], 'only engines tell that a model has gone')
 
-  const empty = new OfferedServer({
+  const empty = new ModelServerStatus({
     title: 'the test server',
     url: 'http://x:1',
     slots: 1,

@@ -3,7 +3,7 @@ import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { mostTokens } from '../../../../../helpers/generation/answer-limit.js'
 import type { PrefillPace } from '../../../../../helpers/generation/prefill-pace.js'
 import { watchFor } from '../../../../../helpers/generation/repetition-watch.js'
-import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
+import type { EffectiveOptions } from '../../../../../helpers/generation/sampling-defaults.js'
 import type {
   GenerationEnd,
   Reproducibility,

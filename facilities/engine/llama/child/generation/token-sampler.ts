@@ -8,7 +8,7 @@ import {
 import type { ChosenToken } from '../../../../../helpers/chat/answer-text.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { dryPenalties } from '../../../../../helpers/generation/dry-penalty.js'
-import type { EffectiveOptions } from '../../../../../helpers/generation/sampling.js'
+import type { EffectiveOptions } from '../../../../../helpers/generation/sampling-defaults.js'
 import { tokenSeed } from '../../../../../helpers/generation/token-seed.js'
 import type { RequestWatch } from '../../request-watch.js'
 import { type LlamaTokenizer, nativeTokens } from '../model/llama-tokenizer.js'

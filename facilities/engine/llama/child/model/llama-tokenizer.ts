@@ -1,5 +1,5 @@
 import type { LlamaModel, Token as NativeToken } from 'node-llama-cpp'
-import { ChatPrompt, type PromptPart } from '../../../../../helpers/chat/chat-prompt.js'
+import { ChatTemplate, type PromptPart } from '../../../../../helpers/chat/chat-template.js'
 import { type ThoughtSyntax, thoughtSyntaxOf } from '../../../../../helpers/chat/thought-syntax.js'
 import { type ToolSyntax, toolSyntaxOf } from '../../../../../helpers/chat/tool-syntax.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
@@ -55,7 +55,7 @@ export class LlamaTokenizer {
   /** How many tokens the vocabulary has. */
   readonly size: number
   readonly #model: LlamaModel
-  readonly #chatPrompt: ChatPrompt
+  readonly #chatPrompt: ChatTemplate
   /** Whether the vocabulary puts a space before every text, which only the first part may get. */
   readonly #spacePrefixed: boolean
   /** The bytes of the longest token: a text has at least its length divided by this, in tokens. */
@@ -79,7 +79,7 @@ export class LlamaTokenizer {
       bosToken: model.tokens.bosString ?? '',
       eosToken: model.tokens.eosString ?? '',
     }
-    this.#chatPrompt = new ChatPrompt(template, variables, (work) =>
+    this.#chatPrompt = new ChatTemplate(template, variables, (work) =>
       withinTime(templateTimeoutMs, work),
     )
     this.size = tokenizer.ggml.tokens.length

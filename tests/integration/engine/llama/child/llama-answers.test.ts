@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { z } from 'zod'
-import { USUAL_SAMPLING } from '../../../../../helpers/generation/sampling.js'
+import { USUAL_SAMPLING } from '../../../../../helpers/generation/sampling-defaults.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,

@@ -2,7 +2,7 @@ import test, { type Test } from 'brittle'
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import { Service } from '../../../../../facilities/network/calls/service.js'
-import type { NetworkLimits } from '../../../../../facilities/network/limits/network-limits.js'
+import type { NetworkLimits } from '../../../../../facilities/network/limits/network-limit-settings.js'
 import {
   type HandStream,
   idOf,

@@ -1,6 +1,6 @@
 import test, { type Test } from 'brittle'
 import { Service } from '../../../../../facilities/network/calls/service.js'
-import type { NetworkLimits } from '../../../../../facilities/network/limits/network-limits.js'
+import type { NetworkLimits } from '../../../../../facilities/network/limits/network-limit-settings.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import type { Identity } from '../../../../../helpers/identity/identity.js'
 import type { Role } from '../../../../../helpers/identity/roles.js'

@@ -26,7 +26,7 @@ export interface ModelListing {
  * A server whose models a processor offers. It is a process of its own, which may start after the
  * processor and end before it; nothing here can start it.
  */
-export class OfferedServer {
+export class ModelServerStatus {
   readonly title: string
   readonly url: string
   readonly #slots: number

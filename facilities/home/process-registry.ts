@@ -21,7 +21,7 @@ const LEDGER_TIMEOUT_MS = 5_000
  * Information that the processes of a home share: one entry for each, in a file that the process keeps
  * locked while it runs. Entries of processes that have ended are removed by the next update.
  */
-export class HomeLedger<Schema extends z.ZodType> extends ReadyResource {
+export class ProcessRegistry<Schema extends z.ZodType> extends ReadyResource {
   /** Identifies this process among the others. */
   readonly name: string
   readonly #folder: string

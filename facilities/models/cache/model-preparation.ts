@@ -17,13 +17,13 @@ import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import type { CatalogModel, ModelConverter } from '../sources/catalog.js'
 import { readPackageFiles } from '../sources/package-files.js'
-import type { ModelRecipe } from './cached-models.js'
+import type { ModelRecipe } from './model-file-store.js'
 
 /** Written at a time: progress is reported, and cancellation noticed, between two of them. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** What {@link ModelRecipes} is built from. */
-export interface ModelRecipesOptions {
+/** What {@link ModelPreparation} is built from. */
+export interface ModelPreparationOptions {
   readonly clock: Clock
   readonly random: Random
   readonly catalog: readonly CatalogModel[]
@@ -36,10 +36,10 @@ export interface ModelRecipesOptions {
 }
 
 /** How the model files of the cache are made: converted from a package, or fetched. */
-export class ModelRecipes {
-  readonly #options: ModelRecipesOptions
+export class ModelPreparation {
+  readonly #options: ModelPreparationOptions
 
-  constructor(options: ModelRecipesOptions) {
+  constructor(options: ModelPreparationOptions) {
     this.#options = options
   }
 

@@ -1,7 +1,7 @@
 import { WriteStream } from 'node:tty'
 import test from 'brittle'
 import { createStubInstance } from 'sinon'
-import { StartProgress } from '../../../../workers/mesh/start-progress.js'
+import { MeshOutput } from '../../../../workers/mesh/mesh-output.js'
 
 /** What a terminal shows, or a file holds. */
 function scene(isTTY: boolean) {
@@ -20,7 +20,7 @@ function scene(isTTY: boolean) {
     screen.lines.push(...more)
     return true
   })
-  return { progress: new StartProgress(output), screen }
+  return { progress: new MeshOutput(output), screen }
 }
 
 test('should keep one line that changes when it is shown at a terminal', (t) => {

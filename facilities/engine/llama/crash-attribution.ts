@@ -23,7 +23,7 @@ interface Blame {
  * Keeps track of requests to find out which one made an engine's process hang or end. That request gets
  * an error that is not retryable.
  */
-export class RequestSuspects {
+export class CrashAttribution {
   readonly #schemas = new Map<number, JsonSchema>()
   /** The step that blocks the process, or that blocked it when it ended. */
   readonly #recorded: () => RecordedStep | null

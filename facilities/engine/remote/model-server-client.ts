@@ -29,8 +29,8 @@ export interface ServerRequest {
   readonly hasSchema?: boolean
 }
 
-/** How a {@link ModelServer} is reached. */
-export interface ModelServerOptions {
+/** How a {@link ModelServerClient} is reached. */
+export interface ModelServerClientOptions {
   readonly address: ServerAddress
   /** Sent as a bearer token, to this server only. */
   readonly key?: string | undefined
@@ -42,7 +42,7 @@ export interface ModelServerOptions {
  * not followed and proxies not used, so that neither a prompt nor the key goes elsewhere. There is no
  * limit on how long an answer may take to begin: the request's signal ends it.
  */
-export class ModelServer {
+export class ModelServerClient {
   /** The server's address without credentials, for messages. */
   readonly url: string
   readonly clock: Clock
@@ -53,7 +53,7 @@ export class ModelServer {
   readonly #connections = new Set<Connection>()
 
   /** @throws StarlingError CONFIG_INVALID if the key cannot be sent in a header */
-  constructor({ address, key, clock }: ModelServerOptions) {
+  constructor({ address, key, clock }: ModelServerClientOptions) {
     this.url = address.url
     this.clock = clock
     this.#secret = key ?? null

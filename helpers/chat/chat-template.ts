@@ -43,7 +43,7 @@ const MAX_NESTING = 64
  * afterwards, as parts of their own. So nobody can end their own turn by writing the model's special
  * tokens, whatever the template does.
  */
-export class ChatPrompt {
+export class ChatTemplate {
   readonly #template: Template | null
   readonly #variables: TemplateVariables
   readonly #run: TemplateRunner

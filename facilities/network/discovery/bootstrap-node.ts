@@ -17,7 +17,7 @@ const START_ATTEMPTS = 3
  * binds the port. The others watch it, and one of them takes it over when its holder ends. The node need not keep
  * its records: workers announce themselves again every few seconds.
  */
-export class LocalBootstrap extends ReadyResource {
+export class BootstrapNode extends ReadyResource {
   readonly #port: number
   readonly #clock: Clock
   readonly #watchIntervalMs: number

@@ -90,7 +90,7 @@ const NONE: Count = { connections: 0 }
  *
  * A source that is crowded is best not answered at all, which costs least: see {@link isCrowded}.
  */
-export class Newcomers {
+export class UnverifiedConnections {
   readonly #clock: Clock
   readonly #most: number
   /** Oldest first. */

@@ -13,7 +13,7 @@ import { readModelFacts } from '../../facilities/models/model-facts.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../helpers/models/model-reference.js'
 import { MAX_OFFERED_MODELS, type ModelDetails } from '../../helpers/protocol/processor-protocol.js'
-import { type ModelListing, OfferedServer } from './offered-server.js'
+import { type ModelListing, ModelServerStatus } from './model-server-status.js'
 import type { EngineOffer } from './pooled-model.js'
 
 /** Which models a processor offers, and by which engines. Comes from the configuration. */
@@ -51,29 +51,29 @@ export interface EngineHost
 }
 
 /** What a processor offers. */
-export interface EngineOffers {
+export interface EngineRegistry {
   readonly offers: readonly EngineOffer[]
   /** The servers that run some of the models. One that does not answer yet has none of its models here. */
-  readonly servers: readonly OfferedServer[]
+  readonly servers: readonly ModelServerStatus[]
 }
 
 /**
  * The models that a processor is to offer. Nothing is loaded or fetched yet, but it is made sure that
  * each exists as far as that can be known. Servers are asked once.
  *
- * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as {@link OfferedServer.check}
+ * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as {@link ModelServerStatus.check}
  */
-export async function engineOffers(
+export async function createEngines(
   settings: EngineSettings,
   host: EngineHost,
-): Promise<EngineOffers> {
+): Promise<EngineRegistry> {
   const offers: EngineOffer[] = []
-  const servers: OfferedServer[] = []
+  const servers: ModelServerStatus[] = []
   for (const kind of settings.engines) {
     if (kind === 'llama') {
       offers.push(...(await llamaOffers(settings, host)))
     } else {
-      const server = new OfferedServer(LISTINGS[kind](settings, host))
+      const server = new ModelServerStatus(LISTINGS[kind](settings, host))
       servers.push(server)
       offers.push(...(await server.check()))
     }

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { HeldRefusals } from '../../../../../facilities/network/limits/held-refusals.js'
+import { RefusalDelays } from '../../../../../facilities/network/limits/refusal-delays.js'
 import type { ErrorCode } from '../../../../../helpers/errors/error-codes.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
@@ -8,7 +8,7 @@ import { settle } from '../../../../helpers/until.js'
 
 function scene({ maxCalls = 400, maxStreams = 4_000 } = {}) {
   const clock = new VirtualClock()
-  const held = new HeldRefusals(clock, { ...TEST_LIMITS, maxCalls, maxStreams })
+  const held = new RefusalDelays(clock, { ...TEST_LIMITS, maxCalls, maxStreams })
   /** Refuses a request of that key. Tells how long its answer was held, undefined while it is. */
   const refuse = (
     key: string,

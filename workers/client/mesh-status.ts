@@ -35,7 +35,7 @@ export interface UnreachedWorker {
 }
 
 /** The state of a mesh. */
-export interface Survey {
+export interface MeshStatus {
   /** The DHT node through which all workers of this machine find each other. */
   readonly bootstrap: { readonly address: string; readonly isReachable: boolean }
   readonly workers: readonly FoundWorker[]
@@ -43,17 +43,17 @@ export interface Survey {
 }
 
 /** The roles that are looked for. Clients do not announce themselves. */
-export const SURVEYED_ROLES = ['auth', 'gateway', 'processor'] as const
+export const STATUS_ROLES = ['auth', 'gateway', 'processor'] as const
 
 /** Looks up the topics of all roles and queries all workers for their state. */
-export async function surveyMesh(
+export async function readMeshStatus(
   network: MeshNetwork,
   options: { clock: Clock; random: Random; signal: AbortSignal },
-): Promise<Survey> {
+): Promise<MeshStatus> {
   const { clock, random, signal } = options
   const [bootstrap, ...found] = await Promise.all([
     network.pingBootstrap(),
-    ...SURVEYED_ROLES.map(async (role) => {
+    ...STATUS_ROLES.map(async (role) => {
       const peers = await network.look(role)
       await surveyed(peers, clock, signal)
       const workers = await Promise.all(

@@ -4,7 +4,7 @@ import { safeLine } from '../../helpers/text/terminal-text.js'
  * Shows the progress of workers that start: on a terminal in one line that changes, elsewhere with a line for
  * each new activity.
  */
-export class StartProgress {
+export class MeshOutput {
   readonly #output: NodeJS.WriteStream
   readonly #shown = new Map<string, string>()
   #isEnded = false

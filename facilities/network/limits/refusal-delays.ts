@@ -1,6 +1,6 @@
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock } from '../../clock/clock.js'
-import type { NetworkLimits } from './network-limits.js'
+import type { NetworkLimits } from './network-limit-settings.js'
 import type { Member } from './peer-quota.js'
 
 /** Refusals of one key that are answered at once: a person sees an error immediately. */
@@ -47,7 +47,7 @@ export interface Refusal {
  *
  * Keys of workers are exempt: a gateway passes the requests of many clients on.
  */
-export class HeldRefusals {
+export class RefusalDelays {
   readonly #clock: Clock
   readonly #most: number
   /** The key that was refused last stands last. */

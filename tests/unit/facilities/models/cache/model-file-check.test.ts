@@ -7,7 +7,7 @@ import {
   checkFile,
   type FileExpectation,
   RECHECKED_AFTER_MS,
-} from '../../../../../facilities/models/cache/file-check.js'
+} from '../../../../../facilities/models/cache/model-file-check.js'
 import type { ModelManifest } from '../../../../../facilities/models/model-records.js'
 
 const CONTENT = Buffer.from('GGUF and some weights')

@@ -6,7 +6,7 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { generationOptionsSchema } from '../../../helpers/protocol/generation.js'
 import { chooseEngines } from '../../../workers/processor/engine-choice.js'
-import { engineOffers } from '../../../workers/processor/engine-offers.js'
+import { createEngines } from '../../../workers/processor/engine-registry.js'
 import { ScriptedEmbeddings } from '../../helpers/engine/scripted-abilities.js'
 import { TINY_MODEL_PATH } from '../../helpers/engine/tiny-llama.js'
 import { startOllamaServer } from '../../helpers/upstream/ollama-server.js'
@@ -21,7 +21,7 @@ async function modelsOf(t: Test, settings: object, ollamaHost = 'http://127.0.0.
   const notices: string[] = []
   const onNotice = (text: string) => notices.push(text)
   const chosen = await chooseEngines(processor, { clock, ollamaHost, onNotice })
-  const found = await engineOffers(chosen, {
+  const found = await createEngines(chosen, {
     clock,
     random: new SystemRandom(),
     modelsDirectory: join(await t.tmp(), 'models'),

@@ -1,5 +1,5 @@
-import type { GgufMetadataValue, GgufNumbers, GgufStrings } from './gguf-metadata.js'
 import { invalidModel, quoted } from './invalid-model.js'
+import type { GgufMetadataValue, GgufNumbers, GgufStrings } from './metadata-decoding.js'
 
 /** What a whole number may be. */
 export interface WholeRange {
@@ -11,7 +11,7 @@ export interface WholeRange {
  * The keys of a header, read as llama.cpp reads them: each of one type, and refused by name when it
  * has another one. All methods throw StarlingError MODEL_INVALID.
  */
-export class GgufKeys {
+export class MetadataReader {
   readonly #metadata: ReadonlyMap<string, GgufMetadataValue>
 
   constructor(metadata: ReadonlyMap<string, GgufMetadataValue>) {

@@ -1,5 +1,8 @@
 import test from 'brittle'
-import { effectiveOptions, USUAL_SAMPLING } from '../../../../helpers/generation/sampling.js'
+import {
+  effectiveOptions,
+  USUAL_SAMPLING,
+} from '../../../../helpers/generation/sampling-defaults.js'
 import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
 
 const never = () => {

@@ -1,18 +1,18 @@
 import test from 'brittle'
 import {
-  RequestSuspects,
+  CrashAttribution,
   SchemaRefusals,
-} from '../../../../../facilities/engine/llama/request-suspects.js'
+} from '../../../../../facilities/engine/llama/crash-attribution.js'
 import type { RecordedStep } from '../../../../../facilities/engine/llama/step-record.js'
 import { codeThrownBy } from '../../../../helpers/property.js'
 
 const SCHEMA = { type: 'array' }
 
 /** Suspects of a process that does, or did when it ended, this step. */
-const doing = (step: RecordedStep | null) => new RequestSuspects(() => step)
+const doing = (step: RecordedStep | null) => new CrashAttribution(() => step)
 
 /** The codes of the errors of those that are to blame. */
-function codes(suspects: RequestSuspects, signal: string | null) {
+function codes(suspects: CrashAttribution, signal: string | null) {
   return [...suspects.errors(signal)].map(([request, { code }]) => [request, code])
 }
 

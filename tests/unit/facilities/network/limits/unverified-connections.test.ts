@@ -1,5 +1,5 @@
 import test from 'brittle'
-import { Newcomers } from '../../../../../facilities/network/limits/newcomers.js'
+import { UnverifiedConnections } from '../../../../../facilities/network/limits/unverified-connections.js'
 import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
 
 const FLOODED = { host: '10.0.0.1', port: 1 }
@@ -7,7 +7,7 @@ const FLOODED = { host: '10.0.0.1', port: 1 }
 /** Room for four connections. */
 function scene({ most = 4 } = {}) {
   const clock = new VirtualClock()
-  const connections = new Newcomers({ clock, most })
+  const connections = new UnverifiedConnections({ clock, most })
   const cut: string[] = []
   const add = (name: string, port: number, host = '10.0.0.1') =>
     connections.add({ host, port, key: name }, () => cut.push(name))

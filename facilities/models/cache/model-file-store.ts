@@ -11,7 +11,7 @@ import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { MANIFEST, type ModelManifest, readRecord, writeRecord } from '../model-records.js'
 import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import { DiskModelStorage } from './disk-model-storage.js'
-import { checkFile, type FileCheck, type FileExpectation } from './file-check.js'
+import { checkFile, type FileCheck, type FileExpectation } from './model-file-check.js'
 
 /** How the file of a model is made, and what it has to be. */
 export interface ModelRecipe {
@@ -41,8 +41,8 @@ export interface ElsewhereModel {
   readonly sha256?: string | undefined
 }
 
-/** What a {@link CachedModels} is built from. */
-export interface CachedModelsOptions {
+/** What a {@link ModelFileStore} is built from. */
+export interface ModelFileStoreOptions {
   /** Absolute. */
   readonly directory: string
   readonly clock: Clock
@@ -57,15 +57,15 @@ export interface CachedModelsOptions {
  * The model files in one folder, each with a manifest. Processes may share the folder: one of them makes a
  * file, and the others wait.
  */
-export class CachedModels {
+export class ModelFileStore {
   readonly storage: ModelStorage
   readonly #directory: string
   readonly #clock: Clock
   readonly #random: Random
   readonly #alwaysHashedBytes: number
-  readonly #inspect: CachedModelsOptions['inspect']
+  readonly #inspect: ModelFileStoreOptions['inspect']
 
-  constructor({ directory, clock, random, alwaysHashedBytes, inspect }: CachedModelsOptions) {
+  constructor({ directory, clock, random, alwaysHashedBytes, inspect }: ModelFileStoreOptions) {
     this.storage = new DiskModelStorage(directory)
     this.#directory = directory
     this.#clock = clock

@@ -4,7 +4,7 @@ import test, { type Test } from 'brittle'
 import { z } from 'zod'
 import type { Clock } from '../../../../facilities/clock/clock.js'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
-import { HomeLedger } from '../../../../facilities/home/home-ledger.js'
+import { ProcessRegistry } from '../../../../facilities/home/process-registry.js'
 import { Cleanup } from '../../../helpers/cleanup.js'
 import { HastyClock } from '../../../helpers/clock/hasty-clock.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
@@ -17,7 +17,7 @@ async function scene(t: Test, time?: Clock) {
   await mkdir(folder, { mode: 0o700 })
   const clock = new VirtualClock()
   const open = async (name: string) => {
-    const ledger = new HomeLedger({ folder, name, schema, clock: time ?? clock })
+    const ledger = new ProcessRegistry({ folder, name, schema, clock: time ?? clock })
     cleanup.add(() => ledger.close())
     await ledger.ready()
     return ledger
@@ -26,7 +26,7 @@ async function scene(t: Test, time?: Clock) {
 }
 
 /** What a process sees of the others while it enters a number. */
-async function enter(ledger: HomeLedger<typeof schema>, n: number) {
+async function enter(ledger: ProcessRegistry<typeof schema>, n: number) {
   let seen: Record<string, { n: number } | undefined> = {}
   await ledger.update((others) => {
     seen = Object.fromEntries(others)
