@@ -2,7 +2,7 @@ import {
   type GenerationOptions,
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../helpers/protocol/generation.js'
+} from '../helpers/protocol/generation-options.js'
 
 /** The repeat penalty of both sides of a comparison. */
 export const REPEAT_PENALTY = 1.1

@@ -11,7 +11,7 @@ import {
   type RecommendedSampling,
   USUAL_SAMPLING,
 } from '../../helpers/generation/sampling-defaults.js'
-import { generationOptionsSchema } from '../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../helpers/protocol/generation-options.js'
 import { SAMPLING_PROMPTS } from './prompts.js'
 
 const SLOTS = 8

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { chatMessageSchema } from '../../helpers/protocol/chat-message.js'
-import { generationOptionsSchema, resumeFromSchema } from '../../helpers/protocol/generation.js'
+import {
+  generationOptionsSchema,
+  resumeFromSchema,
+} from '../../helpers/protocol/generation-options.js'
 import type { EngineCapability, GenerateRequest } from './engine.js'
 
 const requestSchema = z.strictObject({

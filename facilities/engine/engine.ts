@@ -1,10 +1,6 @@
 import type { ChatMessage, Tool } from '../../helpers/protocol/chat-message.js'
-import type {
-  GenerationEnd,
-  GenerationOptions,
-  Reproducibility,
-  Token,
-} from '../../helpers/protocol/generation.js'
+import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protocol/generation.js'
+import type { GenerationOptions } from '../../helpers/protocol/generation-options.js'
 
 /**
  * What not every engine can do.

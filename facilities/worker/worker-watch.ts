@@ -12,13 +12,13 @@ import type { Log } from '../log/log.js'
 import type { Service } from '../network/calls/service.js'
 import type { MeshNetwork } from '../network/mesh-network.js'
 import { RequestCounts } from '../network/watch/request-counts.js'
+import { PrometheusMetrics } from './prometheus-metrics.js'
 import {
   type HealthProblem,
   type Readiness,
   readinessOf,
   type WatchedWorker,
 } from './worker-health.js'
-import { WorkerMetrics } from './worker-metrics.js'
 
 const LEAVING: HealthProblem = {
   code: 'DRAINING',
@@ -126,7 +126,7 @@ export class WorkerWatch extends ReadyResource {
     { role, version, network, worker, log, metrics: settings }: WorkerWatchOptions,
     counts: RequestCounts,
   ): HttpServer {
-    const metrics = new WorkerMetrics({
+    const metrics = new PrometheusMetrics({
       role,
       version,
       isReady: () => this.readiness().ready,

@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../protocol/chat-message.js'
-import type { GenerationOptions } from '../protocol/generation.js'
+import type { GenerationOptions } from '../protocol/generation-options.js'
 
 /** The longest unit that is recognised, in tokens: a paragraph. */
 const MAX_UNIT_TOKENS = 128

@@ -1,4 +1,4 @@
-import type { GenerationOptions } from '../protocol/generation.js'
+import type { GenerationOptions } from '../protocol/generation-options.js'
 
 /** The sampling options of {@link GenerationOptions}. */
 export interface Sampling {

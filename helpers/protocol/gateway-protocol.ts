@@ -1,13 +1,8 @@
 import { z } from 'zod'
 import { accountCredentialSchema, loginSchema, sessionSchema } from './account.js'
 import { conversationSchema } from './chat-message.js'
-import {
-  generationEndSchema,
-  generationOptionsSchema,
-  reproducibilitySchema,
-  seedSchema,
-  tokenSchema,
-} from './generation.js'
+import { generationEndSchema, reproducibilitySchema, tokenSchema } from './generation.js'
+import { generationOptionsSchema, seedSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
 import { modelDetailsSchema } from './processor-protocol.js'
 

@@ -1,12 +1,7 @@
 import { z } from 'zod'
 import { conversationSchema } from './chat-message.js'
-import {
-  generationEndSchema,
-  generationOptionsSchema,
-  reproducibilitySchema,
-  resumeFromSchema,
-  tokenSchema,
-} from './generation.js'
+import { generationEndSchema, reproducibilitySchema, tokenSchema } from './generation.js'
+import { generationOptionsSchema, resumeFromSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
 
 /** Models that one processor can offer; its load has to fit into one answer. */

@@ -6,7 +6,7 @@ import {
   type GenerationOptions,
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../helpers/protocol/generation.js'
+} from '../../helpers/protocol/generation-options.js'
 import type { SessionKeys } from '../../workers/auth/session-keys.js'
 
 // What tests are about: users, conversations, options, sessions and certificates. Each is valid as it comes;

@@ -1,6 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
-import type { GenerationOptionsInput } from '../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../helpers/protocol/generation-options.js'
 import { safeLine } from '../../helpers/text/terminal-text.js'
 import { describeModel } from './models.js'
 import type { ClientTools } from './run-client.js'

@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
-import type { GenerationOptionsInput } from '../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../helpers/protocol/generation-options.js'
 import type { ChunkOf, EndOf } from '../../helpers/protocol/method.js'
 import type { ClientAccounts } from './accounts.js'
 import type { GatewayAccess } from './gateway-access.js'

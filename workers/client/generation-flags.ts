@@ -3,7 +3,7 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../helpers/protocol/generation.js'
+} from '../../helpers/protocol/generation-options.js'
 
 /** The flags for generation options, as they are parsed. */
 export interface GenerationFlags {

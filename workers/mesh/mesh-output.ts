@@ -1,8 +1,8 @@
 import { safeLine } from '../../helpers/text/terminal-text.js'
 
 /**
- * Shows the progress of workers that start: on a terminal in one line that changes, elsewhere with a line for
- * each new activity.
+ * What `npm start` writes about its workers. The progress of a start is one line that changes on a terminal, and
+ * elsewhere a line for each new activity.
  */
 export class MeshOutput {
   readonly #output: NodeJS.WriteStream
@@ -40,6 +40,12 @@ export class MeshOutput {
     if (this.#noteElsewhere(text)) return
     if (this.#output.isTTY) this.#rewrite('')
     this.#output.write(`${safeLine(text)}\n`)
+  }
+
+  /** Says that a worker ended unexpectedly, by which signal or exit code, and when it is restarted. */
+  restarts(worker: string, how: string, restartInMs: number, logs: string): void {
+    const when = `is restarted in ${restartInMs} ms; its log is in ${logs}`
+    this.note(`${worker} ended unexpectedly (${how}) and ${when}`)
   }
 
   /** Removes the line that changes. From now on only notes are shown. */

@@ -58,16 +58,16 @@ export async function runMesh(
   const clock = new SystemClock()
   const home = await Home.open(settings.home)
   await (await ClientFolder.open(home, new SystemRandom())).ensureLocalAccount()
-  const progress = new MeshOutput(process.stderr)
+  const output = new MeshOutput(process.stderr)
   const pipe = process.stdin.isTTY || settings.ask === '-' ? null : new PipeWatch(process.stdin)
 
   const homeFlags = ['--home', home.directory]
   const plan = planOf({ ...settings, entry, flags: [...homeFlags, ...settings.workerFlags] })
   const lock = await resources.open(new MeshLock(home))
   const missing = lock.isHeld ? missingFrom(plan, await runningWorkers(home)) : []
-  if (missing.length < plan.length) progress.note(joining(home, plan, missing, settings))
+  if (missing.length < plan.length) output.note(joining(home, plan, missing, settings))
 
-  const mesh = await startWorkers(resources, { home, missing, progress, clock, settings })
+  const mesh = await startWorkers(resources, { home, missing, output, clock, settings })
   const openClient = (isPiped: boolean) => {
     const flags = [...homeFlags, ...settings.clientFlags]
     const { ask } = settings
@@ -84,7 +84,7 @@ export async function runMesh(
   if (pipe === null) {
     const client = await openClient(false)
     const isChat = settings.ask === undefined && !settings.json
-    progress.noteBy((text) => isChat && client.notify(text))
+    output.noteBy((text) => isChat && client.notify(text))
     return
   }
   const patienceMs = settings.ask === undefined ? PIPE_PATIENCE_MS : PROMPT_PATIENCE_MS
@@ -94,7 +94,7 @@ export async function runMesh(
   } else if (mesh === null) {
     life.end(EXIT_CODES.done)
   } else {
-    progress.note(`The mesh serves from ${home.directory}; a signal stops it.`)
+    output.note(`The mesh serves from ${home.directory}; a signal stops it.`)
     void pipe.settled.then((state) => (state === 'something' ? openClient(true) : null))
   }
 }
@@ -105,14 +105,14 @@ async function startWorkers(
   options: {
     home: Home
     missing: readonly WorkerPlan[]
-    progress: MeshOutput
+    output: MeshOutput
     clock: Clock
     settings: MeshSettings
   },
 ): Promise<MeshWorker | null> {
-  const { home, missing, progress, clock, settings } = options
+  const { home, missing, output, clock, settings } = options
   if (missing.length === 0) {
-    progress.end()
+    output.end()
     return null
   }
   const logs = await home.folder('logs')
@@ -124,20 +124,17 @@ async function startWorkers(
     random: new SystemRandom(),
   })
   mesh.on('progress', (worker: string, activity: string, fraction: number) =>
-    progress.show(worker, activity, fraction),
+    output.show(worker, activity, fraction),
   )
   // Processors with the same settings send the same notices.
   const told = new Set<string>()
   let isStarting = true
   mesh.on('notice', (worker: string, text: string) => {
-    if (!told.has(text)) progress.note(`${worker}: ${text}`)
+    if (!told.has(text)) output.note(`${worker}: ${text}`)
     if (isStarting) told.add(text)
   })
   mesh.on('exit', (worker: string, how: string, restartInMs: number) =>
-    progress.note(
-      `${worker} ended unexpectedly (${how}) and is restarted in ${restartInMs} ms; ` +
-        `its log is in ${logs}`,
-    ),
+    output.restarts(worker, how, restartInMs, logs),
   )
   try {
     await resources.open(mesh)
@@ -145,9 +142,9 @@ async function startWorkers(
     isStarting = false
   } finally {
     // Before an error, which must be the last output.
-    progress.end()
+    output.end()
   }
-  mesh.on('serving', (worker: string) => progress.note(`${worker} serves again`))
+  mesh.on('serving', (worker: string) => output.note(`${worker} serves again`))
   return mesh
 }
 

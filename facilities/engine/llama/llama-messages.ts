@@ -3,11 +3,13 @@ import { wireErrorSchema } from '../../../helpers/errors/wire-error.js'
 import { chatMessageSchema, toolsSchema } from '../../../helpers/protocol/chat-message.js'
 import {
   generationEndSchema,
-  generationOptionsSchema,
   reproducibilitySchema,
-  resumeFromSchema,
   tokenSchema,
 } from '../../../helpers/protocol/generation.js'
+import {
+  generationOptionsSchema,
+  resumeFromSchema,
+} from '../../../helpers/protocol/generation-options.js'
 import { ENGINE_CAPABILITIES } from '../engine.js'
 
 /**

@@ -1,5 +1,5 @@
 import type { RecommendedSampling } from '../../generation/sampling-defaults.js'
-import { generationOptionsSchema } from '../../protocol/generation.js'
+import { generationOptionsSchema } from '../../protocol/generation-options.js'
 import { checkArchitecture } from './architecture-rules.js'
 import type { GgufHeader } from './gguf-header.js'
 import type { GgufTensorInfo } from './gguf-tensor-info.js'

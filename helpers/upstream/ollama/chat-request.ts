@@ -1,7 +1,7 @@
 import { StarlingError } from '../../errors/starling-error.js'
 import { mostTokens } from '../../generation/answer-limit.js'
 import type { ChatMessage, Tool, ToolCall } from '../../protocol/chat-message.js'
-import type { GenerationOptions } from '../../protocol/generation.js'
+import type { GenerationOptions } from '../../protocol/generation-options.js'
 
 /** Tokens of the answer, counted from its end, that repetition is measured against. */
 const REPETITION_WINDOW_TOKENS = 64

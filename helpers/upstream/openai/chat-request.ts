@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../../protocol/chat-message.js'
-import type { GenerationOptions } from '../../protocol/generation.js'
+import type { GenerationOptions } from '../../protocol/generation-options.js'
 
 /** A conversation for `/v1/chat/completions`, answered as a stream. */
 export interface OpenaiChatRequest {

@@ -9,11 +9,8 @@ import { ModelCache } from '../../../facilities/models/cache/model-cache.js'
 import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../../facilities/models/sources/catalog.js'
 import type { ChatMessage } from '../../../helpers/protocol/chat-message.js'
-import type {
-  GenerationEnd,
-  GenerationOptionsInput,
-  Token,
-} from '../../../helpers/protocol/generation.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../helpers/protocol/generation-options.js'
 import { optionsOf } from '../factory.js'
 import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 

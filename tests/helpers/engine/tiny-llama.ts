@@ -7,11 +7,8 @@ import { LlamaEngine } from '../../../facilities/engine/llama/llama-engine.js'
 import type { LlamaEngineOptions } from '../../../facilities/engine/llama/llama-engine-options.js'
 import { inspectGguf } from '../../../facilities/models/gguf-inspection.js'
 import { estimateModelMemoryBytes } from '../../../helpers/models/gguf/model-memory.js'
-import type {
-  GenerationEnd,
-  GenerationOptionsInput,
-  Token,
-} from '../../../helpers/protocol/generation.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../helpers/protocol/generation-options.js'
 import { optionsOf } from '../factory.js'
 import type { Scope } from '../scope.js'
 

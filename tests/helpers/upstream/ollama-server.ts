@@ -2,10 +2,8 @@ import { z } from 'zod'
 import type { Engine, GenerateRequest } from '../../../facilities/engine/engine.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import { type ChatMessage, toolsSchema } from '../../../helpers/protocol/chat-message.js'
-import {
-  type GenerationEnd,
-  generationOptionsSchema,
-} from '../../../helpers/protocol/generation.js'
+import type { GenerationEnd } from '../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation-options.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Scope } from '../scope.js'
 import { type Exchange, engineFor, type Route, StandInServer } from './stand-in-server.js'

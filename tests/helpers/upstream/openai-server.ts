@@ -6,11 +6,8 @@ import {
   toolCallSchema,
   toolsSchema,
 } from '../../../helpers/protocol/chat-message.js'
-import {
-  type GenerationEnd,
-  generationOptionsSchema,
-  type Token,
-} from '../../../helpers/protocol/generation.js'
+import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../helpers/protocol/generation-options.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Scope } from '../scope.js'
 import { type Exchange, engineFor, type Route, StandInServer } from './stand-in-server.js'

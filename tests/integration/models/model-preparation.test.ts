@@ -22,7 +22,7 @@ import {
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../helpers/protocol/generation.js'
+} from '../../../helpers/protocol/generation-options.js'
 import { collect, SHARED_MODELS_DIRECTORY } from '../../helpers/engine/tiny-llama.js'
 import { GREEDY } from '../../helpers/factory.js'
 import { Shared } from '../../helpers/shared.js'

@@ -1,5 +1,5 @@
 import test from 'brittle'
-import type { GenerationOptionsInput } from '../../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../../helpers/protocol/generation-options.js'
 import {
   ask,
   defaultModelPath,

@@ -1,5 +1,5 @@
 import type { Engine, GenerateRequest } from '../../../../facilities/engine/engine.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation-options.js'
 import { answer, collect } from '../tiny-llama.js'
 import { type ComplianceSubject, codeOf, FOREVER, requestOf } from './subject.js'
 

@@ -4,10 +4,8 @@ import type {
   EngineCapability,
   GenerateRequest,
 } from '../../../../facilities/engine/engine.js'
-import type {
-  GenerationOptionsInput,
-  Reproducibility,
-} from '../../../../helpers/protocol/generation.js'
+import type { Reproducibility } from '../../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../../helpers/protocol/generation-options.js'
 import { optionsOf } from '../../factory.js'
 import type { Scope } from '../../scope.js'
 import { Shared } from '../../shared.js'

@@ -6,7 +6,7 @@ import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../../helpers/protocol/generation.js'
+} from '../../../../helpers/protocol/generation-options.js'
 import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
 import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
 import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'

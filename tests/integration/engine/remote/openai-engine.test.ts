@@ -7,7 +7,7 @@ import {
 import { listOpenaiModels } from '../../../../facilities/engine/remote/openai-models.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation-options.js'
 import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
 import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
 import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { checkRequest } from '../../../../facilities/engine/check-request.js'
 import type { EngineCapability } from '../../../../facilities/engine/engine.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation-options.js'
 import { codeThrownBy } from '../../../helpers/property.js'
 
 const messages = [{ role: 'user' as const, content: 'x' }]

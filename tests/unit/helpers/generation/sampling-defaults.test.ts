@@ -3,7 +3,7 @@ import {
   effectiveOptions,
   USUAL_SAMPLING,
 } from '../../../../helpers/generation/sampling-defaults.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation-options.js'
 
 const never = () => {
   throw new Error('no seed was to be drawn')

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import { conversationSchema } from '../../../../helpers/protocol/chat-message.js'
-import { generationOptionsSchema } from '../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../helpers/protocol/generation-options.js'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
 
 const says = (content: string) => ({ role: 'user', content })

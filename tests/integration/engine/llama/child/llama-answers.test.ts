@@ -4,7 +4,7 @@ import { USUAL_SAMPLING } from '../../../../../helpers/generation/sampling-defau
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../../../helpers/protocol/generation.js'
+} from '../../../../../helpers/protocol/generation-options.js'
 import {
   ask,
   defaultModelPath,

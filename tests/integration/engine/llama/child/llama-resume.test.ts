@@ -1,5 +1,5 @@
 import test from 'brittle'
-import type { GenerationOptionsInput } from '../../../../../helpers/protocol/generation.js'
+import type { GenerationOptionsInput } from '../../../../../helpers/protocol/generation-options.js'
 import { ask, defaultModelPath, loadRuntime } from '../../../../helpers/engine/loaded-runtime.js'
 
 test('should go on as if never broken when the vocabulary rounds differently in chunks', async (t) => {

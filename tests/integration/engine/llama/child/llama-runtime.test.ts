@@ -7,7 +7,7 @@ import sinon from 'sinon'
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../../../helpers/protocol/generation.js'
+} from '../../../../../helpers/protocol/generation-options.js'
 import {
   type Answering,
   ask,

@@ -2,7 +2,8 @@ import test from 'brittle'
 import type { GenerateRequest } from '../../../../../facilities/engine/engine.js'
 import { ScriptedEngine } from '../../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { generationOptionsSchema, type Token } from '../../../../../helpers/protocol/generation.js'
+import type { Token } from '../../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../../helpers/protocol/generation-options.js'
 
 const FOREVER = new AbortController().signal
 

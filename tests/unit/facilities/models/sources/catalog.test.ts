@@ -5,7 +5,7 @@ import {
   MODEL_CATALOG,
   MODEL_CONVERTERS,
 } from '../../../../../facilities/models/sources/catalog.js'
-import { generationOptionsSchema } from '../../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../../helpers/protocol/generation-options.js'
 
 test('should hold the default model when the catalogue is asked', (t) => {
   t.ok(MODEL_CATALOG.some((model) => model.name === DEFAULT_MODEL_NAME))

@@ -3,7 +3,7 @@ import type { ChatMessage } from '../../../../../helpers/protocol/chat-message.j
 import {
   type GenerationOptionsInput,
   generationOptionsSchema,
-} from '../../../../../helpers/protocol/generation.js'
+} from '../../../../../helpers/protocol/generation-options.js'
 import { openaiChatRequest } from '../../../../../helpers/upstream/openai/chat-request.js'
 
 const QUESTION: ChatMessage = { role: 'user', content: 'x' }

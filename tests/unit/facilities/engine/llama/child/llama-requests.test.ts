@@ -11,7 +11,7 @@ import type {
 } from '../../../../../../facilities/engine/llama/llama-messages.js'
 import type { RecordedStep } from '../../../../../../facilities/engine/llama/step-record.js'
 import { ScriptedEngine } from '../../../../../../facilities/engine/scripted/scripted-engine.js'
-import { generationOptionsSchema } from '../../../../../../helpers/protocol/generation.js'
+import { generationOptionsSchema } from '../../../../../../helpers/protocol/generation-options.js'
 
 /** The tokens of all requests, in the order in which they were sent. */
 function tokensIn(sent: readonly FromChild[]) {

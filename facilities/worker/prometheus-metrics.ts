@@ -28,7 +28,7 @@ export interface MetricSources {
  * error codes, roles. They never contain a user, a key, a request or a prompt: a label with 10,000 values
  * makes each scrape take longer than 150 ms, and labels are kept forever.
  */
-export class WorkerMetrics implements NetworkObserver {
+export class PrometheusMetrics implements NetworkObserver {
   readonly #registry = new Registry()
   readonly #registers = [this.#registry]
   readonly #calls = new Counter({

@@ -1,6 +1,6 @@
 import test from 'brittle'
 import type { EndedRequest } from '../../../../facilities/network/watch/request-observer.js'
-import { WorkerMetrics } from '../../../../facilities/worker/worker-metrics.js'
+import { PrometheusMetrics } from '../../../../facilities/worker/prometheus-metrics.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 
@@ -20,7 +20,7 @@ const ANSWER: EndedRequest = {
 function scene() {
   const now = { ready: false, queue: 3, restarts: 2, streams: 1 }
   const peers = new Map<Role, number>([['auth', 1]])
-  const metrics = new WorkerMetrics({
+  const metrics = new PrometheusMetrics({
     role: 'processor',
     version: '1.2.3',
     isReady: () => now.ready,
@@ -36,7 +36,7 @@ function scene() {
 }
 
 /** The samples of our own metrics and what comes with every process, as they are scraped. */
-async function read(metrics: WorkerMetrics) {
+async function read(metrics: PrometheusMetrics) {
   const { text, contentType } = await metrics.read()
   const samples = new Map<string, number>()
   for (const line of text.split('\n')) {
