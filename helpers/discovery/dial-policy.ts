@@ -13,6 +13,9 @@ const STRANGER_RETRY_MS = 60_000
 /** The most of that. */
 const MAX_STRANGER_RETRY_MS = 15 * 60_000
 
+/** Before a worker that dropped its connection is dialled again. */
+export const LOST_RETRY_MS = 1_000
+
 /** Dials that fail in a row before a known worker gives way to those that are more likely to be there. */
 export const HOPELESS_FAILURES = 10
 

@@ -1,6 +1,6 @@
 import type { Log } from '../../facilities/log/log.js'
-import { type ChoiceSettings, type ChosenEngines, chooseEngines } from './engine-choice.js'
-import { createEngines, type EngineHost } from './engine-registry.js'
+import { type ChoiceSettings, type ChosenEngines, chooseEngines } from './default-engines.js'
+import { createEngines, type EngineHost } from './engine-kinds.js'
 import type { EngineOffer } from './pooled-model.js'
 import { noticesOf, reportServers } from './processor-report.js'
 import { ServerWatch } from './server-watch.js'

@@ -1,6 +1,5 @@
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { modelFileName } from '../../../helpers/models/model-file-name.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { FileLock } from '../../files/file-lock.js'
@@ -10,6 +9,7 @@ import { type ModelFacts, readModelFacts } from '../model-facts.js'
 import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { MANIFEST, type ModelManifest, readRecord, writeRecord } from '../model-records.js'
 import { type ModelStorage, withWriteErrors } from '../model-storage.js'
+import { recordFileName } from './cache-file-names.js'
 import { DiskModelStorage } from './disk-model-storage.js'
 import { checkFile, type FileCheck, type FileExpectation } from './model-file-check.js'
 
@@ -117,7 +117,7 @@ export class ModelFileStore {
     { name, source, path, sha256 }: ElsewhereModel,
     options: PrepareOptions,
   ): Promise<ModelManifest | undefined> {
-    const fileName = modelFileName(basename(path), path, '.elsewhere')
+    const fileName = recordFileName(path)
     const check = await this.#check({ path, fileName, sha256 }, options)
     if (check.state === 'absent') return undefined
     if (check.state === 'damaged') throw new StarlingError('MODEL_INVALID', `${path} ${check.why}`)

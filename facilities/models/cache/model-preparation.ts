@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
-import { modelFileName } from '../../../helpers/models/model-file-name.js'
 import type { ModelReference } from '../../../helpers/models/model-reference.js'
 import {
   describeModelSource,
   formatModelSource,
   hubFileUrl,
   type ModelSource,
-  nameOfSource,
 } from '../../../helpers/models/model-source.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
@@ -17,6 +15,7 @@ import { type PrepareOptions, throwIfCancelled } from '../model-progress.js'
 import { type ModelStorage, withWriteErrors } from '../model-storage.js'
 import type { CatalogModel, ModelConverter } from '../sources/catalog.js'
 import { readPackageFiles } from '../sources/package-files.js'
+import { catalogFileName, downloadedFileName } from './cache-file-names.js'
 import type { ModelRecipe } from './model-file-store.js'
 
 /** Written at a time: progress is reported, and cancellation noticed, between two of them. */
@@ -63,8 +62,7 @@ export class ModelPreparation {
   /** @param name that requests ask for */
   ofCatalog(model: CatalogModel, name = model.name): ModelRecipe {
     const { kind, licence, quantization, contextTokens } = model
-    // With a part of the hash, so that versions of Starling that share a home use different files.
-    const fileName = `${model.name}-${model.gguf.sha256.slice(0, 12)}.gguf`
+    const fileName = catalogFileName(model)
     return {
       name,
       source: `npm:${model.source.packageName}@${model.source.version}`,
@@ -77,8 +75,7 @@ export class ModelPreparation {
 
   #fetched(name: string, source: ModelSource, sha256: string | undefined): ModelRecipe {
     const { clock, random, fetch, hubUrl, hubToken } = this.#options
-    const identity = formatModelSource(source)
-    const fileName = modelFileName(nameOfSource(source), identity, '.gguf')
+    const fileName = downloadedFileName(source)
     const described = { name, source: describeModelSource(source), fileName }
     const isHub = source.kind === 'hub'
     return {
@@ -91,7 +88,7 @@ export class ModelPreparation {
           clock,
           random,
           fetch,
-          url: isHub ? hubFileUrl(source, hubUrl) : identity,
+          url: isHub ? hubFileUrl(source, hubUrl) : formatModelSource(source),
           expectedSha256: sha256,
           hub: isHub ? { origin: new URL(hubUrl).origin, token: hubToken } : undefined,
         })

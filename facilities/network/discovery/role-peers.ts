@@ -1,7 +1,11 @@
 import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import { HOPELESS_FAILURES, redialDelayMs } from '../../../helpers/discovery/dial-policy.js'
+import {
+  HOPELESS_FAILURES,
+  LOST_RETRY_MS,
+  redialDelayMs,
+} from '../../../helpers/discovery/dial-policy.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -24,9 +28,6 @@ import type { KnownPeers } from './known-peers.js'
  * milliseconds, or some hundred over a slow link.
  */
 const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
-
-/** Before a worker that dropped its connection is dialled again. */
-const LOST_RETRY_MS = 1_000
 
 /** A key that is announced as a worker of the role and is not connected. */
 export interface UnreachedPeer {

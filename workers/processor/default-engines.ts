@@ -7,7 +7,7 @@ import {
 } from '../../facilities/engine/remote/ollama-models.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
-import type { EngineSettings } from './engine-registry.js'
+import type { EngineSettings } from './engine-kinds.js'
 
 /** How long an Ollama server on this machine may take to say what it has: one that runs takes milliseconds. */
 const FIND_TIMEOUT_MS = 1_000

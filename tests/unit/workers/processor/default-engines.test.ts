@@ -5,7 +5,7 @@ import {
   ollamaModels,
   ollamaTagsSchema,
 } from '../../../../helpers/upstream/ollama/model-description.js'
-import { type ChoiceOptions, chooseEngines } from '../../../../workers/processor/engine-choice.js'
+import { type ChoiceOptions, chooseEngines } from '../../../../workers/processor/default-engines.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { settle } from '../../../helpers/until.js'
 
