@@ -51,7 +51,7 @@ export interface EngineHost
 }
 
 /** What a processor offers. */
-export interface EngineRegistry {
+export interface ProcessorEngines {
   readonly offers: readonly EngineOffer[]
   /** The servers that run some of the models. One that does not answer yet has none of its models here. */
   readonly servers: readonly ModelServerStatus[]
@@ -66,7 +66,7 @@ export interface EngineRegistry {
 export async function createEngines(
   settings: EngineSettings,
   host: EngineHost,
-): Promise<EngineRegistry> {
+): Promise<ProcessorEngines> {
   const offers: EngineOffer[] = []
   const servers: ModelServerStatus[] = []
   for (const kind of settings.engines) {
