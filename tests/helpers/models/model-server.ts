@@ -3,17 +3,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Test } from 'brittle'
 import { Cleanup } from '../cleanup.js'
 
+const ETAG = '"one"'
+
 /** What a server has under every path, and what it does wrong. */
 export interface ServedModel {
   content: Uint8Array
-  etag: string | null
   /** Closes the connection after so many bytes of an answer. */
   breaksAfter: number
   /** Says nothing more after so many bytes of an answer. */
   stallsAfter: number
-  ignoresRange: boolean
-  /** Names a length that is longer by so much, and then ends. */
-  lengthLie: number
   /** Answers with this alone. */
   status: number
   /** Sends whoever asks to this address first. */
@@ -39,11 +37,8 @@ export class ModelServerClient {
   private constructor(content: Uint8Array) {
     this.#model = {
       content,
-      etag: '"one"',
       breaksAfter: Infinity,
       stallsAfter: Infinity,
-      ignoresRange: false,
-      lengthLie: 0,
       status: 200,
       redirectTo: null,
       headers: {},
@@ -79,10 +74,10 @@ export class ModelServerClient {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const model = this.#model
-    const { content, etag, headers } = model
+    const { content, headers } = model
     const asked = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
     this.requests.push({ path: request.url ?? '', start: asked, headers: request.headers })
-    const common = { ...headers, ...(etag === null ? {} : { etag }) }
+    const common = { ...headers, etag: ETAG }
     if (model.redirectTo !== null && request.url !== new URL(model.redirectTo).pathname) {
       response.writeHead(302, { ...common, location: model.redirectTo }).end('moved')
       return
@@ -92,14 +87,9 @@ export class ModelServerClient {
       return
     }
     const condition = request.headers['if-range']
-    const isPart =
-      asked > 0 && !model.ignoresRange && (condition === undefined || condition === etag)
-    if (isPart && asked >= content.length) {
-      response.writeHead(416, { ...common, 'content-range': `bytes */${content.length}` }).end()
-      return
-    }
+    const isPart = asked > 0 && (condition === undefined || condition === ETAG)
     const start = isPart ? asked : 0
-    const total = content.length + model.lengthLie
+    const total = content.length
     response.writeHead(isPart ? 206 : 200, {
       ...common,
       'content-length': total - start,
@@ -109,11 +99,11 @@ export class ModelServerClient {
   }
 
   #send(response: ServerResponse, bytes: Uint8Array): void {
-    const { breaksAfter, stallsAfter, lengthLie } = this.#model
+    const { breaksAfter, stallsAfter } = this.#model
     const end = Math.min(breaksAfter, stallsAfter, bytes.length)
     response.write(bytes.subarray(0, end), () => {
       if (end === stallsAfter) return
-      if (end === breaksAfter || lengthLie > 0) response.destroy()
+      if (end === breaksAfter) response.destroy()
       else response.end()
     })
   }

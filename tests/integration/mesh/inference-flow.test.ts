@@ -82,26 +82,6 @@ test('should stream an answer when a user has registered and logged in', async (
   t.is(engine.activeGenerations, 0)
 })
 
-test('should give the first token before the answer is complete when it streams', async (t) => {
-  const { engine, goOn } = heldBefore(1)
-  const { client } = await scene(t, engine)
-  const answer = client.ask(question('one two'), never)
-  const first = await answer.next()
-  t.is(Object(first.value).text, 'one')
-  t.is(engine.tokensProduced, 1)
-  goOn()
-  t.is((await readAll(answer)).chunks.length, 1)
-})
-
-test('should refuse the login and keep the session when the password is wrong', async (t) => {
-  const { client } = await scene(t)
-  await t.exception(client.accounts.login({ ...ADA, password: 'wrong horse' }, never), {
-    code: 'INVALID_CREDENTIAL',
-  })
-  await t.exception(client.accounts.register(ADA, never), { code: 'EMAIL_TAKEN' })
-  t.is(await answerOf(client, 'still here'), 'still here')
-})
-
 test('should keep the session when it is a processor that calls it invalid', async (t) => {
   const lie = new StarlingError('INVALID_CREDENTIAL', 'Log in again at http://evil.example')
   const { client } = await scene(t, new ScriptedEngine({ beforeToken: () => Promise.reject(lie) }))
@@ -122,13 +102,6 @@ test('should be answered when the workers are started after the question was ask
   const answer = answerOf(client, 'at last')
   await mesh.processor(new ScriptedEngine())
   t.is(await answer, 'at last')
-})
-
-test('should be answered when auth is away, because sessions are verified without it', async (t) => {
-  const { client, auth } = await scene(t)
-  t.is(await answerOf(client, 'before'), 'before')
-  await auth.close()
-  t.is(await answerOf(client, 'after'), 'after')
 })
 
 test('should fail within two seconds, to be tried again, when the processor is lost mid-answer', async (t) => {
@@ -189,22 +162,6 @@ test('should stop the engine and free the slot at once when the client cancels',
   t.ok(elapsedMs < 250, `${elapsedMs} ms`)
   await until('the slot to be free', () => busyOf(processor.worker.load()).running === 0)
   t.is(engine.tokensProduced, 1)
-})
-
-test('should leave the line when the client cancels while it waits', async (t) => {
-  const { engine, goOn } = heldBefore(0)
-  const { client, processor } = await scene(t, engine, { slots: 1 })
-  const first = answerOf(client, 'first')
-  await until('the first to run', () => busyOf(processor.worker.load()).running === 1)
-  const controller = new AbortController()
-  const second = rejectionOf(client.ask(question('second'), controller.signal).next())
-  await until('the second to wait', () => busyOf(processor.worker.load()).queued === 1)
-  controller.abort(new StarlingError('CANCELLED', 'Ctrl-C'))
-  await until('the line to be empty', () => busyOf(processor.worker.load()).queued === 0)
-  t.ok(isStarlingError(await second, 'CANCELLED'))
-  goOn()
-  t.is(await first, 'first')
-  t.is(engine.startedGenerations, 1)
 })
 
 test('should hold the engine back when the reader is slow, and lose nothing', async (t) => {

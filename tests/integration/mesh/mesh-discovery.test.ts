@@ -1,18 +1,8 @@
 import test from 'brittle'
-import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { LocalMesh, occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { firstConnection } from '../../helpers/network/mesh-fixture.js'
 import { echo, sampleService } from '../../helpers/network/sample-service.js'
-import { rejectionOf, until } from '../../helpers/until.js'
-
-test('should find each other when the gateway starts first', async (t) => {
-  const mesh = await LocalMesh.open(t)
-  await mesh.announced('gateway', { service: sampleService() })
-  const peers = mesh.peers('gateway', await mesh.node('client'))
-  await peers.ready()
-  const connection = await firstConnection(peers, 2_000)
-  t.alike(await connection.call(echo, { text: 'hi' }, mesh.call()), { text: 'hi' })
-})
+import { until } from '../../helpers/until.js'
 
 test('should find each other when the client starts first', async (t) => {
   const mesh = await LocalMesh.open(t)
@@ -76,47 +66,8 @@ test('should connect again within three seconds when a gateway returns with the 
   t.alike(await after.call(echo, { text: 'back' }, mesh.call()), { text: 'back' })
 })
 
-test('should connect to known workers when the DHT is silent', async (t) => {
-  const mesh = await LocalMesh.open(t, { bootstrap: false })
-  const bootstrap = await mesh.bootstrap()
-  await mesh.announced('gateway', { service: sampleService() })
-  const peers = mesh.peers('gateway', await mesh.node('client'))
-  await peers.ready()
-  const before = await firstConnection(peers)
-  await bootstrap.close()
-  before.destroy()
-  const after = await until('a new connection', () =>
-    peers.connections.find((connection) => connection !== before),
-  )
-  t.alike(await after.call(echo, { text: 'hi' }, mesh.call()), { text: 'hi' })
-})
-
-test('should hand the bootstrap port over when its holder goes, and find everybody again', async (t) => {
-  const mesh = await LocalMesh.open(t, { bootstrap: false })
-  const holder = await mesh.bootstrap()
-  const heir = await mesh.bootstrap()
-  t.ok(holder.isHolder)
-  t.absent(heir.isHolder)
-  await mesh.announced('gateway', { service: sampleService() })
-  await holder.close()
-  await until('the port to be taken', () => heir.isHolder, 3_000)
-  // The new node knows nothing: only a fresh announcement can be found.
-  const peers = mesh.peers('gateway', await mesh.node('client'))
-  await peers.ready()
-  t.ok((await firstConnection(peers, 4_000)).isOpen)
-})
-
 test('should have one holder when many start at the same moment', async (t) => {
   const mesh = await LocalMesh.open(t, { bootstrap: false })
   const all = await Promise.all([1, 2, 3, 4, 5].map(() => mesh.bootstrap()))
   t.is(all.filter(({ isHolder }) => isHolder).length, 1)
-})
-
-test('should say so when something else sits on the bootstrap port', async (t) => {
-  const mesh = await LocalMesh.open(t, { bootstrap: false })
-  await occupyUdpPort(t, mesh.port)
-  const { port, clock } = mesh
-  const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 100 })
-  const error = Object(await rejectionOf(bootstrap.ready()))
-  t.is(error.code, 'BOOTSTRAP_UNAVAILABLE')
 })

@@ -86,50 +86,6 @@ test('should fetch the rest alone when the connection breaks off in the middle',
   t.is(second?.headers['if-range'], '"one"')
 })
 
-test('should begin anew when the file changed after the connection broke off', async (t) => {
-  for (const etag of ['"two"', '"one"']) {
-    const { server, prepare, reference, progress } = await scene(t)
-    server.set({ breaksAfter: HALF })
-    const changing = prepare(`${reference}#sha256=${sha256(OTHER)}`)
-    await until('the first half', () => server.requests.length === 1)
-    // With the same ETag only the hash can tell.
-    server.set({ content: OTHER, etag, breaksAfter: Infinity })
-    if (etag === '"two"') {
-      t.is((await changing).sha256, sha256(OTHER))
-      t.ok(progress.some(({ note }) => note?.includes('starting again')))
-    } else {
-      await t.exception(changing, { code: 'MODEL_INVALID' })
-      t.is((await prepare()).sha256, sha256(OTHER), 'nothing wrong was kept')
-    }
-  }
-})
-
-test('should begin anew when the server does not send parts', async (t) => {
-  const { server, prepare } = await scene(t)
-  server.set({ breaksAfter: HALF, ignoresRange: true })
-  const running = prepare()
-  await until('the second request', () => server.requests.length === 2)
-  server.set({ breaksAfter: Infinity })
-  t.is((await running).sha256, sha256(CONTENT))
-})
-
-test('should break off and go on when the server stalls', async (t) => {
-  const { server, prepare, progress } = await scene(t)
-  server.set({ stallsAfter: HALF })
-  const running = prepare()
-  await until('that it goes on', () => server.requests.length === 2)
-  server.set({ stallsAfter: Infinity })
-  t.is((await running).sha256, sha256(CONTENT))
-  t.ok(progress.some(({ note }) => note?.includes('nothing arrived for 30 s')))
-})
-
-test('should give up and keep what was fetched when the server lies about the length', async (t) => {
-  const { server, directory, prepare } = await scene(t)
-  server.set({ lengthLie: 1000 })
-  await t.exception(prepare(), { code: 'MODEL_UNREACHABLE' })
-  t.ok((await readdir(directory)).every((name) => name.includes('.partial')))
-})
-
 test('should say so when nobody listens or the server has no such file', async (t) => {
   const { server, prepare } = await scene(t)
   const nobody = prepare(`http://127.0.0.1:${await freeTcpPort()}/x.gguf`)

@@ -25,21 +25,6 @@ import { until } from '../../../helpers/until.js'
 const ENDLESS = { maxTokens: 4_096 }
 const MEBIBYTE = 2 ** 20
 
-test('should fail what runs and start again when its process hangs', async (t) => {
-  const clock = new VirtualClock()
-  const engine = standInLlama(t, { clock })
-  const generation = generate(engine, 'endless', ENDLESS)
-  await generation.next()
-  const processId = processIdOf(engine)
-  process.kill(processId, 'SIGSTOP')
-  const rest = t.exception(collect(generation), { code: 'ENGINE_CRASHED' })
-  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
-  await rest
-  t.absent(await isRunning(processId))
-  t.is((await answer(engine, 'again', { maxTokens: 1 })).text, 'again')
-  t.is(engine.status().restarts, 1)
-})
-
 test('should start again at once when nobody read to the end of what it answered before', async (t) => {
   const crashed = new EventEmitter()
   // Time stands still: a wait before a restart would have no end.
@@ -133,4 +118,51 @@ test('should fail with OVERLOADED when its file needs more memory than was reser
   await t.exception(engine.load(), { code: 'OVERLOADED' })
   t.ok((await engine.prepare()) > memoryBytes)
   await engine.load()
+})
+
+test('should end the answer that blocks or ends its process with INVALID_REQUEST, and the others as always', async (t) => {
+  for (const [question, message, beats] of [
+    ['a template that loops', /took longer than 10 s/, 7],
+    ['a template that aborts', /SIGABRT/, 0],
+  ] as const) {
+    const clock = new VirtualClock()
+    const lines = new EventEmitter()
+    const engine = standInLlama(t, { clock, onLog: (line) => lines.emit(line) })
+    const other = generate(engine, 'another answer', ENDLESS)
+    await other.next()
+    const isStuck = once(lines, 'stuck')
+    const ended = Promise.all([
+      t.exception(collect(generate(engine, question)), { code: 'INVALID_REQUEST', message }),
+      t.exception(collect(other), { code: 'ENGINE_CRASHED' }),
+    ])
+    await isStuck
+    for (let beat = 0; beat < beats; beat += 1) await clock.advance(PING_INTERVAL_MS)
+    await ended
+  }
+})
+
+test('should end an answer whose token never comes with GRAMMAR_INVALID, and refuse its schema from then on', async (t) => {
+  const clock = new VirtualClock()
+  const lines = new EventEmitter()
+  const engine = standInLlama(t, { clock, onLog: (line) => lines.emit(line) })
+  await engine.load()
+  const jsonSchema = { type: 'array' }
+  let isRefused = false
+  const stuck = t
+    .exception(answer(engine, 'a schema that gets stuck', { jsonSchema }), {
+      code: 'GRAMMAR_INVALID',
+      message: 'The JSON schema cannot be used: choosing a token with it took longer than 10 s',
+    })
+    .finally(() => {
+      isRefused = true
+    })
+  while (!isRefused) {
+    const answered = once(lines, 'answered')
+    await clock.advance(PING_INTERVAL_MS)
+    await Promise.race([answered, stuck])
+  }
+  await t.exception(answer(engine, 'any', { jsonSchema }), { code: 'GRAMMAR_INVALID' })
+  t.is(engine.processId, null, 'no process was started for it')
+  t.is((await answer(engine, 'fine', { maxTokens: 1, jsonSchema: {} })).text, 'fine')
+  t.is(engine.status().restarts, 1)
 })

@@ -3,11 +3,8 @@ import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import type { Random } from '../../../../facilities/clock/random.js'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
-import { PING_INTERVAL_MS } from '../../../../facilities/engine/llama/child-heartbeat.js'
 import { LlamaEngine } from '../../../../facilities/engine/llama/llama-engine.js'
-import { toPeerError } from '../../../../helpers/errors/peer-error.js'
-import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
-import { processIdOf, standInLlama, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
+import { standInLlama, TINY_MODEL_PATH } from '../../../helpers/engine/tiny-llama.js'
 import {
   fileOf,
   renamedDraft,
@@ -16,7 +13,6 @@ import {
   text,
 } from '../../../helpers/gguf/gguf-scene.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
-import { failureOf } from '../../../helpers/upstream/remote-engines.js'
 
 async function startWith(t: Test, model: string): Promise<void> {
   const engine = new LlamaEngine({
@@ -33,32 +29,6 @@ test('should fail with MODEL_INVALID when the file is cut off', async (t) => {
   const path = join(await t.tmp(), 'cut-off.gguf')
   await writeFile(path, (await readFile(TINY_MODEL_PATH)).subarray(0, 1_000_000))
   await t.exception(startWith(t, path), { code: 'MODEL_INVALID' })
-})
-
-test('should fail with MODEL_INVALID when loading the file aborts the process', async (t) => {
-  const engine = standInLlama(t)
-  // As llama.cpp does with a file that it cannot understand, and nobody has found out before.
-  await engine.prepare()
-  const loading = engine.load()
-  process.kill(processIdOf(engine), 'SIGABRT')
-  await t.exception(loading, {
-    code: 'MODEL_INVALID',
-    message: "Loading the model ended the engine's process (SIGABRT)",
-  })
-  t.is(engine.processId, null)
-})
-
-test('should fail with MODEL_INVALID when loading the file does not come to an end', async (t) => {
-  const clock = new VirtualClock()
-  const engine = standInLlama(t, { clock })
-  await engine.prepare()
-  process.kill(processIdOf(engine), 'SIGSTOP')
-  const failed = t.exception(engine.load(), {
-    code: 'MODEL_INVALID',
-    message: /did not answer 10 times in a row/,
-  })
-  for (let beat = 0; beat <= 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
-  await failed
 })
 
 test('should refuse a huge file for its header and its size, before it reads all of it', async (t) => {
@@ -106,23 +76,6 @@ test('should have llama.cpp say whether it runs an architecture that is not know
     await writeFile(path, fileOf(draft, { laidOut: true }))
     await t.exception(startWith(t, path), { code: 'MODEL_INVALID', message: /missing tensor/ })
   }
-})
-
-test('should name what is missing before llama.cpp ends at it', async (t) => {
-  // A key that llama.cpp cannot do without, renamed.
-  const path = join(await t.tmp(), 'aborts.gguf')
-  const bytes = await readFile(TINY_MODEL_PATH)
-  const key = bytes.indexOf('llama.attention.head_count')
-  t.ok(key > 0)
-  bytes.write('llama.attention.head_cound', key)
-  await writeFile(path, bytes)
-  const error = await failureOf(startWith(t, path))
-  t.is(error.code, 'MODEL_INVALID')
-  t.is(
-    error.message,
-    `${path}: the model file has no "llama.attention.head_count", which llama.cpp needs`,
-  )
-  t.absent(toPeerError(error).message.includes('aborts'), 'no other worker learns of the path')
 })
 
 test('should fail with MODEL_NOT_FOUND when there is no such model', async (t) => {

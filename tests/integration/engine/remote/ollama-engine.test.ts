@@ -8,7 +8,7 @@ import {
   generationOptionsSchema,
 } from '../../../../helpers/protocol/generation-options.js'
 import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
-import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
+import { answer, collect } from '../../../helpers/engine/tiny-llama.js'
 import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
 import { beginAnswer, failureOf, REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
 import type { StandInServer } from '../../../helpers/upstream/stand-in-server.js'
@@ -208,18 +208,6 @@ test('should tell what the model thinks from its answer, and pass on what it cou
   })
 })
 
-test('should keep answers apart when one of them is cancelled', async (t) => {
-  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server, 'words')
-  const cancel = new AbortController()
-  const cancelled = generate(engine, 'one two three', {}, cancel.signal)
-  const other = generate(engine, 'four five six')
-  await Promise.all([cancelled.next(), other.next()])
-  cancel.abort()
-  t.is((await failureOf(cancelled.next())).code, 'CANCELLED')
-  t.is((await collect(other)).text, ' five six')
-})
-
 test('should use no more context than it is allowed or the model has', async (t) => {
   const sha256 = 'ab'.repeat(32)
   class Hashed extends ScriptedEngine {
@@ -244,15 +232,4 @@ test('should use no more context than it is allowed or the model has', async (t)
   await small.load()
   const { contextTokens, model, slots } = small.info()
   t.alike({ contextTokens, model, slots }, { contextTokens: 100, model: 'other', slots: 2 })
-})
-
-test('should drop the beginning of what is too long only when the server is told so', async (t) => {
-  const server = await startOllamaServer(t, { words: new ScriptedEngine({ contextTokens: 20 }) })
-  const ask = async (more: object) =>
-    await fetch(`${server.url}/api/generate`, {
-      method: 'POST',
-      body: JSON.stringify({ model: 'words', prompt: 'word '.repeat(50), stream: false, ...more }),
-    })
-  t.is((await ask({})).status, 200, 'as Ollama does')
-  t.is((await ask({ truncate: false })).status, 400, 'as the engine asks for')
 })

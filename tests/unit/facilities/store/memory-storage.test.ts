@@ -10,48 +10,6 @@ function openBee(store: Corestore): Hyperbee<'utf-8', 'json'> {
   })
 }
 
-async function keysOf(bee: Hyperbee<'utf-8', 'json'>, range = {}, options = {}): Promise<string[]> {
-  const keys: string[] = []
-  for await (const { key } of bee.createReadStream(range, options)) keys.push(key)
-  return keys
-}
-
-test('should read what was put when nothing was flushed', async (t) => {
-  const store = memoryStore()
-  t.teardown(() => store.close())
-  const bee = openBee(store)
-  await bee.put('ada', { role: 'admin' })
-  await bee.put('ada', { role: 'user' })
-
-  const entry = await bee.get('ada')
-  t.alike(entry?.value, { role: 'user' })
-  t.is(await bee.get('bob'), null)
-})
-
-test('should forget a key when it was deleted', async (t) => {
-  const store = memoryStore()
-  t.teardown(() => store.close())
-  const bee = openBee(store)
-  await bee.put('ada', 1)
-  await bee.del('ada')
-
-  t.is(await bee.get('ada'), null)
-  t.alike(await keysOf(bee), [])
-})
-
-test('should give a range in order when keys were batched out of order', async (t) => {
-  const store = memoryStore()
-  t.teardown(() => store.close())
-  const bee = openBee(store)
-  const batch = bee.batch()
-  for (const key of ['d', 'a', 'c', 'b', 'e']) await batch.put(key, key)
-  await batch.flush()
-
-  t.alike(await keysOf(bee), ['a', 'b', 'c', 'd', 'e'])
-  t.alike(await keysOf(bee, { gt: 'a', lte: 'd' }), ['b', 'c', 'd'])
-  t.alike(await keysOf(bee, { gte: 'b' }, { reverse: true, limit: 2 }), ['e', 'd'])
-})
-
 test('should find everything again when a second store opens the same memory', async (t) => {
   const memory = new Memory()
   const first = memoryStore(memory)
@@ -73,29 +31,6 @@ test('should find everything again when a second store opens the same memory', a
   t.is((await after.get('more'))?.value, true)
 })
 
-test('should keep what a snapshot saw when the store is written to later', async (t) => {
-  const store = memoryStore()
-  t.teardown(() => store.close())
-  const bee = openBee(store)
-  await bee.put('ada', 1)
-  const snapshot = bee.snapshot()
-  t.teardown(() => snapshot.close(), { order: -1 })
-  await snapshot.ready()
-  await bee.put('ada', 2)
-
-  t.is((await snapshot.get('ada'))?.value, 1)
-  t.is((await bee.get('ada'))?.value, 2)
-})
-
-test('should keep stores apart when they have memories of their own', async (t) => {
-  const first = memoryStore()
-  const second = memoryStore()
-  t.teardown(() => Promise.all([first.close(), second.close()]))
-  await openBee(first).put('ada', 1)
-
-  t.is(await openBee(second).get('ada'), null)
-})
-
 test('should refuse a second store when the first is still open', async (t) => {
   const memory = new Memory()
   const first = memoryStore(memory)
@@ -106,16 +41,6 @@ test('should refuse a second store when the first is still open', async (t) => {
   const second = memoryStore(memory)
   await t.execution(second.ready())
   await second.close()
-})
-
-test('should count a flush when the database is synced', async (t) => {
-  const memory = new Memory()
-  const store = memoryStore(memory)
-  t.teardown(() => store.close())
-  await openBee(store).put('ada', 1)
-  t.is(memory.flushes, 0, 'a put alone syncs nothing')
-  await store.storage.db.flush()
-  t.is(memory.flushes, 1)
 })
 
 async function write(database: MemoryDatabase, names: string): Promise<void> {

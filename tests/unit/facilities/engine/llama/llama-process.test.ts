@@ -213,17 +213,23 @@ test('should leave a child alone that answers its pings', async (t) => {
   t.alike(child.signals, [])
 })
 
-test('should blame the request whose token is never chosen', async (t) => {
-  const { child, clock, llama, load, say } = scene(t)
-  await load()
-  const { id, queue } = llama.open(QUESTION, 4)
-  for (let beat = 0; child.signals.length === 0 && beat < TOO_MANY_PINGS; beat += 1) {
-    await clock.advance(PING_INTERVAL_MS)
-    say({ kind: 'pong', work: { done: 0, tokens: 1, choosing: [{ request: id, index: 0 }] } })
+test('should blame the request whose token is never chosen, also when nobody waits for it', async (t) => {
+  for (const isCancelled of [false, true]) {
+    const { child, clock, llama, load, say, stuckSchemas } = scene(t)
+    await load()
+    const options = optionsOf({ jsonSchema: { type: 'array' } })
+    const { id, queue } = llama.open({ ...QUESTION, options }, 4)
+    if (isCancelled) llama.cancel(id)
+    for (let beat = 0; child.signals.length === 0 && beat < TOO_MANY_PINGS; beat += 1) {
+      await clock.advance(PING_INTERVAL_MS)
+      say({ kind: 'pong', work: { done: 0, tokens: 1, choosing: [{ request: id, index: 0 }] } })
+    }
+    t.alike(child.signals, ['SIGKILL'])
+    child.exit('SIGKILL')
+    const blamed = { code: 'GRAMMAR_INVALID', message: /longer than 10 s/ }
+    if (!isCancelled) await t.exception(queue.take(), blamed)
+    t.alike(stuckSchemas, [{ type: 'array' }])
   }
-  t.alike(child.signals, ['SIGKILL'])
-  child.exit('SIGKILL')
-  await t.exception(queue.take(), { code: 'GRAMMAR_INVALID', message: /longer than 10 s/ })
 })
 
 test('should kill a child that does not stop what was cancelled', async (t) => {

@@ -147,6 +147,7 @@ test('should break off and try again when nothing comes any more', async (t) => 
   )
   t.is((await at.download(server)).sha256, sha256(CONTENT))
   t.alike(starts(server), [0, 0, 3_000])
+  t.ok(at.notes.some((note) => note.includes('nothing arrived for 30 s')))
   t.ok(at.clock.monotonic() >= 60_000)
   t.is(at.clock.pending, 0)
 })
