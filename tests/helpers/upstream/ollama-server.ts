@@ -6,7 +6,7 @@ import type { GenerationEnd } from '../../../helpers/protocol/generation.js'
 import { generationOptionsSchema } from '../../../helpers/protocol/generation-options.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Scope } from '../scope.js'
-import { type Exchange, engineFor, type Route, StandInServer } from './stand-in-server.js'
+import { type Exchange, modelRoutes, StandInServer } from './stand-in-server.js'
 
 const NDJSON = 'application/x-ndjson'
 
@@ -28,20 +28,18 @@ const optionsSchema = z.looseObject({
   stop: z.array(z.string()).optional(),
 })
 
-const common = {
-  model: z.string(),
-  stream: z.boolean().default(true),
-  truncate: z.boolean().default(true),
-  format: z.record(z.string(), z.unknown()).optional(),
-  options: optionsSchema.default({}),
-}
 const toolCallsSchema = z.array(
   z.object({
     function: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }),
   }),
 )
 const chatSchema = z.looseObject({
-  ...common,
+  model: z.string(),
+  stream: z.boolean().default(true),
+  // Unless it is told otherwise, Ollama drops the beginning of what is too long.
+  truncate: z.literal(false),
+  format: z.record(z.string(), z.unknown()).optional(),
+  options: optionsSchema.default({}),
   messages: z.array(
     z.looseObject({
       role: z.enum(['system', 'user', 'assistant', 'tool']),
@@ -54,18 +52,16 @@ const chatSchema = z.looseObject({
   tools: toolsSchema.optional(),
   think: z.boolean().optional(),
 })
-const generateSchema = z.looseObject({ ...common, prompt: z.string() })
 const embedSchema = z.looseObject({
   model: z.string(),
   input: z.union([z.string(), z.array(z.string())]),
 })
 
 type ChatBody = z.infer<typeof chatSchema>
-type Streamed = Pick<ChatBody, 'model' | 'stream' | 'truncate'>
 
 /**
- * An Ollama server whose models are engines: `/api/version`, `/api/tags`, `/api/show`,
- * `/api/generate`, `/api/chat` and `/api/embed`, as https://docs.ollama.com/api describes them.
+ * An Ollama server whose models are engines: `/api/tags`, `/api/show`, `/api/chat` and
+ * `/api/embed`, as https://docs.ollama.com/api describes them.
  *
  * @param engines by the names of their models
  */
@@ -74,28 +70,14 @@ export async function startOllamaServer(
   engines: Readonly<Record<string, Engine>>,
 ): Promise<StandInServer> {
   for (const engine of Object.values(engines)) await engine.load()
-  const withModel =
-    <Schema extends z.ZodType<{ model: string }>>(
-      schema: Schema,
-      answer: (body: z.infer<Schema>, engine: Engine, exchange: Exchange) => Promise<void>,
-    ): Route =>
-    async (request, exchange) => {
-      const body = schema.safeParse(request.body)
-      if (!body.success) return exchange.json(400, { error: z.prettifyError(body.error) })
-      const engine = engineFor(engines, body.data.model)
-      if (engine === undefined) {
-        return exchange.json(404, { error: `model '${body.data.model}' not found` })
-      }
-      try {
-        await answer(body.data, engine, exchange)
-      } catch (error) {
-        await fail(error, exchange)
-      }
-    }
+  const withModel = modelRoutes(engines, {
+    refuse: (exchange, status, error) => exchange.json(status, { error }),
+    fail,
+    missing: (model) => `model '${model}' not found`,
+  })
   return await StandInServer.start(
     scope,
     {
-      'GET /api/version': async (_, exchange) => exchange.json(200, { version: '0.12.6' }),
       'GET /api/tags': async (_, exchange) =>
         exchange.json(200, { models: Object.entries(engines).map(describe) }),
       'POST /api/show': withModel(
@@ -106,16 +88,7 @@ export async function startOllamaServer(
         if (body.think === true && !engine.info().capabilities.has('thinking')) {
           return exchange.json(400, { error: `"${body.model}" does not support thinking` })
         }
-        const asMessage = (text: string, kind?: 'thought') =>
-          kind === undefined
-            ? { message: { role: 'assistant', content: text } }
-            : { message: { role: 'assistant', content: '', thinking: text } }
-        await answerAs(asMessage, body, engine, exchange, requestOf(body))
-      }),
-      'POST /api/generate': withModel(generateSchema, async (body, engine, exchange) => {
-        const messages = [{ role: 'user' as const, content: body.prompt }]
-        const asResponse = (response: string) => ({ response })
-        await answerAs(asResponse, body, engine, exchange, requestOf({ ...body, messages }))
+        await chat(body, engine, exchange)
       }),
       'POST /api/embed': withModel(embedSchema, async ({ model, input }, engine, exchange) => {
         const vectors = await engine.embed([input].flat(), exchange.signal)
@@ -126,41 +99,32 @@ export async function startOllamaServer(
   )
 }
 
-async function answerAs(
-  asContent: (text: string, kind?: 'thought') => object,
-  { model, stream, truncate }: Streamed,
-  engine: Engine,
-  exchange: Exchange,
-  request: GenerateRequest,
-): Promise<void> {
+async function chat(body: ChatBody, engine: Engine, exchange: Exchange): Promise<void> {
+  const { model, stream } = body
   const line = (fields: object) => ({ model, created_at: new Date(0).toISOString(), ...fields })
   const write = async (fields: object) =>
     await exchange.write(NDJSON, `${JSON.stringify(line(fields))}\n`)
-  const answer = async (asked: GenerateRequest) =>
-    await exchange.relay(engine.generate(asked, exchange.signal), async (token) => {
-      if (stream && token.text !== '') {
-        await write({ ...asContent(token.text, token.kind), done: false })
-      }
-    })
-  const { end, text } = await answer(request).catch(async (error) => {
-    // Unless it is told otherwise, Ollama drops the beginning of what is too long.
-    if (!truncate || !isStarlingError(error, 'CONTEXT_TOO_LONG')) throw error
-    return await answer(shortened(request, engine.info().contextTokens))
+  const said = (content: string, more?: object) => ({
+    message: { role: 'assistant', content, ...more },
   })
+  const { end, text } = await exchange.relay(
+    engine.generate(requestOf(body), exchange.signal),
+    async (token) => {
+      if (!stream || token.text === '') return
+      const content =
+        token.kind === undefined ? said(token.text) : said('', { thinking: token.text })
+      await write({ ...content, done: false })
+    },
+  )
   const calls = toolCallsOf(end)
-  if (!stream) {
-    const content = calls === null ? asContent(text) : { message: { content: text, ...calls } }
-    return exchange.json(200, line({ ...content, ...last(end) }))
-  }
-  if (calls !== null) {
-    await write({ message: { role: 'assistant', content: '', ...calls }, done: false })
-  }
-  await write({ ...asContent(''), ...last(end) })
+  if (!stream) return exchange.json(200, line({ ...said(text, calls), ...last(end) }))
+  if (end.toolCalls !== undefined) await write({ ...said('', calls), done: false })
+  await write({ ...said(''), ...last(end) })
   exchange.end()
 }
 
-function toolCallsOf({ toolCalls }: GenerationEnd): object | null {
-  if (toolCalls === undefined) return null
+function toolCallsOf({ toolCalls }: GenerationEnd): object {
+  if (toolCalls === undefined) return {}
   return {
     tool_calls: toolCalls.map(({ function: { name, arguments: text } }) => ({
       function: { name, arguments: JSON.parse(text) },
@@ -177,14 +141,6 @@ function last({ finishReason, promptTokens, completionTokens, timings }: Generat
     eval_count: completionTokens,
     eval_duration: Math.round(timings.generationMs * 1e6),
   }
-}
-
-/** A token has a character at least. */
-function shortened(request: GenerateRequest, contextTokens: number): GenerateRequest {
-  const messages = request.messages
-    .slice(-1)
-    .map((message) => ({ ...message, content: message.content.slice(-contextTokens / 2) }))
-  return { ...request, messages }
 }
 
 function requestOf({ messages, options, format, tools, think }: ChatBody): GenerateRequest {
@@ -274,7 +230,6 @@ function show(name: string, engine: Engine): object {
 }
 
 async function fail(error: unknown, exchange: Exchange): Promise<void> {
-  if (exchange.signal.aborted) return
   const [status, message] = refusalOf(error)
   if (!exchange.hasBegun) return exchange.json(status, { error: message })
   await exchange.write(NDJSON, `${JSON.stringify({ error: message })}\n`)

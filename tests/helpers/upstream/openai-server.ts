@@ -10,7 +10,7 @@ import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.
 import { generationOptionsSchema } from '../../../helpers/protocol/generation-options.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Scope } from '../scope.js'
-import { type Exchange, engineFor, type Route, StandInServer } from './stand-in-server.js'
+import { type Exchange, modelRoutes, type Route, StandInServer } from './stand-in-server.js'
 
 const EVENTS = 'text/event-stream'
 
@@ -79,33 +79,19 @@ export async function startOpenaiServer(
       }
       await route(request, exchange)
     }
-  const withModel = <Schema extends z.ZodType<{ model: string }>>(
-    schema: Schema,
-    answer: (body: z.infer<Schema>, engine: Engine, exchange: Exchange) => Promise<void>,
-  ): Route =>
-    guarded(async (request, exchange) => {
-      const body = schema.safeParse(request.body)
-      if (!body.success) return refuse(exchange, 400, z.prettifyError(body.error))
-      const engine = engineFor(engines, body.data.model)
-      if (engine === undefined) {
-        return refuse(exchange, 404, `The model \`${body.data.model}\` does not exist.`)
-      }
-      try {
-        await answer(body.data, engine, exchange)
-      } catch (error) {
-        await fail(error, exchange)
-      }
-    })
+  const withModel = modelRoutes(engines, {
+    ...{ refuse, fail },
+    missing: (model) => `The model \`${model}\` does not exist.`,
+  })
   return await StandInServer.start(
     scope,
     {
       'GET /v1/models': guarded(async (_, exchange) =>
         exchange.json(200, { object: 'list', data: Object.entries(engines).map(describe) }),
       ),
-      'POST /v1/chat/completions': withModel(chatSchema, chat),
-      'POST /v1/embeddings': withModel(
-        embeddingsSchema,
-        async ({ model, input }, engine, exchange) => {
+      'POST /v1/chat/completions': guarded(withModel(chatSchema, chat)),
+      'POST /v1/embeddings': guarded(
+        withModel(embeddingsSchema, async ({ model, input }, engine, exchange) => {
           const vectors = await engine.embed([input].flat(), exchange.signal)
           // In another order than asked: the index says which is which.
           const data = vectors.map((vector, index) => ({
@@ -114,7 +100,7 @@ export async function startOpenaiServer(
             embedding: [...vector],
           }))
           exchange.json(200, { object: 'list', model, data: data.reverse() })
-        },
+        }),
       ),
     },
     async (_, exchange) => exchange.json(404, { detail: 'Not Found' }),
@@ -240,7 +226,6 @@ function refuse(exchange: Exchange, code: number, message: string): void {
 }
 
 async function fail(error: unknown, exchange: Exchange): Promise<void> {
-  if (exchange.signal.aborted) return
   const message = error instanceof Error ? error.message : String(error)
   const [code, type] = statusOf(error)
   if (!exchange.hasBegun) return exchange.json(code, { error: { message, type, code } })

@@ -38,37 +38,57 @@ function event(data: object): string {
   return `data: ${JSON.stringify(data)}\n\n`
 }
 
-/** Both of them. */
-export const REMOTE_KINDS: readonly RemoteKind[] = [
-  {
-    name: 'ollama',
-    start: startOllamaServer,
-    create: (host, model, clock) => new OllamaEngine({ host, model, clock }),
-    answerPath: '/api/chat',
-    contentType: 'application/x-ndjson',
-    part: (content) => `${JSON.stringify({ message: { content }, done: false })}\n`,
-    end: `${JSON.stringify({ message: { content: '' }, done: true, done_reason: 'stop' })}\n`,
-    error: (error) => JSON.stringify({ error }),
-  },
-  {
-    name: 'openai',
-    start: (scope, engines) => startOpenaiServer(scope, engines),
-    create: (baseUrl, model, clock) => new OpenaiEngine({ baseUrl, model, clock }),
-    answerPath: '/v1/chat/completions',
-    contentType: 'text/event-stream',
-    part: (content) => event({ choices: [{ delta: { content } }] }),
-    end: `${event({ choices: [{ delta: {}, finish_reason: 'stop' }] })}data: [DONE]\n\n`,
-    error: (message) => JSON.stringify({ error: { message } }),
-  },
-]
+export const OLLAMA: RemoteKind = {
+  name: 'ollama',
+  start: startOllamaServer,
+  create: (host, model, clock) => new OllamaEngine({ host, model, clock }),
+  answerPath: '/api/chat',
+  contentType: 'application/x-ndjson',
+  part: (content) => `${JSON.stringify({ message: { content }, done: false })}\n`,
+  end: `${JSON.stringify({ message: { content: '' }, done: true, done_reason: 'stop' })}\n`,
+  error: (error) => JSON.stringify({ error }),
+}
+
+export const OPENAI: RemoteKind = {
+  name: 'openai',
+  start: (scope, engines) => startOpenaiServer(scope, engines),
+  create: (baseUrl, model, clock) => new OpenaiEngine({ baseUrl, model, clock }),
+  answerPath: '/v1/chat/completions',
+  contentType: 'text/event-stream',
+  part: (content) => event({ choices: [{ delta: { content } }] }),
+  end: `${event({ choices: [{ delta: {}, finish_reason: 'stop' }] })}data: [DONE]\n\n`,
+  error: (message) => JSON.stringify({ error: { message } }),
+}
+
+export const REMOTE_KINDS: readonly RemoteKind[] = [OLLAMA, OPENAI]
+
+/** A call of a function, as a model asks for it. */
+export const WEATHER_CALL = {
+  id: 'call_1',
+  type: 'function' as const,
+  function: { name: 'weather', arguments: '{"city":"Paris","days":2}' },
+}
+
+/** What every remote engine can be asked for at once. */
+export const ALL_OPTIONS = {
+  ...{ maxTokens: 9, temperature: 0.5, topP: 0.9, topK: 40, minP: 0.05, repeatPenalty: 1.2 },
+  ...{ presencePenalty: 0.1, frequencyPenalty: -0.1, seed: 77, stop: ['END'] },
+  jsonSchema: { type: 'object' },
+  tools: [
+    { type: 'function' as const, function: { name: 'weather', parameters: { type: 'object' } } },
+  ],
+}
 
 /** A server that says what it is told, and an engine that speaks to it, loaded. */
 export async function remoteScene(
   t: Test,
   kind: RemoteKind,
-  clock: Clock = new SystemClock(),
+  {
+    below = new ScriptedEngine(),
+    clock = new SystemClock(),
+  }: { below?: Engine; clock?: Clock } = {},
 ): Promise<{ readonly server: StandInServer; readonly engine: Engine }> {
-  const server = await kind.start(t, { words: new ScriptedEngine({ model: 'words' }) })
+  const server = await kind.start(t, { words: below })
   const engine = kind.create(server.url, 'words', clock)
   t.teardown(async () => await engine.dispose())
   await engine.load()
@@ -86,4 +106,12 @@ export async function failureOf(promise: Promise<unknown>): Promise<StarlingErro
 export function beginAnswer(kind: RemoteKind, response: ServerResponse, ...parts: string[]): void {
   response.writeHead(200, { 'content-type': kind.contentType })
   for (const part of parts) response.write(part)
+}
+
+/** From now on that server gives a whole answer of these parts. */
+export function alwaysAnswer(kind: RemoteKind, server: StandInServer, ...parts: string[]): void {
+  server.misbehaviour = (_, response) => {
+    beginAnswer(kind, response, ...parts)
+    response.end()
+  }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { z } from 'zod'
 import type { Engine } from '../../../facilities/engine/engine.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import type { Scope } from '../scope.js'
@@ -175,10 +176,33 @@ export class Exchange {
   }
 }
 
-/** The model that a request names; undefined when there is none. */
-export function engineFor(
+/** How a kind of server says what is wrong. */
+interface Refusals {
+  readonly refuse: (exchange: Exchange, status: number, message: string) => void
+  readonly fail: (error: unknown, exchange: Exchange) => Promise<void>
+  /** What it says when it does not have a model. */
+  readonly missing: (model: string) => string
+}
+
+/** Makes routes that answer with the engine whose name stands in a request. */
+export function modelRoutes(
   engines: Readonly<Record<string, Engine>>,
-  name: unknown,
-): Engine | undefined {
-  return typeof name === 'string' && Object.hasOwn(engines, name) ? engines[name] : undefined
+  { refuse, fail, missing }: Refusals,
+) {
+  return <Schema extends z.ZodType<{ model: string }>>(
+    schema: Schema,
+    answer: (body: z.infer<Schema>, engine: Engine, exchange: Exchange) => Promise<void>,
+  ): Route =>
+    async (request, exchange) => {
+      const body = schema.safeParse(request.body)
+      if (!body.success) return refuse(exchange, 400, z.prettifyError(body.error))
+      const { model } = body.data
+      const engine = Object.hasOwn(engines, model) ? engines[model] : undefined
+      if (engine === undefined) return refuse(exchange, 404, missing(model))
+      try {
+        await answer(body.data, engine, exchange)
+      } catch (error) {
+        if (!exchange.signal.aborted) await fail(error, exchange)
+      }
+    }
 }

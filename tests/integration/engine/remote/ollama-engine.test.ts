@@ -1,4 +1,4 @@
-import test, { type Test } from 'brittle'
+import test from 'brittle'
 import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { OllamaEngine } from '../../../../facilities/engine/remote/ollama-engine.js'
 import { listOllamaModels } from '../../../../facilities/engine/remote/ollama-models.js'
@@ -10,26 +10,18 @@ import {
 import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
 import { answer, collect } from '../../../helpers/engine/tiny-llama.js'
 import { startOllamaServer } from '../../../helpers/upstream/ollama-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
-import type { StandInServer } from '../../../helpers/upstream/stand-in-server.js'
+import {
+  ALL_OPTIONS,
+  alwaysAnswer,
+  failureOf,
+  OLLAMA,
+  remoteScene,
+  WEATHER_CALL,
+} from '../../../helpers/upstream/remote-engines.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal
-const CALL = {
-  id: 'call_1',
-  type: 'function' as const,
-  function: { name: 'weather', arguments: '{"city":"Paris","days":2}' },
-}
-const TOOL = {
-  type: 'function' as const,
-  function: { name: 'weather', parameters: { type: 'object' } },
-}
-
-function engineOf(t: Test, { url }: StandInServer, model: string): OllamaEngine {
-  const engine = new OllamaEngine({ model, host: url, clock })
-  t.teardown(async () => await engine.dispose())
-  return engine
-}
+const { tools } = ALL_OPTIONS
 
 test('should list what the server has when it is asked', async (t) => {
   const server = await startOllamaServer(t, {
@@ -63,27 +55,13 @@ test('should list what the server has when it is asked', async (t) => {
 })
 
 test('should say everything that a request asks for when it is sent', async (t) => {
-  const below = new ScriptedCalls([CALL])
-  const server = await startOllamaServer(t, { words: below })
-  const engine = engineOf(t, server, 'words')
-  const options = generationOptionsSchema.parse({
-    maxTokens: 9,
-    temperature: 0.5,
-    topP: 0.9,
-    topK: 40,
-    minP: 0.05,
-    repeatPenalty: 1.2,
-    presencePenalty: 0.1,
-    frequencyPenalty: -0.1,
-    seed: 77,
-    stop: ['END'],
-    jsonSchema: { type: 'object' },
-    tools: [TOOL],
-  })
+  const below = new ScriptedCalls([WEATHER_CALL])
+  const { server, engine } = await remoteScene(t, OLLAMA, { below })
+  const options = generationOptionsSchema.parse(ALL_OPTIONS)
   const messages = [
     { role: 'system' as const, content: 'Be brief.' },
     { role: 'user' as const, content: 'How is the weather?' },
-    { role: 'assistant' as const, content: '', toolCalls: [CALL] },
+    { role: 'assistant' as const, content: '', toolCalls: [WEATHER_CALL] },
     { role: 'tool' as const, content: 'sunny', toolCallId: 'call_1' },
   ]
   await collect(engine.generate({ messages, options }, FOREVER))
@@ -102,7 +80,7 @@ test('should say everything that a request asks for when it is sent', async (t) 
     stream: true,
     truncate: false,
     format: { type: 'object' },
-    tools: [TOOL],
+    tools,
     options: {
       num_ctx: 4096,
       num_predict: 9,
@@ -122,8 +100,7 @@ test('should say everything that a request asks for when it is sent', async (t) 
 })
 
 test('should leave to the server what a request leaves open', async (t) => {
-  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server, 'words')
+  const { server, engine } = await remoteScene(t, OLLAMA)
   const messages = [{ role: 'user' as const, content: 'one' }]
   const sent = async (given: GenerationOptionsInput) => {
     const options = generationOptionsSchema.parse(given)
@@ -142,25 +119,25 @@ test('should leave to the server what a request leaves open', async (t) => {
 })
 
 test('should end with the functions that the model asks for', async (t) => {
-  const server = await startOllamaServer(t, { words: new ScriptedCalls([CALL, CALL]) })
-  const engine = engineOf(t, server, 'words')
-  const { end } = await answer(engine, 'the weather', { tools: [TOOL] })
+  const { engine } = await remoteScene(t, OLLAMA, {
+    below: new ScriptedCalls([WEATHER_CALL, WEATHER_CALL]),
+  })
+  const { end } = await answer(engine, 'the weather', { tools })
   t.is(end.finishReason, 'tool_calls')
   t.alike(end.toolCalls, [
-    { ...CALL, id: 'call_1_0' },
-    { ...CALL, id: 'call_1_1' },
+    { ...WEATHER_CALL, id: 'call_1_0' },
+    { ...WEATHER_CALL, id: 'call_1_1' },
   ])
 })
 
 test('should refuse results of calls that nobody made', async (t) => {
-  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server, 'words')
+  const { engine } = await remoteScene(t, OLLAMA)
   const options = generationOptionsSchema.parse({})
   const result = { role: 'tool' as const, content: 'x', toolCallId: 'call_1' }
   const called = {
     role: 'assistant' as const,
     content: '',
-    toolCalls: [{ ...CALL, function: { name: 'weather', arguments: '[1]' } }],
+    toolCalls: [{ ...WEATHER_CALL, function: { name: 'weather', arguments: '[1]' } }],
   }
   for (const messages of [[result], [called]]) {
     const error = await failureOf(engine.generate({ messages, options }, FOREVER).next())
@@ -169,30 +146,23 @@ test('should refuse results of calls that nobody made', async (t) => {
 })
 
 test('should tell what the model thinks from its answer, and pass on what it counts', async (t) => {
-  const [kind] = REMOTE_KINDS
-  if (kind === undefined) throw new Error('there is no kind')
-  const server = await startOllamaServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server, 'words')
-  await engine.load()
+  const { server, engine } = await remoteScene(t, OLLAMA)
   const line = (fields: object) => `${JSON.stringify({ created_at: 'x', model: 'y', ...fields })}\n`
-  server.misbehaviour = (_, response) => {
-    beginAnswer(
-      kind,
-      response,
-      line({ message: { role: 'assistant', content: '', thinking: 'Hm.' }, done: false }),
-      line({ message: { role: 'assistant', content: 'Yes' }, done: false }),
-      line({
-        message: { role: 'assistant', content: '' },
-        done: true,
-        done_reason: 'length',
-        prompt_eval_count: 12,
-        prompt_eval_duration: 3_000_000,
-        eval_count: 5,
-        eval_duration: 40_000_000,
-      }),
-    )
-    response.end()
-  }
+  alwaysAnswer(
+    OLLAMA,
+    server,
+    line({ message: { role: 'assistant', content: '', thinking: 'Hm.' }, done: false }),
+    line({ message: { role: 'assistant', content: 'Yes' }, done: false }),
+    line({
+      message: { role: 'assistant', content: '' },
+      done: true,
+      done_reason: 'length',
+      prompt_eval_count: 12,
+      prompt_eval_duration: 3_000_000,
+      eval_count: 5,
+      eval_duration: 40_000_000,
+    }),
+  )
   const { tokens, end } = await answer(engine, 'Is it?')
   t.alike(tokens, [
     { kind: 'thought', text: 'Hm.', tokenId: null, index: 0 },
@@ -215,9 +185,9 @@ test('should use no more context than it is allowed or the model has', async (t)
       return { ...super.info(), modelSha256: sha256 }
     }
   }
-  const server = await startOllamaServer(t, { words: new Hashed({ contextTokens: 300 }) })
-  const engine = engineOf(t, server, 'words')
-  await engine.load()
+  const { server, engine } = await remoteScene(t, OLLAMA, {
+    below: new Hashed({ contextTokens: 300 }),
+  })
   t.is(engine.info().contextTokens, 300)
   t.is(engine.info().modelSha256, sha256)
   const small = new OllamaEngine({

@@ -11,21 +11,20 @@ import { generationOptionsSchema } from '../../../../helpers/protocol/generation
 import { ScriptedCalls, ScriptedEmbeddings } from '../../../helpers/engine/scripted-abilities.js'
 import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
 import { startOpenaiServer } from '../../../helpers/upstream/openai-server.js'
-import { beginAnswer, failureOf, REMOTE_KINDS } from '../../../helpers/upstream/remote-engines.js'
+import {
+  ALL_OPTIONS,
+  alwaysAnswer,
+  failureOf,
+  OPENAI,
+  remoteScene,
+  WEATHER_CALL,
+} from '../../../helpers/upstream/remote-engines.js'
 import type { StandInServer } from '../../../helpers/upstream/stand-in-server.js'
 
 const clock = new SystemClock()
 const FOREVER = new AbortController().signal
 const KEY = 'sk-very-secret-0123456789'
-const CALL = {
-  id: 'call_1',
-  type: 'function' as const,
-  function: { name: 'weather', arguments: '{"city":"Paris","days":2}' },
-}
-const TOOL = {
-  type: 'function' as const,
-  function: { name: 'weather', parameters: { type: 'object' } },
-}
+const { tools } = ALL_OPTIONS
 
 function engineOf(
   t: Test,
@@ -104,9 +103,8 @@ test('should list what the server has when it is asked', async (t) => {
 })
 
 test('should say what a request asks for, and leave the rest to the server', async (t) => {
-  const below = new ScriptedCalls([CALL])
-  const server = await startOpenaiServer(t, { words: below })
-  const engine = engineOf(t, server)
+  const below = new ScriptedCalls([WEATHER_CALL])
+  const { server, engine } = await remoteScene(t, OPENAI, { below })
   const open = generationOptionsSchema.parse({})
   const question = [{ role: 'user' as const, content: 'one' }]
   await collect(engine.generate({ messages: question, options: open }, FOREVER))
@@ -118,24 +116,13 @@ test('should say what a request asks for, and leave the rest to the server', asy
   })
 
   const options = generationOptionsSchema.parse({
-    maxTokens: 9,
-    temperature: 0.5,
-    topP: 0.9,
-    topK: 40,
-    minP: 0.05,
-    repeatPenalty: 1.2,
-    presencePenalty: 0.1,
-    frequencyPenalty: -0.1,
-    seed: 77,
-    stop: ['END'],
+    ...ALL_OPTIONS,
     logitBias: { '5': -100 },
     logprobs: 2,
-    jsonSchema: { type: 'object' },
-    tools: [TOOL],
   })
   const messages = [
     { role: 'user' as const, content: 'How is the weather?' },
-    { role: 'assistant' as const, content: '', toolCalls: [CALL] },
+    { role: 'assistant' as const, content: '', toolCalls: [WEATHER_CALL] },
     { role: 'tool' as const, content: 'sunny', toolCallId: 'call_1' },
   ]
   await collect(engine.generate({ messages, options }, FOREVER))
@@ -147,38 +134,32 @@ test('should say what a request asks for, and leave the rest to the server', asy
 })
 
 test('should put the functions together that the model asks for', async (t) => {
-  const other = { ...CALL, id: 'call_2' }
-  const server = await startOpenaiServer(t, { words: new ScriptedCalls([CALL, other]) })
-  const { end } = await answer(engineOf(t, server), 'the weather', { tools: [TOOL] })
+  const other = { ...WEATHER_CALL, id: 'call_2' }
+  const below = new ScriptedCalls([WEATHER_CALL, other])
+  const { engine } = await remoteScene(t, OPENAI, { below })
+  const { end } = await answer(engine, 'the weather', { tools })
   t.is(end.finishReason, 'tool_calls')
-  t.alike(end.toolCalls, [CALL, other])
+  t.alike(end.toolCalls, [WEATHER_CALL, other])
 })
 
 test('should tell from the end of one request what the next one costs', async (t) => {
-  const kind = REMOTE_KINDS[1]
-  if (kind === undefined) throw new Error('there is no kind')
-  const server = await startOpenaiServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server)
-  await engine.load()
+  const { server, engine } = await remoteScene(t, OPENAI)
   const event = (fields: object) => `data: ${JSON.stringify(fields)}\r\n\r\n`
   const usage = {
     prompt_tokens: 12,
     completion_tokens: 5,
     prompt_tokens_details: { cached_tokens: 8 },
   }
-  server.misbehaviour = (_, response) => {
-    beginAnswer(
-      kind,
-      response,
-      ': a comment\r\n\r\n',
-      event({ choices: [{ delta: { role: 'assistant', reasoning_content: 'Hm.' } }] }),
-      event({ choices: [{ delta: { content: 'Yes' } }] }),
-      event({ choices: [{ delta: { content: null }, finish_reason: 'length' }], usage: null }),
-      // No end mark, as some servers have it.
-      event({ choices: [], usage }),
-    )
-    response.end()
-  }
+  alwaysAnswer(
+    OPENAI,
+    server,
+    ': a comment\r\n\r\n',
+    event({ choices: [{ delta: { role: 'assistant', reasoning_content: 'Hm.' } }] }),
+    event({ choices: [{ delta: { content: 'Yes' } }] }),
+    event({ choices: [{ delta: { content: null }, finish_reason: 'length' }], usage: null }),
+    // No end mark, as some servers have it.
+    event({ choices: [], usage }),
+  )
   const { tokens, end } = await answer(engine, 'Is it?')
   t.alike(
     tokens.map(({ kind: said, text }) => [said, text]),
@@ -198,9 +179,8 @@ test('should tell from the end of one request what the next one costs', async (t
 
 test('should cut an answer whose length the request leaves open, not counting the thought', async (t) => {
   const script = ['<think>', ...Array(600).fill(' hm'), '</think>', ...Array(600).fill(' yes')]
-  const words = new ScriptedEngine({ thinks: true, script: () => script })
-  const server = await startOpenaiServer(t, { words })
-  const engine = engineOf(t, server)
+  const below = new ScriptedEngine({ thinks: true, script: () => script })
+  const { engine } = await remoteScene(t, OPENAI, { below })
   // The server itself does not limit it.
   const { tokens, end } = await answer(engine, 'Is it?', { allowRepetition: true })
   t.is(tokens.filter(({ kind }) => kind === undefined).length, 512)
@@ -210,20 +190,13 @@ test('should cut an answer whose length the request leaves open, not counting th
 })
 
 test('should say that the prompt is too long as LM Studio says it', async (t) => {
-  const kind = REMOTE_KINDS[1]
-  if (kind === undefined) throw new Error('there is no kind')
-  const server = await startOpenaiServer(t, { words: new ScriptedEngine() })
-  const engine = engineOf(t, server)
-  await engine.load()
+  const { server, engine } = await remoteScene(t, OPENAI)
   const message = 'The number of tokens to keep is greater than the context length.'
-  server.misbehaviour = (_, response) => {
-    beginAnswer(
-      kind,
-      response,
-      `event: error\ndata: ${JSON.stringify({ error: { message }, message })}\n\n`,
-    )
-    response.end()
-  }
+  alwaysAnswer(
+    OPENAI,
+    server,
+    `event: error\ndata: ${JSON.stringify({ error: { message }, message })}\n\n`,
+  )
   t.is((await failureOf(generate(engine, 'x').next())).code, 'CONTEXT_TOO_LONG')
 })
 

@@ -243,7 +243,7 @@ for (const kind of REMOTE_KINDS) {
 
   test(`should give up when a server never completes what it says (${kind.name})`, async (t) => {
     const clock = new VirtualClock()
-    const { server, engine } = await remoteScene(t, kind, clock)
+    const { server, engine } = await remoteScene(t, kind, { clock })
     server.misbehaviour = (_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).write('{"mod')
     }

@@ -1,5 +1,4 @@
 import test from 'brittle'
-import { SystemClock } from '../../../../facilities/clock/system-clock.js'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { answer, collect, generate } from '../../../helpers/engine/tiny-llama.js'
 import { until } from '../../../helpers/until.js'
@@ -17,9 +16,7 @@ for (const kind of REMOTE_KINDS) {
       // After the first, none comes: there is nothing that could be noticed by being sent.
       beforeToken: (index) => (index === 0 ? undefined : new Promise(() => {})),
     })
-    const server = await kind.start(t, { words: below })
-    const engine = kind.create(server.url, 'words', new SystemClock())
-    t.teardown(async () => await engine.dispose())
+    const { server, engine } = await remoteScene(t, kind, { below })
     const leave: ((cancel: AbortController, taken: AsyncGenerator) => Promise<unknown>)[] = [
       async (cancel, taken) => {
         const next = failureOf(taken.next())
@@ -45,9 +42,7 @@ for (const kind of REMOTE_KINDS) {
     const below = new ScriptedEngine({
       script: () => ['In', ' the', ...Array.from({ length: 900 }, () => ' night')],
     })
-    const server = await kind.start(t, { words: below })
-    const engine = kind.create(server.url, 'words', new SystemClock())
-    t.teardown(async () => await engine.dispose())
+    const { server, engine } = await remoteScene(t, kind, { below })
     const { tokens, end } = await answer(engine, 'Tell me a story', { maxTokens: 900 })
     t.is(tokens.length, 258)
     t.is(end.completionTokens, 258)
@@ -65,9 +60,7 @@ for (const kind of REMOTE_KINDS) {
       contextTokens: 100_000,
       script: () => Array.from({ length: 30_000 }, () => piece),
     })
-    const server = await kind.start(t, { words: below })
-    const engine = kind.create(server.url, 'words', new SystemClock())
-    t.teardown(async () => await engine.dispose())
+    const { engine } = await remoteScene(t, kind, { below })
     const slow = generate(engine, 'x', { maxTokens: 30_000, allowRepetition: true })
     await slow.next()
     let produced = 0
@@ -121,10 +114,7 @@ for (const kind of REMOTE_KINDS) {
 
   test(`should refuse more requests than are bounded (${kind.name})`, async (t) => {
     const below = new ScriptedEngine({ beforeToken: () => new Promise(() => {}) })
-    const server = await kind.start(t, { words: below })
-    const engine = kind.create(server.url, 'words', new SystemClock())
-    t.teardown(async () => await engine.dispose())
-    await engine.load()
+    const { engine } = await remoteScene(t, kind, { below })
     const cancel = new AbortController()
     const waiting = Array.from({ length: 256 }, () =>
       failureOf(generate(engine, 'one', {}, cancel.signal).next()),
