@@ -3,7 +3,6 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import { freeTcpPort } from '../helpers/network/tcp-port.js'
-import { processFacts } from '../helpers/processes/process-facts.js'
 import { isRunning } from '../helpers/processes/process-gone.js'
 import { WorkerProcesses } from '../helpers/processes/worker-processes.js'
 import { Shared } from '../helpers/shared.js'
@@ -34,6 +33,26 @@ const shared = new Shared(async (scope) => {
   await mesh.says('The mesh serves', 60_000)
   return { processes, mesh, port }
 })
+
+/** What Linux tells about a process: what `ps` shows to every user, and what it leaves when it crashes. */
+async function processFacts(processId: number) {
+  const read = (name: string) => readFile(`/proc/${processId}/${name}`, 'utf8')
+  const environment = (await read('environ')).split('\0').filter((entry) => entry !== '')
+  const limit = /^Max core file size\s+(\S+)/m.exec(await read('limits'))?.[1]
+  return {
+    commandLine: (await read('cmdline')).split('\0').slice(0, -1),
+    environment: new Map(
+      environment.map((entry): [string, string] => {
+        const end = entry.indexOf('=')
+        return [entry.slice(0, end), entry.slice(end + 1)]
+      }),
+    ),
+    /** The size of its core files, in bytes: the soft limit. */
+    coreLimit: limit ?? 'unknown',
+    /** Which kinds of memory a core dump has, as a bit mask. */
+    coreFilter: Number.parseInt(await read('coredump_filter'), 16),
+  }
+}
 
 /** Looks at every process of a mesh that was started with {@link SECRETS} and core dumps allowed. */
 async function assertSecretsKept(t: Test, processes: WorkerProcesses, mesh: number) {

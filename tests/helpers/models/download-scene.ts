@@ -4,7 +4,13 @@ import type { ModelProgress, PrepareOptions } from '../../../facilities/models/m
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { SeededRandom } from '../seeded-random.js'
 import { MemoryModelStorage } from './memory-model-storage.js'
-import type { ScriptedFetch } from './scripted-fetch.js'
+import {
+  type Answering,
+  ScriptedFetch,
+  type ServedFile,
+  serving,
+  unreachable,
+} from './scripted-fetch.js'
 
 export const MODEL_URL = 'https://example.com/models/x.gguf?signature=secret'
 export const CONTENT = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(9_996, 'the weights ')])
@@ -69,6 +75,16 @@ export class DownloadScene {
   get notes(): string[] {
     return this.progress.flatMap(({ note }) => note ?? [])
   }
+}
+
+/** The answer of a server that has {@link CONTENT}. */
+export function genuine(faults: Partial<ServedFile> = {}): Answering {
+  return serving({ content: CONTENT, headers: ETAG, ...faults })
+}
+
+/** A server that breaks off after 4,000 bytes and then cannot be reached. */
+export function broken(faults: Partial<ServedFile> = {}): ScriptedFetch {
+  return new ScriptedFetch(genuine({ breaksAfter: 4_000, ...faults }), unreachable)
 }
 
 /** The first bytes that were asked for, by request. */

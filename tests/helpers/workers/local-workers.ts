@@ -2,6 +2,7 @@ import type { Test } from 'brittle'
 import { configSchema } from '../../../config/schema.js'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { SystemRandom } from '../../../facilities/clock/random.js'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import type { Engine } from '../../../facilities/engine/engine.js'
 import { ClientFolder } from '../../../facilities/home/client-folder.js'
 import { Home } from '../../../facilities/home/home.js'
@@ -20,13 +21,27 @@ import { ClientWorker } from '../../../workers/client/client-worker.js'
 import { GatewayWorker } from '../../../workers/gateway/gateway-worker.js'
 import { ProcessorWorker } from '../../../workers/processor/processor-worker.js'
 import { Cleanup } from '../cleanup.js'
-import { OffsetClock } from '../clock/offset-clock.js'
 import { MeshAuthority, newKeyPair, rosterSettings } from '../network/mesh-authority.js'
 import { firstConnection } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
 import { durableMemoryStore } from '../storage/durable-memory.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { poolOf } from './offered-models.js'
+
+/** The clock of a machine on which it is set wrongly. */
+class OffsetClock extends SystemClock {
+  readonly #aheadMs: number
+
+  /** @param aheadMs how far it is ahead; negative when it is behind */
+  constructor(aheadMs: number) {
+    super()
+    this.#aheadMs = aheadMs
+  }
+
+  override now(): number {
+    return super.now() + this.#aheadMs
+  }
+}
 
 /** Chunks that any two workers of the test may be apart. */
 export const STREAM_WINDOW_CHUNKS = 8

@@ -8,6 +8,7 @@ import {
   CONTENT,
   DownloadScene,
   ETAG,
+  genuine,
   JOURNAL,
   OTHER_CONTENT,
   PARTIAL,
@@ -77,10 +78,7 @@ test('should try again with growing waits and then give up when a server cannot 
 
 test('should say how much is there when it gives up', async (t) => {
   const at = new DownloadScene()
-  const server = new ScriptedFetch(
-    serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-    status(503),
-  )
+  const server = new ScriptedFetch(genuine({ breaksAfter: 4_000 }), status(503))
   await t.exception(at.download(server), /HTTP 503; 1 MB of 1 MB are kept/)
 })
 
@@ -140,11 +138,7 @@ test('should not ask again when a server refuses', async (t) => {
 test('should break off and try again when nothing comes any more', async (t) => {
   const at = new DownloadScene()
   const never: Answering = () => new Promise(() => undefined)
-  const server = new ScriptedFetch(
-    never,
-    serving({ content: CONTENT, headers: ETAG, stallsAfter: 3_000 }),
-    serving({ content: CONTENT, headers: ETAG }),
-  )
+  const server = new ScriptedFetch(never, genuine({ stallsAfter: 3_000 }), genuine())
   t.is((await at.download(server)).sha256, sha256(CONTENT))
   t.alike(starts(server), [0, 0, 3_000])
   t.ok(at.notes.some((note) => note.includes('nothing arrived for 30 s')))
@@ -165,7 +159,7 @@ test('should write nothing and say how much room is missing when the disk is too
 test('should keep what was fetched when the disk is full in the end', async (t) => {
   const at = new DownloadScene()
   at.storage.fullAtByte = 5_000
-  const server = new ScriptedFetch(serving({ content: CONTENT, headers: ETAG }))
+  const server = new ScriptedFetch(genuine())
   const running = at.download(server)
   await t.exception(running, { code: 'MODEL_WRITE_FAILED' })
   await t.exception(running, /x cannot be written to memory \(1 MB\): ENOSPC/)
@@ -196,13 +190,9 @@ test('should refuse what is sent compressed', async (t) => {
 
 test('should throw CANCELLED and keep what was fetched when the signal is aborted', async (t) => {
   const cases: [what: string, ...answers: Answering[]][] = [
-    ['while it is fetched', serving({ content: CONTENT, headers: ETAG })],
-    ['while nothing comes', serving({ content: CONTENT, headers: ETAG, stallsAfter: 4_000 })],
-    [
-      'before it is tried again',
-      serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-      unreachable,
-    ],
+    ['while it is fetched', genuine()],
+    ['while nothing comes', genuine({ stallsAfter: 4_000 })],
+    ['before it is tried again', genuine({ breaksAfter: 4_000 }), unreachable],
   ]
   for (const [what, ...answers] of cases) {
     const at = new DownloadScene()

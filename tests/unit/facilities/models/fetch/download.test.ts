@@ -1,9 +1,11 @@
 import test from 'brittle'
 import {
+  broken,
   CONTENT,
   DownloadScene,
   ETAG,
   FILE,
+  genuine,
   JOURNAL,
   MODEL_URL,
   OTHER_CONTENT,
@@ -21,7 +23,7 @@ import {
 
 test('should store the whole file and nothing else when a server sends it', async (t) => {
   const at = new DownloadScene()
-  const server = new ScriptedFetch(serving({ content: CONTENT, headers: ETAG }))
+  const server = new ScriptedFetch(genuine())
   const expected = { sizeBytes: CONTENT.length, sha256: sha256(CONTENT) }
   t.alike(await at.download(server), expected)
   t.ok(at.storage.content(FILE)?.equals(CONTENT))
@@ -40,8 +42,8 @@ test('should store the whole file and nothing else when a server sends it', asyn
 
 test('should ask for the rest alone when a connection breaks off', async (t) => {
   const at = new DownloadScene()
-  const broken = serving({ content: CONTENT, headers: ETAG, breaksAfter: 3_000 })
-  const server = new ScriptedFetch(broken, broken, serving({ content: CONTENT, headers: ETAG }))
+  const breaking = genuine({ breaksAfter: 3_000 })
+  const server = new ScriptedFetch(breaking, breaking, genuine())
   t.is((await at.download(server)).sha256, sha256(CONTENT))
   t.alike(starts(server), [0, 3_000, 6_000])
   t.is(server.requests[1]?.headers['if-range'], '"one"')
@@ -51,13 +53,9 @@ test('should ask for the rest alone when a connection breaks off', async (t) => 
 
 test('should go on where another process ended when the file has not changed', async (t) => {
   const at = new DownloadScene()
-  const broken = new ScriptedFetch(
-    serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-    unreachable,
-  )
-  await t.exception(at.download(broken), { code: 'MODEL_UNREACHABLE' })
+  await t.exception(at.download(broken()), { code: 'MODEL_UNREACHABLE' })
   t.alike(at.storage.names(), [PARTIAL, JOURNAL])
-  const server = new ScriptedFetch(serving({ content: CONTENT, headers: ETAG }))
+  const server = new ScriptedFetch(genuine())
   at.progress.length = 0
   t.is((await at.download(server)).sha256, sha256(CONTENT))
   t.alike(starts(server), [4_000])
@@ -67,11 +65,7 @@ test('should go on where another process ended when the file has not changed', a
 
 test('should keep no address in the journal when it may hold a signature', async (t) => {
   const at = new DownloadScene()
-  const server = new ScriptedFetch(
-    serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-    unreachable,
-  )
-  await t.exception(at.download(server), { code: 'MODEL_UNREACHABLE' })
+  await t.exception(at.download(broken()), { code: 'MODEL_UNREACHABLE' })
   const journal = String(at.storage.content(JOURNAL))
   t.ok(journal.includes('"totalBytes": 10000'))
   t.absent(journal.includes('secret'))
@@ -80,15 +74,11 @@ test('should keep no address in the journal when it may hold a signature', async
 test('should keep only what was surely written when nothing else would notice a lost end', async (t) => {
   for (const expectedSha256 of [undefined, sha256(CONTENT)]) {
     const at = new DownloadScene()
-    const broken = new ScriptedFetch(
-      serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-      unreachable,
-    )
-    await t.exception(at.download(broken), { code: 'MODEL_UNREACHABLE' })
+    await t.exception(at.download(broken()), { code: 'MODEL_UNREACHABLE' })
     // As after a power cut: the file is longer than what was synced.
     const journal = String(at.storage.content(JOURNAL))
     await at.storage.put(JOURNAL, journal.replace('"durableBytes": 4000', '"durableBytes": 1500'))
-    const server = new ScriptedFetch(serving({ content: CONTENT, headers: ETAG }))
+    const server = new ScriptedFetch(genuine())
     t.is((await at.download(server, { expectedSha256 })).sha256, sha256(CONTENT))
     t.alike(starts(server), [expectedSha256 === undefined ? 1_500 : 4_000])
   }
@@ -113,9 +103,9 @@ test('should begin anew and say so when the rest is of another file or is not se
   ]
   for (const [what, ...answers] of cases) {
     const at = new DownloadScene()
-    const broken = serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 })
+    const breaking = genuine({ breaksAfter: 4_000 })
     t.is(
-      (await at.download(new ScriptedFetch(broken, ...answers))).sha256,
+      (await at.download(new ScriptedFetch(breaking, ...answers))).sha256,
       sha256(OTHER_CONTENT),
       what,
     )
@@ -141,16 +131,13 @@ test('should begin anew when the server gives nothing to tell two states of a fi
   ]
   for (const [headers, expectedSha256, start] of cases) {
     const at = new DownloadScene()
-    const broken = new ScriptedFetch(
-      serving({ content: CONTENT, headers, breaksAfter: 4_000 }),
-      unreachable,
-    )
-    await t.exception(at.download(broken, { expectedSha256 }), { code: 'MODEL_UNREACHABLE' })
-    const server = new ScriptedFetch(serving({ content: CONTENT, headers }))
+    const failing = at.download(broken({ headers }), { expectedSha256 })
+    await t.exception(failing, { code: 'MODEL_UNREACHABLE' })
+    const server = new ScriptedFetch(genuine({ headers }))
     await at.download(server, { expectedSha256 })
     t.alike(starts(server), [start], JSON.stringify(headers))
-    const file = { content: CONTENT, headers }
-    const sameProcess = new ScriptedFetch(serving({ ...file, breaksAfter: 4_000 }), serving(file))
+    const answers = [genuine({ headers, breaksAfter: 4_000 }), genuine({ headers })]
+    const sameProcess = new ScriptedFetch(...answers)
     await new DownloadScene().download(sameProcess, { expectedSha256 })
     t.alike(starts(sameProcess), [0, start], JSON.stringify(headers))
   }
@@ -158,7 +145,7 @@ test('should begin anew when the server gives nothing to tell two states of a fi
 
 test('should ask nobody when the file was whole but for its name', async (t) => {
   const at = new DownloadScene()
-  const server = new ScriptedFetch(serving({ content: CONTENT, headers: ETAG }))
+  const server = new ScriptedFetch(genuine())
   const { rename } = at.storage
   at.storage.rename = async (from, to) => {
     if (to === FILE) throw new Error('EIO: power failed')
@@ -172,11 +159,7 @@ test('should ask nobody when the file was whole but for its name', async (t) => 
 
 test('should not go on with what is of another address', async (t) => {
   const at = new DownloadScene()
-  const broken = new ScriptedFetch(
-    serving({ content: CONTENT, headers: ETAG, breaksAfter: 4_000 }),
-    unreachable,
-  )
-  await t.exception(at.download(broken), { code: 'MODEL_UNREACHABLE' })
+  await t.exception(at.download(broken()), { code: 'MODEL_UNREACHABLE' })
   const server = new ScriptedFetch(serving({ content: OTHER_CONTENT, headers: ETAG }))
   const url = 'https://example.com/other.gguf'
   t.is((await at.download(server, { url })).sha256, sha256(OTHER_CONTENT))
@@ -185,8 +168,10 @@ test('should not go on with what is of another address', async (t) => {
 
 test('should take a file of unknown length when it ends, and its rest when it breaks off', async (t) => {
   const at = new DownloadScene()
-  const file = { content: CONTENT, headers: ETAG, hidesLength: true }
-  const server = new ScriptedFetch(serving({ ...file, breaksAfter: 4_000 }), serving(file))
+  const server = new ScriptedFetch(
+    genuine({ hidesLength: true, breaksAfter: 4_000 }),
+    genuine({ hidesLength: true }),
+  )
   t.is((await at.download(server)).sha256, sha256(CONTENT))
   t.alike(starts(server), [0, 4_000])
 })
