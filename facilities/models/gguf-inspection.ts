@@ -36,7 +36,7 @@ export interface InspectionOptions {
  * Reads only the header of a GGUF file, and checks it: see {@link parseGgufHeader} and
  * {@link ggufModelFacts}. A header of 20 MB takes about 0.2 s; half of that blocks the process.
  *
- * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: no GGUF, cut off,
+ * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: not GGUF, cut off,
  *   damaged, not what llama.cpp needs, or not to be read within 30 s; MODEL_UNSUPPORTED
  */
 export async function inspectGguf(

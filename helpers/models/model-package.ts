@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 
-/** The files that a model is made from, by their path in its package. */
+/** The files from which a model is converted, by their path in its package. */
 export type PackageFiles = ReadonlyMap<string, Uint8Array>
 
 /** @throws StarlingError MODEL_INVALID when the package has no such file */

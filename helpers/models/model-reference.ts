@@ -97,11 +97,14 @@ function whyNoName(name: string): string | undefined {
 }
 
 function invalid(text: string, why: string): StarlingError {
-  return new StarlingError('CONFIG_INVALID', `Invalid model "${shown(text)}": ${why}. Use ${FORMS}`)
+  return new StarlingError(
+    'CONFIG_INVALID',
+    `Invalid model "${displayed(text)}": ${why}. Use ${FORMS}`,
+  )
 }
 
 /** The text for a message: shortened, and without the secret parts of a URL. */
-function shown(text: string): string {
+function displayed(text: string): string {
   const open = text.replace(/\/\/[^/]*@/, '//').replace(/\?.*$/s, '?…')
   const printable = open.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
   return printable.length > 200 ? `${printable.slice(0, 200)}…` : printable

@@ -60,7 +60,7 @@ export function readModelSource(text: string): SourceReading {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
     return { why: `${scheme}// is not a supported URL scheme` }
   if (text.includes('/') || text.endsWith(GGUF_ENDING)) return { source: pathSource(text) }
-  if (text === '' || text.includes('=')) return { why: 'it names no model' }
+  if (text === '' || text.includes('=')) return { why: 'it does not name a model' }
   return { source: { kind: 'catalogue', model: text } }
 }
 

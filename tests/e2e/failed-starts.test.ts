@@ -33,7 +33,7 @@ test('should say what is wrong with a model file and leave nothing behind when i
   const aborts = Buffer.from(whole)
   aborts.write('llama.attention.head_cound', aborts.indexOf('llama.attention.head_count'))
   const files: [name: string, content: Uint8Array, ...named: string[]][] = [
-    ['text.gguf', Buffer.from('Lorem ipsum dolor sit amet'), 'text.gguf', 'no GGUF'],
+    ['text.gguf', Buffer.from('Lorem ipsum dolor sit amet'), 'text.gguf', 'not a GGUF'],
     ['aborts.gguf', aborts, 'llama.attention.head_count'],
   ]
   for (const [name, content, ...named] of files) {

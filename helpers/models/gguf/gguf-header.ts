@@ -13,7 +13,7 @@ import { type GgufMetadataValue, readMetadataValue } from './metadata-decoding.j
 /** Everything before the tensor data: 2 to 20 MB in a real model. */
 const MAX_HEADER_BYTES = 64 * 1024 * 1024
 
-/** llama.cpp compares each name with all before it; the largest models have some thousands. */
+/** llama.cpp compares each name with all before it; the largest models have a few thousand. */
 const MAX_TENSORS = 16_384
 
 /** Real models have 20 to 60. */
@@ -21,19 +21,19 @@ const MAX_KEYS = 4096
 
 const MAX_KEY_BYTES = 256
 
-/** Least bytes that a key and its value take. */
+/** The smallest size of a key and its value, in bytes. */
 const KEY_MIN_BYTES = 13
 
-/** Whatever the file says, ggml calculates with data in memory that begin at a multiple of this. */
+/** Whatever the file says, ggml requires data in memory to begin at a multiple of this. */
 const DEFAULT_ALIGNMENT_BYTES = 32
 
-/** More would be padding that nobody writes. */
+/** No program writes more padding. */
 const MAX_ALIGNMENT_BYTES = 65_536
 
-/** Parts of a key that mean something else where keys become the properties of objects. */
+/** Parts of a key that are unsafe where keys become the properties of objects. */
 const RESERVED_KEY_PARTS = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** All that stands before the tensor data of a GGUF file, checked to be consistent in itself. */
+/** Everything before the tensor data of a GGUF file, checked for consistency. */
 export interface GgufHeader {
   readonly version: 2 | 3
   /** By key, in the order of the file. Lists are views of the bytes that were read. */
@@ -41,27 +41,27 @@ export interface GgufHeader {
   /** By name, in the order of the file, which is that of their data. At least one. */
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>
   readonly alignmentBytes: number
-  /** Where the tensor data begins in the file, in bytes. */
+  /** The offset of the tensor data in the file, in bytes. */
   readonly dataOffset: number
 }
 
-/** The header, or how many bytes are needed at least to continue. */
+/** The header, or the least number of bytes that is needed to continue. */
 export type GgufHeaderResult =
   | { readonly header: GgufHeader; readonly needsBytes?: never }
   | { readonly needsBytes: number; readonly header?: never }
 
 /**
  * Reads the header of a GGUF file, version 2 or 3, little-endian
- * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), as strictly as llama.cpp and stricter
- * where that one would end the process. A caller that passes twice the bytes each time (or `needsBytes`, if
- * that is more) reads each byte about twice.
+ * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), as strictly as llama.cpp, and more
+ * strictly where that would end the process. A caller that passes twice the bytes each time (or
+ * `needsBytes`, if that is more) reads each byte about twice.
  *
  * Time and memory are in proportion to the bytes given, whatever the header claims.
  *
  * @param bytes the beginning of the file
  * @param fileSizeBytes the size of the whole file
- * @returns `needsBytes`, more than were given and no more than the file has, when they end too early
- * @throws StarlingError MODEL_INVALID: no GGUF, cut off, damaged, or beyond a limit
+ * @returns `needsBytes`, more than were given and at most the size of the file, if they end too early
+ * @throws StarlingError MODEL_INVALID: not GGUF, cut off, damaged, or beyond a limit
  */
 export function parseGgufHeader(bytes: Uint8Array, fileSizeBytes: number): GgufHeaderResult {
   const cursor = new HeaderCursor(bytes, fileSizeBytes)
@@ -97,11 +97,11 @@ function readHeader(cursor: HeaderCursor, fileSizeBytes: number): GgufHeader {
     }
     tensors.set(tensor.name, tensor)
   }
-  if (tensors.size === 0) throw invalidModel('holds no model: it has no tensors')
+  if (tensors.size === 0) throw invalidModel('contains no model: it has no tensors')
   const dataOffset = alignUp(cursor.offset, alignmentBytes)
   if (dataOffset % DEFAULT_ALIGNMENT_BYTES !== 0) {
     throw invalidModel(
-      `has its data at byte ${dataOffset}, which is no multiple of ${DEFAULT_ALIGNMENT_BYTES}`,
+      `has its data at byte ${dataOffset}, which is not a multiple of ${DEFAULT_ALIGNMENT_BYTES}`,
     )
   }
   checkTensorLayout(tensors.values(), { alignmentBytes, dataOffset, fileSizeBytes })
@@ -109,16 +109,16 @@ function readHeader(cursor: HeaderCursor, fileSizeBytes: number): GgufHeader {
 }
 
 function readVersion(cursor: HeaderCursor): 2 | 3 {
-  if (cursor.remainingBytes < GGUF_MAGIC.length) throw invalidModel('is no GGUF file')
+  if (cursor.remainingBytes < GGUF_MAGIC.length) throw invalidModel('is not a GGUF file')
   const start = cursor.skip(GGUF_MAGIC.length)
   const magic = Buffer.from(cursor.passed(start, cursor.offset)).toString('latin1')
-  if (magic !== GGUF_MAGIC) throw invalidModel('is no GGUF file')
+  if (magic !== GGUF_MAGIC) throw invalidModel('is not a GGUF file')
   const version = cursor.uint32()
   if (version === 2 || version === 3) return version
   if (version !== 0 && (version & 0xffff) === 0) {
-    throw invalidModel('is a big-endian GGUF file; only little-endian ones are read')
+    throw invalidModel('is a big-endian GGUF file; only little-endian files are supported')
   }
-  throw invalidModel(`is of the GGUF version ${version}; 2 and 3 are read`)
+  throw invalidModel(`has GGUF version ${version}; versions 2 and 3 are supported`)
 }
 
 function readKey(cursor: HeaderCursor, index: number): string {
@@ -136,7 +136,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>): number {
   const bytes =
     alignment.type === 'number' && alignment.numberType === 'uint32' ? Number(alignment.value) : 0
   if (bytes < 8 || bytes > MAX_ALIGNMENT_BYTES || (bytes & (bytes - 1)) !== 0) {
-    throw invalidModel('is damaged: general.alignment is no power of two from 8 to 65536')
+    throw invalidModel('is damaged: general.alignment is not a power of two from 8 to 65536')
   }
   return bytes
 }

@@ -12,21 +12,21 @@ import { quantizationName } from './quantization-names.js'
 import { checkTensors } from './tensor-checks.js'
 import { checkVocabulary } from './vocabulary-checks.js'
 
-/** What a model is, as its own header says. */
+/** The properties of a model, from its own header. */
 export interface GgufModelFacts {
-  /** As llama.cpp names it: llama, qwen2, bert. */
+  /** In llama.cpp's terms: llama, qwen2, bert. */
   readonly architecture: string
-  /** How many tokens it was trained to follow. */
+  /** The context that it was trained for, in tokens. */
   readonly contextTokens: number
   readonly layers: number
   readonly embeddingLength: number
-  /** Of a layer; of the layer with the most. */
+  /** Of the largest layer. */
   readonly feedForwardLength: number
-  /** Query heads of a layer; of the layer with the most. 0 without attention. */
+  /** Query heads of the layer with the most. 0 without attention. */
   readonly headCount: number
-  /** Key and value heads: of every layer, or one number for each where they differ. */
+  /** Key and value heads: one number for all layers, or one for each if they differ. */
   readonly headCountKv: number | readonly number[]
-  /** Numbers of one head's key and of one head's value. */
+  /** The lengths of one head's key and of one head's value. */
   readonly keyLength: number
   readonly valueLength: number
   readonly vocabularyTokens: number
@@ -40,9 +40,9 @@ export interface GgufModelFacts {
   readonly name: string | null
   readonly licence: string | null
   readonly hasChatTemplate: boolean
-  /** How a sequence becomes one vector; null when the file does not say. */
+  /** How a sequence becomes one vector; null if the file does not define it. */
   readonly pooling: 'none' | 'mean' | 'cls' | 'last' | 'rank' | null
-  /** Whether it makes vectors of texts instead of answering. */
+  /** Whether it embeds texts instead of answering. */
   readonly isEmbedding: boolean
   /** The sampling that its makers recommend. */
   readonly sampling: RecommendedSampling
@@ -50,7 +50,7 @@ export interface GgufModelFacts {
 
 const POOLING = ['none', 'mean', 'cls', 'last', 'rank'] as const
 
-/** What a name or a licence may have; what is longer is cut. */
+/** The longest name or licence; longer ones are cut. */
 const MAX_TEXT_CHARACTERS = 256
 
 /** The decimal digits that a float32 preserves: 0.95 is stored as 0.949999988. */
@@ -74,13 +74,13 @@ const SAMPLING_KEYS = {
 } as const satisfies Partial<Record<keyof RecommendedSampling, object>>
 
 /**
- * Reads what a header says of its model. Checks everything that makes llama.cpp abort the process, in this
- * order: architecture, hyperparameters, vocabulary, tensors. Of an unknown architecture, only what bounds
- * its memory is checked. Other errors, such as a missing tensor, are reported by llama.cpp when it loads
- * the model.
+ * Reads the properties of a model from its header. Checks everything that makes llama.cpp abort the
+ * process, in this order: architecture, hyperparameters, vocabulary, tensors. For an unknown
+ * architecture, only what determines the memory is checked. Other errors, such as a missing tensor, are
+ * reported by llama.cpp when it loads the model.
  *
- * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for what serves
- *   other models only, has no vocabulary, or is one part of a model in several files
+ * @throws StarlingError MODEL_INVALID, naming what is missing or wrong; MODEL_UNSUPPORTED for auxiliary
+ *   models, models without a vocabulary, and one of several files of a model
  */
 export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   const keys = new MetadataReader(header.metadata)
@@ -92,7 +92,7 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   }
   checkSingleFile(header)
   const name = keys.text('general.name')
-  const fileType = keys.whole('general.file_type', { least: 0, most: 0xffff_ffff })
+  const fileType = keys.whole('general.file_type', { min: 0, max: 0xffff_ffff })
   const isKnown = isKnownArchitecture(architecture)
   const hyperparameters = (isKnown ? readHyperparameters : outlineOf)(keys, architecture)
   if (isKnown) checkArchitecture(keys, architecture, hyperparameters)
@@ -124,12 +124,12 @@ export function ggufModelFacts(header: GgufHeader): GgufModelFacts {
   }
 }
 
-/** llama.cpp would look for the other files by names that it makes itself. */
+/** llama.cpp would look for the other files by generated names. */
 function checkSingleFile({ metadata }: GgufHeader): void {
   const parts = metadata.get('split.count')
   if (parts === undefined) return
   if (parts.type !== 'number' || parts.numberType !== 'uint16') {
-    throw invalidModel('has "split.count" as something else than a uint16')
+    throw invalidModel('has "split.count", which is not a uint16')
   }
   if (parts.value <= 1) return
   throw unsupportedModel(`is one of ${parts.value} parts; join them (llama-gguf-split --merge)`)
@@ -147,7 +147,7 @@ function embeddingFacts(
   return { pooling, isEmbedding: pools || seesAhead || isMadeForIt }
 }
 
-/** What is only shown may be of another kind: then it is not shown. */
+/** Text that is only displayed may have another type: then it is not displayed. */
 function textOrNothing({ metadata }: GgufHeader, key: string): string | undefined {
   const value = metadata.get(key)
   return value?.type === 'string' ? value.value : undefined
@@ -167,8 +167,8 @@ function mostBytesType(tensors: readonly GgufTensorInfo[]): string {
   for (const { type, sizeBytes } of tensors) {
     bytes.set(type.name, (bytes.get(type.name) ?? 0) + sizeBytes)
   }
-  const [most] = [...bytes].sort(([, first], [, second]) => second - first)
-  return most?.[0] ?? 'F32'
+  const [largest] = [...bytes].sort(([, first], [, second]) => second - first)
+  return largest?.[0] ?? 'F32'
 }
 
 /**
@@ -182,7 +182,7 @@ function recommendedSampling(
     const value = metadata.get(key)
     if (value?.type !== 'number') return []
     const stored = Number(Number(value.value).toPrecision(FLOAT32_DIGITS))
-    // In llama.cpp a negative number stands for all tokens.
+    // In llama.cpp a negative number means all tokens.
     const number = option === 'topK' ? Math.max(stored, 0) : stored
     return schema.safeParse(number).success ? [[option, number] as const] : []
   })

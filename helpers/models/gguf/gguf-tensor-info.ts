@@ -2,12 +2,12 @@ import { type GgmlType, ggmlType } from './ggml-types.js'
 import type { HeaderCursor } from './header-cursor.js'
 import { invalidModel, quoted } from './invalid-model.js'
 
-/** llama.cpp keeps names in 64 bytes, the last of them zero. */
+/** llama.cpp stores names in 64 bytes, the last of which is zero. */
 const MAX_NAME_BYTES = 63
 
 const MAX_DIMENSIONS = 4
 
-/** What a header says of one tensor. */
+/** The description of one tensor in a header. */
 export interface GgufTensorInfo {
   readonly name: string
   /** Length of each axis, innermost (contiguous) first, 1 to 4 of them, each at least 1. */
@@ -19,15 +19,15 @@ export interface GgufTensorInfo {
   readonly offset: number
 }
 
-/** Least bytes that one takes in a header: lengths, no name, one axis. */
+/** The smallest size of one in a header: lengths, an empty name, one axis. */
 export const TENSOR_INFO_MIN_BYTES = 32
 
 /**
  * Reads one tensor's description.
  *
- * @throws BytesMissing; StarlingError MODEL_INVALID when it has no name that llama.cpp keeps whole,
- *   not 1 to 4 axes, an axis without elements, more than 2^53 of them, a type that is not known, or
- *   rows that are no whole blocks of it
+ * @throws BytesMissing; StarlingError MODEL_INVALID if its name is empty or too long for llama.cpp, it
+ *   does not have 1 to 4 axes, an axis has no elements or more than 2^53, its type is unknown, or its
+ *   rows are not whole blocks of that type
  */
 export function readTensorInfo(cursor: HeaderCursor, index: number): GgufTensorInfo {
   const name = cursor.string(`the name of tensor ${index}`, MAX_NAME_BYTES)
@@ -61,16 +61,16 @@ export function readTensorInfo(cursor: HeaderCursor, index: number): GgufTensorI
   if (!Number.isSafeInteger(sizeBytes)) throw invalidModel(`is damaged: ${tensor} is too large`)
   const offset = cursor.uint64()
   if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw invalidModel(`is damaged: ${tensor} lies at byte ${offset} of the data`)
+    throw invalidModel(`is damaged: ${tensor} is at byte ${offset} of the data`)
   }
   return { name, dimensions, type, elements, sizeBytes, offset: Number(offset) }
 }
 
 /**
- * Checks where the tensors lie: aligned, one after the other without overlap or gap (llama.cpp reads
+ * Checks the positions of the tensors: aligned, in sequence without overlap or gap (llama.cpp accepts
  * no other order), and inside the file.
  *
- * @param dataOffset where the tensor data begins in the file
+ * @param dataOffset the offset of the tensor data in the file
  * @throws StarlingError MODEL_INVALID
  */
 export function checkTensorLayout(
@@ -89,9 +89,7 @@ export function checkTensorLayout(
   for (const { name, offset, sizeBytes } of tensors) {
     const tensor = `the tensor ${quoted(name)}`
     if (offset % alignmentBytes !== 0) {
-      throw invalidModel(
-        `is damaged: ${tensor} does not lie at a multiple of ${alignmentBytes} bytes`,
-      )
+      throw invalidModel(`is damaged: ${tensor} is not aligned to ${alignmentBytes} bytes`)
     }
     if (offset !== expected) {
       const wrong = offset < expected ? 'overlaps the one before it' : 'leaves a gap before it'

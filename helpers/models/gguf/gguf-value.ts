@@ -55,7 +55,7 @@ function array(itemCode: number, items: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat([uint32(CODE.array), uint32(itemCode), uint64(items.length), ...items])
 }
 
-/** Throws RangeError for a whole number that has no place in its 32 bits. */
+/** @throws RangeError for an integer that does not fit into its 32 bits */
 function number32(type: 'uint32' | 'int32' | 'float32', value: number): Uint8Array {
   const bytes = Buffer.alloc(4)
   if (type === 'uint32') bytes.writeUInt32LE(value)

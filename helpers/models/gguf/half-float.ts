@@ -25,7 +25,7 @@ export function toHalfFloatBits(value: number): number {
   return sign | Math.min(magnitude, 0x7c00)
 }
 
-/** The number that 16 bits stand for in IEEE 754 half precision; exact in single precision. */
+/** The number that 16 bits represent in IEEE 754 half precision; exact in single precision. */
 export function fromHalfFloatBits(bits: number): number {
   const sign = (bits & 0x8000) === 0 ? 1 : -1
   const exponent = (bits >>> 10) & 0x1f

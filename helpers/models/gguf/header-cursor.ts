@@ -5,25 +5,25 @@ import { invalidModel } from './invalid-model.js'
 const MAX_STRING_BYTES = 64 * 1024 * 1024
 
 /**
- * Items of all lists together. The largest vocabularies have some 300,000 tokens, as many kinds and
- * scores, and twice as many merges; what loads a model makes an object of each item.
+ * Items of all lists together. The largest vocabularies have some 300,000 tokens, as many types and
+ * scores, and twice as many merges; loading a model creates an object for each item.
  */
 const MAX_LISTED_ITEMS = 4_194_304
 
 /** Thrown and caught while a header is read: more bytes are needed. */
 export class BytesMissing extends Error {
-  /** From the beginning of the file, at least. */
+  /** Counted from the beginning of the file. */
   readonly neededBytes: number
 
   constructor(neededBytes: number) {
-    super(`${neededBytes} bytes are needed`)
+    super(`At min ${neededBytes} bytes are needed`)
     this.neededBytes = neededBytes
   }
 }
 
 /**
- * Reads the little-endian numbers and texts of a header one after the other. Never beyond the bytes
- * at hand ({@link BytesMissing}) and never on the word of a length that the file cannot hold.
+ * Reads the little-endian numbers and texts of a header in sequence. Never reads beyond the available
+ * bytes ({@link BytesMissing}), and never trusts a length that exceeds the file.
  */
 export class HeaderCursor {
   readonly #bytes: Uint8Array
@@ -44,15 +44,15 @@ export class HeaderCursor {
     return this.#offset
   }
 
-  /** How much of the file is left, whether at hand or not. */
+  /** The rest of the file, in bytes, whether available or not. */
   get remainingBytes(): number {
     return this.#fileSizeBytes - this.#offset
   }
 
   /**
-   * Goes on by so many bytes.
+   * Advances by a number of bytes.
    *
-   * @returns where they begin
+   * @returns their offset
    * @throws BytesMissing; StarlingError MODEL_INVALID when the file itself is shorter
    */
   skip(lengthBytes: number): number {
@@ -60,7 +60,7 @@ export class HeaderCursor {
     const end = start + lengthBytes
     if (end > this.#fileSizeBytes) {
       throw invalidModel(
-        `is cut off or damaged: its header goes on to byte ${end}, but the file has ` +
+        `is cut off or damaged: its header extends to byte ${end}, but the file has ` +
           `${this.#fileSizeBytes} bytes`,
       )
     }
@@ -78,14 +78,14 @@ export class HeaderCursor {
   }
 
   /**
-   * A number of things that are to follow, each of at least `itemBytes`.
+   * A count of items that follow, each of at least `itemBytes`.
    *
    * @throws StarlingError MODEL_INVALID when there are more than `most`, or the file is too short
    */
-  count(what: string, most: number, itemBytes: number): number {
+  count(what: string, max: number, itemBytes: number): number {
     const count = this.uint64()
-    if (count > BigInt(most)) {
-      throw invalidModel(`is damaged: it claims ${count} ${what}; at most ${most} are read`)
+    if (count > BigInt(max)) {
+      throw invalidModel(`is damaged: it claims ${count} ${what}; the maximum is ${max}`)
     }
     const number = Number(count)
     if (number * itemBytes > this.remainingBytes) {
@@ -97,9 +97,9 @@ export class HeaderCursor {
   }
 
   /**
-   * How many items a list has, each of at least `itemBytes`.
+   * The length of a list of items of at least `itemBytes` each.
    *
-   * @throws StarlingError MODEL_INVALID when all lists so far have too many, or the file is too short
+   * @throws StarlingError MODEL_INVALID when all lists so far have too many items, or the file is too short
    */
   listLength(what: string, itemBytes: number): number {
     const before = this.#offset
@@ -107,7 +107,7 @@ export class HeaderCursor {
     if (claimed > BigInt(MAX_LISTED_ITEMS - this.#listedItems)) {
       throw invalidModel(
         `is damaged: it claims ${claimed} ${what}, and ${this.#listedItems} items of other lists; ` +
-          `at most ${MAX_LISTED_ITEMS} are read`,
+          `the maximum is ${MAX_LISTED_ITEMS}`,
       )
     }
     this.#offset = before
@@ -116,17 +116,17 @@ export class HeaderCursor {
     return length
   }
 
-  /** A text's bytes, not copied. @param most its longest length in bytes */
-  stringBytes(what: string, most = MAX_STRING_BYTES): Uint8Array {
-    const length = this.count(`bytes for ${what}`, most, 1)
+  /** A text's bytes, not copied. @param max its maximum length in bytes */
+  stringBytes(what: string, max = MAX_STRING_BYTES): Uint8Array {
+    const length = this.count(`bytes for ${what}`, max, 1)
     const start = this.skip(length)
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** @throws StarlingError MODEL_INVALID when it is no UTF-8 */
-  string(what: string, most?: number): string {
-    const bytes = this.stringBytes(what, most)
-    if (!isUtf8(bytes)) throw invalidModel(`is damaged: ${what} is no UTF-8`)
+  /** @throws StarlingError MODEL_INVALID when it is not UTF-8 */
+  string(what: string, max?: number): string {
+    const bytes = this.stringBytes(what, max)
+    if (!isUtf8(bytes)) throw invalidModel(`is damaged: ${what} is not UTF-8`)
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   }
 

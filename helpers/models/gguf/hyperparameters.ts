@@ -1,34 +1,34 @@
 import { invalidModel, quoted } from './invalid-model.js'
-import type { MetadataReader, WholeRange } from './metadata-reader.js'
+import type { MetadataReader, NumberRange } from './metadata-reader.js'
 import { hasAttention } from './model-architectures.js'
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS` of llama.cpp, which ends the process beyond them. */
 const MAX_LAYERS = 512
 const MAX_EXPERTS = 1024
 
-/** Far beyond any model; what is larger is a damaged file, and would overflow 32 bits when doubled. */
-const LENGTH_RANGE: WholeRange = { least: 1, most: 1_048_576 }
-const OPTIONAL_LENGTH_RANGE: WholeRange = { least: 0, most: LENGTH_RANGE.most }
-const FEED_FORWARD_RANGE: WholeRange = { least: 0, most: 16_777_216 }
-const CONTEXT_RANGE: WholeRange = { least: 1, most: 1_073_741_824 }
+/** Far beyond any model: larger numbers mean a damaged file, and would overflow 32 bits when doubled. */
+const LENGTH_RANGE: NumberRange = { min: 1, max: 1_048_576 }
+const OPTIONAL_LENGTH_RANGE: NumberRange = { min: 0, max: LENGTH_RANGE.max }
+const FEED_FORWARD_RANGE: NumberRange = { min: 0, max: 16_777_216 }
+const CONTEXT_RANGE: NumberRange = { min: 1, max: 1_073_741_824 }
 /** None, mean, cls, last, rank. */
-const POOLING_TYPE: WholeRange = { least: 0, most: 4 }
-const ANY: WholeRange = { least: 0, most: 0xffff_ffff }
+const POOLING_TYPE: NumberRange = { min: 0, max: 4 }
+const ANY: NumberRange = { min: 0, max: 0xffff_ffff }
 
-const FINITE: WholeRange = { least: -3.5e38, most: 3.5e38 }
-const EPSILON: WholeRange = { least: 1e-30, most: 1 }
-const ROPE_BASE: WholeRange = { least: 0, most: 1e30 }
+const FINITE: NumberRange = { min: -3.5e38, max: 3.5e38 }
+const EPSILON: NumberRange = { min: 1e-30, max: 1 }
+const ROPE_BASE: NumberRange = { min: 0, max: 1e30 }
 
-/** As llama.cpp knows them; another one ends the process. */
+/** Those that llama.cpp knows; any other ends the process. */
 const ROPE_SCALING_TYPES = new Set(['none', 'linear', 'yarn', 'longrope'])
 
 /** The numbers of a network that all architectures of llama.cpp share. */
 export interface Hyperparameters {
-  /** Trained for so many tokens. */
+  /** The context that the model was trained for, in tokens. */
   readonly contextTokens: number
   readonly layers: number
   readonly embeddingLength: number
-  /** Of the vectors that come out. */
+  /** The length of the resulting vectors. */
   readonly embeddingLengthOut: number
   /** One for each layer. 0 where a layer has none. */
   readonly feedForwardLengths: readonly number[]
@@ -36,20 +36,20 @@ export interface Hyperparameters {
   readonly headCounts: readonly number[]
   /** Key and value heads of each layer; fewer than query heads are shared among them. */
   readonly headCountsKv: readonly number[]
-  /** Numbers of one head's key. */
+  /** The length of one head's key. */
   readonly keyLength: number
-  /** Numbers of one head's value. */
+  /** The length of one head's value. */
   readonly valueLength: number
-  /** Of each head's key, how many are turned by the position. */
+  /** How many numbers of each head's key are rotated by the position. */
   readonly ropeDimensions: number
   readonly experts: number
-  /** What is read from the end of a sequence for an embedding, by llama.cpp's code. */
+  /** How a sequence becomes one vector, as llama.cpp's code. */
   readonly poolingType: number | undefined
 }
 
 /**
  * Reads and checks the hyperparameters that llama.cpp reads for every architecture, by its own rules
- * (`llama_model_base::load_hparams`), most of which end the process when they are broken.
+ * (`llama_model_base::load_hparams`), most of which end the process when they are violated.
  *
  * @throws StarlingError MODEL_INVALID, naming the key
  */
@@ -57,8 +57,8 @@ export function readHyperparameters(keys: MetadataReader, architecture: string):
   const key = (name: string) => `${architecture}.${name}`
   const contextTokens = keys.requiredWhole(key('context_length'), CONTEXT_RANGE)
   const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
-  const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
-  keys.whole(key('nextn_predict_layers'), { least: 0, most: layers })
+  const layers = keys.requiredWhole(key('block_count'), { min: 1, max: MAX_LAYERS })
+  keys.whole(key('nextn_predict_layers'), { min: 0, max: layers })
   const heads = hasAttention(architecture)
     ? readHeads(keys, key, layers, embeddingLength)
     : noHeads(keys, key, layers)
@@ -69,7 +69,7 @@ export function readHyperparameters(keys: MetadataReader, architecture: string):
     contextTokens,
     layers,
     embeddingLength,
-    // 0 says nothing.
+    // 0 means unknown.
     embeddingLengthOut:
       keys.whole(key('embedding_length_out'), OPTIONAL_LENGTH_RANGE) || embeddingLength,
     feedForwardLengths:
@@ -81,15 +81,14 @@ export function readHyperparameters(keys: MetadataReader, architecture: string):
 }
 
 /**
- * The hyperparameters of an architecture whose rules are not known here: those by which the memory is
- * estimated that a model takes. What else it needs, and whether it runs at all, llama.cpp says, in a
- * process that may end at it.
+ * The hyperparameters of an architecture whose rules are unknown here: those that the memory estimate
+ * needs. llama.cpp checks the rest, in a process that may end because of it.
  *
  * @throws StarlingError MODEL_INVALID, naming the key
  */
 export function outlineOf(keys: MetadataReader, architecture: string): Hyperparameters {
   const key = (name: string) => `${architecture}.${name}`
-  const layers = keys.requiredWhole(key('block_count'), { least: 1, most: MAX_LAYERS })
+  const layers = keys.requiredWhole(key('block_count'), { min: 1, max: MAX_LAYERS })
   const embeddingLength = keys.requiredWhole(key('embedding_length'), LENGTH_RANGE)
   const none = new Array<number>(layers).fill(0)
   const headCounts =
@@ -135,7 +134,7 @@ function readHeads(
   }
   const kvKey = key('attention.head_count_kv')
   const headCountsKv = keys.perLayer(kvKey, layers, OPTIONAL_LENGTH_RANGE) ?? headCounts
-  // Layers without attention may say 0, and the first of several kinds need not be the one with.
+  // Layers without attention may have 0 heads, and the first layer may be one of them.
   const heads = headCounts.find((count) => count > 0)
   if (heads === undefined) throw invalidModel(`has ${quoted(headKey)} at 0`)
   for (const [layer, count] of headCounts.entries()) {
@@ -165,7 +164,7 @@ function readHeads(
 }
 
 function noHeads(keys: MetadataReader, key: KeyOf, layers: number): Heads {
-  // Read by llama.cpp nevertheless, so they must be of the right kind.
+  // Still read by llama.cpp, so they must have the right type.
   keys.perLayer(key('attention.head_count'), layers, OPTIONAL_LENGTH_RANGE)
   keys.perLayer(key('attention.head_count_kv'), layers, OPTIONAL_LENGTH_RANGE)
   const none = zeros(layers)
@@ -173,20 +172,20 @@ function noHeads(keys: MetadataReader, key: KeyOf, layers: number): Heads {
 }
 
 function readExperts(keys: MetadataReader, key: KeyOf, layers: number): number {
-  const experts = keys.whole(key('expert_count'), { least: 0, most: MAX_EXPERTS }) ?? 0
+  const experts = keys.whole(key('expert_count'), { min: 0, max: MAX_EXPERTS }) ?? 0
   const usedKey = key('expert_used_count')
-  const used = Math.max(0, ...(keys.perLayer(usedKey, layers, { least: 0, most: experts }) ?? []))
+  const used = Math.max(0, ...(keys.perLayer(usedKey, layers, { min: 0, max: experts }) ?? []))
   if (experts > 0 && used === 0)
     throw invalidModel(`has ${experts} experts, but no ${quoted(usedKey)}`)
   const groupsKey = key('expert_group_count')
-  const groups = keys.whole(groupsKey, { least: 0, most: Math.max(0, experts - 1) }) ?? 0
+  const groups = keys.whole(groupsKey, { min: 0, max: Math.max(0, experts - 1) }) ?? 0
   if (groups > 1) {
     if (experts % groups !== 0) {
       throw invalidModel(
         `has ${experts} experts, which ${quoted(groupsKey)} of ${groups} does not divide`,
       )
     }
-    keys.requiredWhole(key('expert_group_used_count'), { least: 1, most: groups - 1 })
+    keys.requiredWhole(key('expert_group_used_count'), { min: 1, max: groups - 1 })
   } else {
     keys.whole(key('expert_group_used_count'), ANY)
   }
@@ -212,17 +211,17 @@ function checkRope(keys: MetadataReader, key: KeyOf): void {
   }
   keys.real(key('rope.freq_base'), ROPE_BASE)
   keys.real(key('rope.freq_base_swa'), ROPE_BASE)
-  // Files without scaling have been seen to say 0.
+  // Some files without scaling contain 0.
   for (const name of ['rope.scaling.factor', 'rope.scale_linear']) {
-    keys.real(key(name), { least: 0, most: 1e9 })
+    keys.real(key(name), { min: 0, max: 1e9 })
   }
   keys.real(key('rope.scaling.attn_factor'), FINITE)
   keys.real(key('rope.scaling.alpha'), FINITE)
-  keys.whole(key('rope.scaling.original_context_length'), { ...CONTEXT_RANGE, least: 0 })
+  keys.whole(key('rope.scaling.original_context_length'), { ...CONTEXT_RANGE, min: 0 })
   keys.bool(key('rope.scaling.finetuned'))
 }
 
-/** What llama.cpp reads for all and needs to be nothing but of the right kind. */
+/** What llama.cpp reads for all architectures; only the type has to be right. */
 function checkKindsOnly(keys: MetadataReader, key: KeyOf): void {
   for (const name of [
     'attention.key_length_swa',

@@ -1,7 +1,7 @@
 import type { HeaderCursor } from './header-cursor.js'
 import { invalidModel, quoted } from './invalid-model.js'
 
-/** The types of a single number, by their code; null where no number has it. */
+/** The types of a single number, by their code; null for types that are not numbers. */
 const NUMBER_TYPES = [
   'uint8',
   'int8',
@@ -35,27 +35,30 @@ const NUMBER_BYTES = {
   float64: 8,
 } as const
 
-/** How a number stands in the file. */
+/** How a number is stored in the file. */
 export type GgufNumberType = keyof typeof NUMBER_BYTES
 
-/** A list of numbers or of yes and no (1 and 0), left where it stands until it is asked for. */
+/** A list of numbers or booleans (1 and 0), decoded when an item is read. */
 export interface GgufNumbers {
   readonly type: 'numbers'
   readonly itemType: GgufNumberType | 'bool'
   readonly length: number
-  /** One of them; 64-bit ones beyond 2^53 are rounded. Counted from 0; NaN outside. */
+  /** The item at an index from 0; 64-bit numbers beyond 2^53 are rounded. NaN outside of the list. */
   at(index: number): number
 }
 
-/** A list of texts, left where they stand until they are asked for. */
+/** A list of texts, decoded when an item is read. */
 export interface GgufStrings {
   readonly type: 'strings'
   readonly length: number
-  /** The bytes of one, which need not be UTF-8, not copied. Counted from 0; empty outside. */
+  /**
+   * The bytes of the item at an index from 0, which need not be UTF-8; not copied. Empty outside of the
+   * list.
+   */
   at(index: number): Uint8Array
 }
 
-/** What stands under a key. Whole numbers of 64 bits are bigint. */
+/** The value of a key. 64-bit integers are bigint. */
 export type GgufMetadataValue =
   | {
       readonly type: 'number'
@@ -68,11 +71,11 @@ export type GgufMetadataValue =
   | GgufStrings
 
 /**
- * Reads one value, its type code first. Lists cost memory only in proportion to bytes that are there.
+ * Reads one value, its type code first. The memory of lists is in proportion to the bytes that are present.
  *
  * @param key for messages
  * @throws BytesMissing; StarlingError MODEL_INVALID for an unknown type, a list of lists (llama.cpp
- *   reads none), a text that is no UTF-8, or a length beyond the limits or the file
+ *   does not support them), a text that is not UTF-8, or a length beyond the limits or the file
  */
 export function readMetadataValue(cursor: HeaderCursor, key: string): GgufMetadataValue {
   const code = cursor.uint32()
@@ -121,7 +124,7 @@ function readArray(cursor: HeaderCursor, key: string): GgufNumbers | GgufStrings
 function readStrings(cursor: HeaderCursor, key: string): GgufStrings {
   const length = cursor.listLength(`texts in ${quoted(key)}`, 8)
   const start = cursor.offset
-  // Grown with what is read: the claimed length alone takes no memory.
+  // Grows with what is read: the claimed length alone takes no memory.
   let ends = new Uint32Array(Math.min(length, 1024))
   const what = `a text of ${quoted(key)}`
   for (let index = 0; index < length; index++) {

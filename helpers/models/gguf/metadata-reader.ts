@@ -1,15 +1,15 @@
 import { invalidModel, quoted } from './invalid-model.js'
 import type { GgufMetadataValue, GgufNumbers, GgufStrings } from './metadata-decoding.js'
 
-/** What a whole number may be. */
-export interface WholeRange {
-  readonly least: number
-  readonly most: number
+/** The range of a number. */
+export interface NumberRange {
+  readonly min: number
+  readonly max: number
 }
 
 /**
- * The keys of a header, read as llama.cpp reads them: each of one type, and refused by name when it
- * has another one. All methods throw StarlingError MODEL_INVALID.
+ * The keys of a header, read as llama.cpp reads them: each has one type, and a key with another type is
+ * refused by name. All methods throw StarlingError MODEL_INVALID.
  */
 export class MetadataReader {
   readonly #metadata: ReadonlyMap<string, GgufMetadataValue>
@@ -23,7 +23,7 @@ export class MetadataReader {
   }
 
   /** A uint32 in a range; undefined when the key is missing. */
-  whole(key: string, range: WholeRange): number | undefined {
+  whole(key: string, range: NumberRange): number | undefined {
     const value = this.#metadata.get(key)
     if (value === undefined) return undefined
     if (value.type !== 'number' || value.numberType !== 'uint32') throw wrongType(key, 'a uint32')
@@ -31,7 +31,7 @@ export class MetadataReader {
   }
 
   /** Like {@link whole}, and refused when it is missing. */
-  requiredWhole(key: string, range: WholeRange): number {
+  requiredWhole(key: string, range: NumberRange): number {
     return required(key, this.whole(key, range))
   }
 
@@ -40,7 +40,7 @@ export class MetadataReader {
    *
    * @returns one for each layer; undefined when the key is missing
    */
-  perLayer(key: string, layers: number, range: WholeRange): readonly number[] | undefined {
+  perLayer(key: string, layers: number, range: NumberRange): readonly number[] | undefined {
     const value = this.#metadata.get(key)
     if (value?.type !== 'numbers') {
       const same = this.whole(key, range)
@@ -58,13 +58,13 @@ export class MetadataReader {
   }
 
   /** A float32 that is finite and in a range, both ends included; undefined when it is missing. */
-  real(key: string, { least, most }: WholeRange): number | undefined {
+  real(key: string, { min, max }: NumberRange): number | undefined {
     const value = this.#metadata.get(key)
     if (value === undefined) return undefined
     if (value.type !== 'number' || value.numberType !== 'float32') throw wrongType(key, 'a float32')
     const number = Number(value.value)
-    if (!(number >= least && number <= most)) {
-      throw invalidModel(`has ${quoted(key)} at ${number}, which is not within ${least} to ${most}`)
+    if (!(number >= min && number <= max)) {
+      throw invalidModel(`has ${quoted(key)} at ${number}, which is not within ${min} to ${max}`)
     }
     return number
   }
@@ -114,11 +114,11 @@ function required<Value>(key: string, value: Value | undefined): Value {
   return value
 }
 
-function inRange(key: string, value: number, { least, most }: WholeRange): number {
-  if (value >= least && value <= most) return value
-  throw invalidModel(`has ${quoted(key)} at ${value}, which is not within ${least} to ${most}`)
+function inRange(key: string, value: number, { min, max }: NumberRange): number {
+  if (value >= min && value <= max) return value
+  throw invalidModel(`has ${quoted(key)} at ${value}, which is not within ${min} to ${max}`)
 }
 
 function wrongType(key: string, expected: string) {
-  return invalidModel(`has ${quoted(key)} as something else than ${expected}`)
+  return invalidModel(`has ${quoted(key)}, which is not ${expected}`)
 }

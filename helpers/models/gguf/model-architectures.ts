@@ -1,6 +1,6 @@
 /**
- * The architectures that the llama.cpp of node-llama-cpp 3.22.1 runs as models of their own, by the
- * names that it compares with: of these it is known what they need. Others are left to llama.cpp.
+ * The architectures that the llama.cpp of node-llama-cpp 3.22.1 runs as independent models, by their
+ * names in its code: what they need is known. Others are left to llama.cpp.
  */
 const ARCHITECTURES: ReadonlySet<string> = new Set(
   `llama llama4 deci falcon grok gpt2 gptneox mpt baichuan starcoder refact bert modern-bert
@@ -19,25 +19,25 @@ const ARCHITECTURES: ReadonlySet<string> = new Set(
   nanbeige`.split(/\s+/),
 )
 
-/** Those that serve other models only: projectors, drafts and sound decoders. */
+/** Architectures of auxiliary models: projectors, draft models and audio decoders. */
 const PARTS_OF_OTHERS: ReadonlySet<string> = new Set(
   'clip eagle3 dflash gemma4-assistant wavtokenizer-dec qwen3tts pockettts'.split(' '),
 )
 
-/** What an architecture may be called. */
+/** The form of an architecture's name. */
 const NAME = /^[\w.-]{1,64}$/
 
-/** Those without attention, and so without heads. */
+/** Architectures without attention, and so without heads. */
 const ATTENTION_FREE: ReadonlySet<string> = new Set(
   'mamba mamba2 rwkv6 rwkv6qwen2 rwkv7 arwkv7'.split(' '),
 )
 
-/** Whether it is known what llama.cpp needs of models of this architecture. */
+/** Whether the requirements of llama.cpp for this architecture are known. */
 export function isKnownArchitecture(name: string): boolean {
   return ARCHITECTURES.has(name)
 }
 
-/** Whether models of this architecture may answer or embed by themselves. */
+/** Whether models of this architecture can answer or embed on their own. */
 export function mayBeModel(name: string): boolean {
   return NAME.test(name) && !PARTS_OF_OTHERS.has(name)
 }

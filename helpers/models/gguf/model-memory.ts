@@ -1,22 +1,25 @@
 import type { GgufModelFacts } from './gguf-model-facts.js'
 
-/** How a model is to be loaded. */
+/** How a model is loaded. */
 export interface ModelMemoryOptions {
   readonly fileSizeBytes: number
-  /** Answers side by side. */
+  /** Concurrent answers. */
   readonly slots: number
-  /** Prompt and answer together, for each slot; no more than the model was trained for is counted. */
+  /** Prompt and answer together, in tokens, for each slot; limited to what the model was trained for. */
   readonly contextTokens: number
-  /** Of one number in the cache of keys and values. Default 2: F16. */
+  /** The size of one number in the cache of keys and values. Default 2: F16. */
   readonly kvBytesPerElement?: number
-  /** Tokens that are evaluated at once, of all slots together. Default: 64 for each slot. */
+  /** The most tokens that are evaluated at once, of all slots together. Default: 64 for each slot. */
   readonly batchTokens?: number
 }
 
 /** A process with Node.js and llama.cpp before any model is loaded. Measured: 105 to 155 MB. */
 const PROCESS_BYTES = 192 * 1024 * 1024
 
-/** A token in its tables, here and in llama.cpp, with as many merges. Measured: 780 to 870 bytes. */
+/**
+ * A token in the tables of node-llama-cpp and llama.cpp, with as many merges. Measured: 780 to 870
+ * bytes.
+ */
 const TOKEN_BYTES = 900
 
 /** llama.cpp rounds a context up to a multiple of this. */
@@ -24,27 +27,27 @@ const CONTEXT_STEP_TOKENS = 256
 
 const DEFAULT_SLOT_BATCH_TOKENS = 64
 
-/** The likelihoods of all tokens of a slot, as they are computed, copied out and sorted. */
+/** The logits of one token for a slot: computed, copied and sorted. */
 const CANDIDATE_BYTES = 64
 
-/** One number of a calculation. */
+/** The size of one number in a computation. */
 const NUMBER_BYTES = 4
 
 /** One element of the attention mask, in both of its forms. */
 const MASK_BYTES = 6
 
-/** Numbers that a layer without attention keeps of the past, for one of its embedding; at most. */
+/** The most numbers that a layer without attention keeps of the past for each number of the embedding. */
 const STATE_NUMBERS = 256
 
 /**
- * How much memory a model takes, loaded in a process of its own: the file, the cache of keys and
- * values of all slots, tables, room to calculate, and the process. Meant to be no less than what the
- * system shows as resident, and at most 1.5 times that and 150 MB more (held against two models, at
- * several slots and contexts).
+ * Estimates the memory of a model that is loaded in its own process: the file, the cache of keys and
+ * values of all slots, tables, compute buffers, and the process. Meant to be at least the resident
+ * memory, and at most 1.5 times that plus 150 MB (compared with two models, with several slots and
+ * contexts).
  *
- * Not counted are pages of the file that are no longer needed after llama.cpp copied the weights
- * into another order (Q4_0, Q4_K and others on some processors): the system takes them back. Layers
- * that look back less far than the context are counted as if they did not.
+ * Pages of the file that are no longer needed after llama.cpp has copied the weights into another order
+ * (Q4_0, Q4_K and others on some processors) are not counted: the system reclaims them. Layers with a
+ * sliding window are counted as if they used the whole context.
  *
  * @returns bytes, memory of a GPU included
  */
@@ -69,7 +72,7 @@ export function estimateModelMemoryBytes(
 /** The cache of one conversation. */
 function slotBytes(facts: GgufModelFacts, contextTokens: number, kvBytes: number): number {
   const { headCountKv, layers, keyLength, valueLength, embeddingLength } = facts
-  // Texts are read as a whole, nothing of them is kept.
+  // Texts are evaluated as a whole; nothing is cached.
   if (facts.architecture.includes('bert')) return 0
   const heads =
     typeof headCountKv === 'number' ? new Array<number>(layers).fill(headCountKv) : headCountKv
@@ -83,7 +86,7 @@ function slotBytes(facts: GgufModelFacts, contextTokens: number, kvBytes: number
   )
 }
 
-/** For one token, at the widest place of a layer. */
+/** For one token, at the widest point of a layer. */
 function calculationBytes(facts: GgufModelFacts): number {
   const { embeddingLength, feedForwardLength, headCount, keyLength } = facts
   return (4 * embeddingLength + 3 * feedForwardLength + 4 * headCount * keyLength) * NUMBER_BYTES

@@ -1,4 +1,4 @@
-/** `llama_ftype` of llama.cpp: what most of the weights are stored as, by the code in the file. */
+/** `llama_ftype` of llama.cpp: the type of most weights, by the code in the file. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0, 'F32'],
   [1, 'F16'],
@@ -38,7 +38,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [41, 'Q2_0'],
 ])
 
-/** The usual name of a model's quantisation; undefined for a code that was never given out. */
+/** The usual name of a model's quantisation; undefined for a code that was never assigned. */
 export function quantizationName(fileType: number): string | undefined {
   return NAMES.get(fileType)
 }

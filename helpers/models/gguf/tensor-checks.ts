@@ -12,10 +12,10 @@ type Shape = readonly [name: string, axes: readonly number[]]
 /** The architectures whose matrices have the shapes of {@link layerShapes}. */
 const KNOWN_NETWORKS: ReadonlySet<string> = new Set(['llama', 'qwen2', 'bert'])
 
-/** Those that need heads which fill the embedding. */
+/** Architectures whose heads must add up to the embedding length. */
 const FILLED_EMBEDDING: ReadonlySet<string> = new Set(['qwen2', 'bert'])
 
-/** Factors that llama.cpp copies as they are. */
+/** Factors that llama.cpp copies unchanged. */
 const ROPE_FACTORS = ['rope_freqs.weight', 'rope_factors_long.weight', 'rope_factors_short.weight']
 
 /**
@@ -50,8 +50,8 @@ export function checkTensors(
 }
 
 /**
- * Vectors are added and multiplied as they are, which llama.cpp supports for F32 only; matrices are
- * multiplied. Other networks than the known ones have tables of I32, and matrices of one column.
+ * Vectors are added and multiplied by element, which llama.cpp supports for F32 only. Networks other
+ * than the known ones have tables of I32, and matrices with one column.
  */
 function checkType(tensor: GgufTensorInfo, isKnownNetwork: boolean): void {
   const { name, type, elements, dimensions } = tensor
@@ -64,7 +64,7 @@ function checkType(tensor: GgufTensorInfo, isKnownNetwork: boolean): void {
 
 function wrongType({ name, type }: GgufTensorInfo): StarlingError {
   return invalidModel(
-    `has the tensor ${quoted(name)} as ${type.name}, which llama.cpp does not support there`,
+    `has the tensor ${quoted(name)} as ${type.name}, which llama.cpp does not support here`,
   )
 }
 

@@ -3,13 +3,13 @@ import type { GgufStrings } from './metadata-decoding.js'
 import type { MetadataReader } from './metadata-reader.js'
 
 interface Tokenizer {
-  /** Whether it is made of merges. */
+  /** Whether it needs merges. */
   readonly merges: boolean
-  /** The token for what has none, where llama.cpp ends the process without; unless the file says. */
+  /** The default token for unknown text, for kinds that need one: llama.cpp ends the process without it. */
   readonly unknown?: number
 }
 
-/** The kinds of tokenizer of which it is known what llama.cpp needs. Others are left to it. */
+/** The kinds of tokenizers whose requirements are known. Others are left to llama.cpp. */
 const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
   ['llama', { merges: false }],
   ['gpt2', { merges: true }],
@@ -22,24 +22,24 @@ const TOKENIZERS: ReadonlyMap<string, Tokenizer> = new Map([
   ['whitespace', { merges: true }],
 ])
 
-/** How a file says that it has no tokenizer. */
+/** The kinds that mean that a file has no tokenizer. */
 const NO_TOKENIZER: ReadonlySet<string> = new Set(['', 'none', 'no_vocab'])
 
-/** Three times as many as the largest vocabulary has; each is kept several times once a model is loaded. */
+/** Three times as many as the largest vocabulary has; a loaded model keeps each several times. */
 const MAX_VOCABULARY_TOKENS = 1_048_576
 
-/** Of one token's text: it travels as a whole. Real ones have some 500 at most. */
+/** The text of one token, which is sent as a whole. The longest known is about 500. */
 const MAX_TOKEN_BYTES = 16_384
 
-/** Of a chat template; real ones have some 30 KB at most. */
+/** A chat template; the longest known is about 30 KB. */
 const MAX_TEMPLATE_BYTES = 1_048_576
 
 const UNKNOWN_TOKEN = 'unknown_token_id'
 
-/** The last of the kinds of token: a single byte. */
+/** The highest type of a token: a single byte. */
 const TOKEN_TYPE_BYTE = 6
 
-/** How a file says that it has no such token. */
+/** The id that means that a file has no such token. */
 const NO_TOKEN = 0xffff_ffff
 
 const SPECIAL_TOKENS = [
@@ -99,7 +99,7 @@ export function checkVocabulary(keys: MetadataReader): number {
   const tokens = keys.requiredTexts('tokenizer.ggml.tokens')
   if (tokens.length === 0) throw invalidModel('has no tokens')
   if (tokens.length > MAX_VOCABULARY_TOKENS) {
-    throw invalidModel(`has ${tokens.length} tokens; at most ${MAX_VOCABULARY_TOKENS} are read`)
+    throw invalidModel(`has ${tokens.length} tokens; the maximum is ${MAX_VOCABULARY_TOKENS}`)
   }
   const known = distinctTokens(tokens)
   checkEachToken(keys, kind, tokens)
@@ -107,22 +107,22 @@ export function checkVocabulary(keys: MetadataReader): number {
   if (kind === 'llama')
     checkBytes((byte) => known.has(byteToken(byte)) || known.has(character(byte)))
   if (kind === 'rwkv') {
-    // Also what keeps llama.cpp from going back to the beginning of a text, for ever.
+    // Also prevents llama.cpp from returning to the beginning of a text in an endless loop.
     const unescapedTokens = new Set([...known].map(unescaped))
     checkBytes((byte) => unescapedTokens.has(character(byte)))
   }
   for (const name of SPECIAL_TOKENS) specialToken(keys, name, tokens)
   const unknown = specialToken(keys, UNKNOWN_TOKEN, tokens) ?? tokenizer.unknown
   if (tokenizer.unknown !== undefined && (unknown === undefined || unknown >= tokens.length)) {
-    throw invalidModel(`has no "tokenizer.ggml.${UNKNOWN_TOKEN}" for what no token stands for`)
+    throw invalidModel(`has no "tokenizer.ggml.${UNKNOWN_TOKEN}" for unknown text`)
   }
-  keys.whole('tokenizer.ggml.token_type_count', { least: 0, most: NO_TOKEN })
+  keys.whole('tokenizer.ggml.token_type_count', { min: 0, max: NO_TOKEN })
   return tokens.length
 }
 
 function specialToken(keys: MetadataReader, name: string, tokens: GgufStrings): number | undefined {
   const key = `tokenizer.ggml.${name}`
-  const id = keys.whole(key, { least: 0, most: NO_TOKEN })
+  const id = keys.whole(key, { min: 0, max: NO_TOKEN })
   if (id === undefined || id === NO_TOKEN) return undefined
   if (id < tokens.length) return id
   throw invalidModel(`has ${quoted(key)} at ${id}, but ${tokens.length} tokens`)
@@ -136,9 +136,9 @@ function distinctTokens(tokens: GgufStrings): ReadonlySet<string> {
     if (bytes.length > MAX_TOKEN_BYTES) {
       throw invalidModel(`is damaged: its token ${id} has more than ${MAX_TOKEN_BYTES} bytes`)
     }
-    // llama.cpp gives tokens without text a name of their own.
+    // llama.cpp gives tokens without text generated names.
     const text = bytes.length === 0 ? `[EMPTY_${id}]` : latin1(bytes)
-    if (known.has(text)) throw invalidModel(`is damaged: its token ${id} is there twice`)
+    if (known.has(text)) throw invalidModel(`is damaged: its token ${id} occurs twice`)
     known.add(text)
   }
   return known
@@ -160,32 +160,32 @@ function checkEachToken(keys: MetadataReader, kind: string, tokens: GgufStrings)
   for (let id = 0; id < (types?.length ?? 0); id++) {
     const type = types?.at(id) ?? 0
     if (type < 0 || type > TOKEN_TYPE_BYTE) {
-      throw invalidModel(`is damaged: its token ${id} is of the unknown kind ${type}`)
+      throw invalidModel(`is damaged: its token ${id} has the unknown type ${type}`)
     }
     if (type === TOKEN_TYPE_BYTE && !isByteToken(kind, tokens.at(id))) {
-      throw invalidModel(`is damaged: its token ${id} should be a byte and is not`)
+      throw invalidModel(`is damaged: its token ${id} has the type of a byte, but is not one`)
     }
   }
 }
 
-/** `<0x41>`; tokenizers of the kind bert have none. */
+/** `<0x41>`; undefined for bert tokenizers, which have none. */
 function isByteToken(kind: string, bytes: Uint8Array): boolean {
   return kind !== 'bert' && /^<0x[0-9A-Fa-f]{2}>$/.test(latin1(bytes))
 }
 
-/** Each is two texts with a space between. */
+/** Each is a pair of texts with a space between. */
 function checkMerges(keys: MetadataReader): void {
   const merges = keys.requiredTexts('tokenizer.ggml.merges')
   for (let index = 0; index < merges.length; index++) {
     const bytes = merges.at(index)
     const space = bytes.indexOf(SPACE, 1)
     if (space < 1 || space === bytes.length - 1) {
-      throw invalidModel(`is damaged: merge ${index} of its tokenizer is no pair`)
+      throw invalidModel(`is damaged: merge ${index} of its tokenizer is not a pair`)
     }
   }
 }
 
-/** What has no token of its own is spelt in bytes, so each must have one. */
+/** Text without its own tokens is written as bytes, so each byte must have a token. */
 function checkBytes(isThere: (byte: number) => boolean): void {
   for (let byte = 0; byte < 256; byte++) {
     if (isThere(byte)) continue
@@ -204,7 +204,7 @@ function character(byte: number): string {
   return String.fromCharCode(byte)
 }
 
-/** Bytes that cannot be shown are written as in a programming language. */
+/** Unprintable bytes are escaped as in programming languages. */
 function unescaped(token: string): string {
   return token.replace(
     /\\(?:x([0-9a-fA-F]{2})|(.))/g,

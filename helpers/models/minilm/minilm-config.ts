@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { parseModelJson } from '../model-package.js'
 
-/** Nothing of this family comes near; larger numbers are a damaged file. */
+/** Far beyond any model of this family: larger numbers mean a damaged file. */
 const size = z.number().int().min(1).max(1_048_576)
 
-/** The keys of config.json that the conversion reads; it says more, which is not needed. */
+/** The keys of config.json that the conversion reads; it has others, which are not needed. */
 const schema = z.object({
   model_type: z.literal('bert'),
   hidden_act: z.literal('gelu'),
@@ -27,13 +27,13 @@ export interface MinilmConfig {
   readonly blockCount: number
   readonly headCount: number
   readonly contextTokens: number
-  /** Kinds of text that are told apart in one input. */
+  /** The number of token types (segments) in one input. */
   readonly tokenTypes: number
   readonly normEpsilon: number
 }
 
 /**
- * @throws StarlingError MODEL_INVALID when the text is no JSON, or describes a network that this
+ * @throws StarlingError MODEL_INVALID when the text is not JSON, or describes a network that this
  *   conversion does not know
  */
 export function readMinilmConfig(file: Uint8Array): MinilmConfig {

@@ -20,11 +20,11 @@ const FILE_TYPE_F16 = 1
 const POOLING_MEAN = 1
 
 /**
- * Turns all-MiniLM-L6-v2 (a BERT network in half precision with Hugging Face's json files) into a
- * GGUF file that llama.cpp loads to embed texts. The same files always give the same bytes. The
- * vectors that it gives are not of length 1 by themselves.
+ * Converts all-MiniLM-L6-v2 (a BERT network in half precision with Hugging Face's json files) into a
+ * GGUF file with which llama.cpp embeds texts. The same files always give the same bytes. Its vectors
+ * are not normalised.
  *
- * Blocks for some 0.1 s.
+ * Blocks for about 0.1 s.
  *
  * @param files by path in the package, at least {@link MINILM_FILES}
  * @throws StarlingError MODEL_INVALID when a file is missing, damaged or not as expected

@@ -7,13 +7,12 @@ import type { MinilmConfig } from './minilm-config.js'
 type Tensors = ReadonlyMap<string, SafetensorsTensor>
 
 /**
- * The weights of the network as llama.cpp's bert architecture names and orders them. Matrices stay
- * as they are, in half precision; norms, biases and the small embeddings become single precision,
- * which loses nothing. What is only needed to train it further (the pooler, the list of positions)
- * is left out.
+ * The weights of the network as llama.cpp's bert architecture names and orders them. Matrices stay in
+ * half precision; norms, biases and the small embeddings become single precision, which loses nothing.
+ * What only training needs (the pooler, the list of positions) is left out.
  *
  * @throws StarlingError MODEL_INVALID when a weight is missing or not of the type and shape that the
- *   configuration asks for
+ *   configuration requires
  */
 export function minilmTensors(source: Tensors, config: MinilmConfig): GgufTensor[] {
   const width = config.embeddingLength

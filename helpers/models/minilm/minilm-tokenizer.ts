@@ -12,9 +12,9 @@ const specialToken = (id: string) =>
   z.object({ SpecialToken: z.object({ id: z.literal(id), type_id: z.literal(0) }) })
 
 /**
- * BERT's tokenizer for text without capitals, which puts [CLS] before and [SEP] behind. Everything
- * that would make it another kind is a literal here, so that it is refused rather than tokenised
- * wrongly. How long a text may be and how it is filled up is not the file's matter here.
+ * BERT's tokenizer for lower-case text, which adds [CLS] before and [SEP] after it. Every property that
+ * defines this kind is a literal here, so that another kind is refused instead of tokenised wrongly.
+ * The truncation and padding in the file are ignored.
  */
 const tokenizerSchema = z.object({
   added_tokens: z.array(
@@ -28,7 +28,7 @@ const tokenizerSchema = z.object({
     type: z.literal('BertNormalizer'),
     clean_text: z.literal(true),
     handle_chinese_chars: z.literal(true),
-    // Left out means as `lowercase` says.
+    // If left out, `lowercase` decides.
     strip_accents: z.literal([null, true]),
     lowercase: z.literal(true),
   }),
@@ -103,7 +103,7 @@ export function minilmTokenizerMetadata(
   ])
 }
 
-/** BERT marks the pieces that go on with a word, llama.cpp those that begin one. */
+/** BERT marks the pieces that continue a word, llama.cpp those that begin one. */
 function withWordStarts(piece: string): string {
   return piece.startsWith('##') ? piece.slice(2) : `\u2581${piece}`
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { parseModelJson } from '../model-package.js'
 
-/** Nothing of this family comes near; larger numbers are a damaged file. */
+/** Far beyond any model of this family: larger numbers mean a damaged file. */
 const size = z.number().int().min(1).max(1_048_576)
 
-/** The keys of config.json that the conversion reads; it says more, which is not needed. */
+/** The keys of config.json that the conversion reads; it has others, which are not needed. */
 const schema = z.object({
   model_type: z.literal('llama'),
   attention_bias: z.literal(false),
@@ -34,7 +34,7 @@ export interface MinimindConfig {
   readonly blockCount: number
   readonly headCount: number
   readonly keyValueHeadCount: number
-  /** Numbers of one head's query, key and value. */
+  /** The length of one head's query, key and value. */
   readonly headLength: number
   readonly contextTokens: number
   readonly normEpsilon: number
@@ -44,8 +44,8 @@ export interface MinimindConfig {
 }
 
 /**
- * @throws StarlingError MODEL_INVALID when the text is no JSON, or describes a network that this
- *   conversion does not know (biases, scaled positions, an output matrix of its own)
+ * @throws StarlingError MODEL_INVALID when the text is not JSON, or describes a network that this
+ *   conversion does not know (biases, scaled positions, a separate output matrix)
  */
 export function readMinimindConfig(file: Uint8Array): MinimindConfig {
   const config = parseModelJson('config.json', file, schema)

@@ -21,11 +21,11 @@ const FILE_TYPE_Q8_0 = 7
 const QUANTIZATION_VERSION = 2
 
 /**
- * Turns MiniMind2-Small, as published for transformers.js (a llama network in eight-bit ONNX with
- * Hugging Face's json files), into a GGUF file that llama.cpp loads. The same files always give
- * the same bytes: weights move without arithmetic on real numbers.
+ * Converts MiniMind2-Small, as published for transformers.js (a llama network in eight-bit ONNX with
+ * Hugging Face's json files), into a GGUF file that llama.cpp loads. The same files always give the
+ * same bytes: weights are copied without floating-point arithmetic.
  *
- * Blocks for some 0.3 s: not for a process that has to answer meanwhile.
+ * Blocks for about 0.3 s: not for a process that answers requests.
  *
  * @param files by path in the package, at least {@link MINIMIND_FILES}
  * @throws StarlingError MODEL_INVALID when a file is missing, damaged or not as expected

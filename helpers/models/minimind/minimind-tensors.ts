@@ -14,11 +14,11 @@ import {
 /**
  * The weights of the network as llama.cpp's llama architecture names, orders and lays them out.
  *
- * The embedding serves as output matrix too, as in the network that was trained. (The ONNX file
- * holds it a second time, quantised apart for its last MatMulInteger, and no more precisely.)
+ * The embedding is also the output matrix, as in the trained network. (The ONNX file contains it a
+ * second time, quantised separately for its last MatMulInteger, and no more precisely.)
  *
  * @throws StarlingError MODEL_INVALID when a weight is missing or not of the shape that the
- *   configuration asks for
+ *   configuration requires
  */
 export function minimindTensors(graph: OnnxGraph, config: MinimindConfig): GgufTensor[] {
   const width = config.embeddingLength
@@ -60,8 +60,8 @@ export function minimindTensors(graph: OnnxGraph, config: MinimindConfig): GgufT
 }
 
 /**
- * The matrix that a projection multiplies with, one row for each of its outputs. The exporter gives
- * the weights meaningless names (onnx::MatMul_2454): the operation that uses them is what is known.
+ * The matrix that a projection multiplies with, one row for each of its outputs. The exporter gives the
+ * weights meaningless names (onnx::MatMul_2454), so they are found by the operation that uses them.
  */
 function projection(
   graph: OnnxGraph,

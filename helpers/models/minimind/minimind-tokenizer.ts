@@ -5,9 +5,9 @@ import { parseModelJson } from '../model-package.js'
 import type { MinimindConfig } from './minimind-config.js'
 
 /**
- * A byte-level BPE tokenizer that splits by the regular expression of GPT-2 and changes nothing
- * before or after. Everything that would make it another kind is a literal here, so that it is
- * refused rather than tokenised wrongly.
+ * A byte-level BPE tokenizer that splits by the regular expression of GPT-2 and does not normalise
+ * text. Every property that defines this kind is a literal here, so that another kind is refused
+ * instead of tokenised wrongly.
  */
 const tokenizerSchema = z.object({
   added_tokens: z.array(
@@ -41,10 +41,10 @@ const tokenizerConfigSchema = z.object({
 })
 
 /**
- * What llama.cpp calls this kind. It knows GPT-2's regular expression by several names; under
- * `gpt-2` itself it also removes spaces before punctuation when it turns several tokens into text
- * at once, so that an answer would depend on how it was cut into pieces. Under this name it does
- * not, which is what tokenizer_config.json says (clean_up_tokenization_spaces).
+ * llama.cpp's name of this kind. It knows GPT-2's regular expression by several names; under `gpt-2`
+ * itself it also removes spaces before punctuation when it decodes several tokens at once, so that an
+ * answer would depend on how it was cut into pieces. Under this name it does not, as
+ * tokenizer_config.json requires (clean_up_tokenization_spaces).
  */
 const LLAMA_PRE_TOKENIZER = 'trillion'
 

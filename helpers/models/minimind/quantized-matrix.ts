@@ -12,12 +12,12 @@ export interface QuantizedMatrix {
 }
 
 /**
- * Finds a matrix as the quantiser of ONNX Runtime leaves it: NAME_quantized, NAME_scale and
- * NAME_zero_point, one scale and one zero point for the whole matrix, a weight being
- * `(quantized - zero point) x scale`. The zero point is taken off the values here, exactly.
+ * Finds a matrix in the form that the quantiser of ONNX Runtime writes: NAME_quantized, NAME_scale and
+ * NAME_zero_point, one scale and one zero point for the whole matrix, a weight being `(quantized - zero
+ * point) x scale`. The zero point is subtracted here, exactly.
  *
- * @throws StarlingError MODEL_INVALID when a part is missing, has another shape than `rows` by
- *   `columns`, or a weight does not fit a signed byte once the zero point is off
+ * @throws StarlingError MODEL_INVALID when a part is missing, does not have the shape `rows` by
+ *   `columns`, or a weight does not fit into a signed byte after the subtraction
  */
 export function quantizedMatrix(
   graph: OnnxGraph,
@@ -35,9 +35,9 @@ export function quantizedMatrix(
     )
   }
   if (zeroPoint.bytes.length !== 1 || zeroPoint.elementType !== quantized.elementType) {
-    throw invalid(zeroPoint.name, `is no single ${quantized.elementType}`)
+    throw invalid(zeroPoint.name, `is not a single ${quantized.elementType}`)
   }
-  // Half precision holds the scale to 11 bits from 2^-14 up; weights of a trained network lie there.
+  // From 2^-14 up, half precision has 11 significant bits; the scales of trained networks are in this range.
   if (!(scale >= 2 ** -14 && scale <= 1)) throw invalid(`${name}_scale`, `is ${scale}`)
   return { rows, columns, values: withoutZeroPoint(quantized, zeroPoint), scale }
 }
@@ -83,7 +83,7 @@ export function transposed(matrix: QuantizedMatrix): QuantizedMatrix {
 }
 
 /**
- * Puts the rows of a query or key projection into the order of llama.cpp. Rotary positions turn
+ * Puts the rows of a query or key projection into the order of llama.cpp. Rotary embeddings rotate
  * pairs of rows of a head: Hugging Face pairs row i with row i + length / 2, llama.cpp's llama
  * architecture pairs neighbours.
  */
@@ -114,7 +114,7 @@ function withoutZeroPoint(quantized: OnnxTensor, zeroPoint: OnnxTensor): Int8Arr
     const value = (source[index] ?? 0) - zero
     values[index] = value
     if (values[index] !== value) {
-      throw invalid(quantized.name, `has a weight of ${value} steps, which is no signed byte`)
+      throw invalid(quantized.name, `has a weight of ${value} steps, which is not a signed byte`)
     }
   }
   return values

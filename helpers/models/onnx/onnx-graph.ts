@@ -12,7 +12,7 @@ export interface OnnxNode {
   readonly outputs: readonly string[]
 }
 
-/** What an ONNX file is read for: its constants and how its operations use them. */
+/** The parts of an ONNX file that are read: its constants and how its operations use them. */
 export interface OnnxGraph {
   readonly tensors: ReadonlyMap<string, OnnxTensor>
   readonly nodes: ReadonlyMap<string, OnnxNode>
@@ -27,7 +27,7 @@ const GRAPH_INITIALIZER = 5
  * Reads the graph of an ONNX model (`ModelProto`,
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). The tensors are views into `file`.
  *
- * @throws StarlingError MODEL_INVALID when the file is damaged, cut off, or no ONNX model
+ * @throws StarlingError MODEL_INVALID when the file is damaged, cut off, or not an ONNX model
  */
 export function decodeOnnxGraph(file: Uint8Array): OnnxGraph {
   const tensors = new Map<string, OnnxTensor>()
@@ -47,7 +47,7 @@ export function decodeOnnxGraph(file: Uint8Array): OnnxGraph {
       }
     }
   }
-  if (!found) throw new StarlingError('MODEL_INVALID', 'the file holds no ONNX graph')
+  if (!found) throw new StarlingError('MODEL_INVALID', 'the file contains no ONNX graph')
   return { tensors, nodes }
 }
 

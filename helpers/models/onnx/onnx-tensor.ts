@@ -1,10 +1,10 @@
 import { StarlingError } from '../../errors/starling-error.js'
 import { packedVarints, protobufFields } from './protobuf-fields.js'
 
-/** The element types that are read, with the bytes that one element takes. */
+/** The supported element types, with the size of one element in bytes. */
 const ELEMENT_BYTES = { float32: 4, uint8: 1, int8: 1 } as const
 
-/** The element type of a tensor. Others than these are refused. */
+/** The element type of a tensor. Others are refused. */
 export type OnnxElementType = keyof typeof ELEMENT_BYTES
 
 /** `TensorProto.DataType` of onnx.proto. */
@@ -14,7 +14,7 @@ const ELEMENT_TYPES = new Map<number, OnnxElementType>([
   [3, 'int8'],
 ])
 
-/** Axes of one tensor: models have four at most, more is a damaged file. */
+/** Axes of one tensor: models have up to four; more means a damaged file. */
 const MAXIMUM_DIMENSIONS = 8
 
 /** A constant of the graph: weights, a scale, a zero point. */
@@ -30,8 +30,8 @@ export interface OnnxTensor {
 /**
  * Decodes one `TensorProto` (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
  *
- * @throws StarlingError MODEL_INVALID when it is malformed, of an element type that is not read,
- *   kept outside the file, or its data are not as long as its dimensions say
+ * @throws StarlingError MODEL_INVALID when it is malformed, of an unsupported element type, stored in
+ *   another file, or its size does not match its dimensions
  */
 export function decodeOnnxTensor(message: Uint8Array): OnnxTensor {
   let name = ''
@@ -46,7 +46,7 @@ export function decodeOnnxTensor(message: Uint8Array): OnnxTensor {
       else if (field.number === 2) elementTypeCode = Number(field.value)
       else if (field.number === 5) integers.push(field.value)
       else if (field.number === 14 && field.value !== 0n)
-        throw invalid(name, 'lies in another file')
+        throw invalid(name, 'is stored in another file')
     } else if (field.number === 4) {
       // float_data, packed or one by one: on the wire both are the little-endian bytes themselves.
       floats.push(field.bytes)
@@ -67,7 +67,7 @@ export function decodeOnnxTensor(message: Uint8Array): OnnxTensor {
   if (bytes.length !== expected * ELEMENT_BYTES[elementType]) {
     throw invalid(
       name,
-      `has ${bytes.length} bytes of data where [${dimensions.join(', ')}] x ${elementType} was said`,
+      `has ${bytes.length} bytes of data, which does not match [${dimensions.join(', ')}] x ${elementType}`,
     )
   }
   return { name, dimensions, elementType, bytes }

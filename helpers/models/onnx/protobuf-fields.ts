@@ -1,8 +1,8 @@
 import { StarlingError } from '../../errors/starling-error.js'
 
 /**
- * One field of a Protocol Buffers message, as it stands on the wire. The bytes of a `bytes` or
- * `fixed` field are a view into the message, not a copy.
+ * One field of a Protocol Buffers message, as it is encoded. The bytes of a `bytes` or `fixed` field
+ * are a view into the message, not a copy.
  */
 export type ProtobufField =
   | { readonly number: number; readonly kind: 'varint'; readonly value: bigint }
@@ -21,7 +21,7 @@ const VARINT_MAXIMUM_BYTES = 10
  * Format: https://protobuf.dev/programming-guides/encoding/ (groups, which are deprecated, are
  * refused).
  *
- * @throws StarlingError MODEL_INVALID when the bytes end inside a field or are no protobuf
+ * @throws StarlingError MODEL_INVALID when the bytes end inside a field or are not Protocol Buffers
  */
 export function* protobufFields(message: Uint8Array): Generator<ProtobufField, void, void> {
   const cursor = { offset: 0 }
@@ -69,7 +69,7 @@ interface Cursor {
 
 function readVarint(bytes: Uint8Array, cursor: Cursor): bigint {
   const start = cursor.offset
-  // Nearly all are short: plain numbers hold up to 28 bits, and only longer ones pay for bigint.
+  // Nearly all are short: up to 28 bits, plain numbers are used, and bigint only beyond.
   let low = 0
   for (let index = 0; index < VARINT_MAXIMUM_BYTES; index++) {
     const byte = bytes[cursor.offset]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { StarlingError } from '../../errors/starling-error.js'
 
-/** What one element takes. Types that no model here has are not read. */
+/** The size of one element in bytes. Types that no model here has are not supported. */
 const ELEMENT_BYTES = {
   F16: 2,
   F32: 4,
@@ -28,13 +28,13 @@ export interface SafetensorsTensor {
   readonly bytes: Uint8Array
 }
 
-/** The length of the header stands in the first eight bytes. */
+/** The first eight bytes contain the length of the header. */
 const LENGTH_BYTES = 8
 
-/** The header of a model with 10,000 tensors takes some 1.5 MB. */
+/** The header of a model with 10,000 tensors takes about 1.5 MB. */
 export const MAX_SAFETENSORS_HEADER_BYTES = 16_777_216
 
-/** Axes of one tensor: models have four at most, more is a damaged file. */
+/** Axes of one tensor: models have up to four; more means a damaged file. */
 const MAX_DIMENSIONS = 8
 
 const METADATA_KEY = '__metadata__'
@@ -50,11 +50,11 @@ const entrySchema = z.strictObject({
 const headerSchema = z.record(z.string(), z.unknown())
 
 /**
- * Reads a safetensors file (https://github.com/huggingface/safetensors#format). As the format asks
- * for, the tensors must cover the data without a hole and without sharing a byte.
+ * Reads a safetensors file (https://github.com/huggingface/safetensors#format). As the format requires,
+ * the tensors must cover the data without gaps or overlaps.
  *
  * @returns the tensors by name, in the order of the header
- * @throws StarlingError MODEL_INVALID when the file is damaged, cut off, or no safetensors file
+ * @throws StarlingError MODEL_INVALID when the file is damaged, cut off, or not a safetensors file
  */
 export function decodeSafetensors(file: Uint8Array): ReadonlyMap<string, SafetensorsTensor> {
   const { header, data } = split(file)
@@ -83,7 +83,7 @@ function split(file: Uint8Array): { header: Record<string, unknown>; data: Uint8
     throw invalid('its header is not JSON', cause)
   }
   const header = headerSchema.safeParse(json)
-  if (!header.success) throw invalid('its header is no table')
+  if (!header.success) throw invalid('its header is not an object')
   return { header: header.data, data: file.subarray(start) }
 }
 
@@ -97,13 +97,13 @@ function readTensor(name: string, value: unknown, data: Uint8Array): Safetensors
   if (!isKnownType(dtype)) throw invalidTensor(name, `has elements of the type ${dtype}`)
   const [begin, end] = data_offsets
   if (begin > end || end > data.length) {
-    throw invalidTensor(name, `lies from ${begin} to ${end} in data of ${data.length} bytes`)
+    throw invalidTensor(name, `is at bytes ${begin} to ${end} of ${data.length} bytes of data`)
   }
   const expected = shape.reduce((product, length) => product * length, ELEMENT_BYTES[dtype])
   if (end - begin !== expected) {
     throw invalidTensor(
       name,
-      `has ${end - begin} bytes where [${shape.join(', ')}] x ${dtype} was said`,
+      `has ${end - begin} bytes, which does not match [${shape.join(', ')}] x ${dtype}`,
     )
   }
   return { name, type: dtype, shape, bytes: data.subarray(begin, end) }

@@ -95,8 +95,8 @@ test('should read no more than the header when a file is huge', async (t) => {
 
 test('should begin with the path as it was given when a file is refused', async (t) => {
   const cases: readonly (readonly [string, Uint8Array, string])[] = [
-    ['MODEL_INVALID', Buffer.from('Lorem ipsum dolor sit amet'), 'no GGUF file'],
-    ['MODEL_INVALID', Buffer.alloc(0), 'no GGUF file'],
+    ['MODEL_INVALID', Buffer.from('Lorem ipsum dolor sit amet'), 'not a GGUF file'],
+    ['MODEL_INVALID', Buffer.alloc(0), 'not a GGUF file'],
     ['MODEL_INVALID', syntheticGguf('llama').subarray(0, 3_000), 'cut off'],
     [
       'MODEL_UNSUPPORTED',

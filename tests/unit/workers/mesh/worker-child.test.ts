@@ -54,9 +54,9 @@ test('should pass on the progress and the notices of a worker and ignore malform
 
 test('should fail with the typed error of a worker when it cannot start', async (t) => {
   const { worker, child, serving } = await scene(t)
-  child.say({ kind: 'failed', code: 'MODEL_INVALID', message: 'no GGUF file' })
+  child.say({ kind: 'failed', code: 'MODEL_INVALID', message: 'not a GGUF file' })
   child.exit(1)
-  await t.exception(serving, { code: 'MODEL_INVALID', message: 'processor: no GGUF file' })
+  await t.exception(serving, { code: 'MODEL_INVALID', message: 'processor: not a GGUF file' })
   t.is(await worker.ended(), 'exit code 1')
 })
 

@@ -308,7 +308,7 @@ test('should say what a path is when it holds no file', async (t) => {
   }
 })
 
-test('should throw MODEL_INVALID when the file given by path is no GGUF file', async (t) => {
+test('should throw MODEL_INVALID when the file given by path is not a GGUF file', async (t) => {
   const { cache } = await house(t)
   const path = join(await t.tmp(), 'text.gguf')
   for (const text of ['hello there', 'GG', '']) {

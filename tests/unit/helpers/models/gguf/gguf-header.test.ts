@@ -110,10 +110,10 @@ test('should take version 2 for version 3 when a file is of it', (t) => {
   t.is(headerOf(fileOf(draft)).version, 2)
 })
 
-test('should say what a file is when it is no GGUF file that is read', (t) => {
-  t.ok(refusal(Buffer.alloc(0))?.includes('no GGUF file'))
-  t.ok(refusal(Buffer.from('GGU'))?.includes('no GGUF file'))
-  t.ok(refusal(Buffer.from('GGML, and more of it, and more'))?.includes('no GGUF file'))
+test('should say what a file is when it is not a GGUF file that is read', (t) => {
+  t.ok(refusal(Buffer.alloc(0))?.includes('not a GGUF file'))
+  t.ok(refusal(Buffer.from('GGU'))?.includes('not a GGUF file'))
+  t.ok(refusal(Buffer.from('GGML, and more of it, and more'))?.includes('not a GGUF file'))
   const draft = syntheticDraft()
   for (const [version, said] of [
     [0, 'version 0'],
@@ -197,10 +197,10 @@ test('should throw MODEL_INVALID when names and texts are not what they may be',
   }
   const draft = syntheticDraft()
   draft.keys.push({ name: Buffer.from([0xc3, 0x28]), value: whole(1) })
-  t.ok(refusal(fileOf(draft))?.includes('no UTF-8'))
+  t.ok(refusal(fileOf(draft))?.includes('not UTF-8'))
   const value = syntheticDraft()
   setKey(value, 'general.name', { code: 8, text: Buffer.from([0xff]) })
-  t.ok(refusal(fileOf(value))?.includes('"general.name" is no UTF-8'))
+  t.ok(refusal(fileOf(value))?.includes('"general.name" is not UTF-8'))
   for (const name of ['', 'a\0b', 'x'.repeat(64)]) {
     const other = syntheticDraft()
     tensorOf(other, 'output_norm.weight').name = Buffer.from(name)
@@ -246,7 +246,7 @@ test('should throw MODEL_INVALID when tensors do not lie one after the other', (
     tensor.offset += change
     return refusal(fileOf(draft))
   }
-  t.ok(at(1n)?.includes('multiple of 32'))
+  t.ok(at(1n)?.includes('not aligned to 32 bytes'))
   t.ok(at(-32n)?.includes('overlaps'))
   t.ok(at(32n)?.includes('gap'))
   t.ok(at(1n << 60n)?.includes('of the data'))
@@ -261,7 +261,7 @@ test('should hold tensors against the alignment when a file has its own', (t) =>
     t.ok(refusal(fileOf(draft))?.includes('general.alignment'))
   }
   const draft = setKey(syntheticDraft(), 'general.alignment', whole(64))
-  t.ok(refusal(fileOf(draft))?.includes('multiple of 64'))
+  t.ok(refusal(fileOf(draft))?.includes('not aligned to 64 bytes'))
   t.is(refusal(fileOf(setKey(syntheticDraft(), 'general.alignment', whole(32)))), null)
 })
 
@@ -272,7 +272,7 @@ test('should throw MODEL_INVALID when a small alignment puts the data where ggml
     setKey(draft, 'general.name', text('x'.repeat(length)))
     return refusal(Buffer.concat([writeHead(draft, 8), draft.data]))
   })
-  t.is(said.filter((message) => message?.includes('no multiple of 32')).length, 3)
+  t.is(said.filter((message) => message?.includes('not a multiple of 32')).length, 3)
 })
 
 test('should pass over lists of texts that are no UTF-8 when nobody reads them', (t) => {

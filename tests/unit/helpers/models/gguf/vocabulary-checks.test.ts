@@ -35,12 +35,12 @@ function withKey(name: string, value: DraftValue, kind: SyntheticKind = 'llama')
 test('should refuse tokens that are there twice, as they are or by the name of an empty one', (t) => {
   const draft = syntheticDraft('qwen2')
   itemsOf(draft, TOKENS)[7] = Buffer.from('ab')
-  t.ok(refusal(draft)?.includes('token 256 is there twice'))
+  t.ok(refusal(draft)?.includes('token 256 occurs twice'))
   const empty = syntheticDraft('qwen2')
   itemsOf(empty, TOKENS)[7] = Buffer.from('[EMPTY_9]')
   t.is(refusal(empty), null)
   itemsOf(empty, TOKENS)[9] = Buffer.alloc(0)
-  t.ok(refusal(empty)?.includes('token 9 is there twice'))
+  t.ok(refusal(empty)?.includes('token 9 occurs twice'))
 })
 
 test('should refuse a vocabulary, a token and a chat template beyond all that are known', (t) => {
@@ -85,10 +85,10 @@ test('should refuse kinds of tokens that are not known, and bytes that are none'
     itemsOf(draft, TYPES)[id] = u32(type)
     return refusal(draft)
   }
-  t.ok(typed(5, 7)?.includes('unknown kind 7'))
-  t.ok(typed(5, -1)?.includes('unknown kind -1'))
-  t.ok(typed(1, 6)?.includes('should be a byte'))
-  t.ok(typed(1, 6, 'bert')?.includes('should be a byte'))
+  t.ok(typed(5, 7)?.includes('unknown type 7'))
+  t.ok(typed(5, -1)?.includes('unknown type -1'))
+  t.ok(typed(1, 6)?.includes('has the type of a byte'))
+  t.ok(typed(1, 6, 'bert')?.includes('has the type of a byte'))
   t.is(typed(5, 0), null)
 })
 
