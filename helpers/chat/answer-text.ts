@@ -8,7 +8,7 @@ import { type SortedTokens, type TextToken, ThoughtTokens } from './thought-toke
 import { ToolCallText } from './tool-call-text.js'
 import type { ToolSyntax } from './tool-syntax.js'
 
-/** A token as it was chosen. */
+/** A token that was chosen, before its text is known. */
 export interface ChosenToken {
   readonly tokenId: number
   readonly logprob?: number
@@ -17,53 +17,54 @@ export interface ChosenToken {
 
 /** How an answer's tokens become text. */
 export interface AnswerTextOptions {
-  /** The text of several tokens; bytes that are no character become U+FFFD. */
+  /** The text of several tokens; invalid bytes become U+FFFD. */
   readonly decode: (tokens: readonly number[]) => string
   /** The tokens before the answer. */
   readonly preceding: readonly number[]
   readonly stop: readonly string[]
-  /** How the model marks what it thinks. Left out: it does not think. */
+  /** How the model marks its thought. Left out: it does not think. */
   readonly thoughts?: {
     readonly syntax: ThoughtSyntax
-    /** The text of tokens that otherwise have none, as far as they belong to the syntax. */
+    /** The text of the special tokens of the syntax, which otherwise have none. */
     readonly marks: ReadonlyMap<number, string>
     /** Whether the prompt ended with the opening mark. */
     readonly isOpen: boolean
   } | null
-  /** Whether the answer is one JSON value, and ends with it. */
+  /** Whether the answer is one JSON value; it ends with that value. */
   readonly isJson: boolean
-  /** How the model asks for functions; null when it has none to ask for. */
+  /** How the model calls functions; null if the request offers none. */
   readonly tools: {
     readonly syntax: ToolSyntax
-    /** The text of tokens that otherwise have none, as far as they belong to the syntax. */
+    /** The text of the special tokens of the syntax, which otherwise have none. */
     readonly marks: ReadonlyMap<number, string>
-    /** Makes the ids of its calls differ from those of other answers. */
+    /** Makes the ids of the calls differ from those of other answers. */
     readonly salt: string
   } | null
-  /** How many of the first tokens were delivered before: they are read, but not delivered again. */
+  /** How many tokens were delivered before: they are processed, but not delivered again. */
   readonly delivered: number
 }
 
-/** A token that waits for what comes after it. */
+/** A token that cannot be delivered before later tokens are known. */
 interface WaitingToken {
   readonly token: Token
-  /** Where its text begins in the text of the answer. */
+  /** The offset of its text in the text of the answer. */
   readonly start: number
-  /** Where the last character ends that it is a part of. */
+  /** The end of the last character that it is a part of. */
   end: number
-  /** Whether that character was incomplete with it: a later token brings it. */
+  /** Whether that character is completed by a later token. */
   readonly isIncomplete: boolean
 }
 
 /**
- * From the tokens of an answer to what is delivered of it: text that never splits a character, stops
- * before a stop string or after the JSON value, and has none of the syntax of function calls. The tokens of
- * thoughts have the kind `thought`; stop strings, JSON and calls are searched for in the answer only.
+ * Turns the tokens of an answer into what is delivered: text that never splits a character, stops
+ * before a stop string or after the JSON value, and has none of the syntax of function calls. The
+ * tokens of thoughts have the kind `thought`; stop strings, JSON and calls are searched for in the
+ * answer only.
  *
  * Every delivered token keeps its id and its own text. A token waits as long as a stop string may have
- * begun before it or a character is incomplete; one that lies wholly within a stop string is never
- * delivered. What is delivered depends on the tokens alone, not on who asks when: fed with the tokens
- * that were delivered before, it continues as if never interrupted.
+ * begun before it or a character is incomplete; one that is entirely within a stop string is never
+ * delivered. What is delivered depends on the tokens alone, not on timing: given the tokens that were
+ * delivered before, it continues as if it had never been interrupted.
  */
 export class AnswerText {
   readonly #detokenizer: StreamingDetokenizer
@@ -73,11 +74,11 @@ export class AnswerText {
   readonly #thoughtMarks: ReadonlyMap<number, string>
   readonly #toolMarks: ReadonlyMap<number, string>
   readonly #delivered: number
-  /** Null once all that comes is part of the answer. */
+  /** Null once all further tokens are part of the answer. */
   #thoughts: ThoughtTokens | null
   #thoughtCount = 0
   #waiting: WaitingToken[] = []
-  /** Ready, but it may have to bring text that is still held back should the answer end. */
+  /** Ready, but kept: if the answer ends now, the text that is held back is added to it. */
   #last: Token | null = null
   #count = 0
   #length = 0
@@ -103,7 +104,7 @@ export class AnswerText {
     return this.#count
   }
 
-  /** How many of them are part of the thought, as far as that is known. */
+  /** How many of them are known to be part of the thought. */
   get thoughtCount(): number {
     return this.#thoughts?.count ?? this.#thoughtCount
   }
@@ -118,7 +119,7 @@ export class AnswerText {
     return this.#isEnded
   }
 
-  /** The functions that were asked for so far. */
+  /** The function calls so far. */
   get toolCalls(): readonly ToolCall[] {
     return this.#tools?.calls ?? []
   }
@@ -179,7 +180,7 @@ export class AnswerText {
     return this.#fresh(out)
   }
 
-  /** Delivers what turned out to be thought, and goes on with what turned out to be answer. */
+  /** Delivers the tokens of the thought and processes those of the answer. */
   #sorted({ thoughts, answers }: SortedTokens): Token[] {
     if (this.#thoughts?.isDone) {
       this.#thoughtCount = this.#thoughts.count
@@ -200,7 +201,7 @@ export class AnswerText {
     return mark ?? this.#toolMarks.get(tokenId) ?? ''
   }
 
-  /** Takes the tokens whose text can be part of no stop string any more. */
+  /** Takes the tokens whose text cannot be part of a stop string any more. */
   #settled(): Token[] {
     const { settled } = this.#stop
     let count = 0
@@ -224,14 +225,14 @@ export class AnswerText {
     return tokens
   }
 
-  /** The tokens that waited for a character got it: they stay or go with all of it. */
+  /** The character that tokens waited for is complete: they are delivered only together with all of it. */
   #complete(start: number): void {
     for (const waiting of this.#waiting) {
       if (waiting.isIncomplete && waiting.end === start) waiting.end = this.#length
     }
   }
 
-  /** Takes the calls out of the text of tokens, and leaves out those that were delivered before. */
+  /** Removes the calls from the text of the tokens, and drops tokens that were delivered before. */
   #deliver(tokens: Token[]): Token[] {
     const tools = this.#tools
     if (tools === null) return this.#fresh(tokens)

@@ -7,22 +7,25 @@ import { TemplatePlaceholders } from './template-placeholders.js'
 export interface PromptPart {
   readonly text: string
   /**
-   * `template`: written by the model's makers, its special tokens count. `content`: written by
-   * somebody else; whatever looks like a special token in it is plain text.
+   * `template`: from the model's makers; may contain special tokens. `content`: from users and
+   *   programs; what looks like a special token in it is plain text.
    */
   readonly from: 'template' | 'content'
 }
 
-/** What a chat template refers to besides the conversation. */
+/** What a chat template gets besides the conversation. */
 export interface TemplateVariables {
   readonly bosToken: string
   readonly eosToken: string
 }
 
-/** Does the work of a template, or throws when it takes too long. */
+/** Runs a template, or throws if it takes too long. */
 export type TemplateRunner = <Result>(work: () => Result) => Result
 
-/** Words of JSON schemas, which some templates look for. Being fixed, they can say nothing else. */
+/**
+ * Words of JSON schemas, which some templates look for. They are fixed, so users cannot hide text in
+ * them.
+ */
 const SCHEMA_WORDS: ReadonlySet<string> = new Set([
   ...['type', 'function', 'name', 'parameters', 'properties', 'required', 'description', 'items'],
   ...['object', 'array', 'string', 'number', 'integer', 'boolean', 'null', 'enum', 'default'],
@@ -31,17 +34,16 @@ const SCHEMA_WORDS: ReadonlySet<string> = new Set([
 ])
 const NO_WORDS: ReadonlySet<string> = new Set()
 
-/** Arguments that are nested deeper are shown as they were written: walking them could exhaust the stack. */
+/** Arguments that are nested deeper stay as they were written: walking them could exhaust the stack. */
 const MAX_NESTING = 64
 
 /**
- * Lays a conversation out as its model was trained to read it, by the Jinja template that the model
- * brings.
+ * Formats a conversation as the model was trained to read it, with the model's own Jinja template.
  *
- * The template never sees what was said: it is rendered with placeholders for messages, for the names
- * and descriptions of functions and for their arguments, and the contents take their places
- * afterwards, as parts of their own. So nobody can end their own turn by writing the model's special
- * tokens, whatever the template does.
+ * The template never sees the contents: it is rendered with placeholders for messages, for the names
+ * and descriptions of functions and for their arguments, which are replaced by the contents afterwards,
+ * as separate parts. So users cannot end their own turn by writing the model's special tokens, whatever
+ * the template does.
  */
 export class ChatTemplate {
   readonly #template: Template | null
@@ -52,7 +54,7 @@ export class ChatTemplate {
   /**
    * @param template Jinja source; null for a model without one, whose prompt is the contents of the
    *   messages joined by newlines
-   * @param run runs the template, which is a program and may never end. Default: without a limit
+   * @param run runs the template, which is a program and may never end. Default: no time limit
    * @throws StarlingError MODEL_INVALID when the template cannot be parsed
    */
   constructor(
@@ -76,8 +78,8 @@ export class ChatTemplate {
   }
 
   /**
-   * Whether the template lets thinking be turned on and off. Tried with a conversation, because templates
-   * have no common way to say so.
+   * Whether the template lets thinking be turned on and off. Tested with a conversation, because
+   * templates do not declare it.
    */
   get switchesThinking(): boolean {
     this.#switchesThinking ??= this.#trySwitch()
@@ -87,7 +89,7 @@ export class ChatTemplate {
   /**
    * The prompt of a conversation, ending where the model's answer begins.
    *
-   * @param options.thinking whether the model is to think first; undefined leaves it to the template
+   * @param options.thinking whether the model thinks first; undefined: the template decides
    * @throws StarlingError INVALID_REQUEST when the template refuses the conversation, as some do
    *   when the roles do not alternate, or takes too long with it
    */
@@ -133,7 +135,7 @@ export class ChatTemplate {
       eos_token: this.#variables.eosToken,
     })
     const pieces = placeholders.fill(rendered)
-    if (pieces === null) throw refused('it changes what was said')
+    if (pieces === null) throw refused('it changes the messages')
     return pieces.map(({ text, content }) => ({
       text,
       from: content === null ? 'template' : 'content',
@@ -149,14 +151,14 @@ export class ChatTemplate {
     try {
       return prompt(true) !== prompt(false)
     } catch (error) {
-      // A template may refuse this conversation; that it has a switch cannot be seen then.
+      // A template may refuse this conversation; a switch cannot be detected then.
       if (!isStarlingError(error, 'INVALID_REQUEST')) throw error
       return false
     }
   }
 }
 
-/** Templates expect the parameters to be there, also of a function that takes none. */
+/** Templates expect parameters, even for a function that takes none. */
 function templateTool(tool: Tool): Tool {
   const parameters = tool.function.parameters ?? { type: 'object', properties: {} }
   return { type: 'function', function: { ...tool.function, parameters } }
@@ -166,7 +168,7 @@ function templateMessages(
   messages: readonly ChatMessage[],
   placeholders: TemplatePlaceholders,
 ): unknown[] {
-  // Some templates insist on ids of nine characters; none shows them to be more than an id.
+  // Some templates require ids of nine characters; none uses them as more than an id.
   const calls = new Map<string, { id: string; name: string }>()
   return messages.map((message) => {
     const content = placeholders.text(message.content)
@@ -188,7 +190,7 @@ function templateMessages(
     return {
       role: message.role,
       content,
-      // Templates put it on lines of its own, and cannot trim what they do not see.
+      // Templates put it on separate lines, and cannot trim a placeholder.
       ...(message.reasoning !== undefined && {
         reasoning_content: placeholders.text(message.reasoning.trim()),
       }),
@@ -197,7 +199,7 @@ function templateMessages(
   })
 }
 
-/** Templates write the arguments as JSON; a text would get quotation marks around it. */
+/** Templates write the arguments as JSON, which would add quotation marks to a string. */
 function templateCall(call: ToolCall, placeholders: TemplatePlaceholders): unknown {
   const { name, arguments: text } = call.function
   const given = parsedObject(text)
@@ -213,12 +215,12 @@ function parsedObject(text: string): unknown {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null
   } catch {
-    // What the model wrote need not be JSON: then it is shown as it is.
+    // What the model wrote need not be JSON: then it is used as it is.
     return null
   }
 }
 
-/** At most this deep; brackets within strings count, too. */
+/** Whether it is at most this deep; brackets within strings are counted too. */
 function nesting(text: string): number {
   let deepest = 0
   let depth = 0

@@ -1,6 +1,6 @@
 /**
- * Finds where a JSON value ends in a text that arrives in pieces. Only as much is looked at as that
- * takes: whether it is valid JSON is for a parser to say.
+ * Finds where a JSON value ends in a text that arrives in pieces. Does not check whether it is valid
+ * JSON: that is left to a parser.
  *
  * A bare word or number ends before the white space, comma or closing bracket after it.
  */
@@ -8,7 +8,9 @@ export class JsonEnd {
   #depth = 0
   #state: 'before' | 'inside' | 'string' | 'escape' | 'bare' = 'before'
 
-  /** @returns where in this piece the value ends, or null; after that nothing more is to be pushed */
+  /**
+   * @returns the offset in this piece at which the value ends, or null; nothing may be pushed after it
+   */
   push(piece: string): number | null {
     for (let index = 0; index < piece.length; index++) {
       const end = this.#step(piece.charAt(index))

@@ -1,4 +1,4 @@
-/** One stop string, and how much of it the text ends with. */
+/** One stop string, and how much of it is matched by the end of the text. */
 interface Pattern {
   readonly characters: readonly string[]
   /** For each length of a match, the longest shorter one that ends with the same characters. */
@@ -8,10 +8,9 @@ interface Pattern {
 }
 
 /**
- * Finds the first stop string in a text that arrives in pieces, and says how much of the text can be
- * let through already. A character is looked at once, however the pieces are cut: the automaton of
- * Knuth, Morris and Pratt for each stop string
- * (https://doi.org/10.1137/0206024).
+ * Finds the first stop string in a text that arrives in pieces, and says how much of the text is
+ * settled. Each character is processed once, however the text is cut: with the automaton of Knuth,
+ * Morris and Pratt for each stop string (https://doi.org/10.1137/0206024).
  *
  * The first one to be complete ends the text; of those that end with the same character, the longest.
  * Characters are code points, so that no half of one is ever matched.
@@ -29,7 +28,7 @@ export class StopStrings {
     this.#patterns = stops.filter((stop) => stop !== '').map(patternOf)
   }
 
-  /** Where the part of the text ends that no stop string can begin in any more. */
+  /** The length of the text in which no stop string can begin any more. */
   get settled(): number {
     return this.#settled
   }
@@ -37,8 +36,8 @@ export class StopStrings {
   /**
    * Reads on.
    *
-   * @returns where in the whole text the stop string begins that this piece completes, or null; after
-   *   that nothing more is to be pushed
+   * @returns the offset in the whole text of the stop string that this piece completes, or null;
+   *   nothing may be pushed after a match
    */
   push(text: string): number | null {
     if (this.#patterns.length === 0) {
@@ -87,7 +86,7 @@ function patternOf(stop: string): Pattern {
   return { characters, fallbacks, length: stop.length, matched: 0 }
 }
 
-/** In the units of a string's length. */
+/** In UTF-16 code units. */
 function matchedLength({ characters, matched }: Pattern): number {
   let length = 0
   for (let index = 0; index < matched; index++) length += characters[index]?.length ?? 0

@@ -1,14 +1,14 @@
-// Private-use characters: nobody's template has them, and trimming does not remove them.
+// Private-use characters: no template contains them, and trimming does not remove them.
 const OPEN = '\u{F0000}'
 const CLOSE = '\u{F0001}'
 
 /**
- * The quotation mark tells how a template wrote the placeholder: as JSON it comes out with a backslash,
- * as JSON within JSON with three.
+ * The quotation mark shows how a template wrote the placeholder: in JSON it is escaped with one
+ * backslash, in JSON within JSON with three.
  */
 const PLACEHOLDER = new RegExp(`${OPEN}(\\d+)(\\\\*)"${CLOSE}`, 'u')
 
-/** A piece of what a template made. */
+/** A piece of a template's output. */
 export interface TemplatePiece {
   readonly text: string
   /** Null for what the template wrote itself. */
@@ -16,20 +16,20 @@ export interface TemplatePiece {
 }
 
 /**
- * Keeps what people wrote away from a template: the template gets a placeholder for each of their
- * texts, and the texts take their places afterwards, escaped as the template escaped the placeholder.
+ * Hides texts of users from a template: the template gets a placeholder for each text. Afterwards the
+ * texts replace the placeholders, escaped as the template escaped them.
  */
 export class TemplatePlaceholders {
   readonly #contents: string[] = []
 
-  /** Stands for a text. An empty one stands for itself: templates ask whether there is one. */
+  /** A placeholder for a text. An empty text has none: templates test whether a text is empty. */
   text(content: string): string {
     if (content === '') return ''
     this.#contents.push(content)
     return `${OPEN}${this.#contents.length - 1}"${CLOSE}`
   }
 
-  /** The same value with placeholders for its texts, property names included, but the words in `plain`. */
+  /** The same value with placeholders for its texts and property names, except for the words in `plain`. */
   value(value: unknown, plain: ReadonlySet<string>): unknown {
     if (typeof value === 'string') return plain.has(value) ? value : this.text(value)
     if (Array.isArray(value)) return value.map((item) => this.value(item, plain))
@@ -42,7 +42,10 @@ export class TemplatePlaceholders {
     )
   }
 
-  /** What a template made, with the texts in their places; null when it changed a placeholder. */
+  /**
+   * The output of a template with the texts in place of the placeholders; null if the template changed
+   * one.
+   */
   fill(rendered: string): TemplatePiece[] | null {
     const pieces: TemplatePiece[] = []
     // split() puts the two groups of each placeholder between the texts around it.
@@ -60,7 +63,7 @@ export class TemplatePlaceholders {
   }
 }
 
-/** @param backslashes how many the template wrote before the quotation mark: 0, 1, 3, 7, … */
+/** @param backslashes how many precede the quotation mark: 0, 1, 3, 7, … */
 function escapedAs(content: string, backslashes: number): string {
   let text = content
   for (let left = backslashes; left > 0; left = (left - 1) / 2) {

@@ -6,8 +6,8 @@ import { type TextSegment, ThoughtText } from './thought-text.js'
 export type AnswerPiece = Pick<Token, 'kind' | 'text'>
 
 /**
- * Separates thought from answer in the pieces of text that a model server sends. Most servers do so
- * themselves; of one that does not, the marks are found in the text.
+ * Separates thought from answer in the pieces of text that a model server sends. Most servers separate
+ * them; for the others, the marks are searched for in the text.
  */
 export class ThoughtPieces {
   /** Null once the server has sent a thought apart from the answer, or the answer has begun. */
@@ -20,7 +20,7 @@ export class ThoughtPieces {
     return [...held, { kind: 'thought', text }]
   }
 
-  /** A piece of the answer, as far as the server says. */
+  /** A piece that the server calls a part of the answer. */
   answer(text: string): AnswerPiece[] {
     if (this.#text === null) return text === '' ? [] : [{ text }]
     const segments = this.#text.push(text)

@@ -1,8 +1,8 @@
-/** How a model marks what it thinks before it answers. */
+/** How a model marks the thought before its answer. */
 export interface ThoughtSyntax {
-  /** Comes before the thought, unless the prompt ends with it. */
+  /** Precedes the thought, unless the prompt ends with it. */
   readonly opening: string
-  /** Comes after it. */
+  /** Follows the thought. */
   readonly closing: string
 }
 
@@ -25,8 +25,8 @@ const SPACE = String.raw`(?:\s|\\n)*`
 /**
  * The marks that a chat template teaches its model; null if it has none.
  *
- * An empty thought alone (`<think>\n\n</think>`) is not counted. It is what templates with a switch put
- * into the prompt to turn thinking off, and some models that never think have inherited it.
+ * A template with only an empty thought (`<think>\n\n</think>`) does not count. Templates with a switch
+ * put it into the prompt to turn thinking off, and some models that never think have inherited it.
  *
  * @param template Jinja source
  */

@@ -1,7 +1,7 @@
 import { textBeginningAtEnd } from './text-beginning.js'
 import type { ThoughtSyntax } from './thought-syntax.js'
 
-/** White space that is held back at most; more of it is text. */
+/** The most white space that is held back; more of it is text. */
 const MAX_HELD_SPACE = 256
 
 /**
@@ -14,11 +14,11 @@ export interface TextSegment {
 }
 
 /**
- * Separates what a model thinks from its answer, in a text that arrives in pieces. A thought can only
+ * Separates a model's thought from its answer, in a text that arrives in pieces. A thought can only
  * come first: marks within the answer are part of the answer.
  *
- * Text is held back as long as it may be part of a mark, or is white space that may stand next to one.
- * The segments that come out make the whole text again when they are joined.
+ * Text is held back as long as it may be part of a mark, or is white space that may be next to one. The
+ * segments add up to the whole text.
  */
 export class ThoughtText {
   readonly #syntax: ThoughtSyntax
@@ -36,7 +36,7 @@ export class ThoughtText {
     this.#state = isOpen ? 'thought' : 'before'
   }
 
-  /** Whether it is not known yet if there is a thought. */
+  /** Whether it is still unknown if there is a thought. */
   get isUndecided(): boolean {
     return this.#state === 'before'
   }
@@ -51,7 +51,7 @@ export class ThoughtText {
     return this.#state === 'thought'
   }
 
-  /** Reads on. @returns what is certain by now */
+  /** Reads on. @returns the segments that are known by now */
   push(text: string): TextSegment[] {
     this.#unread += text
     const segments: TextSegment[] = []

@@ -9,14 +9,14 @@ export interface TextToken {
   readonly isIncomplete: boolean
 }
 
-/** A token of which it is not known yet what it belongs to. */
+/** A token that is not yet known to be thought or answer. */
 interface WaitingToken extends TextToken {
-  /** Where its text begins and ends in the whole text. */
+  /** The start and end of its text in the whole text. */
   readonly start: number
   readonly end: number
 }
 
-/** Tokens of which it has become known what they belong to, in their order: thoughts come first. */
+/** Tokens that are now known to be thought or answer, in order: thoughts come first. */
 export interface SortedTokens {
   readonly thoughts: readonly Token[]
   readonly answers: readonly TextToken[]
@@ -30,7 +30,7 @@ export class ThoughtTokens {
   readonly #text: ThoughtText
   readonly #keepsMixed: boolean
   #waiting: WaitingToken[] = []
-  /** What has come out of the text for the waiting tokens, and where it begins. */
+  /** The segments of the text of the waiting tokens, and where they begin. */
   #segments: (TextSegment & { readonly start: number })[] = []
   /** The length of the text, and of the part of it that has become segments. */
   #length = 0
@@ -49,7 +49,7 @@ export class ThoughtTokens {
     this.#keepsMixed = options.keepsMixed
   }
 
-  /** Whether the answer has begun and no token waits: nothing needs to be sorted any more. */
+  /** Whether the answer has begun and no token waits: all further tokens are answer. */
   get isDone(): boolean {
     return this.#text.hasAnswer && this.#waiting.length === 0
   }
@@ -59,7 +59,7 @@ export class ThoughtTokens {
     return this.#text.isOpen
   }
 
-  /** Tokens that are thought, or not known to be anything else. */
+  /** Tokens that are thought, or may be. */
   get count(): number {
     return this.#sortedThoughts + this.#waiting.length
   }
@@ -74,7 +74,7 @@ export class ThoughtTokens {
     return mustWait ? { thoughts: [], answers: [] } : this.#sort()
   }
 
-  /** Ends the text. @param rest what the last token brings of an incomplete character */
+  /** Ends the text. @param rest what is left of an incomplete character */
   end(rest: string): SortedTokens {
     const last = this.#waiting.pop()
     if (last !== undefined && rest !== '') {

@@ -6,7 +6,7 @@ import { JsonEnd } from './json-end.js'
 import { textBeginningAtEnd } from './text-beginning.js'
 import type { ToolSyntax } from './tool-syntax.js'
 
-/** What one call may take as the model writes it; a longer one is plain text. */
+/** The longest call, as the model writes it; a longer one is plain text. */
 const MAX_CALL_CHARACTERS = 32 * 1024
 
 /** The arguments of all calls of an answer, in UTF-8: the end of an answer has to fit into a chunk. */
@@ -27,10 +27,10 @@ const writtenCallsSchema = z
 type FunctionCall = ToolCall['function']
 
 /**
- * Separates what a model says from the functions that it asks for, in a text that arrives in pieces.
+ * Separates a model's text from its function calls, in a text that arrives in pieces.
  *
  * Text is held back as long as it may belong to a call. What turns out to be malformed or too long, or
- * never ends, is plain text and comes out unchanged.
+ * never ends, is plain text and is returned unchanged.
  */
 export class ToolCallText {
   readonly #syntax: ToolSyntax
@@ -42,11 +42,11 @@ export class ToolCallText {
    * one. `json`, `closing`: within a call. `plain`: no call can come any more.
    */
   #state: 'text' | 'start' | 'json' | 'closing' | 'plain'
-  /** What has not been decided on. Within a call: what comes after `#call`. */
+  /** Text that is still undecided. Within a call: what follows `#call`. */
   #unread = ''
   /** The call so far, with its opening. */
   #call = ''
-  /** Whether more than the opening and white space has been read of it. */
+  /** Whether more of it than the opening and white space has been read. */
   #hasBegun = false
   #jsonEnd = new JsonEnd()
 
@@ -78,7 +78,7 @@ export class ToolCallText {
     }
   }
 
-  /** Ends the text. @returns what was held back and is no call */
+  /** Ends the text. @returns the text that was held back and is not a call */
   flush(): string {
     // Some models leave the closing out when nothing comes after it.
     if (this.#state === 'closing' && this.#takeCalls()) this.#unread = ''
@@ -88,7 +88,7 @@ export class ToolCallText {
     return rest
   }
 
-  /** Goes one step further. @returns text that belongs to no call; null when more has to come first */
+  /** Takes one step. @returns text that belongs to no call; null if more text is needed */
   #step(): string | null {
     if (this.#unread === '' && this.#state !== 'closing') return null
     switch (this.#state) {
@@ -166,7 +166,7 @@ export class ToolCallText {
     return this.#giveUp() + rest
   }
 
-  /** It is no call after all. */
+  /** It is not a call after all. */
   #giveUp(): string {
     const out = this.#call
     this.#call = ''
@@ -189,7 +189,7 @@ export class ToolCallText {
     return this.#call.slice(this.#syntax.opening?.length ?? 0)
   }
 
-  /** Takes what was read as one or more calls; false when it is not what it should be. */
+  /** Parses what was read as one or more calls; false if it is malformed. */
   #takeCalls(): boolean {
     const calls = parseCalls(this.#json())
     const bytes = calls.reduce((sum, call) => sum + Buffer.byteLength(call.arguments), 0)
@@ -205,20 +205,20 @@ export class ToolCallText {
     return true
   }
 
-  /** The same for the same call in the same place of the same answer. */
+  /** Equal for the same call at the same position of the same answer. */
   #id(call: FunctionCall): string {
     const source = JSON.stringify([this.#salt, this.#calls.length, call.name, call.arguments])
     return `call_${createHash('sha256').update(source).digest('hex').slice(0, 24)}`
   }
 }
 
-/** The calls that a JSON text describes, one or a list; none when it describes something else. */
+/** The calls in a JSON text: one or a list; none if it is anything else. */
 function parseCalls(json: string): FunctionCall[] {
   let value: unknown
   try {
     value = JSON.parse(json)
   } catch {
-    // Malformed: then it is no call.
+    // Malformed: not a call.
     return []
   }
   const written = writtenCallsSchema.safeParse(Array.isArray(value) ? value : [value])

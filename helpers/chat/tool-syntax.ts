@@ -1,8 +1,8 @@
-/** How a model writes that it asks for a function. */
+/** How a model writes function calls. */
 export interface ToolSyntax {
-  /** Comes before each call or list of calls; null: the whole answer is the call. */
+  /** Precedes each call or list of calls; null: the whole answer is the call. */
   readonly opening: string | null
-  /** Comes after it; null: nothing does. */
+  /** Follows it; null: nothing does. */
   readonly closing: string | null
 }
 
@@ -19,8 +19,7 @@ const MISTRAL: ToolSyntax = { opening: '[TOOL_CALLS]', closing: null }
 const LLAMA: ToolSyntax = { opening: null, closing: null }
 
 /**
- * The syntax that a chat template teaches its model; null when it knows of no tools, or only in a
- * syntax that is not known here.
+ * The syntax that a chat template teaches its model; null if it has no tools, or only in an unknown syntax.
  *
  * @param template Jinja source
  */

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../errors/error-codes.js'
 
 /** Before a key that could not be reached is dialled again, on average; doubled for each further failure. */
 const UNREACHABLE_RETRY_MS = 1_000
-/** The most of that for a known worker. If it has another address by then, it is dialled there at once. */
+/** The maximum of that for a known worker. If its address changes, it is dialled at once. */
 const MAX_KNOWN_RETRY_MS = 15_000
 /** The same for unknown keys, and for workers that have not been reached for long. */
 const MAX_UNKNOWN_RETRY_MS = 60_000
@@ -10,7 +10,7 @@ const MAX_UNKNOWN_RETRY_MS = 60_000
 const REFUSED_RETRY_MS = 30_000
 /** Before a stranger is dialled again, on average; doubled each time. */
 const STRANGER_RETRY_MS = 60_000
-/** The most of that. */
+/** The maximum of that. */
 const MAX_STRANGER_RETRY_MS = 15 * 60_000
 
 /** Before a worker that dropped its connection is dialled again. */

@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { publicKeySchema } from '../identity/certificate.js'
 import { ROLES, type Role } from '../identity/roles.js'
 
-/** Workers of one role that are remembered. If there are more, the one that was authenticated longest ago is forgotten. */
+/**
+ * The most workers of one role that are remembered. If there are more, the one that was authenticated
+ * longest ago is forgotten.
+ */
 export const MAX_REMEMBERED_PER_ROLE = 128
 
 /** Addresses of one worker that are remembered. */

@@ -1,6 +1,6 @@
 import type { Role } from '../identity/roles.js'
 
-/** Workers in one roster, at most: 37 pages. */
+/** The most workers in one roster: 37 pages. */
 export const MAX_ROSTER_ENTRIES = 1024
 
 /** A public key and a byte of roles. */
@@ -30,7 +30,7 @@ export function encodeEntry({ publicKey, roles }: RosterEntry): Buffer {
   return Buffer.concat([Buffer.of(bitsOf(roles)), publicKey])
 }
 
-/** The entry in {@link ENTRY_BYTES} bytes; undefined if they are none. */
+/** The entry in {@link ENTRY_BYTES} bytes; undefined if the bytes are invalid. */
 export function decodeEntry(bytes: Uint8Array): RosterEntry | undefined {
   const [bits = 0] = bytes
   if (bits === 0 || (bits & ~ALL_BITS) !== 0) return undefined

@@ -5,13 +5,13 @@ import { decodeEntry, ENTRY_BYTES, encodeEntry, type RosterEntry } from './roste
 // The first page is a mutable record of the DHT, the others are immutable records: each page contains
 // the hash of the next one, so that the signature over the first page covers all of them.
 
-/** One page in bytes, at most. A mutable record of the DHT holds 1,870 bytes. */
+/** The largest page, in bytes. A mutable record of the DHT holds 1,870 bytes. */
 export const MAX_PAGE_BYTES = 1000
 
 /** As many as fit into {@link MAX_PAGE_BYTES}. */
 export const ENTRIES_PER_PAGE = 28
 
-/** Pages of one roster, at most. */
+/** The most pages of one roster. */
 export const MAX_ROSTER_PAGES = 37
 
 const VERSION = 1

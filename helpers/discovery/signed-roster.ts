@@ -47,7 +47,7 @@ export function encodeRoster({ sequence, signature, pages }: SignedRoster): Enco
   return { sequence, signature: encode(signature), pages: pages.map(encode) }
 }
 
-/** The roster in its JSON. Nothing of it is verified yet. */
+/** The roster in its JSON. Not verified yet. */
 export function decodeRoster({ sequence, signature, pages }: EncodedRoster): SignedRoster {
   const decode = (text: string) => Buffer.from(text, 'base64')
   return { sequence, signature: decode(signature), pages: pages.map(decode) }
@@ -82,7 +82,7 @@ export function signRoster(
 }
 
 /**
- * The first page of a roster that somebody handed over.
+ * The first page of a roster that was received.
  *
  * @throws StarlingError PROTOCOL_VIOLATION if it is not signed by the roster key, or not sealed with the
  *   secret of this mesh
@@ -102,9 +102,9 @@ export function openHead(
 }
 
 /**
- * All entries of a roster that somebody handed over, in their order.
+ * All entries of a roster that was received, in order.
  *
- * @throws StarlingError PROTOCOL_VIOLATION if anything of it is not as the roster key signed it
+ * @throws StarlingError PROTOCOL_VIOLATION if any part of it differs from what the roster key signed
  */
 export function openRoster(roster: SignedRoster, keys: RosterKeys): RosterEntry[] {
   const { pages } = roster

@@ -4,7 +4,7 @@ import { ERROR_CODES, type ErrorCode, type ErrorDescription } from './error-code
 export const DEFAULT_HOME = './data'
 
 /**
- * What the reader of an error can do next, in one sentence.
+ * What the user can do about an error, in one sentence.
  *
  * @param home the home to name in commands; undefined for the default one
  */

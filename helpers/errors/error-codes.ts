@@ -1,4 +1,4 @@
-/** What an error code means to a person and to a program. */
+/** What an error code means to users and to programs. */
 export interface ErrorDescription {
   /** The HTTP status of the same error. */
   readonly httpStatus: number
@@ -8,7 +8,7 @@ export interface ErrorDescription {
    * that crashed one engine may crash the next one.
    */
   readonly retryable: boolean
-  /** What the reader of the error can do next. */
+  /** What the user can do next. */
   readonly whatToDo: string
   /** A command that is appended to `whatToDo`. `adviceFor` adds the home. */
   readonly command?: string

@@ -3,8 +3,8 @@ import { StarlingError } from './starling-error.js'
 import { toWireError, type WireError } from './wire-error.js'
 
 /**
- * What a peer is told in place of a message for the operator of this worker, which may contain paths,
- * settings, or the message of a native library.
+ * The messages that peers get instead of those for the operator of this worker, which may contain
+ * paths, settings, or the message of a native library.
  */
 const PUBLIC_MESSAGES: Partial<Record<ErrorCode, string>> = {
   BOOTSTRAP_UNAVAILABLE: 'The worker cannot reach its network',

@@ -14,8 +14,8 @@ export interface StarlingErrorOptions {
 }
 
 /**
- * The error class of Starling. Match on `code`; the message is for people and says what happened and why.
- * {@link ERROR_CODES} says what to do about it.
+ * The error class of Starling. Match on `code`; the message is human-readable and says what happened
+ * and why. {@link ERROR_CODES} says what to do about it.
  *
  * @example
  * throw new StarlingError('EMAIL_TAKEN', 'ada@example.com is already registered')
@@ -40,7 +40,7 @@ export class StarlingError extends Error {
     return ERROR_CODES[this.code].retryable
   }
 
-  /** What the reader can do about it, in one sentence. Commands in it name no home. */
+  /** What the user can do about it, in one sentence. Commands in it do not name a home. */
   get whatToDo(): string {
     return adviceFor(this.code)
   }

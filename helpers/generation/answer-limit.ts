@@ -15,10 +15,10 @@ export function mostTokens(maxTokens: number | undefined, mayThink: boolean): nu
 }
 
 /**
- * Whether nothing more may be generated. Without a limit in the request, a thought does not take from the
- * answer what the answer may have.
+ * Whether nothing more may be generated. If the request sets no limit, the thought does not reduce the
+ * length of the answer.
  *
- * @param count tokens so far, with those of the thought
+ * @param count tokens so far, the thought included
  */
 export function isLimitReached(
   maxTokens: number | undefined,

@@ -1,37 +1,37 @@
-/** How repeated sequences are penalised. */
+/** The parameters of the penalty. */
 export interface DrySettings {
-  /** The penalty of a token that makes a repeated sequence one longer than is allowed. 0: none. */
+  /** The penalty of a token that makes a repeated sequence one token too long. 0: no penalties. */
   readonly multiplier: number
-  /** By how much the penalty grows with each further token. */
+  /** The factor by which the penalty grows with each further token. */
   readonly base: number
   /** Sequences up to this length may be repeated freely, in tokens. */
   readonly allowedLength: number
 }
 
 /**
- * Tokens whose text has this end a sequence: lines of lists and code begin alike. The usual colon,
- * quotation mark and asterisk are left out. They stand in every line of the lists that chat models write
- * in Markdown, which then loop all the same: 16 % of the answers of the default model, 4 % without them.
+ * Tokens whose text has this end a sequence: lines of lists and code begin with the same tokens. The
+ * usual colon, quotation mark and asterisk are left out. They occur in every line of the Markdown lists
+ * of chat models, which then still loop: 16 % of the answers of the default model, 4 % without them.
  */
 export const DRY_BREAKER = '\n'
 
-/** The longest match that is looked for: its penalty is prohibitive already. */
+/** The longest match that is searched for: its penalty is already prohibitive. */
 const MAX_MATCH_TOKENS = 32
 
 /** Tokens that are searched, counted from the last one. */
 const MAX_SEARCHED_TOKENS = 4096
 
 /**
- * The penalties of the DRY sampler ("don't repeat yourself"): a token is penalised if it would continue a
- * sequence in the way in which it went on before. For a match of n tokens before it, that is
- * `multiplier * base ^ (n - allowedLength)`. A loop becomes ever less likely with its length, while words
- * and short phrases can be used again.
+ * The penalties of the DRY sampler ("don't repeat yourself"): a token is penalised if it would continue
+ * a sequence as it continued before. For a match of n tokens before it, that is
+ * `multiplier * base ^ (n - allowedLength)`. A loop becomes less likely as it grows, while words and
+ * short phrases can be used again.
  *
- * It depends on the tokens alone, so that a resumed answer goes on exactly.
+ * It depends on the tokens alone, so that a resumed answer continues exactly.
  *
  * @param tokens the tokens so far
  * @param breaks whether a token ends a sequence
- * @returns what is to be taken from the logits of tokens, by token
+ * @returns what to subtract from the logit of each token, by token
  * @see https://github.com/oobabooga/text-generation-webui/pull/5677
  */
 export function dryPenalties(
@@ -56,7 +56,7 @@ export function dryPenalties(
   return penalties
 }
 
-/** How many tokens up to a place are those that the tokens end with. */
+/** How many tokens before a position match those at the end. */
 function matchLength(
   tokens: readonly number[],
   end: number,

@@ -5,31 +5,31 @@ import type { GenerationOptions } from '../protocol/generation-options.js'
 const MAX_UNIT_TOKENS = 128
 
 /**
- * How many of an answer's last tokens must be one unit again and again. What people ask for is shorter as
- * a rule: a table of zeros with 20 rows, a line of 256 characters, a word written 100 times.
+ * How many of an answer's last tokens must be repetitions of one unit. What users ask for is usually
+ * shorter: a table of zeros with 20 rows, a line of 256 characters, a word written 100 times.
  */
 const MIN_REPEATED_TOKENS = 256
 
-/** How often a unit must occur, so that a long one is not taken for a loop because it came back twice. */
+/** How often a unit must occur, so that a long one that occurs twice is not taken for a loop. */
 const MIN_REPETITIONS = 4
 
 /** How much more may be repeated if the unit is in the question, because the repetition may be wanted. */
 const QUOTED_FACTOR = 8
 
-/** What is needed to tell whether a repetition was asked for. */
+/** What is needed to decide whether a repetition was requested. */
 export interface RepetitionContext<Token> {
-  /** The text of tokens of the answer. */
+  /** Decodes tokens of the answer. */
   readonly textOf: (tokens: readonly Token[]) => string
-  /** What the answer answers. */
+  /** The prompt that is answered. */
   readonly question: string
 }
 
 /**
- * Notices when an answer has come to nothing but repeating itself: its last {@link MIN_REPEATED_TOKENS}
- * tokens are a unit of up to {@link MAX_UNIT_TOKENS} tokens, at least {@link MIN_REPETITIONS} times. Lists,
- * tables and code with differing lines are never one.
+ * Detects that an answer only repeats itself: its last {@link MIN_REPEATED_TOKENS} tokens are a unit of
+ * up to {@link MAX_UNIT_TOKENS} tokens, at least {@link MIN_REPETITIONS} times. Lists, tables and code
+ * with different lines never match.
  *
- * What it says depends on the tokens alone, so that a resumed answer ends at the same place.
+ * The result depends on the tokens alone, so that a resumed answer ends at the same position.
  *
  * @example
  * const watch = new RepetitionWatch({ textOf, question: 'Tell me a story' })
@@ -42,16 +42,16 @@ export class RepetitionWatch<Token extends number | string> {
   readonly #equal = new Uint32Array(MAX_UNIT_TOKENS + 1)
 
   #isRepeating = false
-  /** Made when it is needed first: a question may be long. */
+  /** Computed when first needed: a question may be long. */
   #plainQuestion: string | undefined
-  /** The last repetition that was looked for in the question. */
+  /** The last repetition that was searched for in the question. */
   #looked = { start: -1, length: 0, isQuoted: false }
 
   constructor(context: RepetitionContext<Token>) {
     this.#context = context
   }
 
-  /** Whether the answer has come to nothing but repeating itself. */
+  /** Whether the answer only repeats itself. */
   get isRepeating(): boolean {
     return this.#isRepeating
   }
@@ -76,7 +76,7 @@ export class RepetitionWatch<Token extends number | string> {
     return !this.#isQuoted(this.#tokens.length - repeated, unit)
   }
 
-  /** Whether the question has the unit that begins at a place of the answer. Looks once for each unit. */
+  /** Whether the question contains the unit at a position of the answer. Searches once for each unit. */
   #isQuoted(start: number, length: number): boolean {
     if (this.#looked.start !== start || this.#looked.length !== length) {
       const unit = plain(this.#context.textOf(this.#tokens.slice(start, start + length)))
@@ -92,7 +92,7 @@ function neededTokens(unit: number): number {
   return Math.max(MIN_REPEATED_TOKENS, MIN_REPETITIONS * unit)
 }
 
-/** Words alone: what stands between them, and capitals, may differ from the question. */
+/** Words only: punctuation and capitals may differ from the question. */
 function plain(text: string): string {
   return text
     .toLowerCase()
@@ -101,8 +101,8 @@ function plain(text: string): string {
 }
 
 /**
- * A watch over the answer to a request; null where an answer may repeat itself: because the request
- * says so, or because a JSON schema asks for what it asks for.
+ * A watch for the answer to a request; null if the answer may repeat itself, because the request allows
+ * it or a JSON schema determines its content.
  */
 export function watchFor<Token extends number | string>(
   {

@@ -14,7 +14,7 @@ export interface Sampling {
   readonly dryAllowedLength: number
 }
 
-/** The sampling that the makers of a model recommend, as far as they do. */
+/** The sampling options that the makers of a model recommend. */
 export type RecommendedSampling = Partial<Sampling>
 
 /** Options with every value set. */
@@ -40,8 +40,7 @@ export const USUAL_SAMPLING: Sampling = {
 }
 
 /**
- * Sets the options that a request leaves out: to the recommended value, or to the usual one if there is
- * no recommendation.
+ * Sets the options that a request leaves out: to the recommended value, or to the default if there is none.
  */
 export function effectiveOptions(
   options: GenerationOptions,

@@ -2,9 +2,9 @@
  * The seed with which one token of an answer is sampled: a hash of the answer's seed and the token's
  * position in the answer.
  *
- * A sampler that runs through a whole answer carries a state that only those who sampled every token
- * before it have. With a seed of its own, each token depends on the tokens before it and its position
- * alone, so another worker can take over a broken answer at any position and continue it exactly.
+ * A sampler that runs through a whole answer has a state that depends on having sampled every token
+ * before. With a seed of its own, each token depends on the tokens before it and its position alone, so
+ * another worker can take over a broken answer at any position and continue it exactly.
  *
  * The hash is MurmurHash3 (x86, 32 bits) of the two words, with seed 0:
  * https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp

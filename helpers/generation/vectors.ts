@@ -16,7 +16,7 @@ export function encodeVector(vector: Float32Array): string {
   return bytes.toString('base64')
 }
 
-/** What {@link encodeVector} was given. Bytes that do not fill a whole float are left out. */
+/** The inverse of {@link encodeVector}. Bytes that do not fill a whole float are left out. */
 export function decodeVector(text: string): Float32Array {
   const bytes = Buffer.from(text, 'base64')
   return Float32Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) =>

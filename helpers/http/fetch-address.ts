@@ -1,4 +1,4 @@
-/** Names of this machine, as they stand in a parsed URL. */
+/** Names of this machine, as they appear in a parsed URL. */
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /** Whether a URL may be fetched: by https, or by http from this machine only. */

@@ -9,9 +9,9 @@ export interface ServerSentEvent {
 }
 
 /**
- * Server-sent events out of bytes that arrive in pieces, however they are cut. What only a browser
- * that reconnects needs (`id`, `retry`) is left out, and so is an event that the stream's end cuts
- * off.
+ * Parses server-sent events from bytes that arrive in pieces, however they are cut. Fields for
+ * reconnecting browsers (`id`, `retry`) are ignored, and so is an event that is incomplete at the end
+ * of the stream.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */

@@ -19,7 +19,7 @@ export const certificateSchema = z.strictObject({
   /** The public key of the holder, hexadecimal. Its connections are encrypted with it. */
   publicKey: publicKeySchema,
   roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
-  /** For people: `processor-2`. */
+  /** Human-readable: `processor-2`. */
   name: z.string().min(1).max(100),
   /** Identifies the certificate when it is revoked. */
   serial: z.string().min(1).max(64),

@@ -1,4 +1,4 @@
-// HyperDHT and Hypercore draw their keys by it, and ours are used there.
+// HyperDHT and Hypercore create their keys with it, and use ours.
 import { keyPair } from 'hypercore-crypto'
 
 /** An Ed25519 key pair, in the form that HyperDHT and sodium use. */

@@ -1,7 +1,7 @@
 import sodium from 'sodium-native'
 import type { Session, SessionSide } from './hello-proof.js'
 
-/** The key and the MAC have this length: BLAKE2b-256. */
+/** The length of the key and of the MAC: BLAKE2b-256. */
 const MAC_BYTES = 32
 
 /**
@@ -16,9 +16,9 @@ export function membershipKeyOf(secret: Uint8Array): Uint8Array {
 }
 
 /**
- * Proves to another member that the sender knows the mesh secret, for one session and one side of it. To
- * everybody else it is a random number: it does not tell the mesh, the role or the name of its sender. It is
- * keyed BLAKE2b-256 (RFC 7693) over the side and the Noise handshake hash.
+ * Proves to another member that the sender knows the mesh secret, for one session and one side of it.
+ * To all others it is a random number: it does not reveal the mesh, the role or the name of its sender.
+ * It is keyed BLAKE2b-256 (RFC 7693) over the side and the Noise handshake hash.
  */
 export function createMembershipMac(
   key: Uint8Array,
@@ -28,7 +28,7 @@ export function createMembershipMac(
   return mac(key, `starling/membership-mac/2/${side}`, session.handshakeHash)
 }
 
-/** Whether it was made with the key, for that side of exactly this session. Takes constant time. */
+/** Whether the MAC was made with the key, for that side of exactly this session. Takes constant time. */
 export function isMembershipMac(
   received: Uint8Array,
   key: Uint8Array,

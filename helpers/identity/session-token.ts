@@ -1,4 +1,4 @@
-// Session tokens: JSON Web Tokens (RFC 7519) of exactly one kind, as RFC 8725 advises.
+// Session tokens: JSON Web Tokens (RFC 7519) of exactly one type, as RFC 8725 advises.
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import { z } from 'zod'
@@ -9,10 +9,10 @@ const ALGORITHM = 'ES256'
 const TYPE = 'starling-session+jwt'
 const AUDIENCE = 'starling:gateway'
 
-/** A token takes about 450 characters; `sessionSchema` admits no longer ones. */
+/** A token takes about 450 characters; `sessionSchema` rejects longer ones. */
 const MAX_TOKEN_LENGTH = 4096
 
-// Strict: a header that names a key of its own (`jwk`, `jku`, `x5c`) or asks for more (`crit`) is
+// Strict: a header that brings its own key (`jwk`, `jku`, `x5c`) or requires extensions (`crit`) is
 // refused rather than ignored.
 const headerSchema = z.strictObject({
   alg: z.literal(ALGORITHM),
@@ -30,16 +30,16 @@ const claimsSchema = z.strictObject({
   local: z.literal(true).optional(),
 })
 
-/** What a verified session token says. */
+/** The content of a verified session token. */
 export interface SessionClaims {
   /** Whose session it is: `usr_…`. */
   readonly userId: string
   /** Milliseconds since 1970. */
   readonly issuedAtMs: number
-  /** Milliseconds since 1970; the token is accepted for the clock allowance longer. */
+  /** Milliseconds since 1970; the token is accepted until the clock allowance after that. */
   readonly expiresAtMs: number
   readonly tokenId: string | undefined
-  /** It is a session of the account of the owner, who proved to have the root key of the mesh. */
+  /** Whether it is a session of the owner's account, for which the login was signed with the root key. */
   readonly isLocal?: true
 }
 
@@ -65,7 +65,7 @@ export function signSessionToken(session: {
     iss: issuerOf(session.mesh),
     aud: AUDIENCE,
     sub: session.userId,
-    // jsonwebtoken reads the machine's clock when it is handed a 0.
+    // jsonwebtoken reads the machine's clock when it is given 0.
     iat: Math.max(1, Math.floor(session.nowMs / 1000)),
     exp: Math.ceil((session.nowMs + session.lifetimeMs) / 1000),
     ...(session.tokenId === undefined ? {} : { jti: session.tokenId }),
@@ -84,8 +84,8 @@ export function signSessionToken(session: {
  * @param expected.keys public keys by id, as PEM; a KeyObject saves parsing it at every call
  * @param expected.nowMs milliseconds since 1970; clocks may differ by `CLOCK_ALLOWANCE_MS`
  * @throws StarlingError INVALID_CREDENTIAL, whose message never holds the token. When the token
- *   names a key that is not among the given ones, {@link sessionKeyIdOf} tells which. CLOCKS_DIFFER
- *   when the token is genuine and from the future: no other login would help.
+ *   names a key that is not among the given ones, {@link sessionKeyIdOf} returns its id. CLOCKS_DIFFER
+ *   when the token is valid but from the future: logging in again would not help.
  */
 export function verifySessionToken(
   token: string,
@@ -119,9 +119,8 @@ export function verifySessionToken(
 }
 
 /**
- * The id of the key that a token says it is signed with, or undefined when its header is not one of
- * a session token. Nothing is verified: use it only to choose a key, or to notice that there is a
- * newer one.
+ * The id of the key in the header of a token, or undefined if it is not the header of a session token.
+ * Nothing is verified: use it only to choose a key, or to detect that there is a newer one.
  */
 export function sessionKeyIdOf(token: string): string | undefined {
   if (token.length > MAX_TOKEN_LENGTH) return undefined
@@ -145,12 +144,12 @@ function verifiedClaims(
       algorithms: [ALGORITHM],
       audience: AUDIENCE,
       issuer: issuerOf(expected.mesh),
-      // jsonwebtoken reads the machine's clock when it is handed a 0.
+      // jsonwebtoken reads the machine's clock when it is given 0.
       clockTimestamp: Math.max(1, expected.nowMs) / 1000,
       clockTolerance: CLOCK_ALLOWANCE_MS / 1000,
     })
   } catch (error) {
-    // Without the cause: what jsonwebtoken fails with may quote the token.
+    // Without the cause: an error of jsonwebtoken may quote the token.
     if (error instanceof jsonwebtoken.TokenExpiredError) {
       const ended = timeOf(error.expiredAt.getTime() / 1000)
       // A user who has just logged in sees that the clocks differ.
@@ -161,7 +160,7 @@ function verifiedClaims(
     }
     throw refused('is malformed, or not one of this mesh')
   }
-  // jsonwebtoken accepts a token that leaves a claim out, and an audience among others.
+  // jsonwebtoken accepts a token without a claim, and one with several audiences.
   const claims = claimsSchema.safeParse(payload)
   if (!claims.success) throw refused('is malformed')
   return claims.data

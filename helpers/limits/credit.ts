@@ -1,7 +1,7 @@
 import { StarlingError } from '../errors/starling-error.js'
 
-/** Chunks that may be granted and not spent, at most. */
-const MOST_CREDIT = 4096
+/** The most chunks that may be granted and not spent. */
+const MAX_CREDIT = 4096
 
 /**
  * The credit of the sender of a stream: the chunks that the receiver has granted and that are not sent yet.
@@ -36,10 +36,10 @@ export class SendCredit {
 
   /** @throws StarlingError PROTOCOL_VIOLATION if the grant is not a count, or exceeds the limit */
   grant(chunks: number): void {
-    if (!Number.isInteger(chunks) || chunks < 1 || this.#available + chunks > MOST_CREDIT) {
+    if (!Number.isInteger(chunks) || chunks < 1 || this.#available + chunks > MAX_CREDIT) {
       throw new StarlingError(
         'PROTOCOL_VIOLATION',
-        `A grant of ${chunks} on top of ${this.#available} chunks is outside 1 to ${MOST_CREDIT}`,
+        `A grant of ${chunks} on top of ${this.#available} chunks is outside 1 to ${MAX_CREDIT}`,
       )
     }
     this.#available += chunks
@@ -57,7 +57,7 @@ export class ReceiveCredit {
   #outstanding: number
   #consumed = 0
 
-  /** @param windowChunks chunks that are on their way or not read, at most; 1 to 4096 */
+  /** @param windowChunks the most chunks that are in transit or not read; 1 to 4096 */
   constructor(windowChunks: number) {
     this.#windowChunks = windowChunks
     this.#outstanding = windowChunks

@@ -13,7 +13,7 @@ export interface SlotRequest {
   readonly owner?: OwnerPath
   /** Default: normal. */
   readonly priority?: Priority
-  /** Removes the request from the queue when it is aborted. A slot that it has got is kept. */
+  /** Removes the request from the queue when it is aborted. A slot that it already holds is kept. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -23,7 +23,7 @@ export interface SlotQueueOptions {
   readonly slots: number
   /** Requests that may wait, of each priority. */
   readonly maxWaiting: number
-  /** Requests of one owner that may wait, of each priority. Default: no limit of their own. */
+  /** Requests of one owner that may wait, of each priority. Default: no separate limit. */
   readonly maxWaitingPerOwner?: number
   /** When a refused request may be sent again, by the number of waiting requests. Default: unknown. */
   readonly retryAfterMs?: (queued: number) => number | undefined

@@ -32,7 +32,7 @@ export const authProtocol = {
     idempotent: true,
     callers: ['gateway'],
   }),
-  /** The public keys that sessions are signed with. */
+  /** The public keys that verify sessions. */
   sessionKeys: unary({
     name: 'auth.sessionKeys',
     request: z.strictObject({}),

@@ -2,24 +2,24 @@ import { z } from 'zod'
 import { jsonObjectSchema } from './json-object.js'
 import { PROTOCOL_LIMITS } from './limits.js'
 
-/** A function that the model asked for, in the form of the OpenAI API. */
+/** A function call of the model, in the form of the OpenAI API. */
 export const toolCallSchema = z.strictObject({
   id: z.string().min(1).max(128),
   type: z.literal('function'),
   function: z.strictObject({
     name: z.string().min(1).max(64),
-    /** JSON text, as the model wrote it: whoever calls the function checks it. */
+    /** JSON text, as the model wrote it: the caller of the function checks it. */
     arguments: z.string().max(PROTOCOL_LIMITS.toolArgumentsCharacters),
   }),
 })
 
-/** A function that the model may ask for, in the form of the OpenAI API. */
+/** A function that the model may call, in the form of the OpenAI API. */
 export const toolSchema = z.strictObject({
   type: z.literal('function'),
   function: z.strictObject({
-    name: z.string().regex(/^[\w-]{1,64}$/, 'letters, digits, _ and -, 64 at most'),
+    name: z.string().regex(/^[\w-]{1,64}$/, 'up to 64 letters, digits, _ and -'),
     description: z.string().max(4096).optional(),
-    /** A JSON schema of its arguments. Left out: it takes none. */
+    /** The JSON schema of its arguments. Left out: it takes none. */
     parameters: jsonObjectSchema(PROTOCOL_LIMITS.schemaBytes).optional(),
   }),
 })
@@ -31,14 +31,14 @@ export const chatMessageSchema = z.discriminatedUnion('role', [
   z.strictObject({
     role: z.literal('assistant'),
     content: z.string(),
-    /** What the model thought before it answered. Its chat template decides what becomes of it. */
+    /** The thought of the model before its answer. Its chat template decides whether it is used. */
     reasoning: z.string().optional(),
-    /** What the model asked for in this turn. */
+    /** The function calls of this turn. */
     toolCalls: z.array(toolCallSchema).min(1).max(PROTOCOL_LIMITS.tools).optional(),
   }),
   z.strictObject({
     role: z.literal('tool'),
-    /** What the function gave. */
+    /** The result of a function. */
     content: z.string(),
     /** The call that this answers. */
     toolCallId: z.string().min(1).max(128),
@@ -76,7 +76,7 @@ export function promptBytes(messages: readonly ChatMessage[]): number {
   )
 }
 
-/** Of what only an assistant's messages have. */
+/** The size of what only an assistant's messages have. */
 function moreBytes(message: ChatMessage): number {
   if (message.role !== 'assistant') return 0
   const { reasoning = '', toolCalls = [] } = message

@@ -5,7 +5,10 @@ import { wireErrorSchema } from '../errors/wire-error.js'
 export const requestHeaderSchema = z.strictObject({
   /** Identifies the request in the logs of all workers that it passes. */
   requestId: z.string().min(1).max(64),
-  /** How long the caller still waits. A duration, because two machines' clocks differ. */
+  /**
+   * How long the caller still waits, in milliseconds. A duration, because the clocks of machines
+   * differ.
+   */
   remainingMs: z.number().int().positive().max(86_400_000),
   /** W3C trace context (https://www.w3.org/TR/trace-context/), passed on with every further call. */
   traceparent: z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/),
@@ -16,7 +19,7 @@ export type RequestHeader = z.infer<typeof requestHeaderSchema>
 /** What identifies a request: the same on all workers that it passes. */
 export type RequestOrigin = Readonly<Pick<RequestHeader, 'requestId' | 'traceparent'>>
 
-/** A unary request. The body is checked by its method's own schema. */
+/** A unary request. The body is validated by the schema of its method. */
 export const unaryRequestSchema = z.strictObject({
   header: requestHeaderSchema,
   body: z.unknown(),

@@ -6,23 +6,23 @@ import { generationOptionsSchema, seedSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
 import { modelDetailsSchema } from './processor-protocol.js'
 
-/** More models would fit into one answer. */
+/** Fewer than would fit into one answer. */
 export const MAX_LISTED_MODELS = 1024
 
 /** The token of a session. */
 const credentialSchema = z.string().min(1).max(4096)
 
-/** A model as a question names it. */
+/** The name of a model in a request. */
 const modelNameSchema = z.string().min(1).max(200)
 
-/** A model, and who serves it. Its context is what each of them has room for. */
+/** A model, and how many processors serve it. Its context is the smallest of all of them. */
 const servedModelSchema = modelDetailsSchema.extend({
   name: z.string().max(200),
   /** How many connected processors serve it. */
   processors: z.number().int().positive(),
-  /** How many of them have it in memory; the others load it when they are asked. */
+  /** How many of them have it in memory; the others load it on request. */
   loaded: z.number().int().nonnegative(),
-  /** Answers that they can make at once, together. */
+  /** Their slots together. */
   slots: z.number().int().nonnegative(),
 })
 
@@ -48,7 +48,7 @@ export const gatewayProtocol = {
     idempotent: true,
     callers: ['client'],
   }),
-  /** Whose session it is, and how long it lasts. INVALID_CREDENTIAL when it is none of this mesh. */
+  /** The user and the expiry of a session. INVALID_CREDENTIAL if it is not valid in this mesh. */
   whoami: unary({
     name: 'gateway.whoami',
     request: z.strictObject({ credential: credentialSchema }),
@@ -61,8 +61,8 @@ export const gatewayProtocol = {
     callers: ['client'],
   }),
   /**
-   * The models that can be asked now, in alphabetical order. If a model is named, the call fails as a
-   * question for it would.
+   * The models that are available now, in alphabetical order. If a model is named, the call fails as a
+   * request for it would.
    */
   models: unary({
     name: 'gateway.models',
@@ -72,7 +72,7 @@ export const gatewayProtocol = {
     idempotent: true,
     callers: ['client'],
   }),
-  /** Answers a conversation with a model that some processor serves. */
+  /** Answers a conversation with a model of a connected processor. */
   infer: stream({
     name: 'gateway.infer',
     request: z.strictObject({
@@ -84,7 +84,7 @@ export const gatewayProtocol = {
     }),
     /** The first chunk also has what is needed to repeat or resume the answer. */
     chunk: tokenSchema.extend({
-      /** The seed of the question, or the one that the gateway drew for it. */
+      /** The seed of the request, or the one that the gateway drew for it. */
       seed: seedSchema.optional(),
       /** The model that answers. */
       model: z.string().max(200).optional(),

@@ -9,8 +9,8 @@ export const tokenIdSchema = z.number().int().min(0).max(0x7fff_ffff)
 export const seedSchema = z.number().int().min(0).max(0xffff_ffff)
 
 /**
- * How an answer is chosen from what the model finds likely. Sampling options that are left out take the
- * defaults of the model (see helpers/generation/sampling-defaults.ts), or of the server that runs it.
+ * How the tokens of an answer are chosen. Sampling options that are left out take the defaults of the
+ * model (see helpers/generation/sampling-defaults.ts), or of the server that runs it.
  */
 export const generationOptionsSchema = z.strictObject({
   /**
@@ -26,11 +26,11 @@ export const generationOptionsSchema = z.strictObject({
   topK: z.number().int().min(0).max(1000).optional(),
   /** Only tokens at least this probable, relative to the likeliest one, are considered. */
   minP: z.number().min(0).max(1).optional(),
-  /** How much less likely a token gets by standing among the answer's last 64; 1 changes nothing. */
+  /** How much less likely a token gets if it is among the answer's last 64; 1 changes nothing. */
   repeatPenalty: z.number().min(1).max(2).optional(),
-  /** Taken from a token's logit once when it stands among the answer's last 64. */
+  /** Subtracted once from the logit of a token that is among the answer's last 64. */
   presencePenalty: z.number().min(-2).max(2).optional(),
-  /** Taken from a token's logit for each time that it stands among the answer's last 64. */
+  /** Subtracted from the logit of a token for each of its occurrences among the answer's last 64. */
   frequencyPenalty: z.number().min(-2).max(2).optional(),
   /**
    * Subtracted from the logit of a token that continues a sequence of the answer as it continued
@@ -50,16 +50,16 @@ export const generationOptionsSchema = z.strictObject({
   seed: seedSchema.optional(),
   /** The answer ends where one of these would begin; it is not part of it. */
   stop: z.array(z.string().min(1).max(256)).max(16).default([]),
-  /** Added to the logits of tokens, by their ids. -100 bans a token, 100 all but forces it. */
+  /** Added to the logits of tokens, by their ids. -100 bans a token, 100 practically forces it. */
   logitBias: z
     .record(z.string().regex(/^(0|[1-9]\d{0,9})$/, 'a token id'), z.number().min(-100).max(100))
     .refine((bias) => Object.keys(bias).length <= 1024, 'at most 1024 tokens can be biased')
     .default({}),
-  /** Report each token's log-probability, and those of this many of the likeliest tokens. */
+  /** Reports each token's log-probability, and those of this many of the likeliest tokens. */
   logprobs: z.number().int().min(0).max(20).optional(),
-  /** A JSON schema that the answer is held to. */
+  /** A JSON schema that the answer must match. */
   jsonSchema: jsonObjectSchema(PROTOCOL_LIMITS.schemaBytes).optional(),
-  /** Functions that the model may ask for instead of answering. */
+  /** Functions that the model may call instead of answering. */
   tools: toolsSchema.optional(),
   /**
    * Whether the model thinks before it answers. Default: as its chat template says, but false if a JSON
@@ -72,5 +72,5 @@ export const generationOptionsSchema = z.strictObject({
 export const resumeFromSchema = z.array(tokenIdSchema).max(PROTOCOL_LIMITS.answerTokens)
 
 export type GenerationOptions = z.infer<typeof generationOptionsSchema>
-/** Generation options as a caller writes them: each may be left out. */
+/** Generation options as callers write them: each may be left out. */
 export type GenerationOptionsInput = z.input<typeof generationOptionsSchema>

@@ -12,7 +12,7 @@ export const reproducibilitySchema = z.enum(['exact', 'machine', 'none'])
 
 /** How probable a token was: the natural logarithm of its probability, at most 0. */
 const logprobSchema = z.strictObject({
-  /** Null from an engine that does not tell. */
+  /** Null if the engine does not report it. */
   tokenId: tokenIdSchema.nullable(),
   text: z.string(),
   logprob: z.number().max(0),
@@ -27,13 +27,13 @@ export const tokenSchema = z.strictObject({
    * may be the beginning of a stop string.
    */
   text: z.string(),
-  /** Null from an engine that does not tell. */
+  /** Null if the engine does not report it. */
   tokenId: tokenIdSchema.nullable(),
   /** The token's position in the answer, from 0. */
   index: z.number().int().nonnegative(),
-  /** When the request asked for it. */
+  /** Only if the request asked for it. */
   logprob: z.number().max(0).optional(),
-  /** The likeliest tokens at this position, the likeliest first. When the request asked for them. */
+  /** The likeliest tokens at this position, the likeliest first. Only if the request asked for them. */
   topLogprobs: z.array(logprobSchema).max(20).optional(),
 })
 
@@ -41,25 +41,25 @@ export const tokenSchema = z.strictObject({
 export const generationEndSchema = z.strictObject({
   /**
    * `stop`: the model ended its answer, or a stop string did. `length`: the answer was cut off, because
-   * maxTokens or the context was reached, or for what `stopReason` says. `tool_calls`: the model asks
-   * for functions.
+   *   maxTokens or the context was reached, or for the reason in `stopReason`. `tool_calls`: the model
+   *   calls functions.
    */
   finishReason: z.enum(['stop', 'length', 'tool_calls']),
   /** More about `length`. `repetition`: the answer only repeated itself and was ended for that. */
   stopReason: z.literal('repetition').optional(),
   promptTokens: z.number().int().nonnegative(),
-  /** How many of the prompt's tokens did not have to be computed, because they were still known. */
+  /** How many of the prompt's tokens were taken from the cache instead of computed. */
   cachedTokens: z.number().int().nonnegative(),
-  /** Of the whole answer with its thought, and with what it was resumed from. */
+  /** Of the whole answer, including its thought and the tokens that it was resumed from. */
   completionTokens: z.number().int().nonnegative(),
-  /** How many of them were thought. Left out: none. */
+  /** How many of them belong to the thought. Left out: none. */
   thoughtTokens: z.number().int().positive().optional(),
-  /** When it ended with `tool_calls`. */
+  /** Only if it ended with `tool_calls`. */
   toolCalls: z.array(toolCallSchema).max(PROTOCOL_LIMITS.tools).optional(),
   timings: z.strictObject({
     /** From the start of the work on the prompt to its end. */
     promptMs: z.number().nonnegative(),
-    /** From then to the last token. */
+    /** From the end of the prompt to the last token. */
     generationMs: z.number().nonnegative(),
   }),
 })

@@ -48,7 +48,7 @@ export function readHello(hello: HelloMessage): {
   }
 }
 
-/** The highest version that both ranges hold, or undefined when they have none in common. */
+/** The highest version in both ranges, or undefined if there is none. */
 export function agreeOnVersion(
   ours: { lowest: number; highest: number },
   theirs: { lowest: number; highest: number },

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
 
-/** How much of a peer's text an error message quotes: it is logged and sent back. */
+/** The most text of a peer that an error message quotes: the message is logged and sent back. */
 const QUOTED_CHARACTERS = 300
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -21,8 +21,8 @@ export function encodeMessage(value: unknown, limitBytes: number, what: string):
 /**
  * The value in bytes that came from a peer, checked against its schema.
  *
- * @throws StarlingError PAYLOAD_TOO_LARGE; INVALID_REQUEST when the bytes are no UTF-8, no JSON, or
- *   not what the schema asks for (the message names the field)
+ * @throws StarlingError PAYLOAD_TOO_LARGE; INVALID_REQUEST if the bytes are not UTF-8, not JSON, or do
+ *   not match the schema (the message names the field)
  */
 export function decodeMessage<Schema extends z.ZodType>(
   bytes: Uint8Array,

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 
-/** Deeper ones are no use to a model, and would exhaust the stack of whoever walks them. */
+/** Deeper objects are of no use to a model, and recursive code would exhaust its stack. */
 const MAX_DEPTH = 32
 
 /**
- * An object of JSON values that came from somebody else, of bounded size and depth.
+ * An object of JSON values from a peer, of bounded size and depth.
  *
- * @param sizeBytes the most that it may take as JSON text
+ * @param sizeBytes its maximum size as JSON text
  */
 export function jsonObjectSchema(sizeBytes: number) {
   return z

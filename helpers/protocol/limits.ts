@@ -24,7 +24,7 @@ export const PROTOCOL_LIMITS = {
   promptMessages: 1024,
   /** Tokens in one answer. */
   answerTokens: 32_768,
-  /** Functions that one request offers, or one answer asks for. */
+  /** Functions that one request offers, or one answer calls. */
   tools: 128,
   /** The arguments of one function call, as JSON text. */
   toolArgumentsCharacters: 64 * 1024,

@@ -6,13 +6,13 @@ interface MethodBase<Request extends z.ZodType> {
   /** Its name on the wire: `role.verb`. */
   readonly name: string
   readonly request: Request
-  /** How long a caller waits for the whole answer at most, in milliseconds. */
+  /** The longest time that a caller waits for the whole answer, in milliseconds. */
   readonly timeoutMs: number
   /** Whether the call may be repeated after its answer was lost. */
   readonly idempotent: boolean
-  /** Answered even by a worker that is leaving. False when left out. */
+  /** Answered even by a worker that is leaving. Default: false. */
   readonly whileDraining?: boolean
-  /** Called periodically by other workers: logged at the debug level. False when left out. */
+  /** Called periodically by other workers: logged at the debug level. Default: false. */
   readonly isPoll?: boolean
   /** The roles that may call it: the caller's certificate must name one of them. */
   readonly callers: readonly Role[]
@@ -41,7 +41,7 @@ export type AnyUnaryMethod = UnaryMethod<z.ZodType, z.ZodType>
 /** A stream method of any shape. */
 export type AnyStreamMethod = StreamMethod<z.ZodType, z.ZodType, z.ZodType>
 
-/** A request as its caller writes it: what has a default may be left out. */
+/** A request as its caller writes it: fields with a default may be left out. */
 export type RequestInput<M extends AnyUnaryMethod | AnyStreamMethod> = z.input<M['request']>
 /** A request as its handler receives it. */
 export type RequestOf<M extends AnyUnaryMethod | AnyStreamMethod> = z.output<M['request']>

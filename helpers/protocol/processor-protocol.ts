@@ -4,10 +4,10 @@ import { generationEndSchema, reproducibilitySchema, tokenSchema } from './gener
 import { generationOptionsSchema, resumeFromSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
 
-/** Models that one processor can offer; its load has to fit into one answer. */
+/** The most models that one processor can offer; its load has to fit into one answer. */
 export const MAX_OFFERED_MODELS = 64
 
-/** What is known of a model, as far as it is known. */
+/** The known properties of a model. */
 export const modelDetailsSchema = z.strictObject({
   /** The family of the engine that runs it: `llama.cpp`, `ollama`. */
   engine: z.string().max(64).optional(),
@@ -17,27 +17,27 @@ export const modelDetailsSchema = z.strictObject({
   quantization: z.string().max(64).optional(),
   /** Prompt and answer together, in tokens; known once it is loaded. */
   contextTokens: z.number().int().positive().optional(),
-  /** SPDX identifier, or what the model's makers call it. */
+  /** SPDX identifier, or the name that the model's makers use. */
   licence: z.string().max(200).optional(),
   /** The package or hub that it came from. Left out for paths and other addresses. */
   source: z.string().max(1024).optional(),
-  /** What its answers are for: asked for a conversation, only `chat` models answer. */
+  /** Its purpose: only `chat` models answer conversations. */
   purpose: z.enum(['chat', 'embedding']).optional(),
 })
 
 const durationMs = z.number().nonnegative()
 
 /**
- * A model that a processor offers, and what the expected wait of a question for it depends on: see
+ * A model that a processor offers, and what the expected wait of a request for it depends on: see
  * helpers/routing/expected-wait.ts.
  */
 export const offeredModelSchema = modelDetailsSchema.extend({
   name: z.string().min(1).max(200),
   /** Whether it is in memory; otherwise the first request loads it. */
   isLoaded: z.boolean(),
-  /** Answers that can be produced side by side. */
+  /** Answers that can be produced concurrently. */
   slots: z.number().int().nonnegative(),
-  /** Answers in the making. */
+  /** Answers in progress. */
   running: z.number().int().nonnegative(),
   /** Requests that wait for a slot. */
   queued: z.number().int().nonnegative(),
@@ -58,7 +58,7 @@ export const offeredModelSchema = modelDetailsSchema.extend({
   reproducibility: reproducibilitySchema.optional(),
 })
 
-/** What a processor can do right now. */
+/** The current load of a processor. */
 export const processorLoadSchema = z.strictObject({
   /** In the order of its configuration. Empty while the first one is being prepared. */
   models: z.array(offeredModelSchema).max(MAX_OFFERED_MODELS),

@@ -5,9 +5,9 @@ import { unary } from './method.js'
 const countSchema = z.number().int().nonnegative()
 
 const problemSchema = z.strictObject({
-  /** An error code: what a request fails with because of it. */
+  /** The error code of requests that fail because of it. */
   code: z.string().max(64),
-  /** For people. Contains nothing internal. */
+  /** Human-readable. Contains nothing internal. */
   message: z.string().max(2048),
   /** Whether no work may be sent to the worker because of it. */
   blocks: z.boolean(),
@@ -25,7 +25,7 @@ const workerInfoSchema = z.strictObject({
 const workloadSchema = z.strictObject({
   /** Ended since the worker started, with or without an error. */
   answered: countSchema,
-  /** Begun and not ended. */
+  /** In progress. */
   underWay: countSchema,
 })
 
@@ -34,20 +34,20 @@ const workerStatsSchema = z.strictObject({
   /** Unary calls. */
   calls: workloadSchema,
   streams: workloadSchema,
-  /** Calls and streams that ended badly, by error code; codes that have not occurred are left out. */
+  /** Calls and streams that failed, by error code; codes that have not occurred are left out. */
   failures: z.record(z.string().max(64), countSchema),
-  /** Connections that others opened to this worker. */
+  /** Incoming connections. */
   connections: z.strictObject({
-    /** Both ends have proved who they are. */
+    /** Both ends are authenticated. */
     proved: countSchema,
-    /** The hello is under way. */
+    /** The hello is not finished. */
     unverified: countSchema,
   }),
   /** Memory that the process holds. */
   rssBytes: countSchema,
-  /** How late the event loop was, 99 times of 100, in the last minute or two. */
+  /** The 99th percentile of the delay of the event loop in the last minute or two. */
   eventLoopDelayP99Ms: z.number().nonnegative(),
-  /** Numbers that only this role has: `queueLength`. */
+  /** Metrics of this role only: `queueLength`. */
   metrics: z.record(z.string().max(64), z.number()),
 })
 
@@ -70,6 +70,6 @@ export const workerProtocol = {
   ping: unary({ ...QUESTION, name: 'worker.ping', response: z.strictObject({}) }),
   /** The identity and the uptime of the worker. */
   info: unary({ ...QUESTION, name: 'worker.info', response: workerInfoSchema }),
-  /** What the worker has done and what it uses. */
+  /** The activity and the resource usage of the worker. */
   stats: unary({ ...QUESTION, name: 'worker.stats', response: workerStatsSchema }),
 }

@@ -14,11 +14,11 @@ const SPREAD = 0.25
  * failure up to a limit and is up to a quarter shorter or longer at random, so that callers that failed
  * at the same time do not retry at the same time.
  *
- * If the other end asked for a pause, it is never shorter than that; jitter is only added.
+ * If the other end requested a pause, it is never shorter than that; jitter is only added.
  *
  * @param failures attempts that failed in a row, from 1
  * @param fraction drawn at random, from 0 up to, not including, 1
- * @param retryAfterMs the pause that the other end asked for, if it did
+ * @param retryAfterMs the pause that the other end requested, if any
  * @returns whole milliseconds
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */

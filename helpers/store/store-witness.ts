@@ -5,7 +5,7 @@ import { z } from 'zod'
 export const WITNESS_SLOT_BYTES = 4096
 export const WITNESS_SLOTS = 2
 
-/** Fits into a slot: a core takes about 250 bytes. */
+/** As many as fit into a slot: a core takes about 250 bytes. */
 const MAX_CORES = 12
 
 const FORMAT = 'starling/store-witness/1'

@@ -8,7 +8,7 @@ export class PromptLines {
   #lines: string[] = []
   #isQuoted = false
 
-  /** Whether no prompt has been started. */
+  /** Whether no prompt is unfinished. */
   get isEmpty(): boolean {
     return this.#lines.length === 0
   }

@@ -1,28 +1,28 @@
 import { StarlingError } from '../errors/starling-error.js'
 
-/** What stands in the place of something that is not to be written down. */
+/** The replacement for a secret value. */
 export const REDACTED = '[redacted]'
 
-/** Deeper is left out: whoever logs that much logs something by mistake. */
+/** Deeper values are left out: they are logged by mistake. */
 const MAX_DEPTH = 8
-/** Of one array or object; the rest is left out. */
+/** Entries of one array or object; the rest is left out. */
 const MAX_ENTRIES = 100
 
-/** Names of secrets, by their end: `password`, `refreshToken`, `root_private_key`. */
+/** Endings of the names of secrets: `password`, `refreshToken`, `root_private_key`. */
 const SECRET_NAME =
   /(?:pass[-_]?(?:word|phrase)s?|tokens?|credentials?|secrets?|seed|jwt|authorization|cookie|(?:secret|private|api|signing|root)[-_]?keys?(?:[-_]?pem)?)$/i
 
-/** Whole names of secrets and of what people and models say: `prompt`, `messages`, `text`. */
+/** Whole names of secrets and of the content of conversations: `prompt`, `messages`, `text`. */
 const CONTENT_NAME =
   /^(?:keys?|prompts?|system[-_]?prompt|messages|contents?|texts?|answers?|questions?|completions?|deltas?|token[-_]?ids|body|input|output)$/i
 
-/** A signed session (RFC 7519), and an API key, wherever in a text they stand. */
+/** A session token (RFC 7519) or an API key anywhere in a text. */
 const SECRET_VALUE = /\beyJ[\w-]+\.[\w-]+\.[\w-]+|\bstar_\w+/g
 
 /**
- * A copy of what is to be logged in which nothing is left that belongs to a user or opens a door: the
- * values of fields that are named like a secret or like something that was said, at any depth; bytes;
- * and what came with an error from elsewhere. Numbers and booleans stay: a count of tokens is no token.
+ * A copy of a value for the log, without user content and secrets. Removed are the values of fields
+ * with the names of secrets or of content, at any depth; bytes; and the messages of errors from peers.
+ * Numbers and booleans stay: a count of tokens is not a token.
  */
 export function redact(value: unknown): unknown {
   return redactAt(value, 0, [])
@@ -69,8 +69,8 @@ interface DescribedError {
 }
 
 /**
- * What may be said of an error: of our own everything, of one that a peer told of its code alone,
- * because the peer chose its words.
+ * The loggable part of an error: all of our own, but only the code of an error that a peer sent,
+ * because the peer chose its message.
  */
 function describeError(error: Error, depth = 0): DescribedError {
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
@@ -83,7 +83,7 @@ function describeError(error: Error, depth = 0): DescribedError {
     below === undefined
       ? ''
       : `\n  caused by ${below.stack ?? [below.type, below.code].filter(Boolean).join(' ')}`
-  // It quotes what it could not read.
+  // The message quotes the text that could not be parsed.
   const isQuoting = error instanceof SyntaxError
   const message = isQuoting ? REDACTED : redactText(error.message)
   const stack = isQuoting ? type : redactText(error.stack ?? `${type}: ${error.message}`)

@@ -1,24 +1,24 @@
-/** What a decoder writes for bytes that are no character, or not one yet. */
+/** What a decoder returns for invalid or incomplete characters. */
 const REPLACEMENT = '\uFFFD'
 
 /**
  * How many tokens may wait for one character to be complete. A character has at most four bytes, so
- * only a broken answer comes near this; it is then let through as replacement characters.
+ * only a malformed answer reaches this; it is then returned as replacement characters.
  */
 const MAX_WAITING_TOKENS = 32
 
-/** How many earlier tokens are decoded together with a new one, which settles its leading space. */
+/** How many earlier tokens are decoded together with a new one, which determines its leading space. */
 const CONTEXT_TOKENS = 4
 
-/** How many tokens may be decoded together before those that are done with are left out. */
+/** How many tokens are decoded together before finished ones are dropped. */
 const WINDOW_TOKENS = 12
 
 /**
- * Turns tokens into text one by one, without ever splitting a character that several tokens share:
- * the token that completes a character brings it, those before it bring nothing.
+ * Decodes tokens into text one by one, without splitting a character that several tokens share: the
+ * token that completes a character returns it, those before it return nothing.
  *
- * Tokens are decoded together with the few before them and the difference is taken, because some
- * vocabularies decide on a token's leading space by what stands before it.
+ * Tokens are decoded together with the few before them and the difference is returned, because in some
+ * vocabularies a token's leading space depends on the token before it.
  *
  * @example
  * const detokenizer = new StreamingDetokenizer((tokens) => model.detokenize(tokens), promptTokens)
@@ -26,15 +26,15 @@ const WINDOW_TOKENS = 12
  */
 export class StreamingDetokenizer {
   readonly #decode: (tokens: readonly number[]) => string
-  /** Tokens whose text has been returned, as context, and after them those that wait. */
+  /** Tokens whose text has been returned, as context, followed by those that wait. */
   #window: number[]
   /** How many tokens of the window wait for their character to be complete. */
   #waiting = 0
-  /** How much of the window's text has been returned. */
+  /** The length of the window's text that has been returned. */
   #returned: string
 
   /**
-   * @param decode the text of several tokens; bytes that are no character become U+FFFD
+   * @param decode the text of several tokens; invalid bytes become U+FFFD
    * @param preceding the tokens before the first one, such as the prompt's; the last few are used
    */
   constructor(decode: (tokens: readonly number[]) => string, preceding: readonly number[] = []) {
@@ -43,7 +43,7 @@ export class StreamingDetokenizer {
     this.#returned = this.#window.length === 0 ? '' : decode(this.#window)
   }
 
-  /** Whether tokens wait for the rest of their character. */
+  /** Whether the last character is incomplete. */
   get incomplete(): boolean {
     return this.#waiting > 0
   }
@@ -53,7 +53,7 @@ export class StreamingDetokenizer {
     this.#window.push(token)
     this.#waiting += 1
     const text = this.#decode(this.#window)
-    // A character of three or four bytes shows as one U+FFFD until its last byte is there.
+    // A character of three or four bytes decodes to one U+FFFD until its last byte has arrived.
     const incomplete = text.endsWith(REPLACEMENT) && this.#waiting < MAX_WAITING_TOKENS
     const fresh = this.#since(incomplete ? text.slice(0, -REPLACEMENT.length) : text)
     if (incomplete) this.#returned += fresh
@@ -61,7 +61,7 @@ export class StreamingDetokenizer {
     return fresh
   }
 
-  /** Ends the text: what is still incomplete comes out as replacement characters. */
+  /** Ends the text: an incomplete character is returned as replacement characters. */
   flush(): string {
     if (this.#waiting === 0) return ''
     const text = this.#decode(this.#window)
@@ -72,8 +72,8 @@ export class StreamingDetokenizer {
 
   #since(text: string): string {
     if (text.startsWith(this.#returned)) return text.slice(this.#returned.length)
-    // The decoder rewrote what was returned already; then only the waiting tokens by themselves are
-    // certain to be new.
+    // The decoder changed text that was already returned: only the waiting tokens on their own are
+    // certainly new.
     return this.#decode(this.#window.slice(-this.#waiting))
   }
 

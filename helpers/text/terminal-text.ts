@@ -23,9 +23,9 @@ const UNSAFE_IN_TEXT = new RegExp(
 const NAMED_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /**
- * Makes any text safe to be written to a terminal or a log, as one line. Line ends, control characters,
- * bidirectional overrides, invisible characters and lone surrogates are replaced by escapes such as `\n`,
- * `\x1b` or `\u{202e}`, or by U+FFFD.
+ * Makes any text safe to write to a terminal or a log, as one line. Line ends, control characters,
+ * bidirectional overrides, invisible characters and lone surrogates are replaced by escapes such as
+ * `\n`, `\x1b` or `\u{202e}`, or by U+FFFD.
  */
 export function safeLine(text: string): string {
   return text.replace(UNSAFE_IN_LINE, escaped)

@@ -3,12 +3,12 @@ import { StarlingError } from '../errors/starling-error.js'
 const LINE_END = /\r\n|\n|\r/
 
 /**
- * The lines of a text that arrives in pieces, however it is cut: within a line, between the two
- * characters of a line end, within a character of UTF-8. A line ends with LF, CRLF or CR.
+ * Splits a text that arrives in pieces into lines. It may be cut anywhere: within a line, between CR
+ * and LF, within a UTF-8 character. A line ends with LF, CRLF or CR.
  */
 export class TextLines {
   readonly #maxLineCharacters: number
-  /** Node 24 drops two byte order marks when the first is cut, so dropping it is left to `#split`. */
+  /** Node 24 drops two byte order marks if the first one is cut, so `#split` drops it instead. */
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   #isAtStart = true
   #unfinished = ''
@@ -21,7 +21,7 @@ export class TextLines {
   }
 
   /**
-   * The lines that these bytes complete, without their ends.
+   * The lines that these bytes complete, without line ends.
    *
    * @throws StarlingError PAYLOAD_TOO_LARGE as soon as a line is too long
    */
@@ -29,7 +29,7 @@ export class TextLines {
     return this.#split(this.#decoder.decode(bytes, { stream: true }))
   }
 
-  /** The last line, when the text did not end with a line end. */
+  /** The last line, if the text does not end with a line end. */
   end(): string[] {
     const lines = this.#split(this.#decoder.decode())
     if (this.#unfinished !== '') lines.push(this.#unfinished)

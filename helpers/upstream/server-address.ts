@@ -1,8 +1,8 @@
 import { StarlingError } from '../errors/starling-error.js'
 
-/** The address of a server, with the credentials apart. */
+/** The address of a server, with separate credentials. */
 export interface ServerAddress {
-  /** Without credentials, query and a slash at its end: it may stand in messages. */
+  /** Without credentials, query and trailing slash: messages may contain it. */
   readonly url: string
   /** The value of an authorization header, from the address's own name and password. */
   readonly authorization: string | null

@@ -38,13 +38,13 @@ const UNSUPPORTED_WORDS = /does not support|not supported/i
 export function serverFailure(refusal: ServerRefusal): StarlingError {
   const { url, status } = refusal
   const complaint = complaintIn(refusal.body)
-  const cause = new Error(`HTTP ${status}: ${shown(complaint.text, refusal.secret)}`)
+  const cause = new Error(`HTTP ${status}: ${displayed(complaint.text, refusal.secret)}`)
   const fail = (code: ErrorCode, message: string, retryAfterMs?: number) =>
     new StarlingError(code, message, {
       cause,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     })
-  const words = shown(complaint.text, refusal.secret)
+  const words = displayed(complaint.text, refusal.secret)
 
   if (status >= 300 && status < 400) {
     return fail(
@@ -134,7 +134,7 @@ function objectIn(text: string): ComplaintFields | null {
   }
 }
 
-function shown(text: string, secret: string | null | undefined): string {
+function displayed(text: string, secret: string | null | undefined): string {
   const safe = secret ? text.replaceAll(secret, '[key]') : text
   const line = safe.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
   return line === '' ? 'no reason given' : line.slice(0, SHOWN_CHARACTERS)

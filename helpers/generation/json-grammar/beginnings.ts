@@ -52,7 +52,7 @@ export class Beginnings {
     return symbol.kind === 'call' && this.#ofRule(symbol.rule).isEmptiable
   }
 
-  /** The longest literal that all texts of a symbol start with, as far as it is known; null if there is none. */
+  /** The longest known literal that all texts of a symbol start with; null if there is none. */
   textOf(symbol: GrammarSymbol): string | null {
     if (symbol.kind === 'literal') return symbol.text
     return symbol.kind === 'call' ? this.#ofRule(symbol.rule).text : null

@@ -107,7 +107,7 @@ export class GrammarSymbols {
     return this.followed(symbolsOf(alternative), tail, tail.depth + 1)
   }
 
-  /** The part of a sequence before `end`, as a sequence of its own. */
+  /** The part of a sequence before `end`, as a separate sequence. */
   before(end: SequenceNode, sequence: Sequence): Sequence {
     const nodes: SequenceNode[] = []
     for (let node = sequence; node !== null && node !== end; node = node.tail) nodes.push(node)

@@ -1,14 +1,13 @@
 import type { Schema } from './schema-keywords.js'
 
 /** The grammar's integers have at most 15 digits. */
-const MOST = 999_999_999_999_999
+const MAX_INTEGER = 999_999_999_999_999
 
 /** The longest range that is written out. */
 const MAX_LISTED = 512
 
 /**
- * What the integers of a schema's range look like: a rule, or each of them; null when the range can be
- * described in neither way.
+ * The integers in a schema's range: a predefined kind, or a list of all; null if neither is possible.
  */
 export function integerRange(
   schema: Schema,
@@ -22,8 +21,8 @@ export function integerRange(
     ceiling(negated(schema.exclusiveMaximum), 1),
   )
   if (Number.isNaN(least) || Number.isNaN(most)) return null
-  if (most >= MOST) {
-    if (least <= -MOST) return { kind: 'integer' }
+  if (most >= MAX_INTEGER) {
+    if (least <= -MAX_INTEGER) return { kind: 'integer' }
     if (least === 0) return { kind: 'natural' }
     if (least === 1) return { kind: 'positive' }
   }
@@ -31,7 +30,7 @@ export function integerRange(
   return { values: Array.from({ length: most - least + 1 }, (_, index) => least + index) }
 }
 
-/** The least integer that is at least, or more than, a bound; NaN when it is no number. */
+/** The smallest integer from a bound, or above it; NaN if the bound is not a number. */
 function ceiling(bound: unknown, more: 0 | 1 = 0): number {
   if (bound === undefined) return Number.NEGATIVE_INFINITY
   if (typeof bound !== 'number') return Number.NaN

@@ -142,12 +142,12 @@ export class JsonValues {
       const [first = ''] = text
       byFirst.set(first, (byFirst.get(first) ?? new Set()).add(text))
     }
-    return [...byFirst.values()].map((alike) => {
-      if (alike.has('')) return null
-      const prefix = commonPrefix([...alike])
+    return [...byFirst.values()].map((group) => {
+      if (group.has('')) return null
+      const prefix = commonPrefix([...group])
       const literal = this.#symbols.literal(prefix)
-      if (alike.size === 1) return this.#symbols.sequence(literal)
-      const rests = new Set([...alike].map((text) => text.slice(prefix.length)))
+      if (group.size === 1) return this.#symbols.sequence(literal)
+      const rests = new Set([...group].map((text) => text.slice(prefix.length)))
       const alternatives = this.#sharedPrefixes(rests, at)
       return this.#symbols.sequence(
         literal,

@@ -1,4 +1,3 @@
-import { alikeGroups, type Group, groupsOf, tailsKey } from './alike-groups.js'
 import { Beginnings } from './beginnings.js'
 import type { CharacterSet } from './character-set.js'
 import type {
@@ -17,6 +16,7 @@ import {
   symbolsOf,
 } from './grammar-symbols.js'
 import type { JsonValues } from './json-values.js'
+import { type Group, groupsOf, overlappingGroups, tailsKey } from './overlapping-groups.js'
 
 /** Nesting depth up to which calls are replaced by the contents of their rules. */
 const MAX_COMPARED_DEPTH = 8
@@ -33,7 +33,7 @@ const MAX_COMPARED_CHARACTERS = 1000
 /** Alternatives that are processed for one grammar; the remaining rules are left ambiguous. */
 const MAX_COMPARISONS = 5000
 
-/** What a factored rule inherits from the rule that it is made of. */
+/** What a factored rule inherits from the original rule. */
 type RuleOrigin = Pick<Rule, 'at'> & { readonly name?: string; readonly isDistinct?: boolean }
 
 /**
@@ -135,7 +135,7 @@ export class LeftFactoring {
     const undecided = new Set<SequenceNode>()
     for (;;) {
       this.#processed += sequences.size
-      const choices = alikeGroups(groupsOf(sequences), this.#beginnings)
+      const choices = overlappingGroups(groupsOf(sequences), this.#beginnings)
       if (this.#processed > MAX_COMPARISONS) return choices
       let isChanged = false
       for (const groups of choices) {

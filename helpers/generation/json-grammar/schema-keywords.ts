@@ -4,7 +4,7 @@ const ANNOTATIONS = new Set([
   ...['$schema', '$id', '$comment', '$anchor', '$defs', 'definitions'],
 ])
 
-/** Keywords that say by themselves what a value is. */
+/** Keywords that define a value on their own. */
 const WHOLE = ['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf']
 
 const RANGE = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum']
@@ -31,7 +31,7 @@ export function isSchema(value: unknown): value is Schema {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Why a schema's keywords are more than a grammar can hold an answer to; null when they are not. */
+/** Why a grammar cannot enforce a schema's keywords; null if it can. */
 export function refuseKeywords(schema: Schema): string | null {
   const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.has(keyword))
   const unknown = keywords.find((keyword) => !WHOLE.includes(keyword) && !OF_SOME_TYPE.has(keyword))
@@ -46,8 +46,8 @@ export function refuseKeywords(schema: Schema): string | null {
 }
 
 /**
- * The types that a schema allows; unknown ones are left out. One that names none but has keywords of a
- * type is taken to mean that type. Null: any value.
+ * The types that a schema allows; unknown ones are left out. A schema without `type` that has keywords
+ * of a type is taken to mean that type. Null: any value.
  */
 export function schemaTypes(schema: Schema): SchemaType[] | null {
   if (schema.type !== undefined) return [schema.type].flat().filter(isSchemaType)

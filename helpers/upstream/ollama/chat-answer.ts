@@ -8,7 +8,7 @@ import { PROTOCOL_LIMITS } from '../../protocol/limits.js'
 const count = z.number().int().nonnegative()
 const nanoseconds = z.number().nonnegative()
 
-/** One line of the answer of `/api/chat`: what is known of it and used. */
+/** One line of the answer of `/api/chat`: the fields that are used. */
 export const ollamaChatLineSchema = z.object({
   message: z
     .object({
@@ -41,19 +41,22 @@ export type OllamaChatLine = z.infer<typeof ollamaChatLineSchema>
 
 const NANOSECONDS_PER_MS = 1e6
 
-/** Puts together what the lines of an answer say besides its text. */
+/** Collects the content of an answer's lines. */
 export class OllamaChatAnswer {
   readonly #callPrefix: string
   readonly #calls: ToolCall[] = []
   readonly #pieces = new ThoughtPieces()
 
-  /** @param conversationLength messages of the prompt: makes the ids of calls unique within it */
+  /**
+   * @param conversationLength messages of the prompt: makes the ids of calls unique within the
+   * conversation
+   */
   constructor(conversationLength: number) {
     this.#callPrefix = `call_${conversationLength}_`
   }
 
   /**
-   * The pieces of text that a line brings.
+   * The pieces of text in a line.
    *
    * @throws ZodError when it is not a line of such an answer
    */
@@ -75,9 +78,9 @@ export class OllamaChatAnswer {
   /**
    * The end of the answer.
    *
-   * @param last the line that says that it is done
+   * @param last the last line, with `done`
    * @param pieces how many pieces of text were delivered
-   * @param thoughts how many of them were thought
+   * @param thoughts how many of them belong to the thought
    */
   end(last: OllamaChatLine, pieces: number, thoughts = 0): GenerationEnd {
     const isLength = last.done_reason === 'length'

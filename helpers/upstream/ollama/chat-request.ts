@@ -9,9 +9,9 @@ const REPETITION_WINDOW_TOKENS = 64
 /** A conversation for Ollama's `/api/chat`, answered as a stream. */
 export interface OllamaChatRequest {
   readonly model: string
-  /** Prompt and answer together, in tokens: another number makes Ollama load the model again. */
+  /** Prompt and answer together, in tokens: Ollama reloads the model if this changes. */
   readonly contextTokens: number
-  /** Whether the model is one that thinks. */
+  /** Whether the model can think. */
   readonly canThink: boolean
   readonly messages: readonly ChatMessage[]
   readonly options: GenerationOptions
@@ -22,7 +22,7 @@ export interface OllamaChatRequest {
  * server uses the defaults in its Modelfile. The maximum length of answer and context is always sent.
  *
  * @see https://docs.ollama.com/api/chat
- * @throws StarlingError INVALID_REQUEST when the arguments of a call in the conversation are no JSON
+ * @throws StarlingError INVALID_REQUEST if the arguments of a call in the conversation are not a JSON
  *   object, or a result belongs to no call
  */
 export function ollamaChatRequest(request: OllamaChatRequest) {
@@ -40,7 +40,7 @@ export function ollamaChatRequest(request: OllamaChatRequest) {
     model,
     messages: messages.map((message, index) => ollamaMessage(message, messages.slice(0, index))),
     stream: true as const,
-    // Left out, Ollama drops the beginning of a prompt that is too long, and says nothing.
+    // By default, Ollama drops the beginning of a prompt that is too long, without an error.
     truncate: false,
     // Ollama refuses this field for models that do not think.
     ...(canThink && think !== undefined && { think }),
@@ -89,14 +89,14 @@ function ollamaTool({ type, function: { name, description, parameters } }: Tool)
   }
 }
 
-/** Ollama knows calls by the names of their functions. */
+/** Ollama identifies calls by the names of their functions. */
 function nameOfCall(id: string, earlier: readonly ChatMessage[]): string {
   const calls = earlier.flatMap((message): readonly ToolCall[] =>
     message.role === 'assistant' ? (message.toolCalls ?? []) : [],
   )
   const name = calls.findLast((call) => call.id === id)?.function.name
   if (name !== undefined) return name
-  throw new StarlingError('INVALID_REQUEST', `No call before it has the id of a result: ${id}`)
+  throw new StarlingError('INVALID_REQUEST', `No earlier call has the id of a tool result: ${id}`)
 }
 
 function objectIn(name: string, text: string): Record<string, unknown> {
@@ -104,10 +104,10 @@ function objectIn(name: string, text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch {
-    // Said below: whatever else it is, it is no object.
+    // Reported below: it is not an object.
   }
   throw new StarlingError(
     'INVALID_REQUEST',
-    `The arguments of a call of ${name} are no JSON object`,
+    `The arguments of a call of ${name} are not a JSON object`,
   )
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Families of which all models embed texts and none answers. */
+/** Families that consist of embedding models only. */
 const EMBEDDING_FAMILIES = /bert|^xlm-roberta$|^t5encoder$/
 const EMBEDDING_NAMES = /embed|(^|[/-])(bge|e5|gte|minilm)([-:]|$)/i
 
@@ -14,7 +14,7 @@ const detailsSchema = z.object({
   quantization_level: z.string().default(''),
 })
 
-/** The answer of `/api/tags`: what is known of it and used. */
+/** The answer of `/api/tags`: the fields that are used. */
 export const ollamaTagsSchema = z.object({
   models: z
     .array(
@@ -31,7 +31,7 @@ export const ollamaTagsSchema = z.object({
     .transform((models) => models ?? []),
 })
 
-/** The answer of `/api/show`: what is known of it and used. */
+/** The answer of `/api/show`: the fields that are used. */
 export const ollamaShowSchema = z.object({
   modelfile: z.string().default(''),
   details: detailsSchema.prefault({}),
@@ -44,22 +44,25 @@ export const ollamaShowSchema = z.object({
 
 /** A model that an Ollama server has. */
 export interface OllamaModel {
-  /** With its tag: `llama3.2:1b`. */
+  /** The name with the tag: `llama3.2:1b`. */
   readonly name: string
-  /** Of its files. */
+  /** The size of its files. */
   readonly sizeBytes: number
   /** `Q4_K_M`; empty when the server does not say. */
   readonly quantization: string
   /** `1.2B`; empty when the server does not say. */
   readonly parameterSize: string
   readonly families: readonly string[]
-  /** Whether it embeds texts instead of answering; by its name and family where nothing better is known. */
+  /**
+   * Whether it embeds texts instead of answering; guessed from its name and family if the server does
+   * not say.
+   */
   readonly isEmbedding: boolean
-  /** Whether it runs at the server's vendor: prompts to it leave the operator's machines. */
+  /** Whether it runs in the vendor's cloud: prompts then leave the operator's machines. */
   readonly isRemote: boolean
 }
 
-/** What `/api/tags` says of the models. */
+/** The models in the answer of `/api/tags`. */
 export function ollamaModels({ models }: z.infer<typeof ollamaTagsSchema>): OllamaModel[] {
   return models.map(({ name, size, details, capabilities, remote_host }) => ({
     name,
@@ -72,9 +75,9 @@ export function ollamaModels({ models }: z.infer<typeof ollamaTagsSchema>): Olla
   }))
 }
 
-/** What `/api/show` says of a model, as an engine needs it. */
+/** The properties of a model in the answer of `/api/show` that an engine needs. */
 export interface OllamaModelFacts {
-  /** What the model was trained for; null when the server does not say. */
+  /** The context that the model was trained for; null if the server does not say. */
   readonly contextTokens: number | null
   /** SHA-256 of the model's file, hexadecimal; null when the server does not say. */
   readonly sha256: string | null
@@ -93,7 +96,7 @@ export function ollamaModelFacts(
   return {
     contextTokens:
       typeof contextTokens === 'number' && contextTokens > 0 ? Math.floor(contextTokens) : null,
-    // Ollama keeps files by their hashes, and names the model's in the first line that counts.
+    // Ollama names files by their hashes; the first FROM line names that of the model.
     sha256: /^FROM\s+\S*sha256[-:]([\da-f]{64})\s*$/m.exec(modelfile)?.[1] ?? null,
     answers: capabilities?.includes('completion') ?? !embeds,
     embeds,

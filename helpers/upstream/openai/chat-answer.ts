@@ -5,10 +5,10 @@ import type { GenerationEnd, Token, TokenLogprob } from '../../protocol/generati
 import { PROTOCOL_LIMITS } from '../../protocol/limits.js'
 import { textPieces } from '../../text/text-pieces.js'
 
-/** Of one piece of an answer; a longer one is passed on as several. */
+/** The longest piece of an answer; longer ones are split. */
 const MAX_PIECE_CHARACTERS = 8 * 1024
 
-/** The most of the likeliest tokens that a token names. */
+/** The most alternatives (likeliest tokens) of one token. */
 const MAX_TOP_LOGPROBS = 20
 
 const count = z.number().int().nonnegative()
@@ -16,11 +16,11 @@ const count = z.number().int().nonnegative()
 const logprobFields = {
   token: z.string(),
   logprob: z.number(),
-  /** llama-server gives it, the others do not. */
+  /** Only llama-server sends it. */
   id: count.max(0x7fff_ffff).optional(),
 }
 
-/** One event of the answer: what is known of it and used. */
+/** One event of the answer: the fields that are used. */
 export const openaiChunkSchema = z.object({
   choices: z
     .array(
@@ -28,9 +28,9 @@ export const openaiChunkSchema = z.object({
         delta: z
           .object({
             content: z.string().nullish(),
-            /** DeepSeek's name, and the one of most servers. */
+            /** The name that DeepSeek and most servers use. */
             reasoning_content: z.string().nullish(),
-            /** What vLLM calls it now, and OpenRouter. */
+            /** The name that vLLM now uses, and OpenRouter. */
             reasoning: z.string().nullish(),
             tool_calls: z
               .array(
@@ -75,14 +75,14 @@ export type OpenaiChunk = z.infer<typeof openaiChunkSchema>
 type Choice = OpenaiChunk['choices'][number]
 type Logprob = NonNullable<NonNullable<Choice['logprobs']>['content']>[number]
 
-/** A call whose parts are still arriving. */
+/** A call that has not arrived completely. */
 interface PartialCall {
   id: string
   name: string
   arguments: string
 }
 
-/** Puts the events of one answer together: tokens as they come, and the end. */
+/** Collects the events of one answer: its tokens as they arrive, and its end. */
 export class OpenaiChatAnswer {
   readonly #callPrefix: string
   readonly #topLogprobs: number | undefined
@@ -94,29 +94,29 @@ export class OpenaiChatAnswer {
   #thoughts = 0
 
   /**
-   * @param conversationLength messages of the prompt: makes the ids of calls unique within it, for
-   *   servers that give them none
-   * @param topLogprobs how many of the likeliest tokens were asked for; undefined: no log-probabilities
+   * @param conversationLength messages of the prompt: makes the ids of calls unique within the
+   *   conversation, for servers that send none
+   * @param topLogprobs how many of the likeliest tokens were requested; undefined: no log-probabilities
    */
   constructor(conversationLength: number, topLogprobs: number | undefined) {
     this.#callPrefix = `call_${conversationLength}_`
     this.#topLogprobs = topLogprobs
   }
 
-  /** Whether the model has said why it stopped. */
+  /** Whether the finish reason has arrived. */
   get hasEnded(): boolean {
     return this.#finishReason !== null
   }
 
-  /** How many tokens were thought. */
+  /** How many tokens belong to the thought. */
   get thoughts(): number {
     return this.#thoughts
   }
 
   /**
-   * The tokens that an event brings.
+   * The tokens in an event.
    *
-   * @throws RangeError when it asks for too many functions, or with arguments that are too long
+   * @throws RangeError if it has too many calls, or arguments that are too long
    */
   take({ choices, usage }: OpenaiChunk): Token[] {
     if (usage) this.#usage = usage
@@ -132,8 +132,8 @@ export class OpenaiChatAnswer {
   /**
    * The end of the answer.
    *
-   * @param timings measured by whoever read it: servers do not agree on telling
-   * @throws ZodError when a call of a function is not whole
+   * @param timings measured by the reader: servers report them in different ways
+   * @throws ZodError if a function call is incomplete
    */
   end(timings: GenerationEnd['timings']): GenerationEnd {
     const toolCalls = [...this.#calls.values()].map(({ id, name, arguments: text }) =>
@@ -160,7 +160,7 @@ export class OpenaiChatAnswer {
   }
 
   #takeCall(part: NonNullable<NonNullable<Choice['delta']>['tool_calls']>[number]): void {
-    // Without an index, each part is a call of its own.
+    // Without an index, each part is a separate call.
     const index = part.index ?? this.#calls.size
     const call = this.#calls.get(index) ?? {
       id: `${this.#callPrefix}${index}`,
@@ -185,8 +185,8 @@ export class OpenaiChatAnswer {
       const pieces = [...this.#pieces.thought(thought), ...this.#pieces.answer(text)]
       return pieces.flatMap((piece) => this.#plain(piece))
     }
-    // One event may bring several tokens. Where their texts are not what it says (a character over
-    // several of them, a part held back), the last one brings all of it.
+    // One event may bring several tokens. If their texts do not add up to its text (a character of
+    // several tokens, a part held back), the last one gets all of it.
     const whole = thought + text
     const isWhole = known.map(({ token }) => token).join('') === whole
     return known.flatMap((entry, position) => {
@@ -217,7 +217,7 @@ export class OpenaiChatAnswer {
   }
 }
 
-function topOf({ top_logprobs }: Logprob, most: number): TokenLogprob[] {
+function topOf({ top_logprobs }: Logprob, max: number): TokenLogprob[] {
   return (top_logprobs ?? [])
     .map(({ token, logprob, id }) => ({
       tokenId: id ?? null,
@@ -225,5 +225,5 @@ function topOf({ top_logprobs }: Logprob, most: number): TokenLogprob[] {
       logprob: Math.min(0, logprob),
     }))
     .sort((one, other) => other.logprob - one.logprob)
-    .slice(0, Math.min(most, MAX_TOP_LOGPROBS))
+    .slice(0, Math.min(max, MAX_TOP_LOGPROBS))
 }

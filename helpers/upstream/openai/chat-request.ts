@@ -49,11 +49,11 @@ export function openaiChatRequest({ model, messages, options }: OpenaiChatReques
     ...(dryMultiplier !== undefined && { dry_multiplier: dryMultiplier }),
     ...(dryBase !== undefined && { dry_base: dryBase }),
     ...(dryAllowedLength !== undefined && { dry_allowed_length: dryAllowedLength }),
-    // vLLM and llama-server hand it to the chat template of the model.
+    // vLLM and llama-server pass it to the chat template of the model.
     ...(thinking !== undefined && {
       chat_template_kwargs: { enable_thinking: thinking, thinking },
     }),
-    // vLLM's name, and the one of llama-server and LM Studio.
+    // The name that vLLM, llama-server and LM Studio use.
     ...(repeatPenalty !== undefined && {
       repetition_penalty: repeatPenalty,
       repeat_penalty: repeatPenalty,
@@ -73,7 +73,7 @@ function openaiMessage(message: ChatMessage, isAfterQuestion: boolean) {
   return {
     role,
     content,
-    // Its older name, which most servers know, and vLLM's new one.
+    // The older name, which most servers know, and vLLM's new one.
     ...(isAfterQuestion && reasoning !== undefined && { reasoning_content: reasoning, reasoning }),
     ...(toolCalls && { tool_calls: toolCalls }),
   }

@@ -4,7 +4,7 @@ const EMBEDDING_NAMES = /embed|(^|[/-])(bge|e5|gte|minilm)([-:]|$)/i
 
 const tokens = z.number().int().positive().nullish()
 
-/** The answer of `/v1/models`: what is known of it and used. */
+/** The answer of `/v1/models`: the fields that are used. */
 export const openaiModelsSchema = z.object({
   data: z.array(
     z.object({
@@ -34,7 +34,7 @@ export function openaiModels({ data }: z.infer<typeof openaiModelsSchema>): Open
   }))
 }
 
-/** The answer of `/v1/embeddings`: what is known of it and used. */
+/** The answer of `/v1/embeddings`: the fields that are used. */
 export const openaiEmbeddingsSchema = z.object({
   data: z.array(
     z.object({ index: z.number().int().nonnegative(), embedding: z.array(z.number()) }),

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { ReceiveCredit, SendCredit } from '../../../../helpers/limits/credit.js'
 import { codeThrownBy, ensure, holds } from '../../../helpers/property.js'
 
-const MOST_CREDIT = 4096
+const MAX_CREDIT = 4096
 
 /** A stream's two ends and what is on its way between them, one step at a time. */
 class Flow {
@@ -64,7 +64,7 @@ class Flow {
 const steps = fc.array(fc.constantFrom('send', 'chunk arrives', 'read', 'grant arrives' as const), {
   maxLength: 300,
 })
-const windows = fc.oneof(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: MOST_CREDIT }))
+const windows = fc.oneof(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: MAX_CREDIT }))
 
 test('should never send more than granted, nor lose, double or stand still, whatever the order of events', async (t) => {
   await holds(
@@ -102,7 +102,7 @@ test('should refuse every chunk beyond the window when the sender does not keep 
 
 test('should hold as much credit as was granted, or refuse the grant and hold what it had, when a peer grants anything', async (t) => {
   const anything = fc.oneof(
-    fc.integer({ min: 1, max: MOST_CREDIT }),
+    fc.integer({ min: 1, max: MAX_CREDIT }),
     fc.integer({ min: -3, max: 5_000 }),
     fc.double(),
     fc.maxSafeInteger(),
@@ -113,7 +113,7 @@ test('should hold as much credit as was granted, or refuse the grant and hold wh
       const credit = new SendCredit(1)
       let expected = 1
       for (const grant of grants) {
-        const isFit = Number.isInteger(grant) && grant >= 1 && expected + grant <= MOST_CREDIT
+        const isFit = Number.isInteger(grant) && grant >= 1 && expected + grant <= MAX_CREDIT
         if (isFit) expected += grant
         const code = codeThrownBy(() => credit.grant(grant))
         ensure(code === (isFit ? null : 'PROTOCOL_VIOLATION'), `${grant} came to ${code}`)

@@ -10,7 +10,7 @@ export interface Group {
 }
 
 /** Groups that can start with the same text. */
-interface Alike {
+interface GroupSet {
   readonly first: CharacterSet
   readonly groups: readonly Group[]
 }
@@ -40,7 +40,10 @@ export function tailsKey(group: Group | undefined): string {
  * Finds the connected sets of groups that can start with the same text. Two literals can if one is a
  * prefix of the other; anything else if the sets of possible first characters overlap.
  */
-export function alikeGroups(groups: readonly Group[], beginnings: Beginnings): readonly Group[][] {
+export function overlappingGroups(
+  groups: readonly Group[],
+  beginnings: Beginnings,
+): readonly Group[][] {
   const texts: { readonly text: string; readonly group: Group }[] = []
   const others: Group[] = []
   for (const group of groups) {
@@ -48,37 +51,37 @@ export function alikeGroups(groups: readonly Group[], beginnings: Beginnings): r
     if (text === null) others.push(group)
     else texts.push({ text, group })
   }
-  let alike: Alike[] = textsAlike(texts, beginnings)
+  let sets: GroupSet[] = setsOfTexts(texts, beginnings)
   for (const group of others) {
     let first = beginnings.firstOf(group.head)
     if (beginnings.mayBeEmpty(group.head)) {
       for (const tail of group.tails) first = first.union(beginnings.first(tail))
     }
-    const same = alike.filter((one) => one.first.overlaps(first))
+    const same = sets.filter((one) => one.first.overlaps(first))
     const together = {
       first: same.reduce((all, one) => all.union(one.first), first),
       groups: [...same.flatMap((one) => one.groups), group],
     }
-    alike = [...alike.filter((one) => !same.includes(one)), together]
+    sets = [...sets.filter((one) => !same.includes(one)), together]
   }
-  return alike.map((one) => [...one.groups])
+  return sets.map((one) => [...one.groups])
 }
 
-function textsAlike(
+function setsOfTexts(
   texts: readonly { readonly text: string; readonly group: Group }[],
   beginnings: Beginnings,
-): Alike[] {
-  const alike: Alike[] = []
+): GroupSet[] {
+  const sets: GroupSet[] = []
   let shortest: string | null = null
   // In sorted order, texts with a common prefix directly follow that prefix.
   for (const { text, group } of [...texts].sort((one, other) => (one.text < other.text ? -1 : 1))) {
-    const before = alike.at(-1)
+    const before = sets.at(-1)
     if (shortest !== null && before !== undefined && text.startsWith(shortest)) {
-      alike[alike.length - 1] = { ...before, groups: [...before.groups, group] }
+      sets[sets.length - 1] = { ...before, groups: [...before.groups, group] }
     } else {
       shortest = text
-      alike.push({ first: beginnings.firstOf(group.head), groups: [group] })
+      sets.push({ first: beginnings.firstOf(group.head), groups: [group] })
     }
   }
-  return alike
+  return sets
 }
