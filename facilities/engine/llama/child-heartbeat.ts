@@ -6,12 +6,12 @@ import { OverdueWork, STEP_TIMEOUT_MS, type WorkReport } from './overdue-work.js
 export const PING_INTERVAL_MS = 2_000
 
 /**
- * How many pings in a row it may leave unanswered: converting a model keeps it busy for seconds. Counted,
- * not timed, because a laptop may sleep in between.
+ * How many pings in a row may stay unanswered: converting a model keeps a child busy for seconds.
+ * Counted, not timed, because a laptop may be suspended in between.
  */
 const MAX_UNANSWERED = 10
 
-/** As many while the child blocks for a request. */
+/** The same, while a request blocks the child. */
 const MAX_UNANSWERED_BLOCKED = STEP_TIMEOUT_MS / PING_INTERVAL_MS
 
 const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
@@ -22,7 +22,7 @@ const NO_WORK: WorkReport = { done: 0, tokens: 0, choosing: [] }
  */
 const CANCEL_TIMEOUT_MS = 60_000
 
-/** Called when a child hangs. @param requests those that caused it, if that is known */
+/** Called when a child hangs. @param requests those that caused it, if known */
 export type OnHang = (reason: string, requests: readonly number[]) => void
 
 /**
@@ -73,7 +73,7 @@ export class ChildHeartbeat {
     if (overdue !== null) this.#onHang(overdue.reason, overdue.requests)
   }
 
-  /** A request has been told to stop. */
+  /** A request was cancelled. */
   cancelled(id: number): void {
     const timer = this.#clock.schedule(CANCEL_TIMEOUT_MS, () =>
       this.#onHang(`a cancelled answer did not stop within ${CANCEL_TIMEOUT_MS / 1000} s`, []),

@@ -63,7 +63,7 @@ export class CrashAttribution {
     return new Map(blame.requests.map((request) => [request, blamed(blame)]))
   }
 
-  /** The schemas by which the process hung or ended. */
+  /** The schemas that made the process hang or end. */
   schemas(): readonly JsonSchema[] {
     const { requests = [], step } = this.#blame ?? {}
     if (step !== 'grammar' && step !== 'choosing') return []
@@ -88,7 +88,7 @@ function blamed({ step, reason }: Blame): StarlingError {
   }
 }
 
-/** Remembers, by their hashes, the JSON schemas that an engine's process hung or ended with. */
+/** Remembers, by their hashes, the JSON schemas that made an engine's process hang or end. */
 export class SchemaRefusals {
   readonly #hashes = new Set<string>()
 

@@ -25,18 +25,18 @@ import {
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
 
 /**
- * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages
- * travel, few enough that it stops soon after a reader stops.
+ * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages are in
+ * transit, and few enough that it stops soon after the reader.
  */
 export const TOKENS_AHEAD = 16
 
-/** How many are taken before more are allowed: half of the window, so that it never runs empty. */
+/** How many tokens are read before credit is granted: half of the window, so that it never runs empty. */
 const GRANT_TOKENS = TOKENS_AHEAD / 2
 
-/** Before each restart in a row, except the first one. */
+/** The pause before each restart in a row, except the first one. */
 const RESTART_DELAYS = { firstMs: 250, mostMs: 10_000 }
 
-/** A process whose model is ready to be loaded. */
+/** A process whose model can be loaded. */
 interface PreparedProcess {
   readonly process: LlamaProcess
   readonly memoryBytes: number
@@ -46,9 +46,8 @@ interface PreparedProcess {
 type ResultOf<Method extends EngineCall['method']> = Extract<EngineCallResult, { method: Method }>
 
 /**
- * llama.cpp, in a process of its own: a model file that aborts the process it is loaded in, or a
- * crash while computing, costs the answers that ran and nothing else. The next request starts the
- * process again.
+ * llama.cpp in a separate process: if a model file aborts that process, or computing crashes it, only
+ * the running answers fail. The next request starts the process again.
  *
  * @example
  * const engine = new LlamaEngine({ model: '/models/tiny.gguf', modelsDirectory, clock })
@@ -59,7 +58,10 @@ export class LlamaEngine implements Engine {
   readonly #random: Random
   /** Aborted by {@link dispose}. */
   readonly #disposing = new AbortController()
-  /** The process that is starting or runs; null before the first, after a crash, and unloaded. */
+  /**
+   * The process that is starting or running; null before the first start, after a crash, and when
+   * unloaded.
+   */
   #process: LlamaProcess | null = null
   #preparing: Promise<PreparedProcess> | null = null
   #starting: Promise<LlamaProcess> | null = null
@@ -67,7 +69,7 @@ export class LlamaEngine implements Engine {
   #leaving: Promise<void> = Promise.resolve()
   readonly #refusedSchemas = new SchemaRefusals()
   #loaded: LoadedModel | null = null
-  /** Crashes and failed starts since the last answer that no crash ended. */
+  /** Crashes and failed starts since the last answer without a crash. */
   #failures = 0
   #isRunning = false
   #unloads = 0
@@ -134,7 +136,7 @@ export class LlamaEngine implements Engine {
     if (sizeBytes > MAX_TEXT_BYTES) {
       throw new StarlingError(
         'PAYLOAD_TOO_LARGE',
-        `The text has ${sizeBytes} bytes; at most ${MAX_TEXT_BYTES} are tokenized at once`,
+        `The text has ${sizeBytes} bytes; the maximum for one call is ${MAX_TEXT_BYTES}`,
       )
     }
     return resultOf('tokenize', await this.#call({ method: 'tokenize', text })).tokens
@@ -307,7 +309,7 @@ export class LlamaEngine implements Engine {
     try {
       await this.#options.clock.sleep(delayMs, this.#disposing.signal)
     } catch {
-      // Disposed of meanwhile, which the caller looks at next.
+      // It may have been disposed of in the meantime, which the caller checks next.
     }
   }
 
@@ -339,7 +341,7 @@ function resultOf<Method extends EngineCall['method']>(
   result: EngineCallResult,
 ): ResultOf<Method> {
   if (isResultOf(method, result)) return result
-  throw new Error(`a call of ${method} was answered with ${result.method}`)
+  throw new Error(`A call of ${method} was answered with ${result.method}`)
 }
 
 function isResultOf<Method extends EngineCall['method']>(

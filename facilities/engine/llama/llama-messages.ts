@@ -13,12 +13,12 @@ import {
 import { ENGINE_CAPABILITIES } from '../engine.js'
 
 /**
- * What a LlamaEngine and its child process say to each other. A request's id is chosen by the
- * parent and never used twice in the life of a child.
+ * The messages between a LlamaEngine and its child process. The parent chooses the id of a request and
+ * never uses it twice for a child.
  */
 const id = z.number().int().nonnegative()
 
-/** The most that is tokenized, or embedded, at once, in UTF-8. */
+/** The most text that one call tokenizes or embeds, in UTF-8. */
 export const MAX_TEXT_BYTES = 1024 * 1024
 /** Texts that one call embeds. */
 export const MAX_EMBED_TEXTS = 256
@@ -30,18 +30,18 @@ const textSchema = z
     `longer than ${MAX_TEXT_BYTES} bytes`,
   )
 
-/** Where computations run: `auto` takes the best that works, false the processor alone. */
+/** The device that computes: `auto` is the best that works, false the CPU only. */
 export const gpuSchema = z.union([z.enum(['auto', 'cuda', 'vulkan', 'metal']), z.literal(false)])
 
-/** How far an engine is with getting ready. */
+/** The progress of starting an engine. */
 export const engineProgressSchema = z.strictObject({
-  /** What is being done: with the model's file at first, at last `loading` it into memory. */
+  /** The current phase: first those of preparing the model file, at last `loading` it into memory. */
   phase: z.string().min(1).max(32),
-  /** Of this phase, 0 to 1. */
+  /** The progress of this phase, 0 to 1. */
   fraction: z.number(),
-  /** Something that the user should know. */
+  /** A notice for the user. */
   note: z.string().optional(),
-  /** While the model's file is fetched. */
+  /** Only while the model's file is fetched. */
   bytesPerSecond: z.number().nonnegative().optional(),
 })
 
@@ -63,7 +63,7 @@ export const prepareMessageSchema = z.strictObject({
   hubToken: z.string().optional(),
 })
 
-/** Asks for an answer. */
+/** Requests an answer. */
 export const generateMessageSchema = z.strictObject({
   kind: z.literal('generate'),
   id,
@@ -74,7 +74,7 @@ export const generateMessageSchema = z.strictObject({
   credit: z.number().int().positive(),
 })
 
-/** Asks for something that comes in one piece. */
+/** Requests a single result. */
 export const callSchema = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('tokenize'), text: textSchema }),
   z.strictObject({
@@ -92,7 +92,7 @@ export const callSchema = z.discriminatedUnion('method', [
   }),
 ])
 
-/** What a call gave. */
+/** The result of a call. */
 export const callResultSchema = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('tokenize'), tokens: z.array(z.number()) }),
   z.strictObject({ method: z.literal('detokenize'), text: z.string() }),
@@ -101,7 +101,7 @@ export const callResultSchema = z.discriminatedUnion('method', [
     text: z.string(),
     tokens: z.array(z.number()),
   }),
-  /** Each vector as its 32-bit floats, little-endian, in base 64: a fourth of their digits. */
+  /** Each vector as 32-bit floats, little-endian, in base 64: a quarter of the size of decimal digits. */
   z.strictObject({ method: z.literal('embed'), vectors: z.array(z.base64()) }),
 ])
 
@@ -112,14 +112,14 @@ export const toChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('load') }),
   generateMessageSchema,
   z.strictObject({ kind: z.literal('call'), id, call: callSchema }),
-  /** The reader took tokens: as many more may be sent. */
+  /** The reader has read tokens: as many more may be sent. */
   z.strictObject({ kind: z.literal('credit'), id, tokens: z.number().int().positive() }),
   z.strictObject({ kind: z.literal('cancel'), id }),
   /** Changes the most threads to compute with. */
   z.strictObject({ kind: z.literal('threads'), maxThreads: z.number().int().min(1) }),
-  /** To be answered by `pong`, which a child that hangs does not. */
+  /** Answered by `pong`, unless the child hangs. */
   z.strictObject({ kind: z.literal('ping') }),
-  /** End all work, free the model and leave. */
+  /** Ends all work, frees the model and exits. */
   z.strictObject({ kind: z.literal('close') }),
 ])
 
@@ -136,11 +136,11 @@ const workReportSchema = z.strictObject({
 export const fromChildSchema = z.discriminatedUnion('kind', [
   /** The model is being prepared. */
   z.strictObject({ kind: z.literal('progress'), progress: engineProgressSchema }),
-  /** Its file is ready to be loaded, which takes this much memory by estimate. */
+  /** Its file can be loaded, which takes an estimated amount of memory. */
   z.strictObject({ kind: z.literal('prepared'), memoryBytes: z.number().nonnegative() }),
   z.strictObject({
     kind: z.literal('loaded'),
-    /** What the model cache calls the model. */
+    /** The name of the model in the model cache. */
     name: z.string(),
     sha256: z.string(),
     fingerprint: z.string(),
@@ -149,7 +149,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
     contextTokens: z.number().int().positive(),
     slots: z.number().int().positive(),
     memoryBytes: z.number().nonnegative(),
-    /** The time of a token, in milliseconds, as measured with this model on this machine. */
+    /** The time per token, in milliseconds, as measured with this model on this machine. */
     tokenMs: z.number().nonnegative(),
   }),
   /** The model cannot be prepared or loaded. The parent ends the child. */
@@ -162,7 +162,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('end'), id, end: generationEndSchema }),
   z.strictObject({ kind: z.literal('result'), id, result: callResultSchema }),
   z.strictObject({ kind: z.literal('failed'), id, error: wireErrorSchema }),
-  /** What was cancelled has stopped. */
+  /** A cancelled request has stopped. */
   z.strictObject({ kind: z.literal('cancelled'), id }),
   z.strictObject({ kind: z.literal('pong'), work: workReportSchema }),
 ])

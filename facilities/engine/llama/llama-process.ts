@@ -44,7 +44,7 @@ export interface LlamaProcessOptions {
   /** Called with each line that the child writes, shortened. */
   readonly onLog: (line: string) => void
   readonly onProgress: (progress: EngineProgress) => void
-  /** Called with a JSON schema that the child hung or ended with. */
+  /** Called with a JSON schema that made the child hang or end. */
   readonly onStuckSchema: (schema: JsonSchema) => void
   /** Called once if the child has ended without being asked to. */
   readonly onCrash: (error: StarlingError) => void
@@ -69,8 +69,8 @@ export class LlamaProcess {
   #nextId = 0
   #preparing: Waiter<number> | null = null
   #loading: Waiter<LoadedModel> | null = null
-  /** Why nothing more can be asked of it. */
-  #gone: StarlingError | null = null
+  /** Why it accepts no further requests. */
+  #failure: StarlingError | null = null
   #closing = false
   /** Why the child was killed. */
   #hang: string | null = null
@@ -123,19 +123,19 @@ export class LlamaProcess {
   }
 
   /**
-   * Prepares the model. To be called once.
+   * Prepares the model. Call it only once.
    *
    * @returns the estimated memory that it takes once it is loaded, in bytes
    * @throws StarlingError what the child failed with; MODEL_INVALID if it ended the process,
-   *   CONFIG_INVALID if the message is out of bounds
+   *   CONFIG_INVALID if the message exceeds a limit
    */
   async prepare(message: PrepareMessage): Promise<number> {
-    if (this.#gone !== null) throw this.#gone
+    if (this.#failure !== null) throw this.#failure
     const parsed = prepareMessageSchema.safeParse(message)
     if (!parsed.success) {
       throw new StarlingError(
         'CONFIG_INVALID',
-        `The engine cannot be set up like this: ${z.prettifyError(parsed.error)}`,
+        `The settings of the engine are invalid: ${z.prettifyError(parsed.error)}`,
         { cause: parsed.error },
       )
     }
@@ -146,12 +146,12 @@ export class LlamaProcess {
   }
 
   /**
-   * Loads the prepared model. To be called once.
+   * Loads the prepared model. Call it only once.
    *
    * @throws StarlingError what the child failed with; MODEL_INVALID if it ended the process
    */
   async load(): Promise<LoadedModel> {
-    if (this.#gone !== null) throw this.#gone
+    if (this.#failure !== null) throw this.#failure
     return await new Promise<LoadedModel>((resolve, reject) => {
       this.#loading = { resolve, reject }
       this.#send({ kind: 'load' })
@@ -159,8 +159,8 @@ export class LlamaProcess {
   }
 
   /**
-   * Starts a generation, which may send `credit` tokens before it is granted more. Its queue fails
-   * with INVALID_REQUEST if the request is out of bounds.
+   * Starts a generation, which may send `credit` tokens before it is granted more. Its queue fails with
+   * INVALID_REQUEST if the request exceeds a limit.
    */
   open(
     { messages, options, resumeFrom }: GenerateRequest,
@@ -168,7 +168,7 @@ export class LlamaProcess {
   ): { readonly id: number; readonly queue: TokenQueue } {
     const id = this.#nextId++
     const queue = new TokenQueue()
-    // Checked here, because the child ends at a message that it does not know, with all answers.
+    // Checked here, because an unknown message ends the child with all its answers.
     const parsed = generateMessageSchema.safeParse({
       kind: 'generate',
       id,
@@ -177,8 +177,8 @@ export class LlamaProcess {
       resumeFrom,
       credit,
     })
-    if (this.#gone !== null) {
-      queue.fail(this.#gone)
+    if (this.#failure !== null) {
+      queue.fail(this.#failure)
     } else if (!parsed.success) {
       queue.fail(invalidRequest(parsed.error))
     } else {
@@ -205,22 +205,22 @@ export class LlamaProcess {
   }
 
   /**
-   * Asks for what comes in one piece.
+   * Requests a single result.
    *
-   * @throws StarlingError what the child failed with, INVALID_REQUEST when the call is out of
-   *   bounds, the signal's reason as soon as it is aborted
+   * @throws StarlingError what the child failed with, INVALID_REQUEST if the call exceeds a limit, the
+   *   signal's reason as soon as it is aborted
    */
   async call(call: EngineCall, signal?: AbortSignal): Promise<EngineCallResult> {
     const parsed = callSchema.safeParse(call)
     if (!parsed.success) throw invalidRequest(parsed.error)
-    if (this.#gone !== null) throw this.#gone
+    if (this.#failure !== null) throw this.#failure
     signal?.throwIfAborted()
     const id = this.#nextId++
     this.#send({ kind: 'call', id, call: parsed.data })
     return await this.#calls.result(id, signal, () => this.#cancel(id))
   }
 
-  /** Ends all generations with DRAINING and the child: asked first, then killed. */
+  /** Ends all generations with DRAINING, then the child: it is asked to exit first, then killed. */
   async close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true
@@ -304,7 +304,7 @@ export class LlamaProcess {
   #end(code: number | null, reason: string | null): void {
     this.#heartbeat.end()
     const how = this.#hang ?? reason ?? `exit code ${code}`
-    // The file is checked before it is loaded, so it is llama.cpp that hangs while it loads the file.
+    // The file is checked before it is loaded, so llama.cpp hangs while it loads the file.
     const isInvalid = FATAL_SIGNALS.includes(reason)
       ? this.#preparing !== null || this.#loading !== null
       : this.#loading !== null && this.#hang !== null
@@ -329,7 +329,7 @@ export class LlamaProcess {
   }
 
   #fail(error: StarlingError): void {
-    this.#gone ??= error
+    this.#failure ??= error
     this.#failLoad(error)
     for (const queue of this.#queues.values()) queue.fail(error)
     this.#queues.clear()

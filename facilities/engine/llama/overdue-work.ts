@@ -4,7 +4,10 @@
  */
 export const STEP_TIMEOUT_MS = 10_000
 
-/** Multiplied by the time of a token on this machine, for each token that is computed: the limit if that is more. */
+/**
+ * Multiplied by the time of a token on this machine, for each token that is computed: the limit if it
+ * is higher.
+ */
 const TOKEN_FACTOR = 20
 
 /** The size of libuv's thread pool: further native work waits. */
@@ -17,11 +20,11 @@ export interface Choice {
   readonly index: number
 }
 
-/** What an engine's process is doing, as reported by itself. */
+/** The current work of an engine's process, from its own reports. */
 export interface WorkReport {
   /** Computations that have ended since the start. */
   readonly done: number
-  /** Tokens in those that have begun; 0 when there are none. */
+  /** Tokens in the running ones; 0 if there are none. */
   readonly tokens: number
   /** In the order in which they began. */
   readonly choosing: readonly Choice[]
@@ -42,7 +45,7 @@ export class OverdueWork {
   readonly #intervalMs: number
   #tokenMs = 0
   #done = 0
-  /** Reports in a row since the one after which nothing was done. */
+  /** Reports in a row without progress. */
   #idleReports = 0
   /** Reports since the first one that named a choice. */
   #choices: ReadonlyMap<string, number> = new Map()
@@ -52,7 +55,7 @@ export class OverdueWork {
     this.#intervalMs = intervalMs
   }
 
-  /** @param tokenMs the time of a token, as measured when the model was loaded */
+  /** @param tokenMs the time per token, as measured when the model was loaded */
   measured(tokenMs: number): void {
     this.#tokenMs = tokenMs
   }
@@ -71,7 +74,7 @@ export class OverdueWork {
       this.#isOverdue(this.#choices.get(`${request}.${index}`) ?? 0, 1),
     )
     if (stuck.length > 0) {
-      // The choices behind them have not begun.
+      // The choices queued behind them have not begun.
       const requests = stuck.slice(0, NATIVE_THREADS).map(({ request }) => request)
       return { reason: `choosing a token with it took longer than ${this.#seconds(1)} s`, requests }
     }

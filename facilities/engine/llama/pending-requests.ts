@@ -15,8 +15,8 @@ export class PendingCalls {
   /**
    * Waits for the result of a call that was just sent.
    *
-   * @param onAbort called when the signal is aborted before the result is there
-   * @throws what the call is failed with, or the signal's reason as soon as it is aborted
+   * @param onAbort called if the signal is aborted before the result has arrived
+   * @throws the error of the call, or the signal's reason as soon as it is aborted
    */
   async result(
     id: number,
@@ -66,7 +66,7 @@ export class TokenQueue {
     this.#wakeReader()
   }
 
-  /** Lets all further reads fail, and drops what was not read. Only the first call counts. */
+  /** Makes all further reads fail, and drops unread tokens. Only the first call counts. */
   fail(error: StarlingError): void {
     this.#error ??= error
     this.#items.length = 0

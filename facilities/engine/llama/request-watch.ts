@@ -17,7 +17,7 @@ export interface RequestWatch {
   during<Result>(step: BlockingStep, work: () => Result | Promise<Result>): Promise<Result>
   /** The grammar starts to choose a token. */
   choosing(): void
-  /** The token is chosen. Also called if none was to be chosen. */
+  /** The token is chosen. Also called if none was chosen. */
   chosen(): void
 }
 

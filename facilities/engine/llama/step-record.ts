@@ -38,7 +38,7 @@ export class StepRecord {
     return step === undefined ? null : { request: bytes.readUIntLE(0, STEP_AT), step }
   }
 
-  /** To be called once. */
+  /** Call it only once. */
   close(): void {
     if (this.fd !== null) closeSync(this.fd)
   }
@@ -63,7 +63,7 @@ export class StepRecorder {
     try {
       writeSync(this.#fd, this.#bytes, 0, RECORD_BYTES, 0)
     } catch {
-      // A full disk, or a parent that shares no file: it does without.
+      // The disk is full, or the parent shares no file: the step is not recorded.
       this.#isThere = false
     }
   }
@@ -78,7 +78,7 @@ function openNamelessFile(): number | null {
       rmSync(folder, { recursive: true })
     }
   } catch {
-    // A folder for temporary files that is full or cannot be written.
+    // The folder for temporary files is full or cannot be written.
     return null
   }
 }

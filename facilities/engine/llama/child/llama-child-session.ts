@@ -21,13 +21,13 @@ import { LlamaRuntime } from './llama-runtime.js'
 /** The smallest progress that is reported, as a fraction of its phase. */
 const PROGRESS_STEP = 0.05
 
-/** Remembers how models are computed fastest on this machine. */
+/** Stores how models are computed fastest on this machine. */
 const TUNING_FILE = 'tuning.json'
 
 /** No requests are handled before the model is loaded. */
 const NO_WORK = { done: 0, tokens: 0, choosing: [] }
 
-/** A model whose file is ready to be loaded. */
+/** A model whose file can be loaded. */
 interface PreparedLoad {
   readonly message: PrepareMessage
   /** The estimated memory that the parent reserves. */
@@ -50,7 +50,7 @@ export class LlamaChildSession {
     this.#process = process
   }
 
-  /** Answers messages until it is told to exit, or the parent has ended. */
+  /** Answers messages until it is asked to exit, or the parent has ended. */
   listen(): void {
     // Ctrl-C and stopping a service signal the whole process group. The parent decides when this process
     // ends, because it may have answers to finish.
@@ -113,8 +113,8 @@ export class LlamaChildSession {
   }
 
   /**
-   * Prepares the model's file if necessary, and checks whether it can be loaded. The header of a file that
-   * is there is checked before the file is hashed, because hashing a large file takes minutes.
+   * Prepares the model's file if necessary, and checks whether it can be loaded. The header of an
+   * existing file is checked before the file is hashed, because hashing a large file takes minutes.
    */
   async #prepare(message: PrepareMessage): Promise<void> {
     const { model: reference, modelsDirectory, hubUrl, hubToken } = message
@@ -148,7 +148,7 @@ export class LlamaChildSession {
   }
 
   async #load(): Promise<void> {
-    if (this.#prepared === null) throw new Error('the model to be loaded was not prepared')
+    if (this.#prepared === null) throw new Error('The model was not prepared before it was loaded')
     const { message, verified } = this.#prepared
     const { name, path, sha256 } = await verified()
     // Parsed again only if the file has changed.

@@ -9,9 +9,9 @@ import type { NativeWork } from './model/native-work.js'
 /** Tokens of the first text, which is used to measure the time of a token. */
 const MEASURED_TOKENS = 32
 
-/** Computes what texts mean, one after the other. */
+/** Computes the vectors of texts, one after the other. */
 export class LlamaEmbedder {
-  /** The time of a token, in milliseconds. */
+  /** The time per token, in milliseconds. */
   readonly tokenMs: number
   readonly #context: LlamaEmbeddingContext
   readonly #tokenizer: LlamaTokenizer
@@ -32,7 +32,7 @@ export class LlamaEmbedder {
     this.#contextTokens = contextTokens
   }
 
-  /** @param contextTokens the most that a text may have */
+  /** @param contextTokens the maximum length of a text */
   static async create(
     model: LlamaModel,
     tokenizer: LlamaTokenizer,
@@ -45,7 +45,7 @@ export class LlamaEmbedder {
   ): Promise<LlamaEmbedder> {
     const context = await model.createEmbeddingContext({
       contextSize: contextTokens,
-      // Such models look at a text as a whole: all of it has to be in one batch.
+      // Embedding models evaluate a text as a whole: all of it has to be in one batch.
       batchSize: contextTokens,
       threads,
     })
@@ -70,7 +70,7 @@ export class LlamaEmbedder {
     signal: AbortSignal,
     watch: RequestWatch,
   ): Promise<Float32Array[]> {
-    // All of them before the first is computed: none of the work is for nothing.
+    // All texts are checked before the first is computed, so that no work is wasted.
     const inputs: NativeToken[][] = []
     for (const [index, text] of texts.entries()) {
       const tokens = await watch.during('tokens', () => {
@@ -97,7 +97,7 @@ export class LlamaEmbedder {
     if (tokens.length === 0) {
       throw new StarlingError('INVALID_REQUEST', `Text ${index + 1} is empty`)
     }
-    // With the tokens that the model wants before and after a text.
+    // Includes the tokens that the model needs before and after a text.
     const count = this.#context.calculateInputLength([...tokens])
     if (count >= this.#contextTokens) {
       throw new StarlingError(

@@ -11,7 +11,7 @@ import type { BlockingStep, RequestWatch } from '../request-watch.js'
 import type { StepRecorder } from '../step-record.js'
 import type { LlamaRuntime } from './llama-runtime.js'
 
-/** What requests are made of. */
+/** The operations of a request. */
 export type RequestRuntime = Pick<
   LlamaRuntime,
   'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
@@ -24,8 +24,8 @@ export interface AddressedToken {
 }
 
 /**
- * Gathers the tokens that become ready in one turn of the event loop, so that answers that are
- * computed together travel together: a message costs more than what is in it.
+ * Collects the tokens that become ready in one turn of the event loop, so that the tokens of answers
+ * that are computed together share a message: a message costs more than its content.
  */
 export class TokenBatcher {
   readonly #send: (tokens: AddressedToken[]) => void
@@ -40,14 +40,14 @@ export class TokenBatcher {
     this.#tokens.push({ id, token })
     if (this.#scheduled) return
     this.#scheduled = true
-    // After everything that is ready now has had its turn, and before anything else.
+    // After everything that is ready now, and before anything else.
     process.nextTick(() => {
       this.#scheduled = false
       this.flush()
     })
   }
 
-  /** Sends at once what has gathered; to be called before anything that must come after it. */
+  /** Sends the collected tokens at once; must be called before sending a message that must follow them. */
   flush(): void {
     if (this.#tokens.length === 0) return
     const tokens = this.#tokens
@@ -56,17 +56,17 @@ export class TokenBatcher {
   }
 }
 
-/** A request that runs. */
+/** A request in progress. */
 interface RunningRequest {
   readonly cancel: AbortController
   readonly ended: Promise<void>
-  /** Of an answer. */
+  /** The credit of an answer. */
   readonly credit?: SendCredit
 }
 
 /**
- * The child's side of the requests: runs each, sends its tokens as far as its credit goes, and
- * stops it when it is cancelled.
+ * The child's side of the requests: runs each, sends its tokens within its credit, and stops it when it
+ * is cancelled.
  */
 export class LlamaRequests {
   readonly #running = new Map<number, RunningRequest>()
@@ -101,7 +101,7 @@ export class LlamaRequests {
     this.#begin(message.id, run, credit)
   }
 
-  /** Begins what comes in one piece. */
+  /** Begins a call with a single result. */
   call(id: number, call: EngineCall): void {
     this.#begin(id, async (signal) => {
       const result = await answerCall(this.#runtime, call, signal, this.#watch(id))
@@ -109,12 +109,12 @@ export class LlamaRequests {
     })
   }
 
-  /** Lets a request send more. One that has ended by now is no error: the messages crossed. */
+  /** Grants credit to a request. It is not an error if the request has ended: the messages crossed. */
   grant(id: number, tokens: number): void {
     this.#running.get(id)?.credit?.grant(tokens)
   }
 
-  /** Stops a request; when it has stopped it says so, and nothing else. */
+  /** Stops a request, which then only reports that it has stopped. */
   cancel(id: number): void {
     const request = this.#running.get(id)
     if (request === undefined) this.#send({ kind: 'cancelled', id })
@@ -192,7 +192,7 @@ export class LlamaRequests {
   }
 }
 
-/** What fails below without a code of ours is the engine's own failure; another try may do. */
+/** An error without one of our codes is a failure of the engine; the request may be repeated. */
 function asStarlingError(error: unknown): StarlingError {
   if (isStarlingError(error)) return error
   const reason = error instanceof Error ? error.message : String(error)

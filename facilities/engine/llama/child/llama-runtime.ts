@@ -41,43 +41,46 @@ const moduleVersion = await getModuleVersion()
 /** How a model is loaded. */
 export interface LlamaRuntimeOptions {
   readonly modelPath: string
-  /** What the header of the file says. */
+  /** The properties in the header of the file. */
   readonly facts: GgufModelFacts
-  /** SHA-256 of the file, hexadecimal. Left out: its size and time tell it from others. */
+  /** SHA-256 of the file, hexadecimal. Left out: the file is identified by its size and time. */
   readonly modelSha256?: string | undefined
-  /** Answers side by side. */
+  /** Concurrent answers. */
   readonly slots: number
-  /** Prompt and answer together, for each slot; no more than the model was trained for is used. */
+  /** Prompt and answer together, in tokens, for each slot; limited to what the model was trained for. */
   readonly contextTokens: number
-  /** `auto`: as many as are fastest, measured when a model is loaded for the first time. */
+  /** `auto`: the fastest number, measured when a model is loaded for the first time. */
   readonly threads: number | 'auto'
   readonly gpu: GpuChoice
   /** Layers of the model that the GPU computes. Default `auto`: as many as fit. */
   readonly gpuLayers?: number | 'auto'
-  /** How long answers may stand still for a chunk of another's prompt. Default 50 ms. */
+  /** How long answers may pause for a chunk of another prompt. Default 50 ms. */
   readonly maxStallMs?: number
-  /** How long the chat template may take with a conversation. Default 2 s. */
+  /** The time limit of the chat template for a conversation. Default 2 s. */
   readonly templateTimeoutMs?: number
-  /** The file in which measurements are remembered. Default null: nowhere. */
+  /** The file in which measurements are stored. Default null: none. */
   readonly tuningPath?: string | null
   /** The recommended sampling of the model. Takes precedence over what its file says. */
   readonly sampling?: RecommendedSampling
   readonly clock: Clock
-  /** For the seeds of requests that have none. */
+  /** Draws the seeds of requests that have none. */
   readonly random: Random
   /** Called with each line that llama.cpp logs. */
   readonly onLog: (line: string) => void
-  /** Called as the model is read into memory, with how far that is from 0 to 1. */
+  /** Called while the model is read into memory, with the progress from 0 to 1. */
   readonly onProgress: (fraction: number) => void
 }
 
-/** Of a model that answers. `tools` and `thinking` are added if its template knows of them. */
+/**
+ * The capabilities of a model that answers. `tools` and `thinking` are added if its template supports
+ * them.
+ */
 const CHAT_CAPABILITIES: readonly EngineCapability[] = [
   ...(['chat', 'tokens', 'template', 'resume', 'seed'] as const),
   ...(['logit-bias', 'logprobs', 'dry', 'json-schema'] as const),
 ]
 
-/** What a model is loaded into. */
+/** The parts of a loaded model. */
 interface LoadedParts {
   readonly llama: Llama
   readonly tokenizer: LlamaTokenizer
@@ -90,23 +93,23 @@ interface LoadedParts {
 }
 
 /**
- * A model in memory, through node-llama-cpp. To be used in a process of its own: a bad model file or a
- * bug below can end the process.
+ * A model in memory, through node-llama-cpp. Use it in a separate process: a bad model file or a bug in
+ * llama.cpp can end the process.
  */
 export class LlamaRuntime {
   /** Prompt and answer together, in tokens. */
   readonly contextTokens: number
   readonly slots: number
-  /** What was found when the model was loaded. */
+  /** What the probe found when the model was loaded. */
   readonly reproducibility: Reproducibility
   readonly capabilities: ReadonlySet<EngineCapability>
-  /** With which the model is computed. */
+  /** The threads that compute the model. */
   readonly threads: number
-  /** The time of a token, in milliseconds, as measured when the model was loaded. */
+  /** The time per token, in milliseconds, as measured when the model was loaded. */
   readonly tokenMs: number
-  /** Tokens of a prompt that are evaluated at once, at most. */
+  /** The most tokens of a prompt that are evaluated at once. */
   readonly promptChunkTokens: number
-  /** What, besides the model's file, the numbers depend on. */
+  /** What the numbers depend on besides the model file. */
   readonly fingerprintParts: {
     readonly build: string
     readonly backend: string
@@ -161,7 +164,7 @@ export class LlamaRuntime {
       return await LlamaRuntime.#setUp(llama, model, options)
     } catch (error) {
       await llama.dispose()
-      // What llama.cpp logged arrives after what it threw, which says only that it failed.
+      // The log of llama.cpp arrives after its exception, which only says that it failed.
       if (!isStarlingError(error) || reason === null) throw error
       const isUnknown = error.code === 'MODEL_INVALID' && UNKNOWN_TO_LLAMA.test(reason)
       const code = isUnknown ? 'MODEL_UNSUPPORTED' : error.code
@@ -192,8 +195,8 @@ export class LlamaRuntime {
   }
 
   /**
-   * Limits the threads that the model computes with, from the next evaluation on. It never uses more than
-   * were chosen when it was loaded.
+   * Limits the threads that the model computes with, from the next evaluation on. The number that was
+   * chosen when it was loaded is the maximum.
    */
   limitThreads(threads: number): void {
     // Read by node-llama-cpp before each evaluation.
@@ -232,7 +235,7 @@ export class LlamaRuntime {
   }
 
   /**
-   * Answers a conversation, each token computed when it is asked for, at most one ahead.
+   * Answers a conversation. Each token is computed on request, at most one ahead.
    *
    * @param watch records its steps
    * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED, OVERLOADED,
@@ -253,7 +256,7 @@ export class LlamaRuntime {
   }
 
   /**
-   * The meaning of each text as a vector of length 1.
+   * The embedding of each text, a vector of length 1.
    *
    * @throws StarlingError NOT_SUPPORTED, INVALID_REQUEST, PAYLOAD_TOO_LARGE, CONTEXT_TOO_LONG, DRAINING
    *   once closed; the signal's reason when it is aborted
@@ -269,7 +272,7 @@ export class LlamaRuntime {
     return await embedder.embed(texts, signal, watch)
   }
 
-  /** Ends what runs with DRAINING and frees the model, once; later calls wait for the first. */
+  /** Ends all requests with DRAINING and frees the model. Later calls wait for the first. */
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
@@ -284,7 +287,7 @@ export class LlamaRuntime {
   }
 }
 
-/** How the model is best computed: as the options say, as was measured before, or measured now. */
+/** The fastest settings for the model: from the options, from an earlier measurement, or measured now. */
 async function tuningOf(
   llama: Llama,
   model: LlamaModel,
@@ -324,7 +327,7 @@ function buildOf(llama: Llama): string {
   return `node-llama-cpp ${moduleVersion}, ${repo} ${release}`
 }
 
-/** With the instructions that the processor has: llama.cpp takes other paths with others. */
+/** Includes the instruction sets of the processor: llama.cpp computes differently with others. */
 function backendOf(llama: Llama): string {
   return [llama.gpu === false ? 'cpu' : llama.gpu, llama.systemInfo.trim()].join(': ')
 }

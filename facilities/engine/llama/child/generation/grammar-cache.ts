@@ -3,10 +3,10 @@ import type { Llama, LlamaGrammar } from 'node-llama-cpp'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { jsonGrammar } from '../../../../../helpers/generation/json-grammar/json-grammar.js'
 
-/** Grammars that are kept: programs ask for the same schema again and again. */
+/** Grammars that are cached: programs use the same schema repeatedly. */
 const MAX_GRAMMARS = 16
 
-/** Of the texts of all of them. */
+/** The size of all their texts. */
 const MAX_CACHE_BYTES = 1_048_576
 
 /** A grammar and the size of its text. */
@@ -15,10 +15,10 @@ interface KnownGrammar {
   readonly sizeBytes: number
 }
 
-/** The grammars of JSON schemas, made when they are first asked for. */
+/** The grammars of JSON schemas, created on first use. */
 export class GrammarCache {
   readonly #llama: Pick<Llama, 'createGrammar'>
-  /** By the hash of the schema; the one that was used longest ago comes first. */
+  /** By the hash of the schema; least recently used first. */
   readonly #known = new Map<string, KnownGrammar>()
   #sizeBytes = 0
 
@@ -26,7 +26,7 @@ export class GrammarCache {
     this.#llama = llama
   }
 
-  /** @throws StarlingError GRAMMAR_INVALID when answers cannot be held to the schema */
+  /** @throws StarlingError GRAMMAR_INVALID if the schema cannot be enforced */
   async grammarOf(schema: Readonly<Record<string, unknown>>): Promise<LlamaGrammar> {
     const key = createHash('sha256').update(JSON.stringify(schema)).digest('base64')
     const known = this.#known.get(key) ?? (await this.#make(schema))

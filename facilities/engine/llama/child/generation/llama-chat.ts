@@ -23,10 +23,10 @@ import { probeReproducibility, type ReproducibilityReport } from './reproducibil
 import { SequencePool } from './sequence-pool.js'
 import { TokenSampler } from './token-sampler.js'
 
-/** Requests that may wait for a slot; the queue proper is in front of the engine. */
+/** Requests that may wait for a slot; the main queue is in front of the engine. */
 const MAX_WAITING = 64
 
-/** What a {@link LlamaChat} is made of. */
+/** The parts of a {@link LlamaChat}. */
 export interface LlamaChatParts {
   readonly llama: Llama
   readonly model: LlamaModel
@@ -40,7 +40,7 @@ export interface LlamaChatParts {
   readonly onLog: (line: string) => void
 }
 
-/** A conversation to be answered, with every option set. */
+/** A conversation, with every option set. */
 export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
   readonly options: EffectiveOptions
 }
@@ -48,7 +48,7 @@ export interface ChatRequest extends Omit<GenerateRequest, 'options'> {
 /** A model that answers: its sequences, each of which computes one answer at a time. */
 export class LlamaChat {
   readonly reproducibility: Reproducibility
-  /** The time of a token, in milliseconds, as measured when the answers were tested. */
+  /** The time per token, in milliseconds, as measured by the reproducibility probe. */
   readonly tokenMs: number
   readonly #parts: LlamaChatParts
   readonly #anyChunk: boolean
@@ -70,7 +70,7 @@ export class LlamaChat {
   }
 
   /**
-   * Sets up the sequences and tries how reproducible their answers are.
+   * Creates the sequences and tests how reproducible their answers are.
    *
    * @throws StarlingError CONFIG_INVALID, MEMORY_INSUFFICIENT when there is no memory for them
    */
@@ -91,15 +91,20 @@ export class LlamaChat {
       (parts.clock.monotonic() - startedAtMs) / Math.max(1, parts.work.progress.done - doneBefore)
     const { reproducibility, anyChunk } = report
     if (!strategy.together)
-      parts.onLog('info: answers take turns: together they come out different')
-    if (!anyChunk) parts.onLog('info: every prompt is read anew: read in other pieces it differs')
+      parts.onLog(
+        'info: answers are computed in turns, because computing them together changes them',
+      )
+    if (!anyChunk)
+      parts.onLog(
+        'info: prompts are always evaluated anew, because other chunk sizes change the answers',
+      )
     parts.onLog(`info: answers are reproducible: ${reproducibility}`)
-    // What a sequence remembers was read in pieces of its own.
+    // The cached tokens of a sequence were evaluated in other chunks.
     return new LlamaChat(parts, report, sequencesThat(anyChunk), tokenMs)
   }
 
   /**
-   * Answers a conversation, each token computed when it is asked for.
+   * Answers a conversation. Each token is computed on request.
    *
    * @param watch records its steps
    * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, GRAMMAR_INVALID, NOT_SUPPORTED,
@@ -162,12 +167,12 @@ export class LlamaChat {
     this.#sequences.close(reason)
   }
 
-  /** Gives a sequence back in a known state, whatever happened. */
+  /** Releases a sequence in a known state, also after errors. */
   async #release(sequence: LlamaSequence): Promise<void> {
     try {
       await sequence.settle()
     } catch (error) {
-      // Closed meanwhile, it will not be used again.
+      // It was closed in the meantime and is not used again.
       this.#parts.onLog(`warn: a sequence could not be cleared: ${error}`)
     }
     this.#sequences.release(sequence)
@@ -188,7 +193,7 @@ export class LlamaChat {
     if (promptTokens + delivered.length > contextTokens) {
       throw new StarlingError(
         'CONTEXT_TOO_LONG',
-        `The prompt and what was answered have ${promptTokens + delivered.length} tokens; ` +
+        `The prompt and the delivered tokens have ${promptTokens + delivered.length} tokens; ` +
           `the context has ${contextTokens}`,
       )
     }

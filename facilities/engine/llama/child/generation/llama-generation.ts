@@ -13,11 +13,11 @@ import type { TokenSampler } from './token-sampler.js'
 /** Chunk size of models whose numbers depend on it. */
 const FIXED_CHUNK_TOKENS = 32
 
-/** What an answer is made with. */
+/** What an answer is generated with. */
 export interface GenerationParts {
   readonly tokenizer: LlamaTokenizer
   readonly sampler: TokenSampler
-  /** Chooses the tokens of a thought, if other rules apply than to the answer after it. */
+  /** Chooses the tokens of a thought, if its rules differ from those of the answer after it. */
   readonly thoughtSampler: TokenSampler | null
   readonly pace: PrefillPace
   readonly clock: Clock
@@ -25,20 +25,20 @@ export interface GenerationParts {
   readonly anyChunk: boolean
   /** Prompt and answer together. */
   readonly contextTokens: number
-  /** Ends an answer that only repeats itself; null: it is not ended. */
+  /** Detects an answer that only repeats itself, to end it; null: it may repeat itself. */
   readonly repetition: RepetitionWatch<number> | null
-  /** Whether no other answer is under way. */
+  /** Whether no other answer is in progress. */
   readonly isAlone: () => boolean
-  /** Throws when the answer is not to go on. */
+  /** Throws if the answer was cancelled or the engine was closed. */
   readonly throwIfEnded: () => void
 }
 
-/** What is asked for. */
+/** The request. */
 export interface GenerationTask {
   readonly prompt: readonly number[]
   readonly thought: ThoughtState
   readonly options: EffectiveOptions
-  /** The answer's tokens that were delivered already. */
+  /** The tokens of the answer that were delivered before. */
   readonly delivered: readonly number[]
 }
 
@@ -48,7 +48,7 @@ export class LlamaGeneration {
   readonly #task: GenerationTask
   readonly #text: AnswerText
   readonly #repetition: RepetitionWatch<number> | null
-  /** Tokens for which the context has room. */
+  /** The tokens for which the context has room. */
   readonly #roomTokens: number
   /** The number of delivered tokens that belong to the thought. */
   #deliveredThought = 0
@@ -88,10 +88,10 @@ export class LlamaGeneration {
   }
 
   /**
-   * Computes the answer, each token when it is asked for, at most one ahead.
+   * Computes the answer. Each token is computed on request, at most one ahead.
    *
-   * @throws StarlingError INVALID_REQUEST when what was delivered is no beginning of such an answer;
-   *   what `throwIfEnded` throws
+   * @throws StarlingError INVALID_REQUEST if the delivered tokens cannot be the beginning of this
+   *   answer; what `throwIfEnded` throws
    */
   async *run(sequence: LlamaSequence): AsyncGenerator<Token, GenerationEnd, void> {
     const { tokenizer, clock, throwIfEnded } = this.#parts
@@ -134,8 +134,8 @@ export class LlamaGeneration {
         }
       }
     } finally {
-      // Left early, the sequence is in use until this is done. Its outcome is of no interest then;
-      // otherwise it was awaited above.
+      // If the reader stops early, the sequence is in use until this has finished. Its result is then
+      // ignored; otherwise it was awaited above.
       await Promise.allSettled([computing])
       await this.#parts.thoughtSampler?.end()
       await this.#parts.sampler.end()
@@ -193,7 +193,7 @@ export class LlamaGeneration {
     return count < this.#roomTokens && !isLimitReached(maxTokens, count, thoughtCount)
   }
 
-  /** Brings text and repetition to where they were when the answer was broken. */
+  /** Restores the state of the text and of the repetition watch when the answer was interrupted. */
   #readDelivered(): void {
     for (const tokenId of this.#task.delivered) {
       if (this.#text.isEnded) {
@@ -209,19 +209,19 @@ export class LlamaGeneration {
     }
   }
 
-  /** The delivered tokens that were not chosen with the grammar. */
+  /** The delivered tokens that were chosen without the grammar. */
   #read(): readonly number[] {
     const { delivered, options } = this.#task
     return options.jsonSchema === undefined ? delivered : delivered.slice(0, this.#deliveredThought)
   }
 
-  /** How many of the first tokens need not be evaluated if they are remembered. */
+  /** How many of the first tokens need not be evaluated if they are cached. */
   #mostKnown(): number {
     return this.#task.prompt.length + this.#read().length - 1
   }
 
   /**
-   * Evaluates what is not known yet, but for the tokens that the next choice is made from.
+   * Evaluates the tokens that are not cached, except for those that the next choice needs.
    *
    * @returns those
    */
@@ -234,7 +234,7 @@ export class LlamaGeneration {
       : await this.#readInFixedChunks(sequence, read)
     for (const tokenId of delivered.slice(read.length)) {
       if (!(await sampler.force(sequence, input, tokenId))) {
-        throw new StarlingError('INVALID_REQUEST', 'resumeFrom is not what jsonSchema asks for')
+        throw new StarlingError('INVALID_REQUEST', 'resumeFrom does not match jsonSchema')
       }
       throwIfEnded()
       input = [tokenId]
@@ -260,7 +260,7 @@ export class LlamaGeneration {
     }
   }
 
-  /** Evaluates everything exactly as it is evaluated in an answer that is never broken. */
+  /** Evaluates everything exactly as in an answer that is never interrupted. */
   async #readInFixedChunks(
     sequence: LlamaSequence,
     answer: readonly number[],
@@ -286,7 +286,7 @@ export class LlamaGeneration {
   }
 }
 
-/** A promise that may fail before anybody awaits it. */
+/** A promise that may be rejected before it is awaited. */
 function withoutUnhandledRejection<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => {
     // The caller that awaits it gets the error.

@@ -8,7 +8,7 @@ import type {
 import { nativeTokens } from '../model/llama-tokenizer.js'
 import type { NativeWork } from '../model/native-work.js'
 
-/** How the token after a position is chosen, and what is told about it. */
+/** How the token after a position is chosen, and what is reported about it. */
 export type NextToken = Exclude<
   Exclude<ControlledEvaluateInputItem, NativeToken>[1]['generateNext'],
   undefined
@@ -16,15 +16,15 @@ export type NextToken = Exclude<
 
 /** Tokens that are chosen one after the other. */
 export interface Evaluation {
-  /** Evaluates what has not been, the token that was chosen last included, and chooses the next. */
+  /** Evaluates all pending tokens, including the one that was chosen last, and chooses the next. */
   next(): Promise<number>
-  /** To be called at the end, whatever happened. */
+  /** Must be called at the end, also after errors. */
   end(): Promise<void>
 }
 
 /**
- * One of a context's sequences: tokens and what the model remembers of them. What it remembers is
- * always exactly known: when an evaluation fails, it forgets everything before it is used again.
+ * A sequence of a context: tokens, and their cached state in the model. The cached tokens are always
+ * known exactly: after a failed evaluation, the sequence is cleared before it is used again.
  */
 export class LlamaSequence {
   readonly #native: LlamaContextSequence
@@ -32,28 +32,28 @@ export class LlamaSequence {
   readonly #keepsHistory: boolean
   #isKnown = true
 
-  /** @param keepsHistory whether what it remembers may be used for the next request */
+  /** @param keepsHistory whether the cache may be used for the next request */
   constructor(native: LlamaContextSequence, work: NativeWork, keepsHistory: boolean) {
     this.#native = native
     this.#work = work
-    // Models with a sliding window or a recurrent state cannot just forget their last tokens.
+    // Models with a sliding window or a recurrent state cannot simply drop their last tokens.
     this.#keepsHistory = keepsHistory && !native.needsCheckpoints
   }
 
-  /** How many tokens it remembers. */
+  /** How many tokens are cached. */
   get length(): number {
     return this.#native.nextTokenIndex
   }
 
-  /** How many tokens at the beginning of a list it remembers. */
+  /** How many tokens at the beginning of a list are cached. */
   commonPrefix(tokens: readonly number[]): number {
     return this.#native.compareContextTokens(nativeTokens(tokens)).firstDifferentIndex
   }
 
   /**
-   * Forgets everything that is not at the beginning of the list.
+   * Drops all cached tokens after the common prefix with the list.
    *
-   * @returns how many of its tokens are remembered
+   * @returns how many tokens of the list are cached
    */
   async align(tokens: readonly number[]): Promise<number> {
     await this.#run(() => this.#native.adaptStateToTokens(nativeTokens(tokens), false))
@@ -85,7 +85,7 @@ export class LlamaSequence {
 
   /** Begins to evaluate tokens and to choose the ones after them, all with the same options. */
   evaluation(tokens: readonly number[], options: SequenceEvaluateOptions): Evaluation {
-    // A token that ends the answer is given out, too, instead of only ending the evaluation.
+    // A token that ends the answer is returned, too, instead of only ending the evaluation.
     const steps = this.#native.evaluate(nativeTokens(tokens), { ...options, yieldEogToken: true })
     let length = tokens.length
     return {
@@ -101,7 +101,7 @@ export class LlamaSequence {
     }
   }
 
-  /** Forgets the last token. */
+  /** Drops the last token. */
   async forgetLast(): Promise<void> {
     const { nextTokenIndex } = this.#native
     await this.#run(() =>
@@ -109,7 +109,7 @@ export class LlamaSequence {
     )
   }
 
-  /** To be called after each use: forgets what the next one may not find. */
+  /** Must be called after each use: drops what the next request must not use. */
   async settle(): Promise<void> {
     if (this.#isKnown && this.#keepsHistory) return
     await this.#run(() => this.#native.clearHistory())

@@ -2,13 +2,13 @@ import type { Reproducibility } from '../../../../../helpers/protocol/generation
 import type { BatchStrategy } from '../model/batch-strategy.js'
 import type { LlamaSequence, NextToken } from './llama-sequence.js'
 
-/** Sequences that are compared, at most. */
+/** The most sequences that are compared. */
 const PROBED_SEQUENCES = 4
 
-/** Tokens that are chosen in each. */
+/** Tokens that are generated in each. */
 const PROBED_TOKENS = 3
 
-/** Enough of what the model finds likely to tell two computations apart by the last bit. */
+/** Enough of the likeliest tokens to distinguish two computations by their last bit. */
 const LIKELIEST: NextToken = {
   token: true,
   logits: { filter: { tokens: [], includeTop: 8 } },
@@ -16,30 +16,30 @@ const LIKELIEST: NextToken = {
   options: { temperature: 0 },
 }
 
-/** What is tried. */
+/** A sequence under test. */
 export type ProbedSequence = Pick<LlamaSequence, 'next' | 'read' | 'align'>
 
-/** What was found out about a model on this machine. */
+/** The result for a model on this machine. */
 export interface ReproducibilityReport {
   readonly reproducibility: Reproducibility
   /** Whether tokens may be evaluated in chunks of any size below 64 without changing the numbers. */
   readonly anyChunk: boolean
 }
 
-/** What was computed, to the last bit, and the tokens that were chosen. */
+/** The computed numbers, to the last bit, and the chosen tokens. */
 interface Outcome {
   readonly numbers: string
   readonly tokens: readonly number[]
 }
 
 /**
- * Tries how far a model's answers stay what they are, to the last bit: asked again, beside others, and
- * resumed. Where they do not when answers are computed together, has the strategy take turns; where
- * they do not when tokens are evaluated in chunks of another size, says so.
+ * Tests whether a model's answers are the same to the last bit: if they are repeated, computed beside
+ * others, and resumed. If answers change when they are computed together, the strategy is set to turns;
+ * if they change with the chunk size, the result says so.
  *
  * Takes about eighty evaluations of one token, a tenth of a second for a model of 26M parameters. The
- * sequences are empty before and after; they are also warm after it, which spares the first request an
- * evaluation that is several times slower.
+ * sequences are empty before and after; they are also warm after it, so that the first request does not
+ * begin with a slow evaluation.
  *
  * @param prompt a few tokens of ordinary text
  */
@@ -82,12 +82,12 @@ export async function probeReproducibility(
   return { reproducibility: isIndependent && isResumable ? 'exact' : 'machine', anyChunk }
 }
 
-/** The tokens again and again, up to a length. */
+/** Repeats the tokens up to a length. */
 function repeated(tokens: readonly number[], length: number): number[] {
   return Array.from({ length }, (_, index) => tokens[index % tokens.length] ?? 0)
 }
 
-/** An answer of a few tokens. @param chunkTokens how many tokens of the prompt are evaluated at once */
+/** Generates a few tokens. @param chunkTokens how many tokens of the prompt are evaluated at once */
 async function answer(
   sequence: ProbedSequence,
   prompt: readonly number[],
@@ -108,7 +108,7 @@ async function answer(
   return { numbers: numbers.join(' '), tokens }
 }
 
-/** Whether the last token of an answer is the same when those before it are given. */
+/** Whether the last token of an answer is the same if the tokens before it are given. */
 async function isSameResumed(
   sequence: ProbedSequence,
   prompt: readonly number[],

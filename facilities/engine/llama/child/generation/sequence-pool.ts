@@ -1,23 +1,23 @@
 import type { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import { SlotQueue } from '../../../../../helpers/limits/slot-queue.js'
 
-/** Something that remembers tokens. */
+/** A sequence with cached tokens. */
 interface Remembering {
-  /** How many. */
+  /** How many tokens are cached. */
   readonly length: number
-  /** How many tokens at the beginning of a list it remembers. */
+  /** How many tokens at the beginning of a list are cached. */
   commonPrefix(tokens: readonly number[]): number
 }
 
 /**
- * Sequences, of which each serves one request at a time. A request gets the free one that remembers most of
- * its beginning. If that one would have to forget more than it keeps, the request gets the one that has been
- * free longest: all conversations begin with the same few tokens and would displace each other. If no
- * sequence is free, requests are queued, because a sequence whose request was cancelled becomes free
- * slightly later than its user is told.
+ * Sequences, of which each serves one request at a time. A request gets the free one with the longest
+ * cached prefix. If that one would have to drop more than it keeps, the request gets the one that has
+ * been free longest: all conversations begin with the same few tokens and would displace each other. If
+ * no sequence is free, requests are queued, because a sequence whose request was cancelled becomes free
+ * slightly after its cancellation is reported.
  */
 export class SequencePool<Sequence extends Remembering> {
-  /** The one that has been free longest comes first. */
+  /** In the order in which they became free. */
   readonly #free: Sequence[]
   readonly #queue: SlotQueue
   readonly #releases = new Map<Sequence, () => void>()

@@ -1,7 +1,7 @@
 import type { ControlledEvaluateIndexOutput } from 'node-llama-cpp'
 import type { TokenLogprob } from '../../../../../helpers/protocol/generation.js'
 
-/** How probable a token was, and the likeliest ones in its place. */
+/** The log-probability of a token, and those of the likeliest tokens at its position. */
 export interface Logprobs {
   readonly logprob: number
   readonly topLogprobs: TokenLogprob[]

@@ -15,21 +15,21 @@ import { type LlamaTokenizer, nativeTokens } from '../model/llama-tokenizer.js'
 import type { Evaluation, LlamaSequence, NextToken } from './llama-sequence.js'
 import { type Logprobs, logprobsOf } from './token-logprobs.js'
 
-/** Tokens of the answer, counted from its end, that repetition is measured against. */
+/** The last tokens of the answer that count as repeated. */
 const REPETITION_WINDOW_TOKENS = 64
 
 /** The bias that bans a token. */
 const BAN = -100
 
-/** Below it, nothing but the likeliest token is ever chosen, and divisions by it would overflow. */
+/** Below it, only the likeliest token is ever chosen, and divisions by it would overflow. */
 const LEAST_TEMPERATURE = 1e-4
 
-/** What a {@link TokenSampler} chooses by. */
+/** The parts of a {@link TokenSampler}. */
 export interface TokenSamplerParts {
   readonly model: LlamaModel
   readonly tokenizer: LlamaTokenizer
   readonly options: EffectiveOptions
-  /** What the answer is held to; null for nothing. */
+  /** The grammar that the answer must match; null: none. */
   readonly grammar: LlamaGrammar | null
   /** Records when the grammar chooses. */
   readonly watch: RequestWatch
@@ -40,7 +40,8 @@ type Choice = SequenceEvaluateOptions & { seed: number }
 
 /**
  * Chooses the tokens of one answer. Each choice depends on the tokens before it and on its position
- * alone: it has a seed of its own, and repetition is measured against the answer, not the prompt.
+ * alone: it has a seed of its own, and only tokens of the answer count as repeated, not those of the
+ * prompt.
  */
 export class TokenSampler {
   readonly #options: EffectiveOptions
@@ -48,18 +49,18 @@ export class TokenSampler {
   readonly #tokenizer: LlamaTokenizer
   readonly #grammar: LlamaGrammar | null
   readonly #watch: RequestWatch
-  /** What the grammar allows next. It takes memory, so it is created when the answer begins. */
+  /** The state of the grammar. It takes memory, so it is created when the answer begins. */
   #grammarState: LlamaGrammarEvaluationState | null = null
-  /** The answer's last tokens, as far as repeating them is held against a token. */
+  /** The answer's last tokens, of which repetitions are penalised. */
   readonly #recent: number[] = []
   /** All of its tokens, if repeated sequences are penalised. */
   readonly #sequence: number[] = []
   readonly #choice: Choice
   readonly #next: NextToken
-  /** Of an answer that chance has no part in: it needs no seeds, and one sampler serves all of it. */
+  /** For an answer without randomness: it needs no seeds, and one sampler serves all of it. */
   #evaluation: Evaluation | null = null
 
-  /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for a bias that cannot be given */
+  /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for an unsupported bias */
   constructor({ model, tokenizer, options, grammar, watch }: TokenSamplerParts) {
     this.#options = options
     this.#model = model
@@ -84,7 +85,7 @@ export class TokenSampler {
     this.#next = { token: true, options: this.#choice }
   }
 
-  /** Called before the first choice, when the answer's turn has come. */
+  /** Called before the first choice, when the answer has its slot. */
   begin(): void {
     const grammar = this.#grammar
     if (grammar !== null) {
@@ -95,15 +96,15 @@ export class TokenSampler {
   /** Counts a token of the answer. */
   penalize(tokenId: number): void {
     this.#sequence.push(tokenId)
-    // A grammar asks for the same brackets and commas again and again.
+    // A grammar requires the same brackets and commas repeatedly.
     if (this.#grammar !== null && !this.#tokenizer.hasLetterOrDigit(tokenId)) return
     this.#recent.push(tokenId)
     if (this.#recent.length > REPETITION_WINDOW_TOKENS) this.#recent.shift()
   }
 
   /**
-   * Evaluates tokens, at least one, and chooses the one after them: the answer's token `index`. But for
-   * the first call, the tokens are the one that was chosen before.
+   * Evaluates tokens, at least one, and chooses the one after them: the answer's token `index`. Except
+   * in the first call, the tokens are the one that was chosen last.
    */
   async next(
     sequence: LlamaSequence,
@@ -117,7 +118,7 @@ export class TokenSampler {
   }
 
   /**
-   * Evaluates tokens and has the grammar go on with a token that was chosen before.
+   * Evaluates tokens and advances the grammar by a token that was chosen before.
    *
    * @returns false when the grammar does not allow it
    */
@@ -184,8 +185,8 @@ export class TokenSampler {
   }
 
   /**
-   * What the model found likely, before any option changed it. The choice was made from what the
-   * options left of it; so the last token is evaluated once more.
+   * The original logits of the model. The choice was made from logits that the options had changed, so
+   * the last token is evaluated once more.
    */
   async #logprobs(
     sequence: LlamaSequence,
@@ -207,7 +208,7 @@ export class TokenSampler {
   #tokenBias(): Pick<SequenceEvaluateOptions, 'tokenBias'> {
     const { logitBias, dryMultiplier, dryBase, dryAllowedLength } = this.#options
     const bias = Object.keys(logitBias).length > 0 ? this.#bias() : new Map<number, number>()
-    // Much of what is repeated is prescribed by a grammar.
+    // A grammar requires many repetitions.
     const penalises = dryMultiplier > 0 && this.#grammar === null
     if (!penalises) {
       return bias.size === 0 ? {} : { tokenBias: this.#nativeBias(bias) }
@@ -235,7 +236,7 @@ export class TokenSampler {
     return tokenBias
   }
 
-  /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for a bias that cannot be given */
+  /** @throws StarlingError INVALID_REQUEST, NOT_SUPPORTED for an unsupported bias */
   #bias(): Map<number, number> {
     const bias = new Map<number, number>()
     const biased = Object.entries(this.#options.logitBias).map(
@@ -255,7 +256,7 @@ export class TokenSampler {
           `logitBias: ${token} ends answers, and llama.cpp gives such tokens no bias`,
         )
       }
-      // A grammar that allows nothing else has to get its token.
+      // If the grammar allows nothing else, the token must stay possible.
       const isBan = wanted === BAN && this.#grammar === null
       bias.set(token, isBan ? Number.NEGATIVE_INFINITY : wanted)
     }

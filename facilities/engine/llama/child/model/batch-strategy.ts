@@ -1,6 +1,6 @@
 import type { BatchItem, PrioritizedBatchItem } from 'node-llama-cpp'
 
-/** What node-llama-cpp asks a strategy with. */
+/** The arguments that node-llama-cpp passes to a strategy. */
 interface Waiting {
   readonly items: readonly BatchItem[]
   /** How many tokens the batch can hold. */
@@ -11,9 +11,9 @@ interface Waiting {
  * Decides which evaluations llama.cpp computes in one batch.
  *
  * Computing several together reads the model once for all of them. But for some kinds of weights it
- * also takes another path through the matrices, which rounds differently: an answer would then
- * depend on which others run beside it. Measured on a CPU: with f16 weights 109 of 120 probabilities
- * changed beside three others, with q8_0 weights none of 120 did. Where that is so, answers take turns.
+ * also uses other matrix kernels, which round differently: an answer would then depend on the others
+ * that run beside it. Measured on a CPU: with f16 weights 109 of 120 probabilities changed beside three
+ * others, with q8_0 weights none of 120 did. In that case answers take turns.
  */
 export class BatchStrategy {
   #together = true
@@ -29,9 +29,9 @@ export class BatchStrategy {
   }
 
   /**
-   * For node-llama-cpp: what the next batch holds. Always whole items, so that a chunk of a prompt
-   * stays one chunk. Answers come before prompts, because each adds a single token; prompts as many as
-   * fit, in the order in which they came. The batch has to be large enough for one of each sequence
+   * For node-llama-cpp: the content of the next batch. Items are never split, so that a chunk of a
+   * prompt stays one chunk. Answers come first, because each adds a single token, then as many prompts
+   * as fit, in their order of arrival. The batch has to be large enough for a token of each sequence
    * and the largest chunk.
    */
   readonly prioritize = ({ items, size }: Waiting): PrioritizedBatchItem[] => {
@@ -42,7 +42,7 @@ export class BatchStrategy {
     for (const item of items) {
       if (item.tokens.length === 1) continue
       left -= item.tokens.length
-      // The next one may be smaller and fit; but then a large one could wait forever.
+      // A smaller one behind it might fit, but then a large one could wait forever.
       if (left < 0) break
       prompts.push(item)
     }

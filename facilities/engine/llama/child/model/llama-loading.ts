@@ -12,7 +12,7 @@ import { MAX_CHUNK_TOKENS } from '../../../../../helpers/generation/prefill-pace
 import type { GpuChoice } from '../../llama-messages.js'
 import type { BatchStrategy } from './batch-strategy.js'
 
-/** Chunks of prompts that fit into one batch beside the answers; more memory would bring little. */
+/** Chunks of prompts that fit into one batch beside the answers; more would take memory for little gain. */
 const PROMPTS_TOGETHER = 4
 
 /** Loads llama.cpp. Never downloads or compiles anything. */
@@ -49,7 +49,7 @@ export async function loadModel(
   )
 }
 
-/** Sets up the memory in which answers are computed. */
+/** Creates the context in which answers are computed. */
 export async function createContext(
   model: LlamaModel,
   options: {

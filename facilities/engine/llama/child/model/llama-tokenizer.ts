@@ -10,13 +10,13 @@ import type { TemplatedPrompt } from '../../../engine.js'
 import { tryTemplate } from './template-trial.js'
 import { withinTime } from './time-limit.js'
 
-/** A text of the largest size has no more tokens than bytes. */
+/** A text of the maximum size has no more tokens than bytes. */
 const MAX_TOKENS = PROTOCOL_LIMITS.promptBytes
 
 /** How long a chat template may take; real ones take some milliseconds, also with many messages. */
 const TEMPLATE_TIMEOUT_MS = 2000
 
-/** Pieces of the template of which is remembered whether they hold special tokens. */
+/** The most pieces of the template for which it is cached whether they contain special tokens. */
 const MAX_REMEMBERED = 256
 
 /** The parts of a prompt. */
@@ -25,7 +25,7 @@ export interface PromptRequest {
   readonly tools?: readonly Tool[] | undefined
   /** Prompt and answer together. */
   readonly contextTokens: number
-  /** Whether the model is to think before it answers. Left out: as its template says. */
+  /** Whether the model thinks before it answers. Left out: the template decides. */
   readonly thinking?: boolean | undefined
   /** Whether the answer must match a JSON schema. */
   readonly isJson?: boolean | undefined
@@ -42,13 +42,13 @@ export interface ChatTokens extends TemplatedPrompt {
   readonly thought: ThoughtState
 }
 
-/** A model's vocabulary and chat template: conversations to tokens, tokens to text. */
+/** A model's vocabulary and chat template: converts conversations to tokens, and tokens to text. */
 export class LlamaTokenizer {
-  /** How the model asks for functions; null when its template has none. */
+  /** How the model calls functions; null if its template has no tools. */
   readonly toolSyntax: ToolSyntax | null
   /** The text of special tokens that belong to the syntax of function calls. */
   readonly toolMarks: ReadonlyMap<number, string>
-  /** How the model marks what it thinks; null when its template has no such marks. */
+  /** How the model marks its thought; null if its template has no such marks. */
   readonly thoughtSyntax: ThoughtSyntax | null
   /** The text of special tokens that belong to these marks. */
   readonly thoughtMarks: ReadonlyMap<number, string>
@@ -61,15 +61,15 @@ export class LlamaTokenizer {
   /** The bytes of the longest token: a text has at least its length divided by this, in tokens. */
   readonly #longestTokenBytes: number
   readonly #hasSpecial = new Map<string, boolean>()
-  /** Whether a token has a letter or digit, as far as it was asked for. */
+  /** Whether a token has a letter or digit, cached. */
   readonly #lettersOrDigits = new Map<number, boolean>()
   /** Whether a token ends a sequence, cached. */
   readonly #breaks = new Map<number, boolean>()
 
   /**
    * @param templateTimeoutMs how long the chat template may take with a conversation
-   * @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed, or does not come
-   *   to an end with a conversation
+   * @throws StarlingError MODEL_INVALID when the model's chat template cannot be parsed, or does not
+   *   finish for a conversation
    */
   constructor(model: LlamaModel, templateTimeoutMs = TEMPLATE_TIMEOUT_MS) {
     this.#model = model
@@ -103,18 +103,18 @@ export class LlamaTokenizer {
    * model's template alone, never from what a message says.
    *
    * @throws StarlingError CONTEXT_TOO_LONG when it leaves no room for one token of an answer,
-   *   INVALID_REQUEST when the template refuses the conversation, NOT_SUPPORTED for tools of a model
-   *   that has none, or if thinking is to be off and the model always thinks
+   *   INVALID_REQUEST when the template refuses the conversation, NOT_SUPPORTED for tools if the
+   *   model supports none, or if thinking is turned off and the model always thinks
    */
   prompt(request: PromptRequest): ChatTokens {
     const { contextTokens, tools = [] } = request
     if (tools.length > 0 && this.toolSyntax === null) {
-      throw new StarlingError('NOT_SUPPORTED', "The model's chat template knows of no tools")
+      throw new StarlingError('NOT_SUPPORTED', "The model's chat template does not support tools")
     }
     const { parts, thought } = this.#parts(request)
     const sizeBytes = parts.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
     const atLeast = Math.ceil(sizeBytes / this.#longestTokenBytes)
-    // Spares the tokenizer what cannot fit anyway: it works without a pause.
+    // What cannot fit is not tokenized: the tokenizer blocks the process.
     if (atLeast >= contextTokens) throw tooLong(`at least ${atLeast}`, contextTokens)
 
     const tokens: number[] = []
@@ -154,12 +154,12 @@ export class LlamaTokenizer {
     return this.#model.tokenize(text, false)
   }
 
-  /** The text of tokens; special ones have none, and bytes that are no character become U+FFFD. */
+  /** The text of tokens; special ones have none, and invalid bytes become U+FFFD. */
   text(tokens: readonly number[]): string {
     return this.#model.detokenize(nativeTokens(tokens))
   }
 
-  /** Whether the model says with this token that its answer is complete. */
+  /** Whether the token ends an answer. */
   endsAnswer(token: number): boolean {
     return this.#model.isEogToken(token as NativeToken)
   }
@@ -185,19 +185,19 @@ export class LlamaTokenizer {
     return breaks
   }
 
-  /** @throws StarlingError INVALID_REQUEST when one of the numbers is no token of the model */
+  /** @throws StarlingError INVALID_REQUEST if one of the numbers is not a token of the model */
   validate(tokens: readonly number[], what: string): void {
     if (!Array.isArray(tokens) || tokens.length > MAX_TOKENS) {
       throw new StarlingError(
         'INVALID_REQUEST',
-        `${what} is no list of at most ${MAX_TOKENS} tokens`,
+        `${what} is not a list of up to ${MAX_TOKENS} tokens`,
       )
     }
     const wrong = tokens.findIndex((token) => !this.has(token))
     if (wrong >= 0) {
       throw new StarlingError(
         'INVALID_REQUEST',
-        `${what}: ${tokens[wrong]} is no token of this model`,
+        `${what}: ${tokens[wrong]} is not a token of this model`,
       )
     }
   }
@@ -213,7 +213,7 @@ export class LlamaTokenizer {
   } {
     const syntax = this.thoughtSyntax
     if (syntax === null) return { parts: this.#chatPrompt.parts(messages, tools), thought: 'none' }
-    // A thought costs time and tokens, and JSON is usually requested by programs.
+    // A thought takes time and tokens, and JSON is usually requested by programs.
     const wanted = thinking ?? (isJson && this.#chatPrompt.switchesThinking ? false : undefined)
     const parts = this.#chatPrompt.parts(messages, tools, { thinking: wanted })
     const thought = thoughtAfter(parts, syntax)
@@ -230,8 +230,8 @@ export class LlamaTokenizer {
   }
 
   /**
-   * Takes parts together between which no special token stands, because a vocabulary cuts words
-   * differently at the ends of a text. What is joined to content counts as content.
+   * Joins parts that have no special token between them, because a vocabulary splits words differently
+   * at the ends of a text. What is joined to content counts as content.
    */
   #joined(parts: readonly PromptPart[]): PromptPart[] {
     const joined: PromptPart[] = []
@@ -247,7 +247,7 @@ export class LlamaTokenizer {
     return joined
   }
 
-  /** Whether special tokens stand in a text of the template. */
+  /** Whether a text of the template contains special tokens. */
   #isSpecial(text: string): boolean {
     const known = this.#hasSpecial.get(text)
     if (known !== undefined) return known
@@ -270,12 +270,12 @@ export class LlamaTokenizer {
   }
 }
 
-/** Tokens as node-llama-cpp types them: the same list, not to be changed. */
+/** Tokens in node-llama-cpp's type: the same list, which must not be changed. */
 export function nativeTokens(tokens: readonly number[]): NativeToken[] {
   return tokens as NativeToken[]
 }
 
-/** The state of the thought at the end of a prompt. The text of users is not considered. */
+/** The state of the thought at the end of a prompt. Content is ignored. */
 function thoughtAfter(parts: readonly PromptPart[], syntax: ThoughtSyntax): ThoughtState {
   const last = parts.at(-1)
   const end = last?.from === 'template' ? last.text.trimEnd() : ''

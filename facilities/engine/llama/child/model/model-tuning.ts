@@ -7,26 +7,26 @@ import { threadCounts } from '../../../../../helpers/generation/thread-counts.js
 import type { Clock } from '../../../../clock/clock.js'
 import { nativeTokens } from './llama-tokenizer.js'
 
-/** How a model is best computed on this machine. */
+/** The fastest settings for a model on this machine. */
 export interface ModelTuning {
   readonly threads: number
-  /** Tokens of a prompt that are evaluated at once, at most. */
+  /** The most tokens of a prompt that are evaluated at once. */
   readonly promptChunkTokens: number
 }
 
-/** No measurement begins after this; one that has begun is finished. */
+/** No measurement begins after this time; one that has begun is finished. */
 const BUDGET_MS = 400
 
 /** How often each candidate is measured after it has been warmed up. */
 const ROUNDS = 3
 
-/** Within this much of the fastest, fewer threads and smaller chunks are better. */
+/** Within this factor of the fastest, fewer threads and smaller chunks are preferred. */
 const AS_GOOD = 1.05
 
-/** A candidate this much slower than another at its first try is out. */
+/** A candidate that is slower than another by this factor at first is dropped. */
 const HOPELESS = 2
 
-/** A sentence or two. */
+/** The length of a sentence or two. */
 const EMBEDDED_TOKENS = 32
 
 const CHUNKS = [MIN_CHUNK_TOKENS, 32, MAX_CHUNK_TOKENS]
@@ -34,16 +34,16 @@ const CHUNKS = [MIN_CHUNK_TOKENS, 32, MAX_CHUNK_TOKENS]
 /** Smaller contexts give misleading measurements, because attention costs almost nothing in them. */
 const CONTEXT_TOKENS = 256
 
-/** Work as the model will do it, with some number of threads. */
+/** Work like that of requests, with a given number of threads. */
 interface Workload {
   read(tokens: number): Promise<void>
   dispose(): Promise<void>
 }
 
 /**
- * Measures with how many threads a model decodes fastest, and in chunks of how many tokens it reads
- * prompts fastest. A small model is done in half a second; of a large one only a few tokens are
- * computed.
+ * Measures the number of threads with which a model decodes fastest, and the chunk size with which it
+ * evaluates prompts fastest. Takes half a second for a small model; a large one computes only a few
+ * tokens.
  *
  * @param maxThreads how many threads the machine can run at once
  */
@@ -64,7 +64,7 @@ export async function measureTuning(
   }
 }
 
-/** As {@link measureTuning}, of a model that embeds: it reads a text as a whole. */
+/** Like {@link measureTuning}, for an embedding model, which evaluates a text as a whole. */
 export async function measureEmbeddingTuning(
   model: LlamaModel,
   maxThreads: number,
@@ -106,7 +106,7 @@ function someTokens(count: number) {
   return nativeTokens(Array.from({ length: count }, (_, index) => index + 1))
 }
 
-/** A number of threads that is being tried. */
+/** A number of threads under test. */
 class Candidate {
   readonly threads: number
   readonly #workload: Workload
@@ -119,12 +119,15 @@ class Candidate {
     this.#clock = clock
   }
 
-  /** What the least of the work takes on average: threads that now and then wait long count whole. */
+  /**
+   * The mean time of the smallest unit of work. Not the minimum, so that occasional long waits of
+   * threads count.
+   */
   get stepMs(): number {
     return this.#timesMs.reduce((sum, timeMs) => sum + timeMs, 0) / this.#timesMs.length
   }
 
-  /** Does the least of the work; the first time warms up. */
+  /** Does the smallest unit of work; the first time warms up. */
   async measure(): Promise<void> {
     this.#timesMs.push(await this.time(1))
   }
@@ -134,7 +137,7 @@ class Candidate {
     if (this.#timesMs.length > 1) this.#timesMs.shift()
   }
 
-  /** How long it takes to read tokens, in milliseconds. */
+  /** The time to evaluate tokens, in milliseconds. */
   async time(tokens: number): Promise<number> {
     const startedAtMs = this.#clock.monotonic()
     await this.#workload.read(tokens)
@@ -162,7 +165,7 @@ async function fastestThreads(
       continue
     }
     await slower.dispose()
-    // With more threads, or fewer, than the fastest it does not get better again.
+    // Beyond the fastest number of threads, the speed only gets worse.
     if (slower === candidate) break
     best = candidate
   }
@@ -170,7 +173,7 @@ async function fastestThreads(
   return best
 }
 
-/** Measures two in turns, so that a busy moment of the machine is held against neither. */
+/** Measures two in turns, so that a busy moment of the machine affects both. */
 async function slowerOf(
   best: Candidate | null,
   candidate: Candidate,
@@ -179,13 +182,13 @@ async function slowerOf(
 ): Promise<Candidate | null> {
   await candidate.measure()
   if (best === null) {
-    // Warms up; what it takes is measured beside the next one.
+    // Warms up; it is measured together with the next one.
     await candidate.measure()
     candidate.warmedUp()
     return null
   }
   if (candidate.stepMs > HOPELESS * best.stepMs) {
-    // Once more: the first token also brings the model's weights into memory.
+    // Repeated, because the first token also loads the model's weights into memory.
     await candidate.measure()
     candidate.warmedUp()
     if (candidate.stepMs > HOPELESS * best.stepMs) return candidate
@@ -212,7 +215,7 @@ async function fastestChunk(
     }
   }
   const measured = [...times].filter(([, timesMs]) => timesMs.length > 0)
-  // A model that is too large to be measured gains most from large chunks: they read it less often.
+  // A model that is too large to measure gains most from large chunks, which read it less often.
   if (measured.length < CHUNKS.length) return MAX_CHUNK_TOKENS
   const fastest = Math.min(...measured.map(([, timesMs]) => median(timesMs)))
   const [chosen = MAX_CHUNK_TOKENS] =

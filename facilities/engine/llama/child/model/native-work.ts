@@ -1,8 +1,8 @@
 import type { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 
 /**
- * Counts what runs in native code, so that the memory it works on is freed only after its end, and
- * lets nothing begin any more once it is to be freed.
+ * Counts operations in native code, so that their memory is freed only after they have ended, and
+ * refuses new ones once it is closed.
  */
 export class NativeWork {
   #running = 0
@@ -16,13 +16,13 @@ export class NativeWork {
     if (this.#closed !== null) throw this.#closed
   }
 
-  /** Computations that have ended, and the tokens in those that have begun. */
+  /** The number of computations that have ended, and of tokens in those that are running. */
   get progress(): { readonly done: number; readonly tokens: number } {
     return { done: this.#done, tokens: this.#tokens }
   }
 
   /**
-   * Runs something in native code.
+   * Runs an operation in native code.
    *
    * @param tokens that are computed; default: none
    * @throws StarlingError as `throwIfClosed`
@@ -41,7 +41,7 @@ export class NativeWork {
     }
   }
 
-  /** Refuses what comes from now on, and waits until nothing runs. To be called once. */
+  /** Refuses new operations, and waits until none is running. Call it only once. */
   async close(reason: StarlingError): Promise<void> {
     this.#closed = reason
     if (this.#running === 0) return

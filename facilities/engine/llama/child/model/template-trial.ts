@@ -2,7 +2,7 @@ import { isStarlingError, StarlingError } from '../../../../../helpers/errors/st
 import type { ChatMessage, Tool } from '../../../../../helpers/protocol/chat-message.js'
 import { TimeLimitPassed } from './time-limit.js'
 
-/** A conversation that a model's chat template is tried with. */
+/** A conversation for testing a model's chat template. */
 interface Trial {
   readonly messages: readonly ChatMessage[]
   readonly tools: readonly Tool[]

@@ -7,10 +7,10 @@ import { replaceFile } from '../../../../files/replace-file.js'
 import { readTrustedFile } from '../../../../files/trusted-file.js'
 import type { ModelTuning } from './model-tuning.js'
 
-/** Models that are remembered; the oldest entry makes room. */
+/** Models that are stored; beyond, the oldest entry is dropped. */
 const MAX_TUNED_MODELS = 64
 
-/** A file that is larger holds something else. */
+/** A larger file is not a tuning file. */
 const MAX_FILE_BYTES = 64 * 1024
 
 const tuningSchema = z.strictObject({
@@ -21,7 +21,7 @@ const tuningSchema = z.strictObject({
 /** A measurement takes half a second, or a few seconds for a large model. */
 const MEASURE_WAIT_MS = 20_000
 
-/** Raised when models are measured in another way: what was found before does not stay. */
+/** Raised when the way of measuring changes: earlier results are then invalid. */
 const VERSION = 2
 
 const fileSchema = z.strictObject({
@@ -35,13 +35,13 @@ export interface TuningSubject {
   readonly model: string
   readonly processors: number
   readonly backend: string
-  /** Of the library that computes. */
+  /** The version of the library that computes. */
   readonly version: string
 }
 
 /**
- * Remembers what was measured of models, in a JSON file. One that is missing, damaged or cannot be
- * written is no failure: then it is measured again.
+ * Stores measurements of models in a JSON file. It is not an error if the file is missing, damaged or
+ * cannot be written: the model is then measured again.
  */
 export class TuningFile {
   readonly #path: string
@@ -50,7 +50,7 @@ export class TuningFile {
     this.#path = path
   }
 
-  /** What was measured; null when nothing was. */
+  /** The stored measurement; null if there is none. */
   async find(subject: TuningSubject): Promise<ModelTuning | null> {
     const entries = await this.#read()
     return entries.find(([key]) => key === keyOf(subject))?.[1] ?? null
@@ -74,17 +74,17 @@ export class TuningFile {
       await makeFolder(dirname(this.#path))
       return await FileLock.take(`${this.#path}.lock`, { clock, timeoutMs: MEASURE_WAIT_MS })
     } catch {
-      // Held for too long, or it cannot be created: the measurement is less exact then.
+      // The lock is held for too long, or cannot be created: the measurement is then less exact.
       return undefined
     }
   }
 
-  /** Remembers what was measured. @returns whether it could be written */
+  /** Stores a measurement. @returns whether it could be written */
   async remember(subject: TuningSubject, tuning: ModelTuning): Promise<boolean> {
     const key = keyOf(subject)
     const others = (await this.#read()).filter(([other]) => other !== key)
     const entries = [...others, [key, tuning] as const].slice(-MAX_TUNED_MODELS)
-    // Two processes may do this at once: the last one stays, and the other measures again.
+    // If two processes do this at once, the last one wins, and the other measures again.
     try {
       await makeFolder(dirname(this.#path))
       const text = `${JSON.stringify({ version: VERSION, entries }, null, 2)}\n`
@@ -101,7 +101,7 @@ export class TuningFile {
       const bytes = await readTrustedFile(this.#path, { maxBytes: MAX_FILE_BYTES })
       return bytes === undefined ? [] : fileSchema.parse(JSON.parse(bytes.toString())).entries
     } catch {
-      // Damaged or not trusted: nothing is remembered.
+      // Damaged or not trusted: treated as empty.
       return []
     }
   }
