@@ -36,7 +36,7 @@ export interface NetworkSettings extends NetworkLimits {
   readonly lookupIntervalMs: number
 }
 
-/** What a {@link MeshNetwork} is made of. */
+/** The parts of a {@link MeshNetwork}. */
 export interface MeshNetworkOptions {
   readonly role: Role
   /** The mesh secret, which the topics are derived from. */
@@ -152,7 +152,7 @@ export class MeshNetwork extends ReadyResource {
     return peers
   }
 
-  /** The roster, as far as it is known here. */
+  /** The newest roster that this worker has. */
   get roster(): RosterKeeper {
     return this.#roster.keeper
   }
@@ -213,7 +213,7 @@ export class MeshNetwork extends ReadyResource {
     for (const peers of this.#peers) await peers.close()
     await this.#node.close()
     await this.knownPeers.close()
-    // Its servers are closed above, as far as that could be waited for.
+    // Its servers were closed above, within the time limit.
     await this.#dht.destroy({ force: true })
     await this.#bootstrap?.close()
     this.#networkLog.close()
@@ -273,7 +273,7 @@ export class MeshNetwork extends ReadyResource {
     if (this.opened) void this.#roster.round()
   }
 
-  /** Waits until the requests under way have ended, or their time is over. */
+  /** Waits until the requests in progress have ended, or their time is over. */
   async #drain(): Promise<void> {
     const { clock, settings } = this.#options
     const deadline = new Deadline(clock, settings.drainTimeoutMs)

@@ -111,8 +111,8 @@ export class PrometheusMetrics implements NetworkObserver {
   }
 
   #follow({ connectionCounts, peerCounts, underWay }: MetricSources): void {
-    this.#gauge('starling_calls_open', 'Unary calls under way', () => underWay().calls)
-    this.#gauge('starling_streams_open', 'Streams under way', () => underWay().streams)
+    this.#gauge('starling_calls_open', 'Unary calls in progress', () => underWay().calls)
+    this.#gauge('starling_streams_open', 'Streams in progress', () => underWay().streams)
     new Gauge({
       name: 'starling_connections',
       help: 'Connections that others opened: proved, or still unverified',

@@ -10,7 +10,7 @@ import { ObservedRequest, type RequestObserver } from '../watch/request-observer
 import type { RequestContext } from './request-context.js'
 import type { BoundUnary } from './service.js'
 
-/** The connection of a unary call, as far as the call needs it. */
+/** The part of a connection that a unary call needs. */
 export interface CallHost {
   readonly clock: Clock
   readonly peer: PeerIdentity
@@ -22,7 +22,7 @@ export interface CallHost {
    *
    * @param bytes the request
    * @returns gives the place back
-   * @throws StarlingError OVERLOADED when the peer, or all peers, have as much under way as they may
+   * @throws StarlingError OVERLOADED when the peer, or all peers together, have reached their limit
    */
   admit(bytes: Uint8Array): () => void
   /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */

@@ -1,5 +1,5 @@
 /**
- * Waits for the first chunk of a stream, so that a failure before it can be told from a later one.
+ * Waits for the first chunk of a stream, so that a failure before it can be distinguished from a later one.
  *
  * @param change makes the first chunk that the result has; default: the same chunk
  * @returns the whole stream with its first chunk. It must be read, or the stream is never closed

@@ -18,7 +18,7 @@ import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './strea
 /** Connections that are corked for this tick. */
 const corked = new WeakSet<Protomux>()
 
-/** The connection of an incoming stream, as far as the stream needs it. */
+/** The part of a connection that an incoming stream needs. */
 export interface StreamHost {
   readonly clock: Clock
   readonly service: Service
@@ -30,7 +30,7 @@ export interface StreamHost {
    *
    * @param bytes its opening
    * @returns releases the place; called when the stream is closed, even if its handler is still running
-   * @throws StarlingError OVERLOADED when the peer, or all peers, have as many open as they may
+   * @throws StarlingError OVERLOADED when the peer, or all peers together, have reached their limit
    */
   admit(bytes: Uint8Array): () => void
   /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
@@ -219,13 +219,13 @@ export class IncomingStream {
 }
 
 /**
- * Gathers everything that is written to a connection until the microtasks of this tick are done into
- * one frame. With many streams on one connection that saves an encryption and a packet for most
- * chunks; it delays none past the tick.
+ * Collects everything that is written to a connection until the microtasks of this tick are done in one
+ * frame. With many streams on one connection that saves an encryption and a packet for most chunks; it
+ * delays none past the tick.
  *
  * Only for the end that answers streams: the receiver of a frame with several messages holds its own
  * replies back until all handlers in that frame have settled, so unary requests, whose handlers may
- * take long, must not be gathered.
+ * take long, must not be collected.
  */
 function corkForThisTick(mux: Protomux): void {
   if (corked.has(mux)) return

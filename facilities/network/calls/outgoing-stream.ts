@@ -37,8 +37,8 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
 
   /**
    * @param options.id tells the streams of one connection apart, 8 bytes
-   * @param options.keeping called with the size of each chunk that is kept until it is read, and with its
-   *   negative when it is read or dropped
+   * @param options.keeping called with the size of each chunk that is kept until it is read, and with
+   *   the negative size when it is read or dropped
    */
   constructor(
     mux: Protomux,

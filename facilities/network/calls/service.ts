@@ -102,7 +102,7 @@ export class Service {
   /**
    * From now on refuses new work with DRAINING, apart from questions about the worker itself.
    *
-   * @returns resolves when nothing is under way any more
+   * @returns resolves when no request is in progress any more
    */
   async drain(): Promise<void> {
     this.#isDraining = true

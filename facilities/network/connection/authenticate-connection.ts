@@ -27,11 +27,11 @@ export interface AuthenticatedConnection {
 /**
  * Brings a connection that has just opened through the hello, and keeps its heartbeat from then on.
  *
- * The other end may finish the hello first and open its channels at once; a channel that nobody
- * claims is rejected, and @hyperswarm/rpc then gives the connection up. So they are held until
- * `attach` has claimed ours.
+ * The other end may finish the hello first and open its channels at once; an unclaimed channel is
+ * rejected, and @hyperswarm/rpc then drops the connection. So they are held until `attach` has claimed
+ * ours.
  *
- * @param onMac called when the MAC of the peer has arrived, which strangers cannot make
+ * @param onMac called when the MAC of the peer has arrived, which strangers cannot compute
  * @param admit called when the peer is authenticated, before it is welcomed; refuses it by throwing
  * @param attach claims channels on the authenticated connection, synchronously
  * @param onStream claims a stream that the peer opens, once the connection is authenticated
@@ -62,8 +62,8 @@ export async function authenticateConnection<Attached>(
   mux.pair({ protocol: RPC_PROTOCOL }, hold)
   mux.pair({ protocol: HEARTBEAT_PROTOCOL }, hold)
   mux.pair({ protocol: STREAM_PROTOCOL }, async (id) => {
-    // Claimed in the tick in which it was opened: the multiplexer forgets the close of a channel that
-    // nobody has claimed yet, and the answer to a caller that has left would run on.
+    // Claimed in the tick in which it was opened: the multiplexer ignores the close of an unclaimed
+    // channel, and the answer to a caller that has left would continue.
     const connection = open ?? (await authenticated)
     if (connection !== null) options.onStream?.(connection, id)
   })

@@ -14,9 +14,10 @@ const CHECKS_PER_INTERVAL = 4
 
 /**
  * Sends a beat every `intervalMs` and calls `onSilence` once when nothing at all has arrived for
- * `missedLimit` intervals in a row, at most a quarter of one later: the transport itself notices a
- * dead peer only after 13 to 91 seconds. Silence is counted in our own checks, so that a process that was
- * blocked does not consider its peers lost. Every byte counts, also those of a large message on a slow line.
+ * `missedLimit` intervals in a row, up to a quarter of one later: the transport itself notices a dead
+ * peer only after 13 to 91 seconds. Silence is counted in our own checks, so that a process that was
+ * blocked does not consider its peers lost. Every byte counts, also those of a large message on a slow
+ * line.
  *
  * @returns stops the heartbeat
  */

@@ -40,7 +40,7 @@ export class IncomingConnection {
     this.#limits = options.limits
     this.#bounds = options.bounds
     this.#observer = options.observer
-    // One listener for each call under way; calls have their own limit.
+    // One listener for each call in progress; calls have their own limit.
     setMaxListeners(0, this.#lost.signal)
     connection.mux.stream.once('close', () => {
       this.#lost.abort(new StarlingError('PEER_LOST', 'The caller was lost'))

@@ -73,7 +73,7 @@ export class MeshEndpoint extends ReadyResource {
         : this.#dht.createServer({ firewall: (key, _, address) => this.#ignores(key, address) })
   }
 
-  /** The addresses under which others reach this node without asking the DHT for them. */
+  /** The addresses at which others reach this node without a DHT lookup. */
   get addresses(): readonly HyperDHT.Address[] {
     return this.#server?.relayAddresses ?? []
   }
@@ -88,7 +88,7 @@ export class MeshEndpoint extends ReadyResource {
     for (const bound of this.#service.unaryMethods) {
       this.#rpc.respond(bound.method.name, async (bytes, stream) => {
         const connection = this.#accepted.get(stream)
-        // Only a connection that ended in this very moment is not there; its answer goes nowhere.
+        // Only missing if the connection has just ended; the answer is then discarded.
         return connection === undefined ? new Uint8Array(0) : await connection.answer(bound, bytes)
       })
     }
@@ -107,12 +107,12 @@ export class MeshEndpoint extends ReadyResource {
   }
 
   /**
-   * Connects to the worker with that key and proves both ends.
+   * Connects to the worker with that key and authenticates both ends.
    *
    * @param addresses where it was last seen; tried before the DHT is asked
-   * @param signal gives the attempt up
-   * @param onMac called when the MAC of the peer has arrived, which strangers cannot make
-   * @throws StarlingError PEER_UNREACHABLE when nobody answers there; or as the hello
+   * @param signal aborts the attempt
+   * @param onMac called when the MAC of the peer has arrived, which strangers cannot compute
+   * @throws StarlingError PEER_UNREACHABLE if it does not answer; or as the hello
    */
   async dial(
     publicKey: Uint8Array,
@@ -150,8 +150,9 @@ export class MeshEndpoint extends ReadyResource {
   }
 
   /**
-   * Whether a handshake is not answered. That costs a tenth of a connection and its hello, but the caller
-   * waits four seconds and gets no reason. So only sources that no honest process resembles are ignored.
+   * Whether a handshake is not answered. Ignoring it costs a tenth of a connection with its hello, but
+   * the caller waits four seconds and gets no reason. So only sources that cannot be honest processes
+   * are ignored.
    */
   #ignores(publicKey: Uint8Array, address: HyperDHT.Address): boolean {
     if (!this.#unverified.isCrowded(address, keyOf(publicKey))) return false
@@ -233,7 +234,7 @@ function keyOf(publicKey: Uint8Array): string {
   return Buffer.from(publicKey).toString('hex')
 }
 
-/** Ends a connection: what was written last still leaves, unless the other end does not take it. */
+/** Ends a connection. What was written last is still sent, unless the other end does not read it. */
 async function endStream(stream: HyperDHT.SecretStream, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
   stream.end()

@@ -31,7 +31,7 @@ import type { ConnectionMeter } from '../limits/connection-meter.js'
 export class OutgoingConnection {
   /** Who is at the other end. */
   readonly peer: PeerIdentity
-  /** Resolves when the connection is gone, for whatever reason. */
+  /** Resolves when the connection has ended, for any reason. */
   readonly closed: Promise<void>
   readonly #mux: Protomux
   readonly #rpc: RpcAdapter
@@ -81,7 +81,7 @@ export class OutgoingConnection {
     body: RequestInput<M>,
     options: CallOptions,
   ): Promise<ResponseOf<M>> {
-    // A call that nobody wants any more would still be carried out.
+    // An aborted call would still be executed.
     options.signal?.throwIfAborted()
     const deadline = this.#deadline(method, options)
     try {
@@ -104,8 +104,8 @@ export class OutgoingConnection {
   }
 
   /**
-   * Calls a stream method. Nothing is sent before the first chunk is asked for. See
-   * {@link OutgoingStream.read} for what it throws.
+   * Calls a stream method. Nothing is sent before the first chunk is requested. See {@link
+   * OutgoingStream.read} for what it throws.
    */
   async *open<M extends AnyStreamMethod>(
     method: M,
@@ -129,7 +129,7 @@ export class OutgoingConnection {
     }
   }
 
-  /** Ends the connection at once. What is under way on it fails with PEER_LOST. */
+  /** Ends the connection at once. Its requests in progress fail with PEER_LOST. */
   destroy(): void {
     this.#mux.stream.destroy()
   }
@@ -152,7 +152,7 @@ function readResponse<M extends AnyUnaryMethod>(method: M, bytes: Uint8Array): R
   )
 }
 
-/** A peer that answers nonsense is at fault, not whoever asked it. */
+/** A malformed answer is the fault of the peer, not of the caller. */
 function orMalformed<T>(method: AnyUnaryMethod, read: () => T): T {
   try {
     return read()
@@ -163,7 +163,7 @@ function orMalformed<T>(method: AnyUnaryMethod, read: () => T): T {
   }
 }
 
-/** What a failure of the RPC library means to whoever called. */
+/** The error for the caller when the RPC library fails. */
 function callFailure(method: AnyUnaryMethod, cause: unknown): StarlingError {
   if (cause instanceof Error && 'code' in cause && cause.code === 'UNKNOWN_METHOD') {
     return new StarlingError('UNKNOWN_METHOD', `The other worker does not answer ${method.name}`, {

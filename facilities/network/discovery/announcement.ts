@@ -64,7 +64,7 @@ export class Announcement extends ReadyResource {
       await this.#running.finished()
       this.#announced = addresses
     } catch (error) {
-      // The bootstrap node may be replaced at the moment: the next round finds the new one.
+      // The bootstrap node may be just being replaced: the next round finds the new one.
       safetyCatch(error)
     }
   }
@@ -82,9 +82,9 @@ function sameAddresses(
 }
 
 /**
- * The DHT topic that the workers of one role in one mesh announce themselves on: keyed BLAKE2b, so
- * that only members can tell which mesh or role a topic belongs to. Anybody can announce keys on a topic: workers
- * that are found on it are authenticated.
+ * The DHT topic that the workers of one role in one mesh announce themselves on: keyed BLAKE2b, so that
+ * only members can tell which mesh or role a topic belongs to. Any DHT node can announce keys on a
+ * topic: workers that are found on it are authenticated.
  *
  * @param secret the mesh secret, 32 bytes
  * @returns 32 bytes

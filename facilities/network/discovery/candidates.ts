@@ -4,7 +4,7 @@ import type { Random } from '../../clock/random.js'
 import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { KnownPeer } from './known-peers.js'
 
-/** Unknown keys that are kept at once. Anybody who knows a topic can announce keys on it. */
+/** The most unknown keys that are kept at once. Any DHT node that knows a topic can announce keys on it. */
 const MAX_UNKNOWN = 256
 /** Dials at the same time: each holds a handshake at both ends. */
 const MAX_DIALS = 16
@@ -15,17 +15,17 @@ const MAX_UNKNOWN_DIALS = 8
 
 /** A dial that is in progress. */
 export interface Attempt {
-  /** Gives it up. */
+  /** Aborts it. */
   readonly cancel: AbortController
-  /** Undefined until the MAC of the other end has come. */
+  /** Undefined until the MAC of the other end has arrived. */
   isMember: boolean | undefined
-  /** It has taken longer than one to a worker that is there takes. */
+  /** It has taken longer than a dial to a running worker takes. */
   isSlow: boolean
-  /** It was given up because no MAC had come. */
+  /** It was aborted because no MAC had arrived. */
   isTimedOut: boolean
 }
 
-/** Addresses at which a candidate may be, with what became of the dials there. */
+/** Addresses at which a candidate may be, with the result of the dials there. */
 export interface Route {
   readonly candidate: Candidate
   readonly addresses: readonly PeerAddress[]
@@ -38,7 +38,7 @@ export interface Route {
   retryAt: number
   /** Dials that failed since the last that did not. */
   failures: number
-  /** The last dial reached somebody who does not know the mesh secret. */
+  /** The last dial reached a peer that does not know the mesh secret. */
   isStranger: boolean
   attempt: Attempt | null
 }
@@ -55,9 +55,10 @@ export interface Candidate {
 }
 
 /**
- * The keys that may belong to workers of one role, and which of them to dial next. Known workers are dialled
- * first. Unknown keys, which anybody can announce, get a part of the dials and of the memory, and are chosen
- * at random, so that no number of them keeps a worker out by coming first or by coming often.
+ * The keys that may belong to workers of one role, and which of them to dial next. Known workers are
+ * dialled first. Unknown keys, which any DHT node can announce, get a part of the dials and of the
+ * memory, and are chosen at random, so that no number of them keeps a worker out by being announced
+ * first or often.
  */
 export class Candidates {
   readonly #random: Pick<Random, 'below'>
@@ -71,7 +72,7 @@ export class Candidates {
     return this.#byKey.values()
   }
 
-  /** Adopts the known workers in the place of those that were known before. */
+  /** Replaces the known workers. */
   adopt(known: readonly KnownPeer[]): void {
     for (const candidate of this.#byKey.values()) {
       for (const route of candidate.routes) route.isKnown = false
@@ -112,7 +113,7 @@ export class Candidates {
     candidate.routes = [...candidate.routes.filter((one) => one !== old), route]
   }
 
-  /** The routes to dial now, in this order. */
+  /** The routes to dial now, in order. */
   due(now: number): Route[] {
     const fresh = new Group(MAX_DIALS)
     const failing = new Group(MAX_FAILING_DIALS)
@@ -210,9 +211,9 @@ function newRoute(
 }
 
 /**
- * Whether a route waits for another one. A route without addresses comes from the roster: the DHT is asked for the
- * key. It is not tried beside addresses of the same worker, which would be two dials at the same time, of which
- * one is in vain.
+ * Whether a route waits for another one. A route without addresses comes from the roster: the DHT is
+ * asked for the key. It is not tried beside addresses of the same worker, which would be two dials to
+ * the same worker.
  */
 function isAnotherRouteTried({ candidate, addresses }: Route): boolean {
   return candidate.routes.some((other) => {

@@ -16,13 +16,13 @@ const SAVE_DELAY_MS = 1_000
 /** A worker that is at the same addresses is saved again after this time. */
 const SAVE_AGAIN_MS = 10 * 60 * 1000
 
-/** How soon a process knows what another process of the home has found. */
+/** How soon a process knows the workers that another process of the home has found. */
 const RELOAD_INTERVAL_MS = 2_000
 
 /** A worker that was authenticated before or that the roster lists. */
 export interface KnownPeer {
   readonly publicKey: Uint8Array
-  /** None: the DHT is asked for the key. */
+  /** If empty, the DHT is asked for the key. */
   readonly addresses: readonly PeerAddress[]
 }
 
@@ -31,7 +31,7 @@ export interface PeerEntry extends KnownPeer {
   readonly role: Role
 }
 
-/** What shows that a worker belongs to the mesh: its own proof, or the roster. */
+/** How it is known that a worker belongs to the mesh: it was authenticated, or the roster lists it. */
 export type PeerSource = 'proved' | 'roster'
 
 /** Stores the peers of a home that were authenticated. */

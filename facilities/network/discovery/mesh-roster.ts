@@ -27,7 +27,7 @@ export interface RosterSettings {
   readonly store: RosterStore | null
 }
 
-/** What a {@link MeshRoster} is made of. */
+/** The parts of a {@link MeshRoster}. */
 export interface MeshRosterOptions extends RosterSettings {
   /** The root public key, hexadecimal: the name of the mesh. */
   readonly mesh: string
@@ -76,7 +76,7 @@ export class MeshRoster extends ReadyResource {
     })
   }
 
-  /** Hands the roster over to those who ask. */
+  /** Sends the roster to peers that ask for it. */
   answer(service: Service): void {
     this.#handover.answer(service)
   }
@@ -136,7 +136,7 @@ export class MeshRoster extends ReadyResource {
   }
 }
 
-/** The bootstrap node may be replaced at the moment: the next round finds the new one. */
+/** The bootstrap node may be just being replaced: the next round finds the new one. */
 async function ignoreFailure(work: Promise<unknown>): Promise<void> {
   try {
     await work

@@ -6,7 +6,10 @@ import type { Clock } from '../../clock/clock.js'
 import { Announcement } from './announcement.js'
 import { SelfLookup } from './self-lookup.js'
 
-/** Announcements on the topic for one by the key: that is needed only if strangers crowd the topic. */
+/**
+ * Announcements on the topic for each one by the key, which is needed only if strangers crowd the
+ * topic.
+ */
 const ANNOUNCEMENTS_PER_KEY_ANNOUNCEMENT = 3
 
 /**

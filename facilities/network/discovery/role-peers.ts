@@ -24,8 +24,8 @@ import {
 import type { KnownPeers } from './known-peers.js'
 
 /**
- * A dial to an unknown key is given up if no MAC has come by then. To a worker that is there it takes
- * milliseconds, or some hundred over a slow link.
+ * A dial to an unknown key is aborted if no MAC has arrived by then. With a running worker it takes
+ * milliseconds, or a few hundred over a slow link.
  */
 const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
 
@@ -104,8 +104,9 @@ export class RolePeers extends ReadyResource {
   }
 
   /**
-   * Resolves when the topic was looked at once and nobody found there is being dialled. A dial to a worker that
-   * is only remembered is not waited for once it takes longer than one to a worker that is there.
+   * Resolves when the topic has been looked up once and none of the keys found is being dialled. A dial
+   * to a worker that is only remembered is not awaited once it takes longer than a dial to a running
+   * worker.
    */
   async surveyed(): Promise<void> {
     while (!this.#isSurveyed()) {
@@ -116,11 +117,11 @@ export class RolePeers extends ReadyResource {
   protected override async _open(): Promise<void> {
     this.#known.on('changed', this.#onKnown)
     this.#onKnown()
-    // The first look is not awaited: a worker whose DHT is silent is as ready as it can be.
+    // The first lookup is not awaited: a worker whose DHT is silent is as ready as it can be.
     void this.#lookUp()
     this.#timers = [
       repeat(this.#clock, this.#intervalMs, () => this.#lookUp()),
-      // A look at a silent DHT takes seconds; known peers are not to wait for it.
+      // A lookup in a silent DHT takes seconds; known peers must not wait for it.
       repeat(this.#clock, this.#intervalMs, () => this.#dialDue()),
     ]
   }
@@ -145,7 +146,7 @@ export class RolePeers extends ReadyResource {
         this.#dialDue()
       }
     } catch (error) {
-      // The bootstrap node may be replaced at the moment: the next lookup finds the new one.
+      // The bootstrap node may be just being replaced: the next lookup finds the new one.
       safetyCatch(error)
     }
     this.#lookups += 1
@@ -192,7 +193,7 @@ export class RolePeers extends ReadyResource {
       })
       this.#connect(route, connection)
     } catch (error) {
-      // A dial that was given up for another reason than its time has not failed.
+      // A dial that was aborted for another reason than its timeout has not failed.
       if (signal.aborted && !attempt.isTimedOut) return
       this.#fail(route, attempt, error)
     } finally {

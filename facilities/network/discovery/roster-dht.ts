@@ -64,7 +64,7 @@ export class RosterDht {
     await this.#within(async () => {
       const [head, ...others] = pages
       if (head === undefined) return
-      // The first page last: who finds it finds all of them.
+      // The first page is stored last, so that all others can be found once it is.
       for (const page of others) await this.#dht.immutablePut(page)
       const options = { seq: sequence, signMutable: () => signature }
       await this.#dht.mutablePut({ publicKey: this.#keys.publicKey }, head, options)

@@ -13,7 +13,7 @@ import { writePrivateFile } from '../../files/private-file.js'
 import { readTrustedFile } from '../../files/trusted-file.js'
 import type { RosterStore } from './roster-keeper.js'
 
-/** Writing takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
+/** Writing takes milliseconds. A process that is suspended may hold the lock for ever. */
 const ROSTER_LOCK_TIMEOUT_MS = 5_000
 
 /** As many pages as a roster has take 50 KB in base64. */

@@ -14,7 +14,7 @@ import type { RosterKeeper } from './roster-keeper.js'
 export const HANDOVERS_PER_MINUTE = 6
 /** Peers that are counted at once: as many as may be connected. */
 const MAX_COUNTED_PEERS = 1024
-/** A peer that handed over a forged roster is not asked again for so long. */
+/** How long a peer that handed over a forged roster is not asked again. */
 const ROSTER_DISTRUST_MS = 10 * 60 * 1000
 
 /** Sends the newest roster to peers that ask for it, and asks peers for a newer one. */
@@ -25,7 +25,7 @@ export class RosterHandover {
   readonly #onRefused: (error: unknown, connection: OutgoingConnection) => void
   readonly #given: HandoverCounts
   readonly #taken: HandoverCounts
-  /** Until when a peer is not asked, monotonic milliseconds, by key. */
+  /** When a peer may be asked again, in monotonic milliseconds, by key. */
   readonly #distrusted = new Map<string, number>()
   /** The keys of the peers that have not answered yet. */
   readonly #asking = new Set<string>()

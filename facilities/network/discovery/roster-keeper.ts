@@ -22,7 +22,7 @@ export interface RosterStore {
   save(roster: SignedRoster): Promise<SignedRoster>
 }
 
-/** What is reported of a roster. */
+/** The events of a roster. */
 export interface RosterEvents {
   /** A newer roster was accepted. */
   onRoster(entries: readonly RosterEntry[], sequence: number): void
@@ -33,9 +33,9 @@ export interface RosterEvents {
 }
 
 /**
- * The newest roster that this process has seen. Whoever brings it, it is verified, and a roster with a lower
- * sequence never replaces one with a higher: a peer or a DHT node that hands over an old or a forged one
- * changes nothing.
+ * The newest roster that this process has seen. Every roster is verified, whatever its source, and a
+ * roster with a lower sequence never replaces one with a higher: a peer or a DHT node that hands over
+ * an old or a forged one changes nothing.
  */
 export class RosterKeeper extends ReadyResource {
   readonly #keys: RosterKeys
@@ -81,10 +81,10 @@ export class RosterKeeper extends ReadyResource {
   }
 
   /**
-   * Takes a roster over if it is newer than the present one.
+   * Accepts a roster if it is newer than the present one.
    *
-   * @returns whether it is
-   * @throws StarlingError PROTOCOL_VIOLATION if it is newer and not as the roster key signed it
+   * @returns whether it was accepted
+   * @throws StarlingError PROTOCOL_VIOLATION if it is newer and its signature or content is invalid
    */
   offer(roster: SignedRoster): boolean {
     if (!this.#adopt(roster)) return false

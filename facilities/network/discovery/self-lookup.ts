@@ -13,8 +13,8 @@ const ANNOUNCEMENTS_PER_LOOKUP = 5
 const MAX_REPLY_PEERS = 20
 
 /**
- * Looks this worker up as others do, after it was announced. A node that answers is not enough: it may belong
- * to somebody else and store nothing.
+ * Looks this worker up as others do, after it was announced. A node that answers is not enough: it may
+ * be foreign and store nothing.
  */
 export class SelfLookup extends ReadyResource {
   readonly #dht: HyperDHT
@@ -94,7 +94,7 @@ export class SelfLookup extends ReadyResource {
   async #find(): Promise<boolean> {
     try {
       const found = await this.#onTopic()
-      // Among many others it may be missing by chance; nobody else is announced by its key.
+      // Among many others it may be missing by chance; no other worker is announced by its key.
       return found === 'crowded' ? await this.#byKey() : found === 'found'
     } catch (error) {
       // No node answers.

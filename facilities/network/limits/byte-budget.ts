@@ -49,7 +49,7 @@ export class ByteBudget {
     return this.#bytes
   }
 
-  /** Opens the account of one connection. */
+  /** Adds a connection. */
   open(member: Member, holder: ByteHolder): ByteAccount {
     const total = this.#totals.get(member.key) ?? { member, holdings: new Set(), bytes: 0 }
     this.#totals.set(member.key, total)

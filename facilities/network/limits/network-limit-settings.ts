@@ -2,9 +2,9 @@
 export interface NetworkLimits {
   /** How long the hello may take, in milliseconds. */
   readonly helloTimeoutMs: number
-  /** Incoming connections that have not finished their hello, at most. */
+  /** The most incoming connections that have not finished their hello. */
   readonly maxUnverifiedConnections: number
-  /** Incoming connections that are authenticated, at most. */
+  /** The most incoming connections that are authenticated. */
   readonly maxConnections: number
   /** This and the other limits per key are those of a client; see `workerFactor` for workers. */
   readonly maxConnectionsPerKey: number

@@ -38,9 +38,9 @@ export class PeerBounds {
       RECONNECT_AFTER_MS,
     )
     this.streams = new PeerQuota('open streams', quota(limits.maxStreams, limits.maxStreamsPerKey))
-    this.calls = new PeerQuota('calls under way', quota(limits.maxCalls, limits.maxCallsPerKey))
+    this.calls = new PeerQuota('calls in progress', quota(limits.maxCalls, limits.maxCallsPerKey))
     this.requestBytes = new PeerQuota(
-      'bytes of requests under way',
+      'bytes of requests in progress',
       quota(limits.maxRequestBytes, limits.maxRequestBytesPerKey),
     )
     this.unsentBytes = new ByteBudget(quota(limits.maxUnsentBytes, limits.maxUnsentBytesPerKey))

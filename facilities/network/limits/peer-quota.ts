@@ -10,7 +10,7 @@ export interface Member {
   readonly isWorker: boolean
 }
 
-/** How much of one resource the peers of a worker may use. */
+/** The limits of one resource. */
 export interface Quota {
   /** All peers together. */
   readonly most: number
@@ -22,7 +22,7 @@ export interface Quota {
   readonly mostPerWorker: number
 }
 
-/** The most that one key may use. */
+/** The limit of one key. */
 export function mostOf({ isWorker }: Member, quota: Quota): number {
   return isWorker ? quota.mostPerWorker : quota.mostPerClient
 }
@@ -38,7 +38,7 @@ export class PeerQuota {
 
   /**
    * @param what the resource, for error messages: `open streams`
-   * @param retryAfterMs what a refused peer is told; left out if it depends on the peer itself
+   * @param retryAfterMs sent to a refused peer; left out if it depends on the peer itself
    */
   constructor(what: string, quota: Quota, retryAfterMs?: number) {
     this.#what = what

@@ -9,7 +9,7 @@ const FREE_REFUSALS = 10
 /** How long it takes until one counted refusal of a key is forgotten. */
 const REFUSAL_FORGOTTEN_MS = 1000
 
-/** The refusals of one key that are counted at most: after 20 s without one, all of them are forgotten. */
+/** The most refusals of one key that are counted: after 20 s without one, all of them are forgotten. */
 const MAX_COUNTED_REFUSALS = 20
 
 /** How long the first refusal after the free ones is held. Each further one is held that much longer. */
@@ -32,7 +32,7 @@ interface Counted {
 /** A request that failed. */
 export interface Refusal {
   readonly error: unknown
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the caller does not wait for the answer any more. */
   readonly signal: AbortSignal
   /** Milliseconds for which the caller still waits; undefined if the request had no place. */
   readonly remainingMs: number | undefined
@@ -50,7 +50,7 @@ export interface Refusal {
 export class RefusalDelays {
   readonly #clock: Clock
   readonly #most: number
-  /** The key that was refused last stands last. */
+  /** The key that was refused last is the last one. */
   readonly #counted = new Map<string, Counted>()
   #held = 0
 
@@ -68,7 +68,7 @@ export class RefusalDelays {
    * Counts a refusal. Resolves when its answer may be sent: at once, unless the error is RATE_LIMITED or
    * OVERLOADED and the key was refused too often recently.
    *
-   * @param pause stops reading from the connection for so many milliseconds
+   * @param pause stops reading from the connection for a number of milliseconds
    */
   async hold(
     member: Member,
@@ -86,7 +86,7 @@ export class RefusalDelays {
     const holdMs = Math.min(delayMs, remainingMs / 2)
     if (holdMs <= 0 || signal.aborted || this.#held >= this.#most) return
     this.#held += 1
-    // Aborted, nobody waits for the answer any more.
+    // If aborted, the caller does not wait for the answer any more.
     await this.#clock.sleep(holdMs, signal).catch(() => undefined)
     this.#held -= 1
   }
@@ -96,7 +96,7 @@ export class RefusalDelays {
     const before = this.#counted.get(key) ?? { refusals: 0, at: now }
     const left = Math.max(0, before.refusals - (now - before.at) / REFUSAL_FORGOTTEN_MS)
     const refusals = Math.min(left + 1, MAX_COUNTED_REFUSALS)
-    // Set anew, to stand last.
+    // Inserted again, to be the last one.
     this.#counted.delete(key)
     this.#counted.set(key, { refusals, at: now })
     const [first] = this.#counted.keys()

@@ -7,26 +7,26 @@ import type { Clock } from '../../clock/clock.js'
 const GRACE_MS = 300
 
 /**
- * The unverified connections of one UDP port from which on further ones are not accepted, or of one key that
- * was authenticated before. A process has one to each worker that it looks for. Also the number of hellos of
- * one UDP port that are refused in 10 s: a process that cannot be accepted, because its clock is wrong or its
- * version differs, dials a few times in that time and is told the reason each time.
+ * The unverified connections of one UDP port from which on further ones are not accepted, or of one key
+ * that was authenticated before. A process has one to each worker that it looks for. Also the number of
+ * hellos of one UDP port that are refused in 10 s: a process that cannot be accepted, because its clock
+ * is wrong or its version differs, dials a few times in that time and gets the reason each time.
  */
 const MAX_PER_SOURCE = 32
 
 /** Keys that are remembered as authenticated. The one that was authenticated longest ago is forgotten. */
-const MAX_PROVED_KEYS = 4096
+const MAX_VERIFIED_KEYS = 4096
 
 /** How long a refused hello counts against its source. */
 const REFUSAL_MEMORY_MS = 10_000
 
 /**
  * Refusals that are remembered, about 150 bytes each. One core refuses fewer hellos than this within
- * {@link REFUSAL_MEMORY_MS}, so that nobody can cause enough of them to make their own be forgotten.
+ * {@link REFUSAL_MEMORY_MS}, so that no source can make its own be forgotten by causing more.
  */
 const MAX_REMEMBERED_REFUSALS = 16_384
 
-/** An address from which somebody connects. */
+/** The address of the other end of a connection. */
 export interface SourceAddress {
   /** The address of the machine, or of its NAT. */
   readonly host: string
@@ -36,7 +36,10 @@ export interface SourceAddress {
 
 /** Where a connection comes from. */
 export interface Source extends SourceAddress {
-  /** The public key of the other end, hexadecimal: it has it, but need not belong to the mesh. */
+  /**
+   * The public key of the other end, hexadecimal. It has the secret key, but need not belong to the
+   * mesh.
+   */
   readonly key: string
 }
 
@@ -88,7 +91,7 @@ const NONE: Count = { connections: 0 }
  * Sources are distinguished by host, and within a host (one machine, or one NAT) by port. The public key
  * of an unverified connection does not identify a source: anyone can generate any number of keys.
  *
- * A source that is crowded is best not answered at all, which costs least: see {@link isCrowded}.
+ * The handshakes of a crowded source are not answered, which costs least: see {@link isCrowded}.
  */
 export class UnverifiedConnections {
   readonly #clock: Clock
@@ -99,7 +102,7 @@ export class UnverifiedConnections {
   readonly #counts = new Map<string, Count>()
   readonly #recentRefusals: RecentRefusals
   /** In the order in which they were last authenticated. */
-  readonly #provedKeys = new Set<string>()
+  readonly #verifiedKeys = new Set<string>()
 
   constructor(options: { clock: Clock; most: number }) {
     this.#clock = options.clock
@@ -117,7 +120,7 @@ export class UnverifiedConnections {
    * strangers who pretend to have its address do not keep it out.
    */
   isCrowded({ host, port }: SourceAddress, key: string): boolean {
-    if (this.#provedKeys.has(key)) return this.#connectionsOf(key) >= MAX_PER_SOURCE
+    if (this.#verifiedKeys.has(key)) return this.#connectionsOf(key) >= MAX_PER_SOURCE
     const name = `${host} ${port}`
     const most = Math.max(this.#connectionsOf(name), this.#recentRefusals.count(name))
     return most >= MAX_PER_SOURCE
@@ -174,7 +177,7 @@ export class UnverifiedConnections {
     const [refused] = this.#refused
     const found = refused ?? this.#oldestOfBusiest()
     if (found === undefined || (found !== refused && isBusier(newcomer, found))) return false
-    // That its place is needed is not its fault.
+    // It is not at fault when its place is needed.
     found.isDecided = true
     found.leave()
     found.cut()
@@ -192,11 +195,11 @@ export class UnverifiedConnections {
   }
 
   #remember(key: string): void {
-    this.#provedKeys.delete(key)
-    this.#provedKeys.add(key)
-    const [oldest] = this.#provedKeys
-    if (this.#provedKeys.size > MAX_PROVED_KEYS && oldest !== undefined) {
-      this.#provedKeys.delete(oldest)
+    this.#verifiedKeys.delete(key)
+    this.#verifiedKeys.add(key)
+    const [oldest] = this.#verifiedKeys
+    if (this.#verifiedKeys.size > MAX_VERIFIED_KEYS && oldest !== undefined) {
+      this.#verifiedKeys.delete(oldest)
     }
   }
 

@@ -2,8 +2,8 @@ import type HyperDHT from 'hyperdht'
 import Protomux from 'protomux'
 
 /**
- * The size of one batch of messages. The default of the multiplexer, 8 MiB, is more than a peer accepts. A
- * larger message is sent in a batch of its own.
+ * The size of one batch of messages. The default of the multiplexer, 8 MiB, is more than a peer
+ * accepts. A larger message is sent in a separate batch.
  */
 export const MAX_BATCH_BYTES = 256 * 1024
 

@@ -47,23 +47,27 @@ const REFUSAL_CODES: readonly ErrorCode[] = [
 export interface HelloOptions {
   readonly clock: Clock
   readonly timeoutMs: number
-  /** Called when the MAC of the peer has arrived, which strangers cannot make, or when its time is over. */
+  /**
+   * Called when the MAC of the peer has arrived, which strangers cannot compute, or when its time is
+   * over.
+   */
   readonly onMac?: ((isMember: boolean) => void) | undefined
   /** Called when the peer is authenticated, before it is welcomed; refuses it by throwing. */
   readonly admit?: ((peer: PeerIdentity) => void) | undefined
   /**
-   * Called when both ends have accepted each other, while the message that said so is being read. What the
-   * other end sent together with it, such as a channel that it opens and closes at once, is read afterwards.
+   * Called when both ends have accepted each other, while the message that confirms it is being read.
+   * What the other end sent together with that message, such as a channel that it opens and closes at
+   * once, is read afterwards.
    */
   readonly onAuthenticated?: ((peer: PeerIdentity) => void) | undefined
 }
 
 /**
- * Exchanges the hello on a connection that has just opened. Each end first sends a MAC that proves that it knows
- * the mesh secret. An end whose MAC is wrong is told nothing: neither who we are nor why the connection is
- * closed. After the MACs, each end sends its certificate and a proof bound to both Noise keys, and sends
- * `welcome` once it has accepted the other's. Settles when both ends have. On failure a member is sent the
- * reason; the caller of this function destroys the connection.
+ * Exchanges the hello on a connection that has just opened. Each end first sends a MAC that proves that
+ * it knows the mesh secret. An end whose MAC is wrong learns nothing: neither who we are nor why the
+ * connection is closed. After the MACs, each end sends its certificate and a proof bound to both Noise
+ * keys, and sends `welcome` once it has accepted the other's. Settles when both ends have. On failure a
+ * member is sent the reason; the caller of this function destroys the connection.
  *
  * Call it in the same tick in which the multiplexer was made: a channel that the other end opens
  * before ours is there would be rejected.

@@ -6,18 +6,21 @@ const LINE_WINDOW_MS = 60_000
 /** How many lines of one source are written in each window. */
 const MAX_LISTED_REFUSALS = 5
 
-/** Sources that are told apart in one window, about 200 bytes each. Further ones are counted as one. */
+/**
+ * Sources that are counted separately in one window, about 200 bytes each. Further ones are counted as
+ * one.
+ */
 const MAX_LISTED_SOURCES = 256
 
-/** The source of all lines whose own source could not be told apart. */
+/** The source of all lines that are not counted separately. */
 const OTHER_SOURCES = 'others'
 
-/** What was not written in one window. */
+/** The lines that were not written in one window. */
 export interface UnwrittenLines {
-  /** Who caused it. */
+  /** Their source. */
   readonly source: string
   readonly count: number
-  /** How often each error code. */
+  /** Their number, by error code. */
   readonly codes: Readonly<Record<string, number>>
 }
 

@@ -19,10 +19,10 @@ const STRANGERS = 'strangers'
 const UNLISTED = 'refused more, not listed'
 
 /**
- * Logs the events in the network of a worker. Each request has one line with its id when it has ended. Periodic
- * requests of other workers are only logged at the debug level.
- * Of the connections of strangers that are refused, and of the requests of each peer that are refused for a
- * limit, only the first few in a minute get a line of their own.
+ * Logs the events in the network of a worker. Each request has one line with its id when it has ended.
+ * Periodic requests of other workers are only logged at the debug level. Of the connections of
+ * strangers that are refused, and of the requests of each peer that are refused for a limit, only the
+ * first few in a minute get their own line.
  */
 export class NetworkLog implements NetworkObserver {
   readonly #log: Log

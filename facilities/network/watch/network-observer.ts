@@ -21,7 +21,7 @@ export interface NetworkObserver extends ConnectionObserver {
   onDialFailed?(role: Role, error: unknown, publicKey: Uint8Array): void
   /** This worker has become the holder of the machine's bootstrap port. */
   onBootstrapTaken?(port: number): void
-  /** Others cannot find this worker; null: they can find it again. */
+  /** Others cannot find this worker, or, with null, can find it again. */
   onDiscoverable?(failure: StarlingError | null): void
   /** A newer roster was accepted. */
   onRoster?(entries: readonly RosterEntry[], sequence: number): void

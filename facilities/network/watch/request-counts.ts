@@ -5,7 +5,7 @@ import type { EndedRequest, RequestObserver } from './request-observer.js'
 export interface Workload {
   /** Ended since the worker started, with or without an error. */
   readonly answered: number
-  /** Begun and not ended. */
+  /** In progress. */
   readonly underWay: number
 }
 

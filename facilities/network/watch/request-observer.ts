@@ -77,7 +77,7 @@ export class ObservedRequest {
     this.#origin = origin
   }
 
-  /** One of this worker's own methods was asked for. */
+  /** The request is for one of this worker's own methods. */
   asks(method: AnyUnaryMethod | AnyStreamMethod): void {
     this.#method = method
   }

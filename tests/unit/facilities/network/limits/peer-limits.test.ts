@@ -170,7 +170,7 @@ test('should refuse a request when those of its key under way are large together
   for (const chunks of streams) await chunks.next()
   const error = await refusalOf(open().next())
   t.is(error.code, 'OVERLOADED')
-  t.ok(error.message.includes('bytes of requests under way'), error.message)
+  t.ok(error.message.includes('bytes of requests in progress'), error.message)
   t.alike(await client.call(echo, { text: 'small' }, mesh.call()), { text: 'small' })
   await streams[0]?.return({ total: 0 })
   await settle(10)

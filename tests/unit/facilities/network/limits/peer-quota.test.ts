@@ -5,7 +5,7 @@ const client = (key: string): Member => ({ key, name: `client-${key}@test`, isWo
 const worker = (key: string): Member => ({ key, name: `gateway-${key}@test`, isWorker: true })
 
 const create = () =>
-  new PeerQuota('calls under way', {
+  new PeerQuota('calls in progress', {
     most: 10,
     mostOfClients: 7,
     mostPerClient: 3,
@@ -19,7 +19,7 @@ test('should refuse a key more than one key may have, and serve the others', (t)
   for (let taken = 0; taken < 3; taken += 1) quota.take(client('a'))
   t.exception(
     () => quota.take(client('a')),
-    overloaded('client-a@test has 3 calls under way; one key may have 3'),
+    overloaded('client-a@test has 3 calls in progress; one key may have 3'),
   )
   quota.take(client('b'))
   for (let taken = 0; taken < 6; taken += 1) quota.take(worker('c'))
@@ -29,9 +29,9 @@ test('should refuse a key more than one key may have, and serve the others', (t)
 test('should keep places for workers when clients have taken all of theirs', (t) => {
   const quota = create()
   for (const key of ['a', 'b', 'c']) quota.take(client(key), key === 'c' ? 1 : 3)
-  t.exception(() => quota.take(client('d')), overloaded('Clients have 7 calls under way of 7'))
+  t.exception(() => quota.take(client('d')), overloaded('Clients have 7 calls in progress of 7'))
   for (let taken = 0; taken < 3; taken += 1) quota.take(worker('e'))
-  t.exception(() => quota.take(worker('e')), overloaded('Peers have 10 calls under way of 10'))
+  t.exception(() => quota.take(worker('e')), overloaded('Peers have 10 calls in progress of 10'))
 })
 
 test('should let workers have what clients do not use', (t) => {
