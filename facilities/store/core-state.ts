@@ -27,18 +27,18 @@ export async function hashAt(core: Hypercore, length: number): Promise<string> {
  */
 export async function readWholeCore(core: Hypercore, length: number): Promise<string> {
   const roots = new MerkleRoots()
-  let wanted = length === 0 ? roots.treeHash() : undefined
+  let hash = length === 0 ? roots.treeHash() : undefined
   while (roots.length < core.length) {
     for (const block of await readBlocks(core, roots.length)) {
       roots.append(block)
-      if (roots.length === length) wanted = roots.treeHash()
+      if (roots.length === length) hash = roots.treeHash()
     }
   }
   const own = await hashAt(core, core.length)
-  if (wanted === undefined || roots.treeHash().toString('hex') !== own) {
+  if (hash === undefined || roots.treeHash().toString('hex') !== own) {
     throw new Error(`its ${core.length} entries differ from those that were written`)
   }
-  return wanted.toString('hex')
+  return hash.toString('hex')
 }
 
 async function readBlocks(core: Hypercore, start: number): Promise<Buffer[]> {

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { DurableStore, StoreUser } from './durable-store.js'
 
-/** Sizes and counts that one set of records is held to. */
+/** The limits of one set of records. */
 export const RECORD_LIMITS = {
   keyBytes: 512,
   valueBytes: 64 * 1024,
@@ -20,15 +20,15 @@ interface WaitingInsert {
 }
 
 /**
- * Records by key in a Hyperbee of one worker's store, of one shape each, that are on disk when their
- * writing is acknowledged. Hyperbee's own acknowledgement comes before any sync, so a power cut would
- * take back what a caller was told. Here all inserts that arrive while the disk is busy are written
- * as one batch and share one commit of the store (group commit).
+ * Records by key, all of one schema, in a Hyperbee of one worker's store. They are on disk when an
+ * insert is acknowledged. Hyperbee's own acknowledgement comes before any sync, so a power cut could
+ * lose acknowledged data. Here all inserts that arrive while the disk is busy are written as one batch
+ * and share one commit of the store (group commit).
  *
- * Open only one for each name: the check for a free key and its insertion are atomic within one object, not
- * between two. It closes its own core, never the store. Getting it ready fails with
- * STORE_DAMAGED if its core differs from the store's witness. While the store cannot write, records can be
- * read but not inserted; while it is being reopened, both wait.
+ * Open only one object for each name: the check for a free key and its insertion are atomic within one
+ * object, not between two. It closes its own core, never the store. Getting it ready fails with
+ * STORE_DAMAGED if its core differs from the store's witness. While the store cannot write, records can
+ * be read but not inserted; while it is being reopened, both wait.
  *
  * @example
  * const accounts = new DurableRecords(store, 'accounts', accountRecordSchema)
@@ -56,7 +56,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     this.#schema = schema
   }
 
-  /** Why nothing is written now; null while all is well. */
+  /** Why inserts fail; null if they do not. */
   get failure(): StarlingError | null {
     return this.#store.failure
   }
@@ -74,7 +74,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
 
   /** Inserts that were accepted before are finished first. */
   protected override async _close(): Promise<void> {
-    // A store that could not be opened has nothing to wait for.
+    // If the store could not be opened, there is nothing to wait for.
     await this.#store.settled().catch(() => undefined)
     while (this.#writing !== null) await this.#writing
     this.#store.leave(this)
@@ -140,13 +140,13 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
     // Without the key and the value, which may be an e-mail address and secrets.
     throw new StarlingError(
       'INTERNAL',
-      `A stored record of ${this.#name} has a shape that this version does not read`,
+      `A stored record of ${this.#name} has a format that this version does not support`,
     )
   }
 
   /**
-   * Adds a record, unless its key has one. Of several concurrent inserts of one key exactly one succeeds.
-   * Resolves once the record, or the existing one, is on disk.
+   * Adds a record, unless there is one with this key. Of several concurrent inserts of one key exactly
+   * one succeeds. Resolves once the record, or the existing one, is on disk.
    *
    * @returns whether this call has added it
    * @throws StarlingError PAYLOAD_TOO_LARGE; OVERLOADED when too many wait for the disk; DRAINING
@@ -233,7 +233,7 @@ export class DurableRecords<Value> extends ReadyResource implements StoreUser {
   }
 }
 
-/** Appends the inserts whose keys are free in one write; says which those are. */
+/** Appends the inserts whose keys are free in one write. @returns those inserts */
 async function appendFree(
   bee: Hyperbee<'utf-8', 'json'>,
   inserts: readonly WaitingInsert[],

@@ -34,8 +34,8 @@ export interface StoreUser {
  * work. Once the disk accepts data again, the store is closed, compared with its witness as at a start, and
  * opened again.
  *
- * Emits `failed` (error) when it can no longer write, also when the reason becomes another one, and
- * `recovered` (the last of these errors).
+ * Emits `failed` (error) when it can no longer write, also when the reason changes, and `recovered`
+ * (the last of these errors).
  */
 export class DurableStore extends ReadyResource {
   readonly #disk: StoreDisk
@@ -126,7 +126,7 @@ export class DurableStore extends ReadyResource {
   }
 
   /**
-   * Includes a core, which must be ready, in all commits from now on, and makes the first one.
+   * Includes a core, which must be ready, in all commits from now on, and makes the first commit.
    *
    * @param name its name in the witness
    * @throws StarlingError STORE_DAMAGED if it differs from the witness: nothing must be appended to it
@@ -134,16 +134,16 @@ export class DurableStore extends ReadyResource {
    */
   async track(name: string, core: Hypercore): Promise<void> {
     await this.ready()
-    const said = this.#witness.state
-    const expected = said?.cores[name]
-    if (said !== null && expected !== undefined) {
+    const recorded = this.#witness.state
+    const expected = recorded?.cores[name]
+    if (recorded !== null && expected !== undefined) {
       const found = await coreState(core)
       const isSame =
         found.key === expected.key &&
         found.fork === expected.fork &&
         found.length >= expected.length &&
         (await hashAt(core, expected.length)) === expected.treeHash
-      const known = { witnessed: said, guarded: this.#guard?.state ?? null }
+      const known = { witnessed: recorded, guarded: this.#guard?.state ?? null }
       if (!isSame) throw contradictsWitness(this.#disk.place, known, name, found)
     }
     this.#cores.set(name, core)
@@ -225,10 +225,10 @@ export class DurableStore extends ReadyResource {
   }
 
   #isWitnessed(cores: WitnessState['cores']): boolean {
-    const said = this.#witness.state?.cores
-    if (said === undefined) return false
+    const recorded = this.#witness.state?.cores
+    if (recorded === undefined) return false
     return Object.entries(cores).every(([name, { length, fork }]) => {
-      return said[name]?.length === length && said[name].fork === fork
+      return recorded[name]?.length === length && recorded[name].fork === fork
     })
   }
 

@@ -28,7 +28,7 @@ interface StoreModules {
  * Loads Corestore, and with it RocksDB's native code, when it is needed. If a library is missing that the code
  * needs, such as libatomic on a bare Debian, the error names it.
  *
- * @param load stands in for the imports in tests
+ * @param load replaces the imports in tests
  * @throws StarlingError LIBRARY_MISSING
  */
 export async function loadCorestore(

@@ -5,15 +5,15 @@ import { StoreFolder } from './store-folder.js'
 import { Witness } from './witness.js'
 import { WitnessFile } from './witness-file.js'
 
-/** What the opening of a store needs besides its folder. */
+/** Options of {@link openStore}. */
 export interface OpenStoreOptions {
-  /** Tells the time that a backup has to be younger than, and when to try a failed disk again. */
+  /** For the time after which a backup must have been taken, and for retries after a disk failure. */
   readonly clock: Clock
   /** The file of the rollback guard, outside of the folder around the store; none when left out. */
   readonly guard?: string
   /** A file that is created after the store: if it exists, the store existed. */
   readonly trace?: string
-  /** Called if there is a store but no witness, so that it is used as it is. */
+  /** Called if there is a store without a witness, which is then used as it is. */
   readonly onUnwitnessed?: () => void
 }
 

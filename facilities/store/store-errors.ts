@@ -64,7 +64,7 @@ export function storeIsGone(
   { witnessed, guarded }: KnownState,
   hasTrace: boolean,
 ): StarlingError {
-  const said = witnessed ?? guarded
+  const recorded = witnessed ?? guarded
   const accepted = listed([
     witnessed && place.witness,
     guarded && place.guard,
@@ -74,10 +74,10 @@ export function storeIsGone(
     witnessed === null ? `so is its witness. ${place.guard}` : `its witness ${place.witness}`
   return damaged(
     place,
-    said === null
+    recorded === null
       ? `it and its witness are missing, but ${place.trace}, which is created after them, exists. Restore ` +
           `a backup of the store; or, if you accept to start without accounts, remove ${accepted}`
-      : `it is missing, and ${recorder} records that it held ${firstCore(said)}. ${restore(said)}; or, if ` +
+      : `it is missing, and ${recorder} records that it held ${firstCore(recorded)}. ${restore(recorded)}; or, if ` +
           `you accept to start without accounts, remove ${accepted}`,
   )
 }
@@ -89,8 +89,8 @@ export function storeIsUnreadable(
   reason: string,
   cause?: unknown,
 ): StarlingError {
-  const said = witnessed ?? guarded
-  const remedy = said === null ? 'Restore a backup of it' : restore(said)
+  const recorded = witnessed ?? guarded
+  const remedy = recorded === null ? 'Restore a backup of it' : restore(recorded)
   const all = listed([
     place.store,
     witnessed && place.witness,
@@ -123,20 +123,20 @@ export function recordIsUnreadable(place: StorePlace, path: string): StarlingErr
 function damaged(place: StorePlace, what: string, cause?: unknown): StarlingError {
   return new StarlingError(
     'STORE_DAMAGED',
-    `The store in ${place.store} does not have what was acknowledged: ${what}`,
+    `The store in ${place.store} lacks acknowledged data: ${what}`,
     { cause },
   )
 }
 
 /** `"accounts" held 5 entries (…), and it now holds 3 entries (…)` */
-function difference(said: WitnessState, name: string, found: CoreState | undefined): string {
-  const expected = describe(said.cores[name])
+function difference(recorded: WitnessState, name: string, found: CoreState | undefined): string {
+  const expected = describe(recorded.cores[name])
   const actual = found === undefined ? 'it is missing' : `it now holds ${describe(found)}`
   return `"${name}" held ${expected}, and ${actual}`
 }
 
-function firstCore(said: WitnessState): string {
-  const [name, core] = Object.entries(said.cores)[0] ?? []
+function firstCore(recorded: WitnessState): string {
+  const [name, core] = Object.entries(recorded.cores)[0] ?? []
   return name === undefined ? 'nothing yet' : `${describe(core)} in "${name}"`
 }
 
@@ -147,8 +147,8 @@ function describe(core: CoreState | undefined): string {
   return `${length} entries (core ${key.slice(0, 8)}${forked}, hash ${treeHash.slice(0, 8)})`
 }
 
-function restore(said: WitnessState): string {
-  return `Restore a backup of the store taken after ${new Date(said.writtenAt).toISOString()}`
+function restore(recorded: WitnessState): string {
+  return `Restore a backup of the store taken after ${new Date(recorded.writtenAt).toISOString()}`
 }
 
 /** `a, b and c` */

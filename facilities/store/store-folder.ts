@@ -40,7 +40,7 @@ export class StoreFolder implements StoreDisk {
   readonly #log: WriteAheadLog
   readonly #onUnwitnessed: (() => void) | undefined
 
-  /** @param onUnwitnessed called if there is a store but no witness, so that it is used as it is */
+  /** @param onUnwitnessed called if there is a store without a witness, which is then used as it is */
   constructor(place: StorePlace, onUnwitnessed?: () => void) {
     this.place = place
     this.#database = join(place.store, 'db')

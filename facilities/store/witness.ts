@@ -11,9 +11,9 @@ import { recordIsUnreadable, type StorePlace } from './store-errors.js'
 import type { WitnessStorage } from './witness-file.js'
 
 /**
- * A record of the lengths and hashes of a store, in a separate file. It is written after the store was synced
- * and before anything is acknowledged, so that it never claims more than is on disk, and never less than was
- * acknowledged.
+ * A record of the lengths and hashes of a store, in a separate file. It is written after the store was
+ * synced and before anything is acknowledged, so that it never records more than is on disk, and never
+ * less than was acknowledged.
  *
  * The file has two slots of fixed size that are overwritten in turn: one write and one sync for each state
  * (0.3 ms, against 3 ms for a new file and a rename). A torn write leaves the state in the other slot.
