@@ -13,7 +13,7 @@ const HOUR_MS = 3600 * SECOND_MS
 const MEBIBYTE = 1024 * 1024
 const GIBIBYTE = 1024 * MEBIBYTE
 
-const PORT_TOO_HIGH = `a port is at most ${MAX_PORT}`
+const PORT_TOO_HIGH = `the highest port is ${MAX_PORT}`
 const port = z.number().int().min(1).max(MAX_PORT, PORT_TOO_HIGH)
 const intervalMs = z.number().int().min(10).max(HOUR_MS)
 const count = z.number().int().min(1).max(1_000_000)
@@ -30,7 +30,10 @@ const networkSchema = z.strictObject({
   bootstrapPort: port.default(28_737),
   /** How often workers check that a node listens on that port. */
   bootstrapWatchIntervalMs: intervalMs.default(500),
-  /** A new bootstrap node knows no workers, so this is how long workers are not found after the old one ended. */
+  /**
+   * A new bootstrap node has no records, so workers are not found for this long after the old one has
+   * ended.
+   */
   announceIntervalMs: intervalMs.default(2 * SECOND_MS),
   lookupIntervalMs: intervalMs.default(SECOND_MS),
   /** How long a worker that shuts down waits for its requests to end. */
@@ -155,9 +158,9 @@ const serverAddress = z
 
 /** An Ollama server whose models are served. */
 const ollamaSchema = z.strictObject({
-  /** Left out: `OLLAMA_HOST`, or 127.0.0.1:11434. */
+  /** Default: `OLLAMA_HOST`, or 127.0.0.1:11434. */
   url: serverAddress.optional(),
-  /** Left out: all that the server has when the processor starts. */
+  /** Default: all models that the server has when the processor starts. */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
 })
 
@@ -166,7 +169,7 @@ const openaiSchema = z.strictObject({
   /** With the version in its path, if it has one: `http://127.0.0.1:8000/v1`. */
   url: serverAddress.optional(),
   apiKey: z.string().min(1).max(4096).optional(),
-  /** Left out: all that the server has when the processor starts. */
+  /** Default: all models that the server has when the processor starts. */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
 })
 
@@ -181,15 +184,15 @@ const processorSchema = z.strictObject({
     .max(3)
     .optional(),
   /**
-   * The models that llama.cpp runs: names from the catalogue, paths, addresses. The first is loaded
-   * at the start, the others when they are asked for. Left out: the default model.
+   * The models that llama.cpp runs: names from the catalogue, paths, addresses. The first is loaded at
+   * the start, the others on request. Default: the default model.
    */
   models: z.array(modelName).min(1).max(MAX_OFFERED_MODELS).optional(),
   /** Whether to look for an Ollama server on this machine if neither engines nor models are set. */
   findOllama: z.boolean().default(true),
-  /** The hub that `hf:` leads to. */
+  /** The hub that `hf:` refers to. */
   hubUrl: hubUrl.default('https://huggingface.co'),
-  /** Authenticates at the hub, for models that are not public. */
+  /** Authenticates requests to the hub, for models that are not public. */
   hubToken: z.string().min(1).max(4096).optional(),
   ollama: ollamaSchema.prefault({}),
   openai: openaiSchema.prefault({}),
@@ -242,7 +245,7 @@ const meshSchema = z.strictObject({
 const metricsSchema = z.strictObject({
   /** A TCP port for /healthz, /readyz and /metrics; 0 opens none. */
   port: z.number().int().min(0).max(MAX_PORT, PORT_TOO_HIGH).default(0),
-  /** The address to listen on. Everybody who can reach it can read the metrics. */
+  /** The address to listen on. Everyone who can reach it can read the metrics. */
   host: z.string().min(1).max(255).default('127.0.0.1'),
 })
 

@@ -8,7 +8,7 @@ export const FIRST_LOGIN_DELAY_MS = 1_000
 export const MAX_LOGIN_DELAY_MS = 900_000
 /** The failures of a pair are forgotten after this time without one. Longer than any delay. */
 export const FORGET_FAILURES_AFTER_MS = 3_600_000
-/** Peers whose failures are kept; beyond, the peer whose last failure is oldest is forgotten. */
+/** Peers whose failures are kept. Beyond, the peer whose last failure is oldest is forgotten. */
 export const MAX_FAILING_PEERS = 2_048
 /** Accounts that are counted separately for one peer; all further ones are counted as one. */
 export const MAX_ACCOUNTS_PER_PEER = 64

@@ -20,8 +20,8 @@ export interface PasswordHasherOptions {
 }
 
 /**
- * With one lane, the least that OWASP's Password Storage Cheat Sheet asks of Argon2id: 19 MiB and
- * two passes.
+ * With one lane, the minimum for Argon2id in OWASP's Password Storage Cheat Sheet: 19 MiB and two
+ * passes.
  */
 const DEFAULTS: Required<PasswordHasherOptions> = {
   maxConcurrentHashes: 2,
@@ -42,7 +42,7 @@ export interface HashRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Whose password is verified, and what to call meanwhile. */
+/** Whose password is verified, and the callbacks. */
 export interface VerificationRequest extends HashRequest {
   readonly onStart?: () => void
   readonly onVerified?: (isMatch: boolean) => void

@@ -47,7 +47,7 @@ export class RosterList {
   }
 
   /**
-   * Adds a worker that has proved itself, or renews its entry.
+   * Adds an authenticated worker, or renews its entry.
    *
    * @param worker as its certificate describes it
    * @returns whether this changes the published list

@@ -38,9 +38,9 @@ const stateSchema = z.strictObject({
 })
 
 /**
- * Writes the roster of the mesh: the workers that have enlisted at auth over a proved connection. A sequence
- * number is on disk before it is used, and is higher than any that was seen, so that an older roster is
- * never published after a restart.
+ * Writes the roster of the mesh: the workers that have enlisted at auth over an authenticated
+ * connection. A sequence number is on disk before it is used, and is higher than any that was seen, so
+ * that an older roster is never published after a restart.
  */
 export class RosterWriter extends ReadyResource {
   readonly #path: string
@@ -88,7 +88,7 @@ export class RosterWriter extends ReadyResource {
   }
 
   /**
-   * Lists a worker that has proved itself.
+   * Lists an authenticated worker.
    *
    * @returns the sequence of the newest roster, which may not list it yet
    * @throws StarlingError OVERLOADED if the roster is full

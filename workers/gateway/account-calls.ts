@@ -22,9 +22,9 @@ export interface AccountCallSettings {
 }
 
 /**
- * Forwards registrations and logins to the auth worker, within the rate limits of each client. A client is
- * identified by its public key, which its connection has proved. The key is forwarded to auth, which serves
- * the clients in turn.
+ * Forwards registrations and logins to the auth worker, within the rate limits of each client. A client
+ * is identified by its public key, which its connection authenticates. The key is forwarded to auth,
+ * which serves the clients in turn.
  */
 export class AccountCalls {
   readonly #auth: () => OutgoingConnection | undefined

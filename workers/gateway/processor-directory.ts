@@ -29,7 +29,7 @@ export class ProcessorDirectory extends ReadyResource {
   readonly #intervalMs: number
   readonly #known = new Map<OutgoingConnection, KnownProcessor>()
   /** Processors whose report is pending. */
-  readonly #asked = new Set<OutgoingConnection>()
+  readonly #pending = new Set<OutgoingConnection>()
   #timer: Timer | null = null
 
   constructor(options: {
@@ -88,7 +88,7 @@ export class ProcessorDirectory extends ReadyResource {
         processors: offers.length,
         loaded: offers.filter(({ isLoaded }) => isLoaded).length,
         slots: offers.reduce((sum, { slots }) => sum + slots, 0),
-        // The least of all processors, because any of them may be chosen.
+        // The smallest of all processors, because any of them may be chosen.
         ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
       }
     })
@@ -119,8 +119,8 @@ export class ProcessorDirectory extends ReadyResource {
   }
 
   async #ask(connection: OutgoingConnection): Promise<void> {
-    if (this.#asked.has(connection)) return
-    this.#asked.add(connection)
+    if (this.#pending.has(connection)) return
+    this.#pending.add(connection)
     this.#known.get(connection)?.asked()
     try {
       const origin = createOrigin(this.#clock, this.#random)
@@ -134,7 +134,7 @@ export class ProcessorDirectory extends ReadyResource {
       this.#known.delete(connection)
       if (!isStarlingError(error)) throw error
     } finally {
-      this.#asked.delete(connection)
+      this.#pending.delete(connection)
     }
   }
 }

@@ -68,7 +68,7 @@ export class SessionVerifier {
   }
 
   async #refetch(options: CallOptions): Promise<void> {
-    // Anybody can send tokens with key ids that do not exist, which must not put load on auth.
+    // Any client can send tokens with key ids that do not exist, which must not put load on auth.
     if (this.#clock.monotonic() - this.#fetchedAt < REFETCH_INTERVAL_MS) return
     this.#fetching ??= this.#fetch(options).finally(() => {
       this.#fetching = null

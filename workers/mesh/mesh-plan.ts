@@ -46,8 +46,8 @@ export function planOf(settings: PlanSettings): WorkerPlan[] {
   if (lastPort > MAX_PORT) {
     throw new StarlingError(
       'CONFIG_INVALID',
-      `metrics.port: ${plan.length} workers need the ports ${metricsPort} to ${lastPort}, and a port is ` +
-        `at most ${MAX_PORT}`,
+      `metrics.port: ${plan.length} workers need the ports ${metricsPort} to ${lastPort}, and the ` +
+        `highest port is ${MAX_PORT}`,
     )
   }
   // They cannot share the one that is configured.

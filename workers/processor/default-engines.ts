@@ -9,7 +9,10 @@ import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { EngineSettings } from './engine-kinds.js'
 
-/** How long an Ollama server on this machine may take to say what it has: one that runs takes milliseconds. */
+/**
+ * How long an Ollama server on this machine may take to list its models: a running one takes
+ * milliseconds.
+ */
 const FIND_TIMEOUT_MS = 1_000
 
 /** Models that are named in a notice. */
@@ -20,7 +23,7 @@ const USEFUL_MODEL =
   '--model hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf (about 640 MB, downloaded once), ' +
   'or start Ollama with a model, which is then found'
 
-/** What the configuration says about models and engines; what is left out is decided here. */
+/** The configuration of models and engines; what it leaves out is decided here. */
 export type ChoiceSettings = Omit<EngineSettings, 'engines' | 'models' | 'ollama'> & {
   readonly engines?: EngineSettings['engines'] | undefined
   readonly models?: readonly string[] | undefined
@@ -37,7 +40,7 @@ export interface ChoiceOptions {
   readonly clock: Clock
   /** The variable `OLLAMA_HOST`. */
   readonly ollamaHost: string | undefined
-  /** Called with what the user should know about the choice. */
+  /** Called with notices about the choice for the user. */
   readonly onNotice: (text: string) => void
   /** Default: {@link listOllamaModels}. */
   readonly listModels?: typeof listOllamaModels
@@ -60,10 +63,10 @@ export async function chooseEngines<Settings extends ChoiceSettings>(
 
   const names = findOllama ? await ollamaModelsAt(url, options) : []
   if (names.length > 0) {
-    const shown = names.slice(0, SHOWN_MODELS).join(', ')
+    const listed = names.slice(0, SHOWN_MODELS).join(', ')
     const rest = names.length > SHOWN_MODELS ? ` and ${names.length - SHOWN_MODELS} more` : ''
     options.onNotice(
-      `Serving the models of Ollama at ${ollamaServer(url, options.clock).url}: ${shown}${rest}. ` +
+      `Serving the models of Ollama at ${ollamaServer(url, options.clock).url}: ${listed}${rest}. ` +
         'To leave them out, name a model with --model.',
     )
     return { ...chosen, engines: ['ollama', 'llama'] }

@@ -19,7 +19,7 @@ import type { EngineOffer } from './pooled-model.js'
 /** Which models a processor offers, and by which engines. Comes from the configuration. */
 export interface EngineSettings {
   readonly engines: readonly ('llama' | 'ollama' | 'openai')[]
-  /** What llama.cpp runs: see {@link parseModelReference}. */
+  /** The models that llama.cpp runs: see {@link parseModelReference}. */
   readonly models: readonly string[]
   readonly slots: number
   readonly contextTokens: number
@@ -36,7 +36,7 @@ export interface EngineSettings {
   }
 }
 
-/** Left out `models`: all that the server has. */
+/** If `models` is left out, all models of the server. */
 interface ServerSettings {
   readonly models?: readonly string[] | undefined
 }
@@ -59,7 +59,7 @@ export interface ProcessorEngines {
 
 /**
  * The models that a processor is to offer. Nothing is loaded or fetched yet, but it is made sure that
- * each exists as far as that can be known. Servers are asked once.
+ * each exists, where that can be checked. Servers are asked once.
  *
  * @throws StarlingError CONFIG_INVALID, MODEL_NOT_FOUND, and as {@link ModelServerStatus.check}
  */
@@ -162,7 +162,7 @@ function openaiListing(settings: EngineSettings, { clock }: EngineHost): ModelLi
   return { title: 'the OpenAI-compatible server', url: openaiServer(server).url, slots, list }
 }
 
-/** What is known of a model that llama.cpp runs: all of it once its file is there. */
+/** The known properties of a model that llama.cpp runs; complete once its file exists. */
 async function describeFile(cache: ModelCache, reference: string): Promise<ModelDetails> {
   const { name, path, needsPreparing, source, kind, licence } = await cache.locate(reference)
   const listed = (await cache.list()).find((model) => model.name === name)

@@ -21,8 +21,8 @@ export interface ModelUse {
 }
 
 /**
- * The models of one processor. Each is loaded when it is asked for, and the one that was not used
- * for longest gives way when memory runs short; one that is answering never does.
+ * The models of one processor. Each is loaded on request. When memory is short, the least recently used
+ * one is unloaded, but never one that is answering.
  */
 export class EnginePool {
   readonly #models = new Map<string, PooledModel>()
@@ -57,7 +57,7 @@ export class EnginePool {
   }
 
   /**
-   * Adds models behind those that are there. Of a name that is taken already, the first model stays.
+   * Appends models. If a name is already taken, the first model with it stays.
    *
    * @returns the names of those that were not added
    */
@@ -125,11 +125,11 @@ export class EnginePool {
   }
 
   /**
-   * Waits for a slot of a model and has it loaded.
+   * Waits for a slot of a model, and loads it if necessary.
    *
-   * @throws StarlingError MODEL_UNAVAILABLE when it is not offered, OVERLOADED when too many wait or
-   *   other models use the memory, MEMORY_INSUFFICIENT when it could never fit; as the engine; or
-   *   the signal's reason
+   * @throws StarlingError MODEL_UNAVAILABLE when it is not offered, OVERLOADED when too many requests
+   *   wait or other models use the memory, MEMORY_INSUFFICIENT when it could never fit; as the engine;
+   *   or the signal's reason
    */
   async use(model: string, signal: AbortSignal): Promise<ModelUse> {
     const pooled = this.#find(model)
@@ -160,7 +160,7 @@ export class EnginePool {
     }
   }
 
-  /** Frees everything, for good. */
+  /** Frees all models. Cannot be undone. */
   async close(): Promise<void> {
     await Promise.all(this.engines.map((engine) => engine.dispose()))
   }
@@ -210,7 +210,7 @@ export class EnginePool {
   }
 }
 
-/** What an engine knows of its model after the first load. */
+/** The properties of a model that its engine knows after the first load. */
 function knownOf({ contextTokens, reproducibility, capabilities }: EngineInfo) {
   return {
     contextTokens,

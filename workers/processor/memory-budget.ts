@@ -29,7 +29,7 @@ export interface ProcessorBudget {
   readonly shareBytes: number
   /** The most threads that its models may compute with; null: no limit. */
   readonly threads: number | null
-  /** Whether a use would be granted, as far as the uses of the others are known. */
+  /** Whether a use would be granted, given the known uses of the others. */
   verdict(use: MemoryUse): MemoryVerdict
   /** Replaces the previous use, if the new one is granted. */
   take(use: MemoryUse): Promise<MemoryVerdict>

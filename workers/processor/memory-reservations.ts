@@ -13,7 +13,7 @@ const MAX_SHARE_WAITS = 30
 export class MemoryReservations {
   readonly #budget: ProcessorBudget
   readonly #models: () => readonly PooledModel[]
-  /** One after the other: two reservations at once would count on the same room. */
+  /** One after the other: two reservations at once would count the same memory as free. */
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param models all models of the processor */
@@ -36,8 +36,8 @@ export class MemoryReservations {
    * Reserves memory for a model that is about to be loaded.
    *
    * @param options.waits waits up to a minute for memory that other processors free. Default: false
-   * @throws StarlingError OVERLOADED when models that are in use, or other processors, have the memory;
-   *   MEMORY_INSUFFICIENT when it could never fit
+   * @throws StarlingError OVERLOADED when models that are in use, or other processors, occupy the
+   *   memory; MEMORY_INSUFFICIENT when it could never fit
    */
   reserve(pooled: PooledModel, memoryBytes: number, options?: { waits: boolean }): Promise<void> {
     return this.#inTurn(() => this.#makeRoom(pooled, memoryBytes, options?.waits ?? false))

@@ -10,21 +10,21 @@ export interface ListedModel {
   readonly createEngine: () => Engine
 }
 
-/** A server that runs models, and how to ask it which. */
+/** A server that runs models, and how to list them. */
 export interface ModelListing {
-  /** For people: `the Ollama server`. */
+  /** Human-readable: `the Ollama server`. */
   readonly title: string
   /** Without credentials. */
   readonly url: string
-  /** Answers side by side, for each model. */
+  /** Concurrent answers, for each model. */
   readonly slots: number
   /** @throws StarlingError as the engines of servers */
   readonly list: () => Promise<readonly ListedModel[]>
 }
 
 /**
- * A server whose models a processor offers. It is a process of its own, which may start after the
- * processor and end before it; nothing here can start it.
+ * A server whose models a processor offers. It is an independent process, which may start after the
+ * processor and end before it; the processor cannot start it.
  */
 export class ModelServerStatus {
   readonly title: string
@@ -46,7 +46,7 @@ export class ModelServerStatus {
     return this.#failure
   }
 
-  /** Whether it has said which models it has. */
+  /** Whether it has listed its models. */
   get hasListed(): boolean {
     return this.#hasListed
   }
@@ -87,7 +87,7 @@ export class ModelServerStatus {
   }
 }
 
-/** Whether a server that fails like this may start, or get a model, later. */
+/** Whether a server that fails with this error may start, or get a model, later. */
 function isWorthWaiting(error: StarlingError): boolean {
   const codes = ['ENGINE_UNREACHABLE', 'ENGINE_CRASHED', 'OVERLOADED', 'MODEL_NOT_FOUND'] as const
   return isStarlingError(error, ...codes)

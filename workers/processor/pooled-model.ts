@@ -21,12 +21,12 @@ const LATEST_WEIGHT = 0.2
 
 /** An engine and the model that it runs. */
 export interface EngineOffer {
-  /** The name that requests ask for. */
+  /** The model name in requests. */
   readonly model: string
   readonly engine: Engine
-  /** Answers side by side. */
+  /** Concurrent answers. */
   readonly slots: number
-  /** What is known of the model: more once it has been prepared, so asked after each load. */
+  /** The known properties of the model: more once it has been prepared, so read after each load. */
   readonly describe: () => Promise<ModelDetails>
   /** The server that runs the model, if another program does. */
   readonly server?: {
@@ -35,7 +35,7 @@ export interface EngineOffer {
   }
 }
 
-/** A model of a pool, with what has been measured of it. */
+/** A model of a pool, with its measurements. */
 export class PooledModel {
   readonly name: string
   readonly engine: Engine
@@ -43,7 +43,7 @@ export class PooledModel {
   details: ModelDetails = {}
   /** The memory that is reserved for it, in bytes; 0 when it is not loaded. */
   memoryBytes = 0
-  /** Requests that need it to stay. */
+  /** Requests that keep it loaded. */
   users = 0
   /** When it was used last, counted in uses of the pool. */
   lastUse = 0
@@ -128,7 +128,7 @@ export class PooledModel {
   /**
    * Loads it; does nothing when it is loaded.
    *
-   * @param reserve reserves the memory, once it is known how much; what it throws ends the load
+   * @param reserve reserves the memory, once its size is known; its error ends the load
    * @param signal ends the wait; the load continues for other and later callers
    * @throws StarlingError as the engine and `reserve`; CANCELLED
    */
@@ -138,7 +138,7 @@ export class PooledModel {
     this.#loading ??= this.#load(reserve).finally(() => {
       this.#loading = null
     })
-    // It may fail when nothing waits for it any more.
+    // It may fail when no caller waits for it any more.
     this.#loading.catch(() => undefined)
     await unlessAborted(this.#loading, signal, cancelledError)
   }
@@ -182,7 +182,7 @@ export class PooledModel {
     } catch (error) {
       this.#isKept = false
       this.#free()
-      // These are no failures of the model: others use the memory, or it was unloaded meanwhile.
+      // Not failures of the model: others use the memory, or it was unloaded in the meantime.
       if (!isStarlingError(error, 'OVERLOADED', 'DRAINING')) {
         this.#failedAt = this.#clock.monotonic()
       }

@@ -5,17 +5,17 @@ import type { EngineOffer } from './pooled-model.js'
 import { noticesOf, reportServers } from './processor-report.js'
 import { ServerWatch } from './server-watch.js'
 
-/** What a processor starts with. */
+/** The models of a processor at its start. */
 export interface ProcessorModels<Settings> {
-  /** The configuration, with what it leaves open decided. */
+  /** The configuration, completed by {@link chooseEngines}. */
   readonly settings: Settings & ChosenEngines
   readonly offers: readonly EngineOffer[]
-  /** To be opened when the processor can be seen in the mesh. */
+  /** Opened when the processor is visible in the mesh. */
   readonly servers: ServerWatch
 }
 
 /**
- * Finds the models of a processor, and tells users what they should know about them.
+ * Finds the models of a processor, and notifies users about them.
  *
  * @param host.environment for the variable `OLLAMA_HOST`
  * @throws StarlingError as {@link createEngines}

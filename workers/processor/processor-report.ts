@@ -6,10 +6,10 @@ import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelServerStatus } from './model-server-status.js'
 import type { ServerWatch } from './server-watch.js'
 
-/** Of a notice for the parent process. */
+/** The longest notice for the parent process. */
 const MAX_NOTICE_CHARACTERS = 2_000
 
-/** How much of a model's name is shown. */
+/** The longest model name that is shown. */
 const SHOWN_CHARACTERS = 100
 
 /** The steps of preparing a model. */
@@ -23,7 +23,7 @@ const STEPS: Readonly<Record<string, string>> = {
 } satisfies Record<Exclude<ModelProgress['phase'], 'ready'>, string>
 
 /**
- * Tells users what they should know: in the log, and on the terminal of a mesh.
+ * Notifies users: in the log, and on the terminal of a mesh.
  *
  * @param tell sends a message to the parent process
  */

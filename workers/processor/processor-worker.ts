@@ -18,8 +18,8 @@ import type { EngineOffer } from './pooled-model.js'
 import type { ServerWatch } from './server-watch.js'
 
 /**
- * Answers conversations with the engines of the pool that it is given, and owns it. Ready at once,
- * so that it can say that the first model is still being prepared; see {@link serving}.
+ * Answers conversations with the engines of its pool, which it owns. Ready at once, so that it can
+ * report that the first model is still being prepared; see {@link serving}.
  */
 export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   readonly #pool: EnginePool
@@ -31,8 +31,8 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
   /**
    * @param options.servers the servers that run some of the models; default: none. If the pool is empty, it
    *   gets the models of the first server that answers
-   * @param options.allowRepetition whether answers may repeat themselves without end, if a question does
-   *   not say. Default false.
+   * @param options.allowRepetition whether answers may repeat themselves without end, if a request does
+   *   not set it. Default false.
    */
   constructor(options: {
     service: Service
@@ -55,8 +55,8 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
         worker.#assertAnswers(model)
         const use = await worker.#pool.use(model, signal)
         try {
-          const asked = { ...request, options: { allowRepetition, ...request.options } }
-          const end = yield* use.engine.generate(asked, signal)
+          const withDefaults = { ...request, options: { allowRepetition, ...request.options } }
+          const end = yield* use.engine.generate(withDefaults, signal)
           use.answered()
           return end
         } catch (error) {
@@ -87,7 +87,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     const message = isStarting
       ? 'The engine has crashed and is starting again'
       : 'The engine has crashed; the next request starts it again'
-    // With another model to answer with, the worker is still of use.
+    // With another model, the worker can still answer.
     const blocks = isStarting && down.length === used.length
     return [{ code: 'ENGINE_CRASHED', message, blocks }, ...waiting]
   }
@@ -98,13 +98,13 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     return [
       {
         name: 'slots',
-        help: 'Answers that can be made side by side',
+        help: 'Answers that can be produced concurrently',
         kind: 'gauge',
         value: sum(({ slots }) => slots),
       },
       {
         name: 'slotsBusy',
-        help: 'Answers in the making',
+        help: 'Answers in progress',
         kind: 'gauge',
         value: sum(({ running }) => running),
       },
@@ -157,7 +157,7 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     this.#loading = this.#prepare().then(() => {
       this.#isServing = true
     })
-    // A failure is told by serving().
+    // serving() reports a failure.
     this.#loading.catch(() => undefined)
   }
 
@@ -166,14 +166,14 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     await this.#pool.close()
   }
 
-  /** Loads the first model. Without models of its own the worker waits for a server that has some. */
+  /** Loads the first model. If the pool is empty, the worker waits for a server that has some. */
   async #prepare(): Promise<void> {
     for (;;) {
       if (!this.#pool.isEmpty || this.#servers === undefined) {
         try {
           return await this.#pool.loadFirst()
         } catch (error) {
-          // A server that has ended since it was asked what it has may come back.
+          // A server that has ended since it listed its models may come back.
           if (this.#servers === undefined || !isStarlingError(error, 'ENGINE_UNREACHABLE'))
             throw error
         }

@@ -6,11 +6,11 @@ import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { ModelServerStatus } from './model-server-status.js'
 import type { EngineOffer } from './pooled-model.js'
 
-/** How often each server is asked whether it is up: one short request to a server that is mostly local. */
+/** How often each server is checked: one short request to a server that is usually local. */
 const CHECK_INTERVAL_MS = 5_000
 
 /**
- * Checks again and again whether the servers of a processor answer.
+ * Checks periodically whether the servers of a processor answer.
  *
  * Emits `down` (server, error) when one stops answering, or does not answer at the start; `up` (server)
  * when it answers again; `found` (server, offers) when one answers for the first time with its models; and
@@ -22,7 +22,7 @@ export class ServerWatch extends ReadyResource {
   readonly #timers: Timer[] = []
   readonly #down = new Set<ModelServerStatus>()
   #fail: (error: unknown) => void = () => undefined
-  /** Rejects when a server that was waited for cannot be used. */
+  /** Rejects when a server that was awaited cannot be used. */
   readonly #failed: Promise<never>
 
   /** @param options.servers must have been checked once */
@@ -38,7 +38,7 @@ export class ServerWatch extends ReadyResource {
     })
   }
 
-  /** The servers that do not answer, with what they failed with. */
+  /** The servers that do not answer, with their errors. */
   get failures(): { readonly server: ModelServerStatus; readonly error: StarlingError }[] {
     return this.#servers.flatMap((server) =>
       server.failure === null ? [] : { server, error: server.failure },

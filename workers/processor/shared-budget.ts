@@ -55,7 +55,7 @@ export interface BudgetSettings {
   readonly threads: number | 'auto'
 }
 
-/** What a {@link SharedBudget} is made of. */
+/** The parts of a {@link SharedBudget}. */
 export interface SharedBudgetOptions {
   readonly settings: Pick<BudgetSettings, 'memoryMebibytes' | 'threads'>
   /** The budget opens and closes it. */

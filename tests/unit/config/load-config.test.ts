@@ -210,9 +210,9 @@ test('should take the address of a server with or without http://', (t) => {
 test('should say that a port is too high wherever one is set', (t) => {
   const server = 'the address has a port above 65535; write host:port or http://host:port'
   const cases: [flags: object, reason: string][] = [
-    [{ metrics: { port: 65_536 } }, 'a port is at most 65535'],
-    [{ network: { bootstrapPort: 99_999 } }, 'a port is at most 65535'],
-    [{ processor: { hubUrl: 'https://example.com:99999' } }, 'a port is at most 65535'],
+    [{ metrics: { port: 65_536 } }, 'the highest port is 65535'],
+    [{ network: { bootstrapPort: 99_999 } }, 'the highest port is 65535'],
+    [{ processor: { hubUrl: 'https://example.com:99999' } }, 'the highest port is 65535'],
     [{ processor: { ollama: { url: 'localhost:99999' } } }, server],
     [{ processor: { openai: { url: 'http://localhost:99999/v1' } } }, server],
   ]

@@ -39,7 +39,7 @@ test('should refuse ports for metrics that do not exist', (t) => {
   t.is(plan(1, 65_533).length, 3)
   t.exception(
     () => plan(2, 65_533),
-    /4 workers need the ports 65533 to 65536, and a port is at most 65535/,
+    /4 workers need the ports 65533 to 65536, and the highest port is 65535/,
   )
 })
 
