@@ -133,8 +133,10 @@ test('should take the answer whole and free its slot when nobody reads the outpu
   await mesh.untilBusy(1)
   await mesh.untilBusy(0)
   t.is(stuck.process.exitCode, null, 'it waits for the reader of its output')
-  stuck.process.kill('SIGINT')
-  t.is(await stuck.exit, 0, 'the answer had ended')
+  const reader = mesh.processes.spawn('cat', [pipePath(mesh.processes)])
+  t.is(await stuck.exit, 0)
+  await until('the end of the answer', () => reader.stdout.includes('"type":"end"'))
+  await reader.kill()
 
   const killed = await midAnswer(mesh)
   await killed.kill()
@@ -204,9 +206,13 @@ test('should serve on when its log cannot be written', async (t) => {
   t.is(await registration.exit, 0, registration.stderr)
 })
 
-/** A pipe that holds all that it can, and that nobody reads. */
+function pipePath(processes: WorkerProcesses): string {
+  return join(processes.home, 'pipe')
+}
+
+/** A pipe that is full, and that is not read. */
 async function fullPipe(t: Test, processes: WorkerProcesses): Promise<number> {
-  const path = join(processes.home, 'pipe')
+  const path = pipePath(processes)
   await processes.spawn('mkfifo', [path]).exit
   const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
   t.teardown(() => closeSync(pipe))
