@@ -14,11 +14,10 @@ const requestSchema = z.strictObject({
 })
 
 /**
- * A request as an engine may take it. Whatever came from elsewhere has been checked before; this
- * is for programs that use an engine directly, and for what the engine does not support.
+ * Validates a request to an engine. Requests from peers have been validated before. This is for programs that
+ * use an engine directly, and for options that the engine does not support.
  *
- * @throws StarlingError INVALID_REQUEST when it is out of bounds, NOT_SUPPORTED when it asks for
- *   what the engine cannot do
+ * @throws StarlingError INVALID_REQUEST if it exceeds a limit, NOT_SUPPORTED if it needs a missing capability
  */
 export function checkRequest(
   request: GenerateRequest,
@@ -37,7 +36,7 @@ export function checkRequest(
   return parsed.data
 }
 
-/** @returns the error of an engine that was asked for what it cannot do */
+/** @returns the error for a capability that the engine does not have */
 export function notSupported(kind: string, capability: EngineCapability): StarlingError {
   const why =
     capability === 'chat'

@@ -3,11 +3,11 @@ import type { GenerationEnd, Reproducibility, Token } from '../../helpers/protoc
 import type { GenerationOptions } from '../../helpers/protocol/generation-options.js'
 
 /**
- * What not every engine can do.
+ * Optional capabilities of an engine.
  *
  * `chat`: generate. `embed`: embed. `tokens`: tokenize and detokenize, and the ids of an answer's
- * tokens. `template`: applyTemplate. `resume`: resumeFrom. `thinking`: tell the thought of a model from
- * its answer. The others are options of a generation.
+ * tokens. `template`: applyTemplate. `resume`: resumeFrom. `thinking`: separate the thought of a model from
+ * its answer. The others are generation options.
  */
 export const ENGINE_CAPABILITIES = [
   'chat',
@@ -30,7 +30,7 @@ export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]
 export interface EngineInfo {
   /** The family: `llama.cpp`, `ollama`, `openai`, `scripted`. */
   readonly kind: string
-  /** The name that requests ask for. */
+  /** The model name in requests. */
   readonly model: string
   /** SHA-256 of the model file, hexadecimal; null where there is no file. */
   readonly modelSha256: string | null
@@ -44,57 +44,56 @@ export interface EngineInfo {
   readonly capabilities: ReadonlySet<EngineCapability>
   /** Prompt and answer together, in tokens. */
   readonly contextTokens: number
-  /** Answers that it produces side by side. */
+  /** The number of concurrent answers. */
   readonly slots: number
   /** The estimated memory of this machine that the loaded model takes, in bytes; 0 if it runs elsewhere. */
   readonly memoryBytes: number
 }
 
-/** The state of an engine that runs in a process of its own. */
+/** The state of an engine that runs in its own process. */
 export interface EngineStatus {
-  /** `stopped` after a crash, until the next request; before the first start and unloaded, too. */
+  /** `stopped` after a crash, until the next request; also before the first start and while unloaded. */
   readonly state: 'stopped' | 'starting' | 'running'
-  /** Times that it was started again after a crash. */
+  /** The number of restarts after crashes. */
   readonly restarts: number
 }
 
-/** A conversation to be answered. */
+/** A request for an answer to a conversation. */
 export interface GenerateRequest {
   readonly messages: readonly ChatMessage[]
-  /** Options that are left out take the defaults of the model. */
+  /** Omitted options have the defaults of the model. */
   readonly options: GenerationOptions
   /**
-   * The ids of the answer's tokens that were delivered already, from its first one: the answer goes
-   * on after them. Left out: from the beginning.
+   * The ids of the answer's tokens that were already delivered, from the first one: the answer continues
+   * after them. Omitted: it starts at the beginning.
    */
   readonly resumeFrom?: readonly number[] | undefined
 }
 
-/** A conversation as a model reads it, ending where its answer begins. */
+/** A conversation in the prompt format of a model. It ends where the answer begins. */
 export interface TemplatedPrompt {
   readonly text: string
   readonly tokens: readonly number[]
 }
 
 /**
- * Runs one language model. Engines are interchangeable: their users know only this interface, and
- * tests/integration/engine/compliance tests all of them against it.
+ * Runs one language model. Engines are interchangeable: callers use only this interface, and
+ * tests/integration/engine/compliance tests all engines against it.
  *
- * Every method but `info`, `status` and `dispose` loads the model first when it is not loaded. What
- * an engine cannot do fails with NOT_SUPPORTED, and whatever is asked after `dispose` with
- * ENGINE_DISPOSED.
+ * Every method but `info`, `status` and `dispose` loads the model first if it is not loaded. A call fails
+ * with NOT_SUPPORTED if the engine lacks the capability, and with ENGINE_DISPOSED after `dispose`.
  */
 export interface Engine {
   /**
-   * Makes the model's file ready to be loaded: fetches it if necessary and reads its header. Takes no
-   * memory for the model yet; {@link unload} frees what it does take. Later calls wait for the first.
+   * Prepares the model file for loading: fetches it if necessary and reads its header. Does not allocate
+   * memory for the model; {@link unload} frees what it allocates. Later calls wait for the first.
    *
    * @returns the estimated memory of this machine that the loaded model takes, in bytes
    * @throws StarlingError as {@link load}
    */
   prepare(): Promise<number>
   /**
-   * Loads the model, after preparing it; does nothing when it is loaded. Later calls wait for the first.
+   * Prepares and loads the model; does nothing if it is loaded. Later calls wait for the first.
    *
    * @param signal ends the wait; the load itself continues for other callers
    * @throws StarlingError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_UNREACHABLE,
@@ -102,38 +101,38 @@ export interface Engine {
    *   more memory, ENGINE_UNREACHABLE, ENGINE_CRASHED, CANCELLED
    */
   load(signal?: AbortSignal): Promise<void>
-  /** Frees the model. What is under way ends with DRAINING; the next request loads it again. */
+  /** Frees the model. Requests in progress end with DRAINING; the next request loads it again. */
   unload(): Promise<void>
-  /** Valid from the first load on. @throws StarlingError INTERNAL before it */
+  /** Valid after the first load. @throws StarlingError INTERNAL before that */
   info(): EngineInfo
   /**
-   * Limits the threads that it computes with, from the next evaluation on. Left out by an engine that
-   * computes on another server.
+   * Limits the number of compute threads, from the next evaluation on. Omitted by an engine that computes on
+   * another server.
    */
   limitThreads?(threads: number): void
-  /** Left out by an engine that cannot crash apart from its worker. */
+  /** Omitted by an engine that cannot crash independently of its worker. */
   status?(): EngineStatus
   /**
-   * The tokens of a text. What looks like a special token in it is plain text.
+   * The tokens of a text. Special tokens in it are treated as plain text.
    *
    * @throws StarlingError PAYLOAD_TOO_LARGE above 1 MiB of UTF-8
    */
   tokenize(text: string): Promise<readonly number[]>
   /**
-   * The text of tokens; special ones have none, and bytes that are no character become U+FFFD.
+   * The text of tokens. Special tokens have none; invalid UTF-8 becomes U+FFFD.
    *
-   * @throws StarlingError INVALID_REQUEST when a number is not one of the model's tokens
+   * @throws StarlingError INVALID_REQUEST if a number is not a token id of the model
    */
   detokenize(tokens: readonly number[]): Promise<string>
   /**
-   * A conversation as the model was trained to read it.
+   * Formats a conversation with the chat template of the model.
    *
-   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST when the template refuses it
+   * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST if the template refuses it
    */
   applyTemplate(messages: readonly ChatMessage[], tools?: readonly Tool[]): Promise<TemplatedPrompt>
   /**
-   * Answers a conversation token by token, each computed when it is asked for (an engine may work a
-   * bounded number of tokens ahead). Ends with the generation's summary as its return value.
+   * Generates an answer token by token, each computed on demand (an engine may compute a limited number of
+   * tokens ahead). The return value is the summary of the generation.
    *
    * @param signal ends the work at once; the generator then throws CANCELLED
    * @throws StarlingError INVALID_REQUEST, CONTEXT_TOO_LONG, GRAMMAR_INVALID, NOT_SUPPORTED,
@@ -144,12 +143,11 @@ export interface Engine {
     signal: AbortSignal,
   ): AsyncGenerator<Token, GenerationEnd, void>
   /**
-   * The meaning of each text as a vector of length 1; texts of like meaning have a large scalar
-   * product.
+   * The embedding of each text, a vector of length 1. Texts of similar meaning have a large dot product.
    *
    * @throws StarlingError CONTEXT_TOO_LONG, INVALID_REQUEST, ENGINE_CRASHED, CANCELLED
    */
   embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]>
-  /** Ends all work and frees everything, for good. */
+  /** Ends all work and frees everything, permanently. */
   dispose(): Promise<void>
 }

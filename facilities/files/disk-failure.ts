@@ -15,8 +15,8 @@ const FAILED = { codes: ['EROFS', 'EIO'], text: /read-only file system|input\/ou
 const MAX_CAUSES = 8
 
 /**
- * The error to report when writing has failed because of the disk: DISK_FULL, with the path and what is
- * free there, or DISK_FAILED when the disk is read-only or broken.
+ * The error to report when writing has failed because of the disk: DISK_FULL, with the path and the free
+ * space, or DISK_FAILED when the disk is read-only or broken.
  *
  * @param path what could not be written
  * @param cause the failure; its own causes are checked, too
@@ -41,7 +41,7 @@ export function isDiskFull(error: unknown): boolean {
   return isCausedBy(error, FULL)
 }
 
-/** DISK_FULL, with what is free at the path. */
+/** DISK_FULL, with the free space at the path. */
 export function diskFull(
   path: string,
   cause: unknown,

@@ -1,6 +1,6 @@
 import { type FileHandle, stat, unlink } from 'node:fs/promises'
-// Node has no file lock of its own. This one is the kernel's: it is released when its process ends, also
-// when that is killed.
+// Node has no file lock of its own. This one is a lock of the kernel: it is released when its process ends,
+// even if it is killed.
 import { tryLock } from 'fs-native-extensions'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock } from '../clock/clock.js'
@@ -15,9 +15,9 @@ export interface LockOptions {
   readonly clock: Clock
   /** Ends the wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** How long to wait. Default: without end. */
+  /** How long to wait. Default: no limit. */
   readonly timeoutMs?: number
-  /** Called once if another holder has to be waited for. */
+  /** Called once if the lock is held by another holder. */
   readonly onWait?: () => void
   /** Whether the file is kept when the lock is released, for frequent use. Default: false. */
   readonly isKept?: boolean
@@ -39,7 +39,7 @@ export class FileLock {
   }
 
   /**
-   * Waits until nobody else holds the lock, and takes it.
+   * Waits until the lock is free, and takes it.
    *
    * @param path of a file in a folder that exists
    * @throws StarlingError HOME_UNUSABLE if the file is not trusted; OVERLOADED after `timeoutMs`; the error
@@ -68,7 +68,7 @@ export class FileLock {
 
   async release(): Promise<void> {
     try {
-      // While it is locked: whoever waits for this file finds that its name no longer leads to it.
+      // While it is locked: a process that waits for it detects that the path no longer leads to it.
       if (!this.#isKept && (await isNamed(this.#file, this.#path))) await unlink(this.#path)
     } finally {
       await this.#file.close()

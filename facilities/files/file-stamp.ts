@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 
-/** Tells two states of a file apart: another file, or a changed one, has another stamp. */
+/** Distinguishes two states of a file: another file, or a changed one, has another stamp. */
 export interface FileStamp {
   readonly sizeBytes: number
   readonly modifiedAtMs: number

@@ -58,9 +58,9 @@ export function assertTrusted(
 
 /**
  * Checks a parent folder of a home. Unlike sshd, it may be writable by its group and owned by another
- * user, because many checkouts are (a umask of 002, a container that runs as root). Whoever can write
- * there can only replace the home by another home of the same user: all files in it are checked when
- * they are opened.
+ * user, because many checkouts are (a umask of 002, a container that runs as root). A user who can write
+ * there can only replace the home by another home of the same user: all files in it are checked when they are
+ * opened.
  *
  * @throws StarlingError HOME_UNUSABLE if everyone can write in it and it has no sticky bit
  */

@@ -10,12 +10,12 @@ const DRAFT = /^\..+\.draft$/
 
 const SYSTEM_RANDOM = new SystemRandom()
 
-/** The content of a file, whole or in pieces. The next piece is asked for once the last is written. */
+/** The content of a file, whole or in pieces. The next piece is requested after the last is written. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array>
 
 /** How {@link replaceFile} writes. */
 export interface ReplaceOptions {
-  /** Names the draft. Default: the operating system's. */
+  /** Names the draft. Default: the random source of the operating system. */
   readonly random?: Random
   /** Mode bits of the file, before the umask. Default: 0o600. */
   readonly mode?: number
@@ -75,7 +75,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Writes the content under another name in the same folder, and gives it its own name by `place`. */
+/** Writes the content under another name in the same folder, and moves it to its name with `place`. */
 async function withDraft(
   path: string,
   content: FileContent,

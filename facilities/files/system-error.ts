@@ -1,4 +1,4 @@
-/** Whether an error is one of the operating system's, with one of the given codes: `ENOENT`. */
+/** Whether an error is from the operating system and has one of the given codes, such as `ENOENT`. */
 export function isSystemError(error: unknown, ...codes: string[]): boolean {
   return (
     error instanceof Error &&

@@ -32,7 +32,7 @@ export class ClientFolder {
     return new ClientFolder(await home.folder('client'), random)
   }
 
-  /** The session of whoever logged in last, or undefined. */
+  /** The session of the last login, or undefined. */
   async session(): Promise<StoredSession | undefined> {
     return await readPrivateFile(this.#file('session.json'), storedSessionSchema)
   }

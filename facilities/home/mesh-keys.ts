@@ -30,7 +30,7 @@ export interface MeshKeys {
   readonly mesh: string
   /** Signs certificates. Never leaves the home. */
   readonly root: KeyPair
-  /** Hides the mesh's topics from everybody else. 32 bytes. */
+  /** Hides the mesh's topics from all others. 32 bytes. */
   readonly secret: Uint8Array
 }
 

@@ -16,7 +16,7 @@ import { readTrustedFile } from '../files/trusted-file.js'
 import type { Log } from '../log/log.js'
 import type { Home } from './home.js'
 
-/** As many peers as are remembered of all roles take about 150 KB. */
+/** The maximum number of peers of all roles takes about 150 KB. */
 const MAX_PEERS_BYTES = 262_144
 
 /** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */

@@ -32,7 +32,7 @@ export class ProcessRegistry<Schema extends z.ZodType> extends ReadyResource {
   #turn: Promise<unknown> = Promise.resolve()
 
   /**
-   * @param options.folder a folder of the home for this ledger alone
+   * @param options.folder a folder of the home for this registry alone
    * @param options.name identifies this process: the name of its worker's folder
    */
   constructor(options: { folder: string; name: string; schema: Schema; clock: Clock }) {

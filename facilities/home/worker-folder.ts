@@ -7,7 +7,7 @@ import { unusablePath } from '../files/disk-failure.js'
 import { openLocked } from '../files/file-lock.js'
 import type { Home } from './home.js'
 
-/** The most workers of one role in a home. */
+/** The maximum number of workers of one role in a home. */
 const MAX_INSTANCES = 64
 
 /**

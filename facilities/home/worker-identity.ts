@@ -10,9 +10,9 @@ import type { Random } from '../clock/random.js'
 import { loadKey, type MeshKeys } from './mesh-keys.js'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** How long a certificate that a worker issues to itself is good for. */
+/** How long a certificate that a worker issues to itself is valid. */
 const LIFETIME_MS = 30 * DAY_MS
-/** A certificate with less time than this left is replaced before it is shown again. */
+/** A certificate with less time than this left is replaced before it is presented again. */
 const RENEWAL_MS = 15 * DAY_MS
 
 /** An identity and the name that its certificate gives it. */

@@ -9,10 +9,10 @@ import { SystemClock } from '../clock/system-clock.js'
 import { type FileStamp, fileStamp, isSameFile } from '../files/file-stamp.js'
 import type { ModelProgress } from './model-progress.js'
 
-/** Read first: enough for the header of a small model, and for a file that is none. */
+/** The first read: enough for the header of a small model, and to recognise other files. */
 const FIRST_READ_BYTES = 1024 * 1024
 
-/** Read at once. */
+/** The largest single read. */
 const PIECE_BYTES = 4 * 1024 * 1024
 
 /** A disk reads a header of 20 MB in a tenth of a second. */
@@ -26,18 +26,18 @@ export interface InspectedModel {
 
 /** How a file is inspected. */
 export interface InspectionOptions {
-  /** Default: the machine's own. */
+  /** Default: the system clock. */
   readonly clock?: Clock
-  /** Of the phase `inspecting`, when the header is longer than what is read first. */
+  /** Of the phase `inspecting`, if the header is longer than the first read. */
   readonly onProgress?: (progress: ModelProgress) => void
 }
 
 /**
- * Reads only the header of a GGUF file, and checks it: see {@link parseGgufHeader} and
- * {@link ggufModelFacts}. A header of 20 MB takes about 0.2 s; half of that blocks the process.
+ * Reads and validates only the header of a GGUF file: see {@link parseGgufHeader} and {@link ggufModelFacts}.
+ * A header of 20 MB takes about 0.2 s; half of that blocks the process.
  *
- * @throws StarlingError MODEL_INVALID, beginning with the path as it was given: not GGUF, cut off,
- *   damaged, not what llama.cpp needs, or not to be read within 30 s; MODEL_UNSUPPORTED
+ * @throws StarlingError MODEL_INVALID, beginning with the given path: not GGUF, truncated, damaged, not
+ *   loadable by llama.cpp, or not read within 30 s; MODEL_UNSUPPORTED
  */
 export async function inspectGguf(
   path: string,
@@ -49,7 +49,7 @@ export async function inspectGguf(
     try {
       return await inspectOpenFile(new TimedFile(file, deadline, onProgress))
     } finally {
-      // If the disk does not answer, closing would not end either.
+      // If the disk does not respond, closing the file would not end either.
       await deadline.race(file.close())
     }
   } catch (cause) {
@@ -67,7 +67,7 @@ export async function inspectGguf(
   }
 }
 
-/** As {@link inspectGguf}, and does not read the header of the same unchanged file again. */
+/** As {@link inspectGguf}, but does not read the header of an unchanged file again. */
 export class GgufInspector {
   readonly #onProgress: InspectionOptions['onProgress']
   #last: {
@@ -114,10 +114,10 @@ async function inspectOpenFile(file: TimedFile): Promise<InspectedModel> {
   let bytes: Buffer = Buffer.alloc(0)
   let needsBytes = FIRST_READ_BYTES
   for (;;) {
-    // At least twice as many each time: what is read again stays in proportion to the header.
+    // At least double each time, so that repeated parsing stays proportional to the header.
     const wanted = Math.min(Math.max(needsBytes, bytes.length * 2), sizeBytes)
     bytes = await file.readOn(bytes, wanted)
-    // A file that became shorter meanwhile is cut off.
+    // A file that became shorter meanwhile counts as truncated.
     const result = parseGgufHeader(bytes, bytes.length < wanted ? bytes.length : sizeBytes)
     if (result.header !== undefined) return { facts: ggufModelFacts(result.header), sizeBytes }
     needsBytes = result.needsBytes
@@ -142,7 +142,7 @@ class TimedFile {
     return found.size
   }
 
-  /** The beginning of the file up to `wanted` bytes, or its end, with those that were read before. */
+  /** The first `wanted` bytes of the file, or all if it is shorter, including those already read. */
   async readOn(before: Buffer, wanted: number): Promise<Buffer> {
     const bytes = Buffer.alloc(wanted)
     before.copy(bytes)

@@ -1,23 +1,23 @@
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { type InspectedModel, inspectGguf } from './gguf-inspection.js'
 
-/** What a model is for: answering, or turning texts into vectors. */
+/** The purpose of a model: chat or embedding. */
 export type ModelKind = 'chat' | 'embedding'
 
-/** What users are shown of a model before they choose one; null if unknown. */
+/** What users see of a model before they choose one; null if unknown. */
 export interface ModelFacts {
   readonly kind: ModelKind
   /** An SPDX identifier as a rule. */
   readonly licence: string | null
   /** Such as Q4_K_M. */
   readonly quantization: string | null
-  /** Prompt and answer together, as it was trained. */
+  /** Prompt and answer together, in tokens, as the model was trained. */
   readonly contextTokens: number | null
 }
 
 /**
- * What the header of a GGUF file says of the model. Nothing if the file is invalid: an engine that loads
- * it fails with the reason.
+ * What the header of a GGUF file says about the model. For an invalid file, a chat model with null values: an
+ * engine that loads the file reports the reason.
  *
  * @param inspect reads the header. Default: {@link inspectGguf}
  */

@@ -1,6 +1,6 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
-/** How far the preparation of a model has come. */
+/** The progress of the preparation of a model. */
 export interface ModelProgress {
   /** `waiting`: another process prepares the same model. */
   readonly phase:
@@ -11,18 +11,18 @@ export interface ModelProgress {
     | 'converting'
     | 'writing'
     | 'ready'
-  /** Of this phase, 0 to 1; 0 throughout where the end is not known. */
+  /** Of this phase, from 0 to 1; always 0 if the end is unknown. */
   readonly fraction: number
-  /** Something that the user should know, such as a damaged file that is made again. */
+  /** A note for the user, for example that a damaged file is prepared again. */
   readonly note?: string
-  /** How fast it is fetched at the moment, where that is known. */
+  /** The current download rate, if it is known. */
   readonly bytesPerSecond?: number
 }
 
-/** What the long steps of a preparation take. */
+/** The options of the long steps of a preparation. */
 export interface PrepareOptions {
   readonly onProgress?: (progress: ModelProgress) => void
-  /** Ends the work between two pieces of it; the conversion itself is one piece. */
+  /** Checked between the steps of the work. The conversion itself is one step. */
   readonly signal?: AbortSignal
 }
 

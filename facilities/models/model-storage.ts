@@ -25,7 +25,7 @@ export interface ModelStorage {
   open(name: string): StoredFile
   /** All files. */
   list(): Promise<readonly StoredEntry[]>
-  /** Undefined when there is no such file. */
+  /** Undefined if there is no such file. */
   entry(name: string): Promise<StoredEntry | undefined>
   /**
    * Replaces a file atomically and durably: see {@link replaceFile}. Prepares the folder, too.

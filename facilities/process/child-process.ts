@@ -1,7 +1,7 @@
 import type { ForkOptions } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 
-/** The longest line that is passed on, in characters; the rest of it is left out. */
+/** The longest line that is passed on, in characters; the rest is omitted. */
 const MAX_LINE_CHARACTERS = 1_000
 
 /** What a parent uses of a child process of Node.js with an IPC channel. */

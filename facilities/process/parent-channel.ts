@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a worker tells its parent process. */
+/** What a worker reports to its parent process. */
 export const parentMessageSchema = z.discriminatedUnion('kind', [
   /** The worker serves. */
   z.strictObject({ kind: z.literal('ready') }),
@@ -19,7 +19,7 @@ export const parentMessageSchema = z.discriminatedUnion('kind', [
 
 export type ParentMessage = z.infer<typeof parentMessageSchema>
 
-/** What a client is told by its parent process. */
+/** What a client receives from its parent process. */
 const childMessageSchema = z.strictObject({
   /** A notice for the user. */
   kind: z.literal('notice'),

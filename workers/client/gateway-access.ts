@@ -16,7 +16,7 @@ import type {
 } from '../../helpers/protocol/method.js'
 import { type MayRepeat, RetryPolicy } from './retry-policy.js'
 
-/** The user is told about a wait after this time. */
+/** The user is notified of a wait after this time. */
 const PATIENCE_MS = 1_000
 
 /**
@@ -27,7 +27,7 @@ const SHORT_LIMIT_MS = 1_000
 
 /**
  * Calls methods of any gateway. Workers may be started in any order, so calls that cannot be answered yet are
- * repeated for some time, and the user is told what the client waits for.
+ * repeated for some time, and the user is notified what the client waits for.
  */
 export class GatewayAccess {
   readonly #gateways: RolePeers

@@ -35,7 +35,7 @@ export class RetryPolicy {
   pauseMs(error: StarlingError, leftMs: number, fraction: number): number {
     const { code, retryAfterMs = 0 } = error
     const times = (this.#times.get(code) ?? 0) + 1
-    // If a limit was only reached because the request was sent again, the user is told why it was.
+    // If a limit was only reached because the request was sent again, the user gets the earlier reason.
     if (code === 'RATE_LIMITED' && !this.#mayRepeat(error, times)) throw this.#sentAgainFor ?? error
     this.#times.set(code, times)
     this.#failuresInARow = code === this.#last?.code ? this.#failuresInARow + 1 : 1

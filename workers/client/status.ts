@@ -14,7 +14,7 @@ import {
 import type { ClientTools } from './run-client.js'
 
 /**
- * Shows the workers that were found, their load, and as far as it is known why others are missing.
+ * Shows the workers that were found, their load and, if known, why others are missing.
  *
  * @throws StarlingError GATEWAY_NOT_FOUND if no gateway was found
  */
@@ -79,7 +79,7 @@ function describeUnreached({ role, key, code }: UnreachedWorker): string {
   return `${role.padEnd(10)} ${`key ${key}`.padEnd(30)} has announced itself but ${why}`
 }
 
-/** Why no worker of a role was found, as far as this client can know. */
+/** Why no worker of a role was found, if this client can determine it. */
 function whyMissing(
   { bootstrap }: MeshStatus,
   unreached: readonly UnreachedWorker[],

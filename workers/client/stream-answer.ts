@@ -4,7 +4,7 @@ import type { ClientTools } from './run-client.js'
 /** The answer. */
 export interface Reply {
   readonly content: string
-  /** The thought before it. Left out: none. */
+  /** The thought before it. Omitted: none. */
   readonly reasoning?: string
 }
 

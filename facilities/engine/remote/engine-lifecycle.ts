@@ -30,7 +30,7 @@ export class EngineLifecycle<Model> {
     this.#hooks = hooks
   }
 
-  /** What the model was when it was loaded last. @throws StarlingError INTERNAL before that */
+  /** The properties of the model at its last load. @throws StarlingError INTERNAL before that */
   get model(): Model {
     if (this.#model !== null) return this.#model
     throw new StarlingError('INTERNAL', 'The engine has not been loaded yet')
@@ -55,7 +55,7 @@ export class EngineLifecycle<Model> {
   }
 
   /**
-   * Does something with the loaded model.
+   * Runs some work with the loaded model.
    *
    * @param work its signal is aborted, with the reason as a StarlingError, when the work must end
    * @throws StarlingError ENGINE_DISPOSED, CANCELLED, DRAINING, OVERLOADED; what loading and the
@@ -79,8 +79,8 @@ export class EngineLifecycle<Model> {
   }
 
   /**
-   * As {@link run}, for work that brings tokens. A reader that returns early ends it. The work looks at its
-   * signal after each token: time may have passed since.
+   * As {@link run}, for work that yields tokens. A reader that returns early ends it. The work has to check
+   * its signal after each token, because time may have passed.
    */
   async *stream(
     signal: AbortSignal,

@@ -1,5 +1,5 @@
 // Not the global `fetch`: it allows five minutes for an answer to begin, has no limit of its own for the
-// wait for a connection, and does not tell whether a connection was used before.
+// wait for a connection, and does not report whether a connection was used before.
 import { buildConnector, Client, errors } from 'undici'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { ServerAddress } from '../../../helpers/upstream/server-address.js'
@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT_MS = 5000
 /** How long an unused connection is kept, unless the server asks for less. */
 const KEEP_ALIVE_MS = 60_000
 
-/** The most that is read of the body of an error. */
+/** The maximum length of the body of an error that is read. */
 const MAX_REFUSAL_BYTES = 64 * 1024
 
 /** A request to a server. */
@@ -81,7 +81,7 @@ export class ModelServerClient {
     })
   }
 
-  /** The error for an error message within a stream. */
+  /** Converts an error message within a stream to an error. */
   failureWithin(body: string, hasSchema: boolean): StarlingError {
     const nowMs = this.clock.now()
     return serverFailure({
@@ -94,7 +94,7 @@ export class ModelServerClient {
     })
   }
 
-  /** Closes all connections. The next request opens others. */
+  /** Closes all connections. The next request opens a new one. */
   close(): void {
     for (const connection of this.#connections) connection.destroy(new Error('closed'))
     this.#connections.clear()
@@ -116,7 +116,7 @@ export class ModelServerClient {
       return await this.#attempt(request, kept ?? this.#newConnection())
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error
-      // The server closed an unused connection in the moment that it was used again.
+      // The server closed an idle connection just as it was used again.
       return await this.#attempt(request, this.#newConnection())
     }
   }
@@ -190,7 +190,7 @@ export class ModelServerClient {
 /** The server has closed a kept connection: the request is sent again on a new one. */
 class StaleConnection extends Error {}
 
-/** A connection for one request at a time, which is opened by the first. */
+/** A connection for one request at a time. The first request opens it. */
 class Connection {
   readonly client: Client
   /** `kept` from an earlier request until it has to be opened. */
@@ -218,7 +218,7 @@ class Connection {
     })
   }
 
-  /** Closes it at once, also while it is being opened. A request on it fails with the reason. */
+  /** Closes the connection at once, also while it is being opened. A request on it fails with the reason. */
   destroy(reason: Error): void {
     this.client.destroy(reason).catch(() => undefined)
     this.#closing.abort(reason)

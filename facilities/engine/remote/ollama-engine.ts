@@ -41,8 +41,8 @@ export interface OllamaEngineOptions {
 }
 
 /**
- * A model of an Ollama server. What Ollama does not return, such as token ids and log-probabilities, is not
- * supported; the tokens of an answer are the pieces that it sends. A prompt that is too long is refused,
+ * A model of an Ollama server. Token ids, log-probabilities and other data that Ollama does not return are
+ * not supported. The tokens of an answer are the pieces that it sends. A prompt that is too long is refused,
  * whereas Ollama by default truncates its beginning (old versions, without the option, still do).
  *
  * @see https://docs.ollama.com/api

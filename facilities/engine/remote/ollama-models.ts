@@ -17,20 +17,19 @@ import { modelNotFound, parsed, withinMetadataTime } from './server-metadata.js'
 /** Ollama's default port. */
 const OLLAMA_PORT = 11434
 
-/** Addresses that a server listens on and that nobody can connect to, as they stand in a URL. */
+/** Addresses that a server can listen on but clients cannot connect to, as written in a URL. */
 const ANY_ADDRESS = /^((?:https?:\/\/)?)(?:0\.0\.0\.0|\[::\])(?=[:/]|$)/i
 
 /**
- * The address of the Ollama server of this machine: that of the variable `OLLAMA_HOST`, which Ollama's own
- * server and client read, or the usual one. Where the variable tells the server to listen on all addresses,
- * it is reached on 127.0.0.1.
+ * The address of the Ollama server of this machine: the value of `OLLAMA_HOST`, which Ollama's own server and
+ * client read, or the default. If the variable makes the server listen on all addresses, 127.0.0.1 is used.
  *
  * @see https://github.com/ollama/ollama/blob/main/docs/faq.md
  */
 export function ollamaAddress(variable: string | undefined): string {
   const text = variable?.trim() ?? ''
   if (text === '') return `127.0.0.1:${OLLAMA_PORT}`
-  // `:11434` is short for every address.
+  // `:11434` means all addresses.
   return (text.startsWith(':') ? `127.0.0.1${text}` : text).replace(ANY_ADDRESS, '$1127.0.0.1')
 }
 
@@ -67,9 +66,9 @@ export async function listOllamaModels(options: {
 }
 
 /**
- * What a server says of one of its models.
+ * What a server reports about one of its models.
  *
- * @throws StarlingError as {@link listOllamaModels}, and MODEL_NOT_FOUND, with what is there
+ * @throws StarlingError as {@link listOllamaModels}, and MODEL_NOT_FOUND, with the available models
  */
 export async function ollamaFactsOf(
   server: ModelServerClient,

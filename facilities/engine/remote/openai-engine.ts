@@ -111,7 +111,7 @@ export class OpenaiEngine extends RemoteEngine {
     const repetition = watchFor<string>({ messages, options }, (pieces) => pieces.join(''))
     let isRead = false
     let thoughts = 0
-    /** The end of an answer that is ended after so many tokens. */
+    /** The end of an answer that is cut off after this many tokens. */
     const cutAt = (completionTokens: number): GenerationEnd => ({
       ...end(),
       finishReason: 'length',
@@ -147,7 +147,7 @@ export class OpenaiEngine extends RemoteEngine {
     }
   }
 
-  /** The data of each event before the last. @throws StarlingError the error that the server sends */
+  /** The data of each event except the last. @throws StarlingError the error that the server sends */
   async *#events(response: ServerAnswer, hasSchema: boolean): AsyncGenerator<string, void, void> {
     response.expect('text/event-stream')
     const events = new ServerSentEvents(MAX_PART_CHARACTERS)

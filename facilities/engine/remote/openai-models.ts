@@ -12,11 +12,11 @@ import { parsed, readJson, withinMetadataTime } from './server-metadata.js'
 /** Where an OpenAI-compatible server is. */
 export interface OpenaiServerOptions {
   /**
-   * The address below which the API is, from the operator's configuration and from nowhere else:
-   * `http://127.0.0.1:8000/v1`. Without a path, `/v1` is added.
+   * The base URL of the API, only from the operator's configuration: `http://127.0.0.1:8000/v1`. Without a
+   * path, `/v1` is added.
    */
   readonly baseUrl: string
-  /** Sent to that server alone, and never shown. */
+  /** Sent only to that server, and never shown. */
   readonly key?: string | undefined
   readonly clock: Clock
 }

@@ -20,7 +20,7 @@ export abstract class RemoteEngine implements Engine {
   readonly #kind: string
   readonly #lifecycle: EngineLifecycle<EngineInfo>
 
-  /** @param kind of the engine, as its info names it */
+  /** @param kind of the engine, as in its info */
   protected constructor(kind: string, server: ModelServerClient) {
     this.server = server
     this.#kind = kind
@@ -30,7 +30,7 @@ export abstract class RemoteEngine implements Engine {
     })
   }
 
-  /** The memory that the model takes is its server's. */
+  /** The model uses the memory of its server. */
   async prepare(): Promise<number> {
     this.#lifecycle.assertUsable()
     return 0
@@ -40,7 +40,7 @@ export abstract class RemoteEngine implements Engine {
     await this.#lifecycle.load(signal)
   }
 
-  /** Forgets what is known of the model. It stays in the server's memory as the server sees fit. */
+  /** Discards the properties of the model. The server decides how long it keeps the model in memory. */
   async unload(): Promise<void> {
     await this.#lifecycle.unload()
   }
@@ -82,7 +82,7 @@ export abstract class RemoteEngine implements Engine {
     await this.#lifecycle.dispose()
   }
 
-  /** Finds out what the model is. */
+  /** Reads the properties of the model. */
   protected abstract read(signal: AbortSignal): Promise<EngineInfo>
 
   /** Answers a request that has been checked. */

@@ -7,10 +7,10 @@ import type { ServerAnswer } from './server-answer.js'
 /** How long a server may take to describe its models. */
 const METADATA_TIMEOUT_MS = 10_000
 
-/** An answer that is not a stream; 256 vectors of 4096 numbers fit. */
+/** The maximum size of an answer that is not a stream: 256 vectors of 4096 numbers fit. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024
 
-/** The most names in a message. */
+/** The maximum number of names in a message. */
 const SHOWN_MODELS = 20
 
 /**

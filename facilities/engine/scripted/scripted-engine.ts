@@ -18,13 +18,13 @@ import { cancelledError } from '../engine-cancelled.js'
 const KIND = 'scripted'
 const CAPABILITIES: readonly EngineCapability[] = ['chat', 'resume', 'seed']
 
-/** How a {@link ScriptedEngine} behaves. Everything may be left out. */
+/** How a {@link ScriptedEngine} behaves. All options may be omitted. */
 export interface ScriptedEngineOptions {
-  /** The name that requests ask for. Default `scripted`. */
+  /** The model name in requests. Default: `scripted`. */
   readonly model?: string
-  /** Answers side by side that it says it produces; it never refuses more. Default 4. */
+  /** The number of concurrent answers that it reports. It does not enforce it. Default: 4. */
   readonly slots?: number
-  /** Prompt and answer together, in tokens. Default 4096. */
+  /** Prompt and answer together, in tokens. Default: 4096. */
   readonly contextTokens?: number
   /** The tokens of the answer. Default: the words of the last message. */
   readonly script?: (request: GenerateRequest) => readonly string[]
@@ -34,17 +34,17 @@ export interface ScriptedEngineOptions {
   readonly beforeToken?: (index: number, signal: AbortSignal) => Promise<void> | void
   /** Fails before this token, counted from 0. */
   readonly failAt?: number
-  /** What it fails with. Default ENGINE_CRASHED. */
+  /** The error of that failure. Default: ENGINE_CRASHED. */
   readonly failWith?: StarlingError
-  /** What it says that its model takes, in bytes. Default 0. */
+  /** The memory of the model that it reports, in bytes. Default: 0. */
   readonly memoryBytes?: number
-  /** Runs at each load, which waits for it. */
+  /** Runs at each load. The load waits for it. */
   readonly beforeLoad?: () => Promise<void> | void
 }
 
 /**
- * An engine without a model, for tests and measurements: it says what its script says, each token
- * when it is pulled. A prompt has as many tokens as words.
+ * An engine without a model, for tests and measurements: it answers with its script, and each token is
+ * produced on demand. A prompt has as many tokens as words.
  *
  * @example
  * const engine = new ScriptedEngine({ script: () => ['Hello', ' there'] })
@@ -55,7 +55,7 @@ export class ScriptedEngine implements Engine {
     return this.#tokensProduced
   }
 
-  /** Generations that have started and not ended. */
+  /** Generations in progress. */
   get activeGenerations(): number {
     return this.#active.size
   }
@@ -65,7 +65,7 @@ export class ScriptedEngine implements Engine {
     return this.#started
   }
 
-  /** The most generations that were active at once. */
+  /** The maximum number of generations that were in progress at once. */
   get mostActiveGenerations(): number {
     return this.#mostActive
   }
@@ -116,7 +116,7 @@ export class ScriptedEngine implements Engine {
     for (const ending of this.#active) ending.abort()
   }
 
-  /** The name that requests ask for. */
+  /** The model name in requests. */
   get model(): string {
     return this.#options.model ?? 'scripted'
   }
@@ -279,7 +279,7 @@ function disposedError(): StarlingError {
   return new StarlingError('ENGINE_DISPOSED', 'The engine has been disposed of')
 }
 
-/** Waits for the hook, but no longer than the generation lasts. */
+/** Waits for the hook or the end of the generation. */
 async function until(hook: Promise<void> | void, ended: AbortSignal): Promise<void> {
   if (hook === undefined) return
   try {

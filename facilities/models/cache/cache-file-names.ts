@@ -7,7 +7,7 @@ import {
 } from '../../../helpers/models/model-source.js'
 import type { CatalogModel } from '../sources/catalog.js'
 
-/** Enough to recognise a file. */
+/** The length of the readable part: enough to recognise a file. */
 const SHOWN_CHARACTERS = 80
 
 /**

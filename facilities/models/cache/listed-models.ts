@@ -10,7 +10,7 @@ export interface ListedModel extends Omit<ModelFacts, 'kind'> {
   readonly kind: ModelKind | null
   /** The origin, without the secret parts of a URL. */
   readonly source: string
-  /** Of the whole file. */
+  /** The size of the whole file. */
   readonly sizeBytes: number | null
   /** Hexadecimal. */
   readonly sha256: string | null

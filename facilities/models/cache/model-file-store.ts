@@ -13,7 +13,7 @@ import { recordFileName } from './cache-file-names.js'
 import { DiskModelStorage } from './disk-model-storage.js'
 import { checkFile, type FileCheck, type FileExpectation } from './model-file-check.js'
 
-/** How the file of a model is made, and what it has to be. */
+/** How the file of a model is created, and its expected properties. */
 export interface ModelRecipe {
   readonly name: string
   /** The origin, for messages. */
@@ -22,7 +22,7 @@ export interface ModelRecipe {
   readonly fileName: string
   readonly sizeBytes?: number | undefined
   readonly sha256?: string | undefined
-  /** What is known of it beforehand; otherwise its header is asked. */
+  /** Properties that are known in advance; otherwise the header is read. */
   readonly facts?: ModelFacts | undefined
   /** Writes the whole file durably to the storage. The caller holds the lock of the file. */
   readonly make: (
@@ -41,7 +41,7 @@ export interface ElsewhereModel {
   readonly sha256?: string | undefined
 }
 
-/** What a {@link ModelFileStore} is built from. */
+/** The parts of a {@link ModelFileStore}. */
 export interface ModelFileStoreOptions {
   /** Absolute. */
   readonly directory: string
@@ -54,7 +54,7 @@ export interface ModelFileStoreOptions {
 }
 
 /**
- * The model files in one folder, each with a manifest. Processes may share the folder: one of them makes a
+ * The model files in one folder, each with a manifest. Processes may share the folder: one of them creates a
  * file, and the others wait.
  */
 export class ModelFileStore {
@@ -80,8 +80,8 @@ export class ModelFileStore {
   }
 
   /**
-   * Makes sure that a model's file is there and what it should be. Of one that is damaged a progress
-   * event with a note tells; it is made again.
+   * Creates the file of a model unless it exists and is as expected. A damaged file is created again, and a
+   * progress event with a note reports it.
    *
    * @throws StarlingError of `make`; MODEL_WRITE_FAILED, CANCELLED
    */
@@ -94,7 +94,7 @@ export class ModelFileStore {
     }
     const lock = await this.#lock(recipe, options)
     try {
-      // The previous holder of the lock may have made it.
+      // The previous holder of the lock may have created it.
       if (!isSameFile(found.stamp, await fileStamp(this.path(recipe.fileName)))) {
         const meanwhile = await this.#checkCached(recipe, options)
         if (meanwhile.state === 'whole') return await this.#remember(recipe, meanwhile, options)
@@ -106,12 +106,10 @@ export class ModelFileStore {
   }
 
   /**
-   * What a file is that lies elsewhere and stays there. Of a large one it is kept here what was found
-   * out about it.
+   * Checks and describes a file outside of the folder. The manifest of a large one is kept in the folder.
    *
-   * @returns undefined when there is no such file
-   * @throws StarlingError MODEL_INVALID when it is not a GGUF file, or not the one that it should be;
-   *   CANCELLED
+   * @returns undefined if there is no such file
+   * @throws StarlingError MODEL_INVALID if it is not a GGUF file or has another hash than expected; CANCELLED
    */
   async examine(
     { name, source, path, sha256 }: ElsewhereModel,
@@ -145,12 +143,12 @@ export class ModelFileStore {
   ): Promise<ModelManifest> {
     const before = await readRecord(this.storage, recipe.fileName, MANIFEST)
     const known = before?.sha256 === sha256 && isSameFile(before.file, stamp) ? before : undefined
-    // A header that was not understood may be by now: Starling itself may be another.
+    // A header that could not be read before is read again: this version of Starling may support it.
     const isUnderstood = known !== undefined && known.contextTokens !== null
     const facts = recipe.facts ?? (isUnderstood ? known : await readModelFacts(path, this.#inspect))
     const { kind, licence, quantization, contextTokens } = facts
     const nowMs = this.#clock.now()
-    // When it was hashed last matters to none that is hashed every time.
+    // The time of the last hash does not matter if the file is hashed at every load.
     const isSmall = stamp.sizeBytes < this.#alwaysHashedBytes
     return {
       version: 1,
@@ -167,7 +165,7 @@ export class ModelFileStore {
     }
   }
 
-  /** What is known of a file of the cache counts when nobody says what it should be. */
+  /** Without expected properties, a file of the cache is compared with its manifest. */
   async #checkCached(recipe: ModelRecipe, options: PrepareOptions): Promise<FileCheck> {
     const { fileName } = recipe
     const manifest = await readRecord(this.storage, fileName, MANIFEST)

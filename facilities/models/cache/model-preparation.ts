@@ -18,7 +18,7 @@ import { readPackageFiles } from '../sources/package-files.js'
 import { catalogFileName, downloadedFileName } from './cache-file-names.js'
 import type { ModelRecipe } from './model-file-store.js'
 
-/** Written at a time: progress is reported, and cancellation noticed, between two of them. */
+/** The size of one write. Progress is reported and cancellation checked after each. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** What {@link ModelPreparation} is built from. */
@@ -34,7 +34,7 @@ export interface ModelPreparationOptions {
   readonly hubToken: string | undefined
 }
 
-/** How the model files of the cache are made: converted from a package, or fetched. */
+/** Creates the model files of the cache: converts them from a package, or fetches them. */
 export class ModelPreparation {
   readonly #options: ModelPreparationOptions
 
@@ -43,8 +43,8 @@ export class ModelPreparation {
   }
 
   /**
-   * @throws StarlingError MODEL_NOT_FOUND, with the names that are known; MODEL_INVALID when the
-   *   catalogue has another hash than the reference
+   * @throws StarlingError MODEL_NOT_FOUND, with the known names; MODEL_INVALID if the catalogue has another
+   *   hash than the reference
    */
   of({ name, source, sha256 }: ModelReference): ModelRecipe {
     if (source.kind !== 'catalogue') return this.#fetched(name, source, sha256)
@@ -59,7 +59,7 @@ export class ModelPreparation {
     return this.ofCatalog(model, name)
   }
 
-  /** @param name that requests ask for */
+  /** @param name of the model in requests */
   ofCatalog(model: CatalogModel, name = model.name): ModelRecipe {
     const { kind, licence, quantization, contextTokens } = model
     const fileName = catalogFileName(model)
@@ -140,7 +140,7 @@ export class ModelPreparation {
   }
 }
 
-/** The chunks of a file that is written; progress is of the phase `writing`. */
+/** The chunks of a file to be written. Progress is of the phase `writing`. */
 function* inChunks(
   bytes: Uint8Array,
   { signal, onProgress }: PrepareOptions,

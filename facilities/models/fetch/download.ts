@@ -26,11 +26,11 @@ export const MAX_FETCHED_BYTES = 1_099_511_627_776
 /** Less than this between two failures is not progress. */
 const GAINED_BYTES = 1024 * 1024
 
-/** The longest pause between two tries, also if the server asks for a longer one. */
+/** The longest pause between two attempts, even if the server asks for a longer one. */
 const MAX_RETRY_DELAY_MS = 30_000
 const RETRY_DELAYS = { firstMs: 500, mostMs: MAX_RETRY_DELAY_MS }
 
-/** What is fetched, and where it is stored. */
+/** What to fetch and where to store it. */
 export interface DownloadOptions {
   readonly storage: ModelStorage
   readonly clock: Clock
@@ -66,9 +66,9 @@ export class Download {
   /**
    * Progress is of the phases `verifying` (data of an earlier download) and `fetching`.
    *
-   * @returns the size and hash of the file, which is then whole and durable in the storage
-   * @throws StarlingError MODEL_UNREACHABLE; MODEL_NOT_FOUND when the server refuses; MODEL_INVALID
-   *   when the file is not the right one (then nothing of it is kept); MODEL_WRITE_FAILED; CANCELLED
+   * @returns the size and hash of the file, which is then complete and durable in the storage
+   * @throws StarlingError MODEL_UNREACHABLE; MODEL_NOT_FOUND if the server refuses; MODEL_INVALID if it is
+   *   not the expected file (none of it is kept); MODEL_WRITE_FAILED; CANCELLED
    */
   async run(prepare: PrepareOptions): Promise<{ sizeBytes: number; sha256: string }> {
     const { url, storage, random, fileName, name, source, expectedSha256 } = this.#options
@@ -211,7 +211,7 @@ export class Download {
     try {
       await partial.checkpoint()
     } catch {
-      // The failure to report is the first one; at worst more is fetched again.
+      // The failure to report is the first one; at worst, more data is fetched again.
     }
   }
 

@@ -41,7 +41,7 @@ export class FetchReport {
     this.#report(this.#bytesPerSecond === undefined ? {} : { bytesPerSecond: this.#bytesPerSecond })
   }
 
-  /** Something that the user should know. */
+  /** Reports a note for the user. */
   note(note: string): void {
     this.#report({ note })
   }

@@ -7,16 +7,16 @@ import { type DownloadJournal, JOURNAL, readRecord, writeRecord } from '../model
 import type { ModelStorage, StoredFile } from '../model-storage.js'
 import type { RemoteAnswer } from './remote-file.js'
 
-/** Ending of the name of a file while it is fetched. */
+/** The suffix of the name of a file while it is fetched. */
 export const PARTIAL_ENDING = '.partial'
 
-/** Read at a time when existing data is hashed. */
+/** The size of one read when existing data is hashed. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
 /** How much may be lost in a power cut: about a second of a fast connection. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024
 
-/** What a {@link PartialFile} is built from. */
+/** The parts of a {@link PartialFile}. */
 export interface PartialFileOptions {
   readonly storage: ModelStorage
   readonly random: Random
@@ -119,7 +119,7 @@ export class PartialFile {
     )
   }
 
-  /** Discards the content, which does not belong to the file any more. */
+  /** Discards the content, which no longer belongs to the file. */
   async reset(): Promise<void> {
     if (this.#sizeBytes > 0) await this.#file.truncate(0)
     this.#forget()
@@ -165,7 +165,7 @@ export class PartialFile {
     await this.#write({ ...this.#journal, durableBytes: this.#sizeBytes })
   }
 
-  /** Declares the file whole, if the server has not sent its length. */
+  /** Marks the file as complete if the server has not sent its length. */
   async endHere(): Promise<void> {
     if (this.#journal === null) return
     await this.#file.sync()

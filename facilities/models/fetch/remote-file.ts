@@ -50,12 +50,12 @@ export interface Hub {
   readonly token?: string | undefined
 }
 
-/** A request for a file, or for its rest. */
+/** A request for a file, or for the rest of it. */
 export interface RemoteRequest {
   readonly url: string
   /** The first byte to send. */
   readonly offset: number
-  /** The state that the file must still have: see `rangeCondition`. */
+  /** The version that the file must still have: see `rangeCondition`. */
   readonly condition: string | undefined
   /** The hash of the file according to this hub is used. */
   readonly hub?: Hub | undefined
@@ -65,16 +65,16 @@ export interface RemoteRequest {
   readonly nowMs: number
 }
 
-/** What a server answered. */
+/** The answer of a server. */
 export interface RemoteAnswer {
-  /** The whole file, or the part that was asked for, or neither. */
+  /** The whole file, the requested part, or neither. */
   readonly kind: 'whole' | 'part' | 'neither'
   /** The first byte of the body. */
   readonly start: number
-  /** Of the whole file; undefined when it is not said. */
+  /** Of the whole file; undefined if the server does not send it. */
   readonly totalBytes: number | undefined
   readonly state: FileState
-  /** What the hub says that the file hashes to. */
+  /** The hash of the file according to the hub. */
   readonly sha256: string | undefined
   readonly body: ReadableStreamDefaultReader<Uint8Array> | undefined
 }
@@ -82,9 +82,9 @@ export interface RemoteAnswer {
 /**
  * Requests a file, or its rest, and follows redirects.
  *
- * @throws FetchFailure when the server cannot be reached, or is not able to answer now
- * @throws StarlingError MODEL_NOT_FOUND when it refuses, or has no such file; MODEL_INVALID when it
- *   sends something that cannot be stored as it is
+ * @throws FetchFailure if the server cannot be reached or is temporarily unavailable
+ * @throws StarlingError MODEL_NOT_FOUND if it refuses or has no such file; MODEL_INVALID if the body is
+ *   compressed
  */
 export async function openRemoteFile(request: RemoteRequest): Promise<RemoteAnswer> {
   let url = new URL(request.url)
@@ -190,7 +190,7 @@ async function discard(response: Response): Promise<void> {
   try {
     await response.body?.cancel()
   } catch {
-    // The connection was closed already.
+    // The connection was already closed.
   }
 }
 

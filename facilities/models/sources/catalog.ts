@@ -6,7 +6,7 @@ import type { ModelFacts } from '../model-facts.js'
 
 /** A file that a model is converted from. */
 export interface SourceFile {
-  /** Inside the package, with forward slashes. */
+  /** Relative to the package, with forward slashes. */
   readonly path: string
   readonly sizeBytes: number
   /** Hexadecimal. */
@@ -113,8 +113,8 @@ export const MODEL_CATALOG: readonly CatalogModel[] = [
 ]
 
 /**
- * The sampling that the catalogue recommends for a file. The file is identified by its hash, so that it
- * gives the same answers whatever name or path it was loaded by.
+ * The sampling that the catalogue recommends for a file. The file is identified by its hash, so that it gives
+ * the same answers under any name or path.
  *
  * @param sha256 of the GGUF file, hexadecimal
  */

@@ -33,8 +33,8 @@ export function installedPackageFolder(packageName: string): string {
  * The path of a file of an installed package.
  *
  * @param packageFolder finds the folder of a package, {@link installedPackageFolder} as a rule
- * @throws StarlingError MODEL_NOT_FOUND when the package is not installed or has no such file;
- *   MODEL_INVALID when another version of it is
+ * @throws StarlingError MODEL_NOT_FOUND if the package is not installed or has no such file; MODEL_INVALID if
+ *   another version is installed
  */
 export async function installedPackageFile(
   source: ModelSource & { kind: 'package' },
@@ -70,8 +70,8 @@ export async function installedPackageFile(
  *
  * @param packageFolder finds the folder of a package, {@link installedPackageFolder} as a rule
  * @returns the files by their path in the package
- * @throws StarlingError MODEL_NOT_FOUND when the package is not installed, MODEL_INVALID when a
- *   file is missing or another than the catalogue says, CANCELLED
+ * @throws StarlingError MODEL_NOT_FOUND if the package is not installed, MODEL_INVALID if a file is missing
+ *   or differs from the catalogue, CANCELLED
  */
 export async function readPackageFiles(
   model: CatalogModel,

@@ -6,7 +6,7 @@ import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 /** The argument for a prompt that is read from standard input. */
 export const STANDARD_INPUT = '-'
 
-/** After this time the user is told that the command waits for standard input. */
+/** After this time the user is notified that the command waits for standard input. */
 const PATIENCE_MS = 1_000
 
 /** The reason for not reading a silent pipe any further. */
