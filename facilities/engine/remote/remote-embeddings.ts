@@ -2,14 +2,14 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { unitVector } from '../../../helpers/generation/vectors.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 
-/** Texts that are embedded by one call. */
+/** The maximum number of texts per call. */
 const MAX_TEXTS = 256
 
 /**
- * Texts as a server may be asked to embed them.
+ * Validates texts to be embedded by a server.
  *
- * @throws StarlingError INVALID_REQUEST when they are none, too many, or no texts; PAYLOAD_TOO_LARGE
- *   when they are too long together
+ * @throws StarlingError INVALID_REQUEST if there are none or too many, or if one is empty or not a string;
+ *   PAYLOAD_TOO_LARGE if their total length is too large
  */
 export function checkTexts(texts: readonly string[]): readonly string[] {
   if (!Array.isArray(texts) || texts.some((text) => typeof text !== 'string' || text === '')) {
@@ -18,23 +18,23 @@ export function checkTexts(texts: readonly string[]): readonly string[] {
   if (texts.length === 0 || texts.length > MAX_TEXTS) {
     throw new StarlingError(
       'INVALID_REQUEST',
-      `${texts.length} texts are to be embedded at once; 1 to ${MAX_TEXTS} can be`,
+      `The request has ${texts.length} texts to embed; 1 to ${MAX_TEXTS} are allowed`,
     )
   }
   const sizeBytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   if (sizeBytes > PROTOCOL_LIMITS.promptBytes) {
     throw new StarlingError(
       'PAYLOAD_TOO_LARGE',
-      `The texts to be embedded have ${sizeBytes} bytes; ${PROTOCOL_LIMITS.promptBytes} can be`,
+      `The texts to embed have ${sizeBytes} bytes; ${PROTOCOL_LIMITS.promptBytes} are allowed`,
     )
   }
   return texts
 }
 
 /**
- * What a server gave for texts, as vectors of length 1.
+ * Validates the embeddings from a server and scales them to length 1.
  *
- * @throws StarlingError ENGINE_CRASHED when they are not one vector each, all of the same dimensions
+ * @throws StarlingError ENGINE_CRASHED if there is not one vector for each text, or their dimensions differ
  */
 export function checkVectors(
   texts: readonly string[],
@@ -46,10 +46,10 @@ export function checkVectors(
   try {
     if (isWhole) return vectors.map(unitVector)
   } catch {
-    // Zero or infinite: as useless as a missing one.
+    // Zero or infinite: cannot be scaled, as useless as a missing one.
   }
   throw new StarlingError(
     'ENGINE_CRASHED',
-    `The server gave no vector of its own for each of ${texts.length} texts`,
+    `The server did not return a usable vector for each of ${texts.length} texts`,
   )
 }

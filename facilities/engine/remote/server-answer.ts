@@ -2,27 +2,27 @@ import type { Dispatcher } from 'undici'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 
-/** One line of a stream, or one event: a call of a function is the longest of them. */
+/** The maximum size of a line or event of a stream. Function calls are the longest. */
 export const MAX_PART_CHARACTERS = 1024 * 1024
 
-/** A whole stream. */
+/** The maximum size of a whole stream. */
 const MAX_STREAM_BYTES = 64 * 1024 * 1024
 
 /**
- * How long the next part of a stream may take once the first one is there. A slow reader's time is
- * its own.
+ * How long each part of a stream after the first may take to arrive. The time that a slow reader takes does
+ * not count.
  */
 const IDLE_TIMEOUT_MS = 120_000
 
-/** How long what follows the last part that was wanted may take to arrive. */
+/** How long the end of the body may take to arrive after the last part that is needed. */
 const REST_TIMEOUT_MS = 1000
 
 /** How a stream of parts is read. */
 export interface PartsOptions<Part> {
   readonly clock: Clock
-  /** The parts that these bytes complete. */
+  /** Returns the parts that these bytes complete. */
   readonly push: (bytes: Uint8Array) => Part[]
-  /** The parts that the end of the answer completes. */
+  /** Returns the parts that the end of the answer completes. */
   readonly end?: () => Part[]
 }
 
@@ -45,22 +45,22 @@ export class ServerAnswer {
   ) {
     this.status = statusCode
     this.#headers = headers
-    // How the body ends matters only to those who read it, and they are told.
+    // An error of the body is reported to its reader. If there is none, it does not matter.
     this.#body = body.on('error', () => undefined)
     this.#url = url
     this.#signal = signal
   }
 
-  /** @param name in small letters */
+  /** @param name in lower case */
   header(name: string): string | undefined {
     const value = this.#headers[name]
     return Array.isArray(value) ? value[0] : value
   }
 
   /**
-   * Makes sure that the body is what was asked for.
+   * Checks the content type of the body.
    *
-   * @throws StarlingError ENGINE_UNREACHABLE when it is something else: a page, of a proxy perhaps
+   * @throws StarlingError ENGINE_UNREACHABLE if it is another one, such as that of a proxy's error page
    */
   expect(...contentTypes: string[]): void {
     const type = this.header('content-type') ?? 'nothing'
@@ -76,7 +76,7 @@ export class ServerAnswer {
   /**
    * The whole body.
    *
-   * @throws StarlingError ENGINE_CRASHED when it is longer than that, or breaks off
+   * @throws StarlingError ENGINE_CRASHED if it is too long or incomplete
    */
   async text(maxBytes: number): Promise<string> {
     const pieces: Buffer[] = []
@@ -85,11 +85,11 @@ export class ServerAnswer {
   }
 
   /**
-   * The parts of the body, read as they are asked for: a reader that stops stops the server, as soon
-   * as the buffers between them are full.
+   * The parts of the body, read on demand: if the reader pauses, the server is blocked once the buffers
+   * between them are full.
    *
-   * @throws StarlingError ENGINE_CRASHED when the body breaks off, stalls, is too long, or holds a
-   *   part that is
+   * @throws StarlingError ENGINE_CRASHED if the body is incomplete, stalls, is too long, or contains a part
+   *   that is too long
    */
   async *parts<Part>({ clock, push, end }: PartsOptions<Part>): AsyncGenerator<Part, void, void> {
     let idle: Timer | null = null
@@ -110,17 +110,17 @@ export class ServerAnswer {
     }
   }
 
-  /** @returns the error of an answer that is not in the form that was agreed */
+  /** @returns the error for an answer in an unexpected format */
   malformed(): StarlingError {
-    return this.#crash('is not in the form that was agreed')
+    return this.#crash('does not have the expected format')
   }
 
-  /** Closes the connection: nothing more is wanted. */
+  /** Closes the connection, because the rest is not needed. */
   discard(): void {
     this.#body.destroy()
   }
 
-  /** Everything that was wanted has been read: lets the connection be used again, if it ends now. */
+  /** Call it when everything needed was read. The connection is kept if the answer ends now. */
   finish(clock: Clock): void {
     if (this.#body.closed) return
     const timer = clock.schedule(REST_TIMEOUT_MS, () => this.discard())
@@ -141,7 +141,7 @@ export class ServerAnswer {
     } catch (cause) {
       this.discard()
       if (this.#signal.aborted) throw this.#signal.reason
-      throw isStarlingError(cause) ? cause : this.#crash('broke off in the middle', cause)
+      throw isStarlingError(cause) ? cause : this.#crash('was cut off', cause)
     }
   }
 
@@ -149,7 +149,7 @@ export class ServerAnswer {
     try {
       return read()
     } catch (cause) {
-      // Another error may quote the answer, which belongs into no log.
+      // Another error may quote the answer, which must not be logged.
       if (!isStarlingError(cause)) throw this.malformed()
       throw this.#crash(`cannot be read: ${cause.message}`, cause)
     }
