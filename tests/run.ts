@@ -1,7 +1,7 @@
 // Runs the tests: node tests/run.js [unit|integration|e2e|endurance|FILE ...] [--verbose] [--also-on NODE ...]
 // The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
-// failed; a file, a process or a layer that did not run to its end counts as failed. A run of every
-// layer is held against the goals of coverage, too; a miss counts as one failed.
+// failed; a file, a process or a layer that did not finish counts as failed. A run of every
+// layer is also checked against the coverage goals; a missed goal counts as one failure.
 // `--also-on` runs the layers that depend on Node once more, with another Node's executable.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
@@ -18,13 +18,13 @@ interface Layer {
   readonly name: string
   /** For one process. */
   readonly timeoutMs: number
-  /** What the layer should take on two cores. More is said, not failed: machines differ. */
+  /** The expected time of the layer on two cores. More is reported, not failed: machines differ. */
   readonly budgetMs: number
-  /** How many files run in one process, one after the other: 1 unless told otherwise. */
+  /** How many files run in one process, one after the other; default 1. */
   readonly filesPerProcess?: number
-  /** A folder whose files wait more than they compute: one of them more runs beside those. */
+  /** A folder whose files wait more than they compute: one of them runs in addition to the others. */
   readonly waiting?: string
-  /** Whether it is run on the other versions of Node, too. */
+  /** Whether it is also run on the other versions of Node. */
   readonly onOthers?: boolean
 }
 
@@ -58,7 +58,7 @@ interface Run {
   /** The path of Node's executable, and its version. */
   readonly node: string
   readonly version: string
-  /** What test processes have in their environment besides that of this one. */
+  /** Additional environment variables of test processes. */
   readonly environment: NodeJS.ProcessEnv
 }
 
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
       'exit-grace-ms': { type: 'string', default: '10000' },
     },
   })
-  // The real path, as in the URLs of what is loaded from it.
+  // The real path, as in the URLs of loaded modules.
   const root = realpathSync(resolve(values.root))
   const runAll = positionals.length === 0
   const files = positionals.map((name) => (TEST_FILE.test(name) ? asTestFile(root, name) : name))
@@ -153,7 +153,7 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
   })
   const { waiting: folder, filesPerProcess = 1 } = layer
   const isWaiting = (file: string) => folder !== undefined && file.startsWith(folder)
-  /** What is still to run: the files of one process each. */
+  /** What is still to run: each entry is the files of one process. */
   const waiting = runnable.filter(isWaiting).map((file) => [file])
   const others: string[][] = []
   for (const file of runnable.filter((file) => !isWaiting(file))) {

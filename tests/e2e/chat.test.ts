@@ -58,7 +58,7 @@ async function type(chat: Running, typed: string, expected: string): Promise<voi
   )
 }
 
-test('should keep a conversation and its history when somebody talks at a terminal', async (t) => {
+test('should keep a conversation and its history when a user chats at a terminal', async (t) => {
   const processes = await scene(t, 'talker')
   const chat = await openChat(processes)
   await type(chat, `${QUESTION}\r`, ANSWER)
@@ -114,7 +114,7 @@ test('should answer one prompt a line when they are piped', async (t) => {
   t.is(JSON.parse(failing.stdout).code, 'BAD_USAGE')
 })
 
-test('should say who somebody is and what there is, and forget it when told to', async (t) => {
+test('should show the account and the models, and forget the session when the user logs out', async (t) => {
   const processes = await scene(t, 'asker')
   const whoami = processes.run('client', ['whoami', '--json'])
   t.is(await whoami.exit, 0)
@@ -146,7 +146,7 @@ test('should say who somebody is and what there is, and forget it when told to',
   t.is(JSON.parse(after.stdout).code, 'NOT_LOGGED_IN')
 })
 
-test('should tell at once how long to wait when a user has asked too often', async (t) => {
+test('should say at once how long to wait when a user exceeds the rate limit', async (t) => {
   const processes = await scene(t, 'insistent')
   const prompts = Array.from({ length: 12 }, () => `/new\n${QUESTION}\n`).join('')
   const chat = processes.run('client', ['--json'], prompts)
@@ -169,7 +169,7 @@ test('should tell at once how long to wait when a user has asked too often', asy
   }
 })
 
-test('should leave nothing behind when the workers of these chats are told to leave', async (t) => {
+test('should leave nothing behind when the workers of these chats are told to shut down', async (t) => {
   t.teardown(async () => await shared.end())
   const mesh = await shared.get()
   t.alike(await mesh.leave(), [0, 0, 0])

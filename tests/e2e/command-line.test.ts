@@ -23,7 +23,7 @@ test('should explain itself when asked for help or its version', async (t) => {
   }
 })
 
-test('should end with code 2 and name what is wrong when it is not understood', async (t) => {
+test('should exit with code 2 and name the error when a command is not understood', async (t) => {
   const processes = await WorkerProcesses.create(t)
   const file = join(processes.home, 'settings.json')
   await writeFile(file, JSON.stringify({ gateway: { loadIntervalMs: 'soon' } }))
@@ -45,7 +45,7 @@ test('should end with code 2 and name what is wrong when it is not understood', 
   }
 })
 
-test('should say that there is no mesh, and begin none, when the home holds none', async (t) => {
+test('should say that there is no mesh, and create none, when the home has none', async (t) => {
   const processes = await WorkerProcesses.create(t)
   const missing = join(processes.home, 'missing')
   const here = [[], ['ask', 'Hello?'], ['logout']].map((words) => processes.run('client', words))
@@ -87,7 +87,7 @@ test('should ask to log in when there is no session', async (t) => {
   t.ok(ask.stderr.includes('register --email'))
 })
 
-test('should refuse to start when the role may run only once and does already', async (t) => {
+test('should refuse to start when the role may run only once and already runs', async (t) => {
   const processes = await WorkerProcesses.create(t)
   await processes.start('auth')
   const second = processes.run('auth')
@@ -104,7 +104,7 @@ test('should say which models there are when asked for one that is not known', a
   t.alike(await processes.processes(), [])
 })
 
-test('should end with code 2 and one object when a program is not understood', async (t) => {
+test('should exit with code 2 and one JSON object when a command of a program is not understood', async (t) => {
   const processes = await WorkerProcesses.create(t)
   await foundMesh(processes.home)
   const cases: [parameters: string[], code: string, named: string][] = [
@@ -125,7 +125,7 @@ test('should end with code 2 and one object when a program is not understood', a
   }
 })
 
-test('should end without a complaint, as other commands do, when the reader of its output leaves', async (t) => {
+test('should exit without an error, as other commands do, when the reader of its output closes it', async (t) => {
   const processes = await WorkerProcesses.create(t)
   await foundMesh(processes.home)
   const prompts = '/help\\n'.repeat(2_000)

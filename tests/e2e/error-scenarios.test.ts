@@ -57,7 +57,7 @@ async function isBack(t: Test, mesh: MeshByHand, role: WorkerRole): Promise<void
   await answersAgain(t, mesh)
 }
 
-test('should tell the client within two seconds, and be back after a restart, when a worker on the way is killed mid-answer', async (t) => {
+test('should tell the client within two seconds, and recover after a restart, when a worker on the path is killed mid-answer', async (t) => {
   const mesh = await scene(t)
   t.ok(mesh.worker('gateway').stderr.includes(HOLDING), 'the first worker holds the bootstrap port')
   for (const victim of ['processor', 'gateway'] as const) {
@@ -81,7 +81,7 @@ test('should tell the client within two seconds, and be back after a restart, wh
   }
 })
 
-test('should go on to its end, and be back after a restart, when auth is killed mid-answer', async (t) => {
+test('should finish the answer, and recover after a restart, when auth is killed mid-answer', async (t) => {
   const mesh = await scene(t)
   const answer = await midAnswer(mesh)
   await mesh.worker('auth').kill()
@@ -91,7 +91,7 @@ test('should go on to its end, and be back after a restart, when auth is killed 
   await isBack(t, mesh, 'auth')
 })
 
-test('should let a running answer end when its processor is told to leave', async (t) => {
+test('should let a running answer finish when its processor is told to shut down', async (t) => {
   const mesh = await scene(t)
   const undisturbed = mesh.run(['ask', LONG_QUESTION])
   t.is(await undisturbed.exit, 0)
@@ -103,7 +103,7 @@ test('should let a running answer end when its processor is told to leave', asyn
   t.is(await mesh.worker('processor').exit, 0)
 })
 
-test('should end at once when it is signalled a second time', async (t) => {
+test('should exit at once when it is signalled a second time', async (t) => {
   const mesh = await scene(t)
   const answer = await midAnswer(mesh)
   const processor = mesh.worker('processor')
@@ -114,7 +114,7 @@ test('should end at once when it is signalled a second time', async (t) => {
   t.is(lastLine(answer).code, 'PEER_LOST', answer.stdout)
 })
 
-test('should say so and answer the next question when the engine is killed mid-answer', async (t) => {
+test('should say so and answer the next request when the engine is killed mid-answer', async (t) => {
   const mesh = await scene(t)
   const answer = await midAnswer(mesh)
   const [engine] = await mesh.processes.everyProcess('llama-child.js')
@@ -126,7 +126,7 @@ test('should say so and answer the next question when the engine is killed mid-a
   t.absent(mesh.worker('processor').stderr.includes('    at '), 'no stack')
 })
 
-test('should take the answer whole and free its slot when nobody reads the output of a client, or it is killed', async (t) => {
+test('should finish the answer and free its slot when nobody reads the output of a client, or it is killed', async (t) => {
   const mesh = await scene(t)
   const pipe = await fullPipe(t, mesh.processes)
   const stuck = mesh.run(['ask', LONG_QUESTION, '--json'], '', pipe)
@@ -144,7 +144,7 @@ test('should take the answer whole and free its slot when nobody reads the outpu
   await answersAgain(t, mesh)
 })
 
-test('should free the slot and tell the client when that was stopped in the middle', async (t) => {
+test('should free the slot and tell the client when it was stopped mid-answer', async (t) => {
   const mesh = await scene(t)
   const answer = await midAnswer(mesh)
   answer.process.kill('SIGSTOP')
@@ -155,7 +155,7 @@ test('should free the slot and tell the client when that was stopped in the midd
   t.alike([lastLine(answer).code, lastLine(answer).retryable], ['PEER_LOST', true])
 })
 
-test('should refuse with a reason when a prompt is none', async (t) => {
+test('should refuse with a reason when a prompt is invalid', async (t) => {
   const mesh = await scene(t)
   for (const prompt of ['', ' \n\t ']) {
     const client = mesh.run(['ask', prompt, '--json'])
@@ -186,14 +186,14 @@ test('should refuse with a reason when a prompt is none', async (t) => {
   t.ok(mixed.stderr.includes('Line 1 of standard input is not valid UTF-8'))
 })
 
-test('should leave nothing behind when the workers are told to leave after all that', async (t) => {
+test('should leave nothing behind when the workers are told to shut down after all failures', async (t) => {
   t.teardown(async () => await shared.end())
   const mesh = await scene(t)
   t.alike(await mesh.leave(), [0, 0, 0])
   t.alike(await mesh.processes.everyProcess(), [])
 })
 
-test('should serve on when its log cannot be written', async (t) => {
+test('should continue to serve when its log cannot be written', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   for (const worker of ['auth', 'gateway']) {

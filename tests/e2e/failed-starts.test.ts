@@ -47,7 +47,7 @@ test('should say what is wrong with a model file and leave nothing behind when i
   await assertFailed(t, processes, mesh, 'MODEL_INVALID', 'processor:', 'head_count')
 })
 
-test('should say that the model cannot be written, and go on where there is room, when the disk is full', async (t) => {
+test('should say that the model cannot be written, and continue where there is room, when the disk is full', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   // 10 MB in the blocks that the shell counts in; the model takes 28.
@@ -87,7 +87,7 @@ test('should say why when the home cannot be used', async (t) => {
   await assertFailed(t, processes, ask, 'HOME_UNUSABLE', file)
 })
 
-test('should name the port when something that is no worker sits on it', async (t) => {
+test('should name the port when another kind of program uses it', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   const { bootstrapPort: port } = processes

@@ -18,7 +18,7 @@ function lastLine(client: Running): Record<string, unknown> {
 }
 
 diskTest(
-  'should say that the disk is full everywhere, go on with logins, and register again when there is room',
+  'should report a full disk everywhere, continue with logins, and register again when there is room',
   async (t) => {
     t.timeout(60_000)
     const processes = await WorkerProcesses.create(t)

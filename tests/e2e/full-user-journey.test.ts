@@ -8,7 +8,7 @@ const ANSWER = 'The capital of France is Paris.\n'
 const EMAIL = ['--email', 'ada@example.com', '--password-stdin']
 const PASSWORD = 'correct horse battery\n'
 
-test('should take a user from the first registration to the last farewell when workers are started by hand', async (t) => {
+test('should serve a user from the first registration to the logout when workers are started by hand', async (t) => {
   t.timeout(120_000)
   const processes = await WorkerProcesses.create(t)
   await processes.provideModel()

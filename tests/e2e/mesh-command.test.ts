@@ -135,7 +135,7 @@ test('should answer with a real model and leave nothing behind when asked on the
   t.is(lines.at(-1).model, 'minimind2-small')
 })
 
-test('should give its workers their secrets and their shares of the machine when it serves without a terminal', async (t) => {
+test('should pass its workers their secrets and their shares of the machine when it serves without a terminal', async (t) => {
   t.timeout(90_000)
   const { processes, mesh, port } = await shared.get()
   await assertSecretsKept(t, processes, mesh.pid)
@@ -150,7 +150,7 @@ test('should give its workers their secrets and their shares of the machine when
   t.alike(found.sort(), ['auth', 'gateway', 'processor', 'processor'])
 })
 
-test('should give every worker of a mesh a port of its own and log nothing that was said', async (t) => {
+test('should give every worker of a mesh its own port and log no prompt and no answer', async (t) => {
   t.timeout(60_000)
   const { processes, mesh, port } = await shared.get()
   for (const [index, role] of ['auth', 'gateway', 'processor', 'processor'].entries()) {
@@ -176,7 +176,7 @@ test('should give every worker of a mesh a port of its own and log nothing that 
   }
 })
 
-test('should start a worker again and say so when it is killed', async (t) => {
+test('should restart a worker and say so when it is killed', async (t) => {
   t.timeout(90_000)
   const { processes, mesh, port } = await shared.get()
   const ports = { gateway: port + 1, processor: port + 2, auth: port }
@@ -202,7 +202,7 @@ test('should end all workers when the mesh itself is killed', async (t) => {
   for (const pid of workers) t.absent(await isRunning(pid))
 })
 
-test('should use the workers that run already, start those that miss, and leave the others running', async (t) => {
+test('should use the workers that already run, start the missing ones, and leave the others running', async (t) => {
   t.timeout(90_000)
   const processes = await WorkerProcesses.create(t)
   await processes.provideModel()

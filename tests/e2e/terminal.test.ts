@@ -37,7 +37,7 @@ async function openShell(t: Test, processes: WorkerProcesses) {
   return { terminal, type, shown }
 }
 
-test('should be a good neighbour of the shell when npm start runs in one', async (t) => {
+test('should leave the shell and its terminal usable when npm start runs in one', async (t) => {
   t.timeout(120_000)
   const processes = await WorkerProcesses.create(t)
   await processes.provideModel()
@@ -78,7 +78,7 @@ test('should be a good neighbour of the shell when npm start runs in one', async
   t.is(await terminal.exit, 0)
 })
 
-test('should give the terminal back when a chat is told to end', async (t) => {
+test('should restore the terminal when a chat is told to end', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   await foundMesh(processes.home)

@@ -1,6 +1,6 @@
 import type { Scope } from './scope.js'
 
-/** Undoes, when its test, or the last test of a file, is over, what was opened for it: the last first. */
+/** Releases what a test, or all tests of a file, opened. Runs at the end, in reverse order of opening. */
 export class Cleanup {
   readonly #actions: (() => unknown)[] = []
 

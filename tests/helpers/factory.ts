@@ -9,20 +9,20 @@ import {
 } from '../../helpers/protocol/generation-options.js'
 import type { SessionKeys } from '../../workers/auth/session-keys.js'
 
-// What tests are about: users, conversations, options, sessions and certificates. Each is valid as it comes;
-// a test says only what matters to it.
+// Test data: users, conversations, options, sessions and certificates. Each is valid by default;
+// a test sets only what matters to it.
 
-/** The name of a mesh that nobody holds the root key of. */
+/** The name of a mesh whose root key nobody has. */
 export const TEST_MESH = 'ab'.repeat(32)
 
 const SESSION_LIFETIME_MS = 60_000
 
-/** Somebody who can register: Ada, unless told otherwise. */
+/** A user who can register: Ada by default. */
 export function createAccount(name = 'ada'): AccountCredential {
   return { email: `${name}@example.com`, password: 'correct horse' }
 }
 
-/** Who asks auth on behalf of whom: a gateway and one of its clients. */
+/** A call to auth: from a gateway, on behalf of one of its clients. */
 export function createAsker(client = 1, gateway = 0): { gateway: string; peer: string } {
   const key = (byte: number) => Buffer.alloc(32, byte).toString('hex')
   return { gateway: key(gateway), peer: key(client) }
@@ -36,7 +36,7 @@ export function createUserId(name = 'ada'): string {
     .padStart(26, '0')}`
 }
 
-/** What a user asks: a conversation whose turns are the user's and the assistant's alternately. */
+/** A request: a conversation whose turns alternate between user and assistant. */
 export function createQuestion(...turns: readonly string[]): {
   messages: { role: 'user' | 'assistant'; content: string }[]
 } {
@@ -47,7 +47,7 @@ export function createQuestion(...turns: readonly string[]): {
   return { messages }
 }
 
-/** Options that leave nothing to the model: the likeliest token, and a little less often a repeated one. */
+/** Options of greedy decoding with a slight repetition penalty. */
 export const GREEDY = {
   temperature: 0,
   topP: 1,
@@ -59,12 +59,12 @@ export const GREEDY = {
   seed: 0,
 } as const
 
-/** What tests ask an engine for unless they say otherwise. */
+/** The default options of tests of engines. */
 export function optionsOf(options: GenerationOptionsInput = {}): GenerationOptions {
   return generationOptionsSchema.parse({ ...GREEDY, ...options })
 }
 
-/** A session as the auth worker that holds `keys` signs one, a minute long unless told otherwise. */
+/** A session as the auth worker with `keys` signs it; by default valid for a minute. */
 export function createSession(
   keys: SessionKeys,
   options: {
@@ -85,7 +85,7 @@ export function createSession(
   })
 }
 
-/** What a certificate says; for one that is signed see MeshAuthority. */
+/** The contents of a certificate; for a signed one see MeshAuthority. */
 export function createCertificate(role: Role, changes: Partial<Certificate> = {}): Certificate {
   return {
     mesh: TEST_MESH,

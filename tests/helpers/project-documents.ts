@@ -9,7 +9,7 @@ export async function readProjectFile(path: string): Promise<string> {
   return await readFile(join(PROJECT_ROOT, path), 'utf8')
 }
 
-/** The rows of all tables in a Markdown text that begin with a name in backquotes: name, other cells. */
+/** The rows of all tables in a Markdown text that begin with a name in backticks: name, other cells. */
 export function tableRows(markdown: string): [name: string, ...cells: string[]][] {
   return markdown.split('\n').flatMap((line): [string, ...string[]][] => {
     const cells = line

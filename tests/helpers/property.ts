@@ -4,10 +4,10 @@ import fc, { type IAsyncProperty, type IProperty } from 'fast-check'
 const SHOWN_CHARACTERS = 1_000
 
 /**
- * Holds a property against examples made at random. One that fails is shrunk to a small one and shown
- * with the seed that makes it again: `PROPERTY_SEED=… node tests/run.js FILE`.
+ * Checks a property against random examples. A failing one is shrunk and reported
+ * with the seed that reproduces it: `PROPERTY_SEED=… node tests/run.js FILE`.
  *
- * @param examples how many, 100 unless told otherwise; PROPERTY_RUNS=10000 overrides it
+ * @param examples how many, default 100; PROPERTY_RUNS=10000 overrides it
  */
 export async function holds<Values>(
   t: Test,
@@ -29,7 +29,7 @@ export async function holds<Values>(
   t.fail(`PROPERTY_SEED=${seed}: ${reason.slice(0, SHOWN_CHARACTERS)}, for ${example}`)
 }
 
-/** Fails the example in hand. */
+/** Fails the current example. */
 export function ensure(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message)
 }

@@ -1,11 +1,11 @@
 import type { Random } from '../../facilities/clock/random.js'
 
-/** Chance that comes again with its seed: xorshift32 (Marsaglia, 2003). For tests alone. */
+/** Random numbers that a seed reproduces: xorshift32 (Marsaglia, 2003). For tests only. */
 export class SeededRandom implements Random {
   #state: number
 
   constructor(seed: number) {
-    // Zero would stay zero.
+    // A state of zero would stay zero.
     this.#state = seed ^ 0x9e3779b9 || 1
   }
 

@@ -1,8 +1,8 @@
 import type { Scope } from './scope.js'
 
 /**
- * What the tests of a file have in common because it takes long to start: a mesh, a server, an engine. It is
- * started by the first test that asks for it, and the last test of the file ends it.
+ * A fixture that the tests of a file share because it starts slowly: a mesh, a server, an engine. It is
+ * started by the first test that uses it, and closed by the last test of the file.
  */
 export class Shared<Value> {
   readonly #start: (scope: Scope) => Value | Promise<Value>
@@ -19,7 +19,7 @@ export class Shared<Value> {
     return this.#value
   }
 
-  /** Undoes what the start has opened, the last first. */
+  /** Releases what the start has opened, in reverse order. */
   async end(): Promise<void> {
     this.#value = null
     for (let action = this.#teardowns.pop(); action; action = this.#teardowns.pop()) await action()

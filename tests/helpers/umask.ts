@@ -1,3 +1,3 @@
-// A home that others may change is refused: what tests make does not depend on who runs them. Whichever scene
-// imports this first sets it for the whole process.
+// A home that other users may change is refused, so tests must not depend on the user's umask. The scene that
+// imports this first sets the umask for the whole process.
 process.umask(0o022)

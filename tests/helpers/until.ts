@@ -22,9 +22,9 @@ export async function until<T>(
 }
 
 /**
- * Tries until an action succeeds, and returns what it came to.
+ * Retries until an action succeeds, and returns its result.
  *
- * @param what names what is waited for in the error
+ * @param what names the awaited result in the error
  * @throws Error when it still fails after `timeoutMs`, with the last failure as its cause
  */
 export async function untilItWorks<T>(
@@ -45,12 +45,12 @@ export async function untilItWorks<T>(
   }
 }
 
-/** Lets `turns` rounds of the event loop pass: enough for what needs no network to settle. */
+/** Waits for `turns` rounds of the event loop: enough to settle what needs no network. */
 export async function settle(turns = 5): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await turnEventLoop()
 }
 
-/** The StarlingError (or whatever it was) that a promise rejected with. */
+/** The StarlingError (or other reason) that a promise rejected with. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise

@@ -30,7 +30,7 @@ const GOALS = [
   },
 ]
 
-/** How often V8 saw a stretch of a script run. An inner range overrules the one around it. */
+/** How often V8 saw a range of a script run. An inner range overrides the one around it. */
 interface Range {
   readonly startOffset: number
   readonly endOffset: number
@@ -49,14 +49,14 @@ export interface LineCounts {
   readonly covered: number
 }
 
-/** What is to be said of a run's coverage, and the goals that it has missed. */
+/** The report of a run's coverage, and the goals that it has missed. */
 export interface CoverageResult {
   readonly lines: readonly string[]
   readonly missed: readonly string[]
 }
 
 /**
- * Holds coverage against the goals.
+ * Checks coverage against the goals.
  *
  * @param files by the source's path relative to the root: `helpers/identity/id.ts`
  */
@@ -76,12 +76,12 @@ export function holdAgainstGoals(files: ReadonlyMap<string, LineCounts>): Covera
   return { lines, missed }
 }
 
-/** Gathers what V8 sees run in the test processes and in the processes that they start. */
+/** Collects V8's coverage of the test processes and of the processes that they start. */
 export class CoverageRecorder {
   readonly #root: string
   readonly #directory = mkdtempSync(join(tmpdir(), 'starling-coverage-'))
 
-  /** @param root of the project, as a real path: scripts are known by theirs */
+  /** @param root of the project, as a real path: V8 names scripts by real paths */
   constructor(root: string) {
     this.#root = root
   }
@@ -91,7 +91,7 @@ export class CoverageRecorder {
     return { NODE_V8_COVERAGE: this.#directory }
   }
 
-  /** Removes what was gathered. */
+  /** Removes the collected data. */
   remove(): void {
     rmSync(this.#directory, { recursive: true, force: true })
   }
@@ -108,7 +108,7 @@ export class CoverageRecorder {
   }
 
   /**
-   * Leaves only what is about the product's scripts, so that c8 is quick, and adds those that no process loaded.
+   * Keeps only the product's scripts, so that c8 is quick, and adds those that no process loaded.
    *
    * @returns the codes that were raised: those of which a place of the product that reads
    * `new StarlingError('THE_CODE'` was run. A code that a test makes or that a peer sends does not count.
@@ -189,7 +189,7 @@ function readScripts(file: string): readonly ScriptCoverage[] {
     const { result } = JSON.parse(readFileSync(file, 'utf8')) as { result?: ScriptCoverage[] }
     return result ?? []
   } catch {
-    // A process that was killed while it wrote: what it saw is lost, as with any that is killed.
+    // A process that was killed while it wrote: its coverage is lost, as that of any killed process.
     return []
   }
 }

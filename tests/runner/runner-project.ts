@@ -8,7 +8,7 @@ const PROJECT = join(import.meta.dirname, '..', '..')
 /** A test file's text: one test that passes. */
 export const PASSING = "test('should add', (t) => t.is(1 + 1, 2))"
 
-/** What a run of the runner came to. */
+/** The outcome of a run of the runner. */
 export interface RunOutcome {
   readonly code: number | null
   readonly output: string
@@ -16,7 +16,7 @@ export interface RunOutcome {
 }
 
 /**
- * Runs the runner over a project of its own.
+ * Runs the runner over a new project.
  *
  * @param tests texts of test files by their path below tests/; brittle is imported for each
  * @param sources texts of other files by their path

@@ -5,7 +5,7 @@ const RESULT = /^(not )?ok \d+ - (.*?)(?: # time = [\d.]+ms)?$/
 const SKIPPED = /^(.*) # (?:SKIP|TODO)$/
 const LINES_KEPT = 2000
 
-/** What is known of one test file. Tests are brittle's top-level tests. */
+/** The results of one test file. Tests are brittle's top-level tests. */
 export interface FileReport {
   readonly file: string
   passed: number
@@ -19,7 +19,7 @@ export interface FileReport {
 export class TapReport {
   /** The files whose tests have not ended, in the order in which they run. */
   readonly remainingFiles: string[]
-  /** What is known of the first of them. */
+  /** The results so far of the first of them. */
   current: FileReport
   /** The test that has begun and not ended. */
   runningTest: string | null = null
@@ -86,7 +86,7 @@ export class TapReport {
   }
 }
 
-/** A report of a file in which nothing has run. */
+/** The report of a file in which nothing has run. */
 export function emptyReport(file: string): FileReport {
   return { file, passed: 0, failed: 0, skipped: [], failures: [] }
 }

@@ -19,7 +19,7 @@ export interface TestProcessOptions {
   readonly timeoutMs: number
   /** How long the process may stay after its last test. */
   readonly exitGraceMs: number
-  /** What the process has in its environment besides that of this one. */
+  /** Additional environment variables of the process. */
   readonly environment: NodeJS.ProcessEnv
   /** Called for every line that the process prints. */
   onLine(line: string): void
@@ -28,7 +28,7 @@ export interface TestProcessOptions {
 }
 
 /**
- * Runs test files in one process, in a process group of its own that is gone afterwards.
+ * Runs test files in one process, in its own process group, which is ended afterwards.
  *
  * @returns the files that never got their turn because an earlier one ended the process
  */
@@ -93,7 +93,7 @@ export async function runTestProcess(options: TestProcessOptions): Promise<strin
 /** Node's code for an `await` at the top of a module that is never settled. */
 const UNSETTLED = 'exit code 13'
 
-/** Ends every test process that still runs, and what it has started. */
+/** Ends every test process that still runs, and all its children. */
 export function killRunning(): void {
   for (const child of running) killGroup(child)
 }
@@ -103,7 +103,7 @@ function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) => {
-      // What it left behind would hold its output open.
+      // Remaining children would hold its output open.
       killGroup(child)
       const finish = () => {
         clearTimeout(wait)
@@ -120,6 +120,6 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // Nobody of the group is left.
+    // No process of the group is left.
   }
 }

@@ -132,7 +132,7 @@ test('should keep the process alive when what was accepted is loaded', async (t)
   t.ok(ends.loaded > 2 * ends.failed, `${ends.loaded} loaded, ${ends.failed} refused by llama.cpp`)
 })
 
-test('should notice when a file ends the process, or the tests above show nothing', async (t) => {
+test('should notice when a file crashes the process, so that the tests above are meaningful', async (t) => {
   const loader = new GgufLoader()
   t.teardown(async () => await loader.close())
   const path = join(await t.tmp(), 'aborts.gguf')

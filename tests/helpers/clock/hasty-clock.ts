@@ -1,7 +1,7 @@
 import type { Timer } from '../../../facilities/clock/clock.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 
-/** A time that runs faster than the machine's own: for tests of waits that are real. */
+/** A clock that runs faster than the system clock, for tests that wait in real time. */
 export class HastyClock extends SystemClock {
   readonly #factor: number
 

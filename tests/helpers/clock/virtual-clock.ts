@@ -17,7 +17,7 @@ export class VirtualClock implements Clock {
     this.#started = nowMs
   }
 
-  /** Calls that are still to come. */
+  /** Pending timer calls. */
   get pending(): number {
     return this.#scheduled.size
   }
@@ -40,7 +40,7 @@ export class VirtualClock implements Clock {
     return sleepWith(this, delayMs, signal)
   }
 
-  /** Moves time on, making every call that is due in its order, and lets promises settle. */
+  /** Advances time, runs every due call in order, and lets promises settle. */
   async advance(byMs: number): Promise<void> {
     const until = this.#now + byMs
     for (;;) {
@@ -58,7 +58,7 @@ export class VirtualClock implements Clock {
     await settle()
   }
 
-  /** Moves time on, 10 ms by 10 ms, until what waits for it has come. */
+  /** Advances time in steps of 10 ms until the awaited promise settles. */
   async advanceUntil<T>(waiting: Promise<T>): Promise<T> {
     let isSettled = false
     const settled = () => {
@@ -70,7 +70,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Lets everything run that only waits for promises. */
+/** Runs everything that waits for promises only. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -10,7 +10,7 @@ const MAX_TOKENS = 24
 /** Why a request of {@link interleave} was cancelled. */
 export const CANCELLED = new Error('cancelled by the test')
 
-/** Whatever answers: an engine in its process, or what runs in there. */
+/** What answers: an engine in a child process, or the runtime inside that process. */
 export interface Answering {
   generate(
     request: GenerateRequest,
@@ -18,7 +18,7 @@ export interface Answering {
   ): AsyncGenerator<Token, GenerationEnd, void>
 }
 
-/** What may happen, in any order, to a request by its number. */
+/** A step: what may happen, in any order, to a request, given by its number. */
 export const requestSteps = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('begin' as const), of: fc.nat(3) }) },
@@ -32,12 +32,12 @@ export const requestSteps = fc.array(
 /** One of the steps. */
 export type RequestStep = typeof requestSteps extends fc.Arbitrary<(infer Step)[]> ? Step : never
 
-/** One request, and what came of it. */
+/** One request and its outcome. */
 export class InterleavedRequest {
   readonly prompt: string
-  /** The tokens that were taken. */
+  /** The tokens that were read. */
   readonly ids: number[] = []
-  /** What it failed with first; null when it did not. */
+  /** The first error; null when there was none. */
   failure: unknown = null
   readonly #cancel = new AbortController()
   readonly #generation
@@ -77,7 +77,7 @@ export class InterleavedRequest {
 }
 
 /**
- * Lets the steps happen, then ends all requests that they began.
+ * Runs the steps, then ends all requests that they began.
  *
  * @param before called before each step with its place in the list
  * @returns the requests, settled
@@ -107,11 +107,11 @@ export async function interleave(
   return requests
 }
 
-/** What each prompt is answered by somebody who has nothing else to do. */
+/** The answer to each prompt from an otherwise idle engine. */
 export class AnswersAlone {
   readonly #idsOf = new Map<string, number[]>()
 
-  /** Asks every prompt, one after the other. */
+  /** Sends every prompt, one after the other. */
   static async of(answering: Answering): Promise<AnswersAlone> {
     const answers = new AnswersAlone()
     for (const prompt of PROMPTS) {
@@ -125,13 +125,13 @@ export class AnswersAlone {
     return answers
   }
 
-  /** Fails the example unless what the request got is the beginning of its answer alone. */
+  /** Fails the example unless the request got a prefix of the answer that it gets alone. */
   ensureBegins({ prompt, ids }: InterleavedRequest): void {
     const right = this.#idsOf.get(prompt)?.slice(0, ids.length)
     ensure(ids.join() === right?.join(), `${prompt}: ${ids.join()}`)
   }
 
-  /** Fails the example unless both slots are free and answer as if nothing had been before. */
+  /** Fails the example unless both slots are free and answer like new ones. */
   async ensureAnswered(answering: Answering): Promise<void> {
     const after = PROMPTS.slice(0, 2).map((prompt) => new InterleavedRequest(answering, prompt))
     for (const request of after) for (let taken = 0; taken < 3; taken++) request.take()

@@ -14,7 +14,7 @@ import type { GenerationOptionsInput } from '../../../helpers/protocol/generatio
 import { optionsOf } from '../factory.js'
 import { collect, SHARED_MODELS_DIRECTORY, TINY_MODEL_PATH } from './tiny-llama.js'
 
-/** A whole answer of a runtime in this process. */
+/** A complete answer of a runtime in this process. */
 export interface RuntimeAnswer {
   readonly text: string
   readonly ids: readonly number[]
@@ -22,22 +22,22 @@ export interface RuntimeAnswer {
   readonly end: GenerationEnd
 }
 
-/** What can be asked: a runtime, or a part of one. */
+/** What answers requests: a runtime, or a part of one. */
 export type Answering = Pick<LlamaRuntime, 'generate'>
 
-/** What a question may have besides its options. */
+/** What a request may have besides its options. */
 export interface AskOptions {
   readonly resumeFrom?: readonly number[]
   readonly signal?: AbortSignal
 }
 
-/** The default model's file, made first if no test has made it yet. */
+/** The default model's file, created if no test has created it yet. */
 export async function defaultModelPath(): Promise<string> {
   const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
   return (await cache.prepare(DEFAULT_MODEL_NAME)).path
 }
 
-/** A runtime in this process, with the tiny model unless told otherwise; closed when the test ends. */
+/** A runtime in this process, by default with the tiny model; closed when the test ends. */
 export async function loadRuntime(
   t: Test,
   options: Partial<LlamaRuntimeOptions> = {},
@@ -47,7 +47,7 @@ export async function loadRuntime(
   return runtime
 }
 
-/** As {@link loadRuntime}, to be closed by the caller. */
+/** Like {@link loadRuntime}, but the caller closes it. */
 export async function openRuntime(
   options: Partial<LlamaRuntimeOptions> = {},
 ): Promise<LlamaRuntime> {

@@ -2,7 +2,7 @@ import { configSchema } from '../../../config/schema.js'
 import { runOffline } from '../../../workers/client/run-client.js'
 
 /**
- * A client command that writes more than a pipe holds, says on standard error that it has done so, and
+ * A client command that writes more than a pipe holds, reports that on standard error, and
  * ends. The first argument is its home, the second the number of lines of 1,000 characters.
  */
 const [home = '', lines = '0'] = process.argv.slice(2)

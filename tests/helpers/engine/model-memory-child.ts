@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
 
-/** Of a prompt, at once: what the engine evaluates at most. */
+/** The most prompt tokens that the engine evaluates at once. */
 const CHUNK_TOKENS = 63
 
 const PROMPT_TOKENS = 256
@@ -35,7 +35,7 @@ await Promise.all(
     await sequence.evaluate(prompt.slice(0, 1), { temperature: 0.7, topK: 40 }).next()
   }),
 )
-// In kilobytes of 1,024 bytes. What getrusage says is at least what the parent process has taken.
+// In KiB. getrusage never reports less than the parent process had in use.
 const [, peakKilobytes] =
   /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
 process.stdout.write(String(Number(peakKilobytes) * 1024))

@@ -7,7 +7,7 @@ import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.
 
 const DIMENSIONS = 8
 
-/** Embeds texts: like ones alike when they are the same, and no more than that. */
+/** Embeds texts: equal texts get equal vectors; similar texts need not get similar ones. */
 export class ScriptedEmbeddings extends ScriptedEngine {
   override info(): EngineInfo {
     return { ...super.info(), capabilities: new Set(['embed'] as const) }
@@ -17,7 +17,7 @@ export class ScriptedEmbeddings extends ScriptedEngine {
     if (texts.some((text) => text.length > this.info().contextTokens)) {
       throw new StarlingError('CONTEXT_TOO_LONG', 'A text is longer than the context length')
     }
-    // Not of length 1: to make them so is up to who asks.
+    // Not of length 1: the caller normalizes.
     return texts.map((text) => {
       const hash = createHash('sha256').update(text).digest()
       return Float32Array.from({ length: DIMENSIONS }, (_, index) => hash.readInt8(index) + 0.5)
@@ -25,7 +25,7 @@ export class ScriptedEmbeddings extends ScriptedEngine {
   }
 }
 
-/** Asks for functions when it is offered any, and keeps what it was asked. */
+/** Calls functions when it is offered any, and records its requests. */
 export class ScriptedCalls extends ScriptedEngine {
   readonly requests: GenerateRequest[] = []
   readonly #calls: readonly ToolCall[]

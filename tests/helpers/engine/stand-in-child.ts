@@ -8,8 +8,8 @@ import { UNWATCHED } from '../../../facilities/engine/llama/request-watch.js'
 import { StepRecorder } from '../../../facilities/engine/llama/step-record.js'
 
 // Takes the place of the process with llama.cpp and starts in a tenth of its time. Each token of an answer is
-// the whole question. Some questions make it hang or end, as llama.cpp might. Each line that it writes says
-// that a message is on its way.
+// the whole prompt. Some prompts make it hang or exit, as llama.cpp might. Each line that it writes says
+// that it has sent a message.
 
 let choosing = 0
 
@@ -55,7 +55,7 @@ async function send(message: FromChild): Promise<void> {
 
 const requests = new LlamaRequests(runtime, (message) => void send(message), new StepRecorder())
 
-// The parent decides when it leaves, as with llama.cpp.
+// The parent decides when this process exits, as with llama.cpp.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
 
 process.on('message', async (raw) => {

@@ -9,8 +9,8 @@ const USER_DEFINED = 4
 const CONTROL = 3
 
 /**
- * The conversation without roles. As Qwen3's, it opens a thought unless it is told not to, and shows the
- * thoughts of the turns since the last question only.
+ * The conversation without roles. Like Qwen3's, it opens a thought unless thinking is off, and shows the
+ * thoughts of the turns since the last user message only.
  */
 const SWITCHABLE = `
 {%- set last = namespace(question=0) %}
@@ -25,7 +25,7 @@ const SWITCHABLE = `
 {%- endfor %}
 {{- '<think></think>' if enable_thinking is defined and not enable_thinking else '<think>' }}`
 
-/** As DeepSeek-R1's, it always opens a thought. */
+/** Like DeepSeek-R1's, it always opens a thought. */
 const ALWAYS = `
 {%- for message in messages %}{{- message.content }}{%- endfor %}
 {{- '<think>' }}`
@@ -40,7 +40,7 @@ export interface ThinkingModel {
 
 /**
  * The tiny model with a chat template that opens a thought, and with one frequent token, ` to`, called
- * `</think>`: it ends its thought where it would say ` to` for the first time.
+ * `</think>`: it ends its thought where it would first generate ` to`.
  *
  * @returns the path of its file, safe to share
  */
@@ -56,7 +56,7 @@ export async function thinkingModel({ always = false, special = false }: Thinkin
   const path = join(SHARED_MODELS_DIRECTORY, name)
   const partial = `${path}.${process.pid}`
   await writeFile(partial, fileOf(draft))
-  // Others may be reading it: it is always whole, and always the same.
+  // Other tests may be reading it: it is always complete and always the same.
   await rename(partial, path)
   return path
 }

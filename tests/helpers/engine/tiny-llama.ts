@@ -12,12 +12,12 @@ import type { GenerationOptionsInput } from '../../../helpers/protocol/generatio
 import { optionsOf } from '../factory.js'
 import type { Scope } from '../scope.js'
 
-/** A model of 1M parameters that tells short stories; without a chat template, 256 tokens long. */
+/** A model of 1M parameters that tells short stories; no chat template, context of 256 tokens. */
 export const TINY_MODEL_PATH = fileURLToPath(
   new URL('../../fixtures/tiny-stories-1M-f16.gguf', import.meta.url),
 )
 
-/** Where tests keep the default model once one of them has made it; safe to share. */
+/** Where tests cache the default model once one of them has created it; safe to share. */
 export const SHARED_MODELS_DIRECTORY = join(tmpdir(), 'starling-test-models')
 
 /** A whole answer. */
@@ -46,8 +46,8 @@ export async function tinyLlama(
 }
 
 /**
- * An engine, not loaded, that starts the stand-in for llama.cpp instead of it: see stand-in-child.ts. For
- * tests of the process and not of what it computes; disposed of at the end of the scope.
+ * An engine, not loaded, that starts a stand-in for llama.cpp: see stand-in-child.ts. For
+ * tests of the process, not of its results; disposed of at the end of the scope.
  */
 export function standInLlama(scope: Scope, options: Partial<LlamaEngineOptions> = {}): LlamaEngine {
   const engine = new LlamaEngine({
@@ -66,7 +66,7 @@ export function processIdOf(engine: LlamaEngine): number {
   return engine.processId
 }
 
-/** What an engine with that many slots of the tiny model takes, by estimate. */
+/** The estimated memory of an engine with that many slots of the tiny model. */
 export async function tinyModelMemoryBytes(slots: number): Promise<number> {
   const { facts, sizeBytes } = await inspectGguf(TINY_MODEL_PATH)
   const { contextTokens } = facts

@@ -2,7 +2,7 @@ import type { Draw } from './gguf-mutation-values.js'
 
 const FIXED_HEAD_BYTES = 24
 
-/** Changes the finished head, and says how. */
+/** Changes the encoded header, and returns a description of the change. */
 export type ByteChange = (head: Buffer, random: Draw) => { head: Buffer; what: string }
 
 export const BYTE_CHANGES: readonly ByteChange[] = [

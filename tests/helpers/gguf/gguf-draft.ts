@@ -1,4 +1,4 @@
-/** A value as it stands in a file, taken apart no further than to be changed. */
+/** A value of a file, parsed only as far as is needed to change it. */
 export type DraftValue =
   | { code: number; bytes: Uint8Array }
   | { code: 8; text: Uint8Array; claimed?: bigint }
@@ -16,19 +16,19 @@ export interface DraftTensor {
   offset: bigint
 }
 
-/** A GGUF file taken apart: everything can be changed, sense or not, and put together again. */
+/** A parsed GGUF file: everything can be changed, validly or not, and encoded again. */
 export interface GgufDraft {
   version: number
   keys: DraftKey[]
   tensors: DraftTensor[]
-  /** What the file says besides what is there; undefined where it tells the truth. */
+  /** Counts that the file states instead of the true ones; undefined where they are true. */
   claimedKeys?: bigint
   claimedTensors?: bigint
-  /** Of the tensors, shared by all drafts of a file: not to be changed. */
+  /** The data of the tensors. Shared by all drafts of a file; do not change. */
   readonly data: Uint8Array
 }
 
-/** Elements and bytes of a block, for the types that files of the tests use or are changed to. */
+/** Elements and bytes of a block, for the tensor types that the tests use. */
 export const BLOCKS: Readonly<Record<number, readonly [number, number]>> = {
   0: [1, 4],
   1: [1, 2],
@@ -70,7 +70,7 @@ const VALUE_BYTES: Readonly<Record<number, number>> = {
   12: 8,
 }
 
-/** Takes a whole, valid file apart. */
+/** Parses a complete, valid file. */
 export function readDraft(file: Uint8Array): GgufDraft {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.length)
   let offset = 4
@@ -104,7 +104,7 @@ export function readDraft(file: Uint8Array): GgufDraft {
   return { version, keys, tensors, data: bytes.subarray(Math.ceil(offset / 32) * 32) }
 }
 
-/** A copy that can be changed; the data are not copied. */
+/** A copy that can be changed; tensor data is shared. */
 export function copyDraft(draft: GgufDraft): GgufDraft {
   return {
     ...draft,
@@ -116,7 +116,7 @@ export function copyDraft(draft: GgufDraft): GgufDraft {
   }
 }
 
-/** Gives each tensor the place that it should have, and says how long all are then. */
+/** Gives each tensor its correct offset, and returns the total size. */
 export function layOut(draft: GgufDraft, alignment = 32n): bigint {
   let offset = 0n
   for (const tensor of draft.tensors) {
@@ -129,7 +129,7 @@ export function layOut(draft: GgufDraft, alignment = 32n): bigint {
   return offset
 }
 
-/** The bytes of everything before the tensor data, the padding included. */
+/** Everything before the tensor data, including the padding. */
 export function writeHead(draft: GgufDraft, alignment = 32): Buffer {
   const parts: Uint8Array[] = [Buffer.from('GGUF')]
   parts.push(u32(draft.version), u64(draft.claimedTensors ?? BigInt(draft.tensors.length)))
@@ -156,21 +156,21 @@ export function writeHead(draft: GgufDraft, alignment = 32): Buffer {
   return Buffer.concat([head, Buffer.alloc((alignment - (head.length % alignment)) % alignment)])
 }
 
-/** 32 bits, little-endian; what does not fit is cut off. */
+/** 32 bits, little-endian; higher bits are dropped. */
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(value >>> 0)
   return bytes
 }
 
-/** 64 bits, little-endian; what does not fit is cut off. */
+/** 64 bits, little-endian; higher bits are dropped. */
 export function u64(value: bigint): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64LE(BigInt.asUintN(64, value))
   return bytes
 }
 
-/** The name of a key or tensor, one character a byte. */
+/** The name of a key or tensor, one character for each byte. */
 export function keyName({ name }: { readonly name: Uint8Array }): string {
   return Buffer.from(name).toString('latin1')
 }

@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from './gguf-mutation-values.js'
 
-/** Changes a draft, and says how; null when it has nothing of the kind. */
+/** Changes a draft and returns a description; null when it has nothing to change. */
 export type DraftChange = (draft: GgufDraft, random: Draw) => string | null
 
 function architectureOf(draft: GgufDraft): string {
@@ -60,7 +60,7 @@ const changeText: DraftChange = (draft, random) => {
   return `${name} -> ${JSON.stringify(after)}`
 }
 
-/** With its keys renamed, so that all it needs may be there. */
+/** Renames its keys, too, so that the required ones can be present. */
 const changeArchitecture: DraftChange = (draft, random) => {
   const before = architectureOf(draft)
   const after = random.of(ARCHITECTURES)
@@ -106,7 +106,7 @@ function list(random: Draw, length: number): DraftValue {
   return { code: 9, itemCode, items: Array.from({ length }, item) }
 }
 
-/** Some real lists have one item for each layer, which is what this makes. */
+/** One item for each layer, as some real lists have. */
 const changeToList: DraftChange = (draft, random) => {
   const keys = draft.keys.filter(({ value }) => value.code === 4)
   if (keys.length === 0) return null
@@ -205,7 +205,7 @@ const changeVersion: DraftChange = (draft, random) => {
   return `version ${draft.version}`
 }
 
-/** Some more often than others. */
+/** Weighted by repetition. */
 export const KEY_CHANGES: readonly DraftChange[] = [
   changeWholeNumber,
   changeWholeNumber,

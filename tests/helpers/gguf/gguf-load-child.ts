@@ -1,11 +1,11 @@
 import { getLlama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 
-/** What the child is asked to load. */
+/** What the child is to load. */
 export interface LoadOrder {
   readonly path: string
 }
 
-/** What came of it: null, or what llama.cpp or the package above it said. */
+/** The outcome: null, or the error of llama.cpp or of node-llama-cpp. */
 export interface LoadOutcome {
   readonly path: string
   readonly failure: string | null
@@ -13,7 +13,7 @@ export interface LoadOutcome {
 
 const CONTEXT_TOKENS = 32
 
-// A process that may die: it loads one model after the other as the engine does, asks each for a few
+// A process that may crash: it loads one model after the other as the engine does, asks each for a few
 // tokens or a vector, and frees it again.
 const llama = await getLlama({
   gpu: false,

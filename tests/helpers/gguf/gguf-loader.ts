@@ -5,7 +5,7 @@ import type { LoadOutcome } from './gguf-load-child.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./gguf-load-child.js', import.meta.url))
 
-/** Many times what loading one of the small models takes on a busy machine. */
+/** Many times the load time of a small model on a busy machine. */
 const LOAD_TIMEOUT_MS = 15_000
 
 const KEPT_CHARACTERS = 2_000
@@ -15,12 +15,12 @@ export type LoadResult =
   | { readonly end: 'loaded' }
   | { readonly end: 'failed' | 'died' | 'hung'; readonly reason: string }
 
-/** Loads model files with llama.cpp, all in one process for as long as that lives. */
+/** Loads model files with llama.cpp in one process, which is replaced when it crashes. */
 export class GgufLoader {
   #child: ChildProcess | null = null
   #said = ''
 
-  /** Processes that were started. */
+  /** The number of processes that were started. */
   starts = 0
 
   async load(path: string): Promise<LoadResult> {
@@ -57,7 +57,7 @@ export class GgufLoader {
   async #start(): Promise<ChildProcess> {
     const child = fork(CHILD_PATH, [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      // llama.cpp would have a debugger print where it ended, which takes seconds.
+      // Otherwise llama.cpp runs a debugger for a stack trace, which takes seconds.
       env: { ...process.env, GGML_NO_BACKTRACE: '1' },
     })
     this.#child = child

@@ -1,6 +1,6 @@
 import { SeededRandom } from '../seeded-random.js'
 
-/** Draws from a seed. */
+/** Draws random values from a seed. */
 export class Draw extends SeededRandom {
   of<Item>(items: readonly Item[]): Item {
     const item = items[this.below(items.length)]
@@ -82,7 +82,7 @@ export const TOKENIZERS = [
 
 export const PRE_TOKENIZERS = 'default llama-bpe qwen2 gpt-2 falcon gemma4 kimi-k2 x'.split(' ')
 
-/** Keys that llama.cpp reads if they are there; `A` stands for the architecture. */
+/** Optional keys that llama.cpp reads; `A` stands for the architecture. */
 export const ADDED_WHOLE =
   `A.expert_count A.expert_used_count A.expert_group_count A.expert_group_used_count
   A.nextn_predict_layers A.attention.head_count_kv A.attention.key_length

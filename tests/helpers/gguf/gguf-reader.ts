@@ -1,4 +1,4 @@
-/** What the tests read back from a GGUF file: a second reading of the specification. */
+/** A GGUF file as the tests read it back: an independent implementation of the specification. */
 export interface ReadGguf {
   readonly version: number
   readonly metadata: Record<string, unknown>
@@ -6,7 +6,7 @@ export interface ReadGguf {
     readonly name: string
     readonly dimensions: readonly number[]
     readonly type: number
-    /** From the beginning of the file. */
+    /** Offset from the beginning of the file. */
     readonly offset: number
   }[]
 }

@@ -19,7 +19,7 @@ import { type SyntheticKind, syntheticGguf } from './synthetic-gguf.js'
 
 const drafts = new Map<SyntheticKind, GgufDraft>()
 
-/** A small whole model, taken apart to be changed. */
+/** A small complete model, parsed so that a test can change it. */
 export function syntheticDraft(kind: SyntheticKind = 'llama'): GgufDraft {
   const draft = drafts.get(kind) ?? readDraft(syntheticGguf(kind))
   drafts.set(kind, draft)
@@ -62,21 +62,21 @@ export function renamedDraft(architecture: string): GgufDraft {
   return draft
 }
 
-/** The items of a list that is there, to be changed. */
+/** The items of an existing list; may be changed. */
 export function itemsOf(draft: GgufDraft, name: string): Uint8Array[] {
   const value = draft.keys.find((one) => keyName(one) === name)?.value
   if (value === undefined || !('items' in value)) throw new RangeError(`there is no list ${name}`)
   return value.items
 }
 
-/** A tensor that is there, to be changed. */
+/** An existing tensor; may be changed. */
 export function tensorOf(draft: GgufDraft, name: string): DraftTensor {
   const tensor = draft.tensors.find((one) => keyName(one) === name)
   if (tensor === undefined) throw new RangeError(`there is no tensor ${name}`)
   return tensor
 }
 
-/** The whole file; laid out anew, its tensors are where they should be and all there. */
+/** The whole file. With a new layout, all tensors are complete and at their correct offsets. */
 export function fileOf(draft: GgufDraft, { laidOut = false } = {}): Buffer {
   const dataBytes = laidOut ? Number(layOut(draft)) : draft.data.length
   const data = Buffer.alloc(dataBytes)
@@ -84,7 +84,7 @@ export function fileOf(draft: GgufDraft, { laidOut = false } = {}): Buffer {
   return Buffer.concat([writeHead(draft), data])
 }
 
-/** The header of a file that is at hand as a whole. */
+/** The header of a complete file. */
 export function headerOf(file: Uint8Array, sizeBytes = file.length): GgufHeader {
   const { header, needsBytes } = parseGgufHeader(file, sizeBytes)
   if (header === undefined) throw new RangeError(`${needsBytes} bytes are needed`)

@@ -45,7 +45,7 @@ const changeTokens: DraftChange = (draft, random) => {
   }
 }
 
-/** Keeps tokens and embedding in step, so that what comes after is reached. */
+/** Keeps the sizes of vocabulary and embedding equal, so that later checks are reached. */
 const dropLastTokens: DraftChange = (draft, random) => {
   const count = random.of([1, 5, 100])
   for (const key of draft.keys) {
@@ -150,7 +150,7 @@ function drawTensor(draft: GgufDraft, random: Draw): DraftTensor {
   return { name: Buffer.alloc(0), dimensions: [], type: 0, offset: 0n }
 }
 
-/** Some more often than others. */
+/** Weighted by repetition. */
 export const TENSOR_CHANGES: readonly DraftChange[] = [
   changeTokens,
   changeTokens,

@@ -4,31 +4,31 @@ import { KEY_CHANGES } from './gguf-key-mutations.js'
 import { Draw } from './gguf-mutation-values.js'
 import { TENSOR_CHANGES } from './gguf-tensor-mutations.js'
 
-/** A model file that was changed. */
+/** A mutated model file. */
 export interface GgufMutant {
   readonly seed: number
-  /** What was done to it. */
+  /** Descriptions of the mutations. */
   readonly changes: readonly string[]
   /** Everything before the tensor data. */
   readonly head: Uint8Array
-  /** Of the whole file: data follow the head, then zeros. */
+  /** Size of the whole file: tensor data follows the header, then zeros. */
   readonly sizeBytes: number
   readonly data: Uint8Array
 }
 
-/** Changed tensors may make a file longer, up to this; beyond, it is left too short for them. */
+/** Mutated tensors may make a file longer, up to this size. Beyond it, the file is too short for them. */
 const LONGEST_FILE_BYTES = 16 * 1024 * 1024
 
 const CHANGES = [...KEY_CHANGES, ...TENSOR_CHANGES]
 
 /**
- * Changes a model file: bytes, counts, lengths, types, values, keys, tensors, tokens, where things
- * lie and where the file ends. The same seed always makes the same one.
+ * Mutates a model file: bytes, counts, lengths, types, values, keys, tensors, tokens, offsets
+ * and the end of the file. The same seed always makes the same mutant.
  *
- * @param base of a whole, valid file; not changed
+ * @param base a complete, valid file; not changed
  */
 export function mutateGguf(base: GgufDraft, seed: number): GgufMutant {
-  // Neighbouring seeds begin alike: their first draws are thrown away.
+  // Adjacent seeds begin with similar numbers, so the first draws are discarded.
   const random = new Draw(Math.imul(seed + 1, 0x9e37_79b1))
   for (let skipped = 0; skipped < 4; skipped++) random.fraction()
 
@@ -45,7 +45,7 @@ export function mutateGguf(base: GgufDraft, seed: number): GgufMutant {
     const what = random.of(CHANGES)(draft, random)
     if (what === null) continue
     changes.push(what)
-    // Mostly, so that what comes after the layout is reached.
+    // In most cases, so that the checks after the layout are reached.
     if (what.startsWith('tensor') && !what.includes('offset') && random.chance(0.8)) laidOut = true
   }
   let dataBytes = BigInt(base.data.length)

@@ -15,7 +15,7 @@ import { NativeWork } from '../../../facilities/engine/llama/child/model/native-
 import { MAX_CHUNK_TOKENS, PrefillPace } from '../../../helpers/generation/prefill-pace.js'
 import { TINY_MODEL_PATH } from '../engine/tiny-llama.js'
 
-/** What the numbers of a model depend on besides the tokens before them. */
+/** What the logits of a model depend on besides the preceding tokens. */
 export interface Rounding {
   /** On how many other evaluations were in the same batch. */
   readonly neighbours?: boolean
@@ -23,14 +23,14 @@ export interface Rounding {
   readonly chunks?: boolean
 }
 
-/** An evaluation of one sequence that is under way. */
+/** A running evaluation of one sequence. */
 interface Evaluation {
   readonly tokens: readonly number[]
   /** Evaluations in its batch, itself included. */
   batchSize: number
 }
 
-/** Small, as rounding is, and far larger than the last bit of a float. */
+/** As small as a rounding error, but far larger than the last bit of a float. */
 const ROUNDING_STEP = 2 ** -10
 
 /** llama.cpp and a model, for tests that use node-llama-cpp itself. */
@@ -44,8 +44,8 @@ export async function loadNative(
 }
 
 /**
- * The same model with numbers that are rounded as the test says. Whether a processor rounds f16 weights
- * differently in batches of another size depends on its instructions: with AVX512-FP16 it does not.
+ * The same model with logits rounded as the test says. Whether a processor rounds f16 weights
+ * differently for other batch sizes depends on its instructions: with AVX512-FP16 it does not.
  */
 export function roundingModel(model: LlamaModel, rounding: Rounding): LlamaModel {
   return standIn(model, {
@@ -68,7 +68,7 @@ export function roundingModel(model: LlamaModel, rounding: Rounding): LlamaModel
   })
 }
 
-/** The tiny model with one slot and numbers that are rounded as the test says. */
+/** The tiny model with one slot and logits rounded as the test says. */
 export async function roundingChat(t: Test, rounding: Rounding): Promise<LlamaChat> {
   const { llama, model } = await loadNative(t, TINY_MODEL_PATH)
   return await LlamaChat.create({
@@ -102,7 +102,7 @@ function roundingSequence(
   underWay: Set<Evaluation>,
   rounding: Rounding,
 ): LlamaContextSequence {
-  /** Of each token that the sequence remembers: how it was evaluated. */
+  /** How each cached token of the sequence was evaluated. */
   const marks: number[] = []
   const evaluated = async <Result>(tokens: readonly number[], evaluate: () => Promise<Result>) => {
     marks.length = sequence.nextTokenIndex
@@ -130,7 +130,7 @@ function roundingSequence(
   })
 }
 
-/** The object itself but for some of its methods. */
+/** The object with some of its methods replaced. */
 function standIn<Target extends object>(target: Target, methods: Partial<Target>): Target {
   return new Proxy(target, {
     get(_, property) {

@@ -14,12 +14,12 @@ const real = (value: number): GgufValue => ({ type: 'float32', value })
 const text = (value: string): GgufValue => ({ type: 'string', value })
 const texts = (value: readonly string[]): GgufValue => ({ type: 'strings', value })
 
-/** The kinds of network that {@link syntheticGguf} makes: the ones whose tensors are all checked. */
+/** The architectures that {@link syntheticGguf} makes: those whose tensors are all checked. */
 export type SyntheticKind = 'llama' | 'qwen2' | 'bert'
 
 /**
- * A whole model of a few thousand numbers that llama.cpp loads: it says nothing sensible, and takes
- * no time. `llama` has a sentencepiece vocabulary and q8_0 weights, `qwen2` one of merged bytes,
+ * A complete model of a few thousand weights that llama.cpp loads. Its output is meaningless, and it takes
+ * no time. `llama` has a SentencePiece vocabulary and q8_0 weights, `qwen2` a byte-level BPE vocabulary,
  * `bert` is an embedding model.
  */
 export function syntheticGguf(kind: SyntheticKind): Uint8Array {
@@ -119,7 +119,7 @@ const TOKENIZERS: Record<SyntheticKind, () => ReadonlyMap<string, GgufValue>> = 
   },
 }
 
-/** The 256 characters that stand for bytes in the vocabularies of GPT-2 and its like. */
+/** The 256 characters that stand for bytes in vocabularies like that of GPT-2. */
 function byteAlphabet(): string[] {
   const shown = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
@@ -183,7 +183,7 @@ function bertTensors(tokens: number): readonly GgufTensor[] {
   ]
 }
 
-/** Numbers that differ and stay small, the same each time. */
+/** Small, varied, deterministic numbers. */
 function weight(index: number): number {
   return Math.sin(index * 12.9898) / 4
 }

@@ -1,6 +1,6 @@
 import { type GbnfElement, type GbnfRules, parseGbnf } from './gbnf-text.js'
 
-/** Where a reading of a text is: the elements that are still to come, the next one first. */
+/** The state of a parse: the elements still to match, the next one first. */
 interface Stack {
   readonly id: number
   /** Null at the end. */
@@ -9,28 +9,28 @@ interface Stack {
 }
 
 /**
- * Reads texts by a grammar as llama.cpp does: with all readings that are possible side by side, each a
- * stack of its own. Written from the description of GBNF and from what llama.cpp does to repetitions,
- * apart from the code that makes grammars.
+ * Matches texts against a grammar as llama.cpp does: with all possible parses in parallel, each a
+ * separate stack. Written from the description of GBNF and from how llama.cpp expands repetitions,
+ * independently of the code that makes grammars.
  */
 export class GbnfReader {
   readonly #rules: GbnfRules
   readonly #stacks = new Map<string, Stack>()
   readonly #end: Stack = { id: 0, top: null, below: null }
 
-  /** @throws Error when it is no GBNF */
+  /** @throws Error when it is not valid GBNF */
   constructor(text: string) {
     this.#rules = parseGbnf(text)
   }
 
-  /** The readings before the first character. */
+  /** The parses before the first character. */
   begin(): readonly Stack[] {
     const root = this.#rules.names.get('root')
     if (root === undefined) throw new Error('the grammar has no root')
     return this.#settled(this.#entered(root, this.#end))
   }
 
-  /** The readings after one more character; none when the grammar does not allow it. */
+  /** The parses after one more character; none when the grammar does not allow it. */
   next(readings: readonly Stack[], character: string): readonly Stack[] {
     const codePoint = character.codePointAt(0) ?? 0
     const after: Stack[] = []
@@ -53,7 +53,7 @@ export class GbnfReader {
     return this.mayEnd(readings)
   }
 
-  /** The most readings that were possible at once while a text, or its beginning, was read. */
+  /** The largest number of parallel parses while a text, or a prefix of one, was read. */
   mostReadings(text: string): number {
     let readings = this.begin()
     let most = readings.length
@@ -65,9 +65,9 @@ export class GbnfReader {
   }
 
   /**
-   * A text that the grammar allows, or the beginning of one.
+   * A text that the grammar allows, or a prefix of one.
    *
-   * @param choose a whole number below its argument
+   * @param choose returns a whole number below its argument
    */
   write(
     choose: (below: number) => number,
@@ -88,7 +88,7 @@ export class GbnfReader {
     return { text, isWhole: this.mayEnd(readings) }
   }
 
-  /** A text that keeps as many readings open as can be found by looking one character ahead. */
+  /** A text with as many parallel parses as a search one character ahead finds. */
   worstText(mostCharacters: number): string {
     let readings = this.begin()
     let text = ''
@@ -108,7 +108,7 @@ export class GbnfReader {
     return text
   }
 
-  /** How many steps llama.cpp takes to look for left recursion, which it does without remembering. */
+  /** The number of steps of llama.cpp's search for left recursion, which does not memoize. */
   leftSteps(most: number): number {
     let steps = 0
     const visit = (rule: number) => {
@@ -142,7 +142,7 @@ export class GbnfReader {
   }
 
   #at(rule: number, at: number, below: Stack): Stack {
-    // As in llama.cpp nothing is remembered of a rule whose end is reached.
+    // As in llama.cpp, a finished rule leaves nothing on the stack.
     if (this.#rules.elements(rule)[at] === undefined) return below
     const key = `${rule}.${at}.${below.id}`
     const known = this.#stacks.get(key)
@@ -152,7 +152,7 @@ export class GbnfReader {
     return stack
   }
 
-  /** The readings that stand before a character or at the end, each once. */
+  /** The distinct parses whose next element is a character, or that are at the end. */
   #settled(stacks: readonly Stack[]): readonly Stack[] {
     const seen = new Set<Stack>()
     const settled: Stack[] = []

@@ -1,4 +1,4 @@
-/** A set of characters of which one is to come, or a rule. */
+/** A set of characters of which one must match, or a rule. */
 export type GbnfElement = GbnfCharacters | { readonly rule: number }
 
 type Range = readonly [first: number, last: number]
@@ -21,7 +21,7 @@ export class GbnfCharacters {
     )
   }
 
-  /** One of them. @param choose a whole number below its argument */
+  /** One of them. @param choose returns a whole number below its argument */
   example(choose: (below: number) => number): string {
     for (;;) {
       const [first, last] = this.#isNot
@@ -34,7 +34,7 @@ export class GbnfCharacters {
   }
 }
 
-/** The rules of a grammar; alternatives stand one behind the other, each ended by undefined. */
+/** The rules of a grammar; alternatives are stored in sequence, each ended by undefined. */
 export class GbnfRules {
   readonly names = new Map<string, number>()
   readonly #alternatives: (readonly (readonly GbnfElement[])[] | undefined)[] = []
@@ -69,7 +69,7 @@ export class GbnfRules {
     this.#alternatives[rule] = alternatives
   }
 
-  /** To be called when all rules are there. */
+  /** Call when all rules are defined. */
   complete(): void {
     for (const [name, rule] of this.names) {
       if (this.#alternatives[rule] === undefined) throw new Error(`there is no rule ${name}`)
@@ -114,7 +114,7 @@ export class GbnfRules {
   }
 }
 
-/** Reads a grammar in GBNF. @throws Error when it is none */
+/** Parses a grammar in GBNF. @throws Error when it is not valid */
 export function parseGbnf(text: string): GbnfRules {
   const rules = new GbnfRules()
   for (const line of text.split('\n')) new GbnfLine(line, rules).read()
@@ -122,7 +122,7 @@ export function parseGbnf(text: string): GbnfRules {
   return rules
 }
 
-/** Where one definition is read. */
+/** The position within one definition. */
 class GbnfLine {
   readonly #line: string
   readonly #rules: GbnfRules
@@ -198,7 +198,7 @@ class GbnfLine {
     return ({ n: '\n', r: '\r', t: '\t' }[letter] ?? letter).codePointAt(0) ?? 0
   }
 
-  /** What llama.cpp makes of a repetition: what must be there in a row, what may be in rules. */
+  /** Expands a repetition as llama.cpp does: required items in sequence, optional ones as rules. */
   #repeated(item: GbnfElement[]): GbnfElement[] {
     const sign = this.#take(/[*+?]|\{\s*\d+\s*(?:,\s*\d*\s*)?\}/y)
     if (sign === null) return item

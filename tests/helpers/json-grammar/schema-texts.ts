@@ -2,7 +2,7 @@ import fc from 'fast-check'
 
 export type Schema = Record<string, unknown>
 
-/** A whole number below the argument. */
+/** Returns a whole number below the argument. */
 export type Choose = (below: number) => number
 
 const KEYS = ['a', 'b', 'ab', 'kind', 'x"']
@@ -57,8 +57,8 @@ export function schemas(): fc.Arbitrary<Schema> {
 }
 
 /**
- * The texts of values that are valid to a schema, spelled as answers are: required properties first, no
- * spaces. Written from what the keywords mean, apart from the code that makes grammars.
+ * The texts of values that are valid against a schema, written as answers are: required properties first, no
+ * spaces. Written from the meaning of the keywords, independently of the code that makes grammars.
  */
 export class SchemaTexts {
   readonly #root: Schema

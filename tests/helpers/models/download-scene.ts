@@ -16,7 +16,7 @@ export const MODEL_URL = 'https://example.com/models/x.gguf?signature=secret'
 export const CONTENT = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(9_996, 'the weights ')])
 export const OTHER_CONTENT = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(9_996, 'others ')])
 export const ETAG = { etag: '"one"' }
-/** The name that the file gets, and the names of what is there before. */
+/** The names of the downloaded file and of the files that precede it. */
 export const FILE = 'x-1.gguf'
 export const PARTIAL = `${FILE}.partial`
 export const JOURNAL = `${FILE}.partial.json`
@@ -26,19 +26,19 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** Where a download takes place: in memory, and in no time. */
+/** A download in memory, on a virtual clock. */
 export class DownloadScene {
   readonly storage = new MemoryModelStorage()
   readonly clock = new VirtualClock()
   readonly progress: ModelProgress[] = []
   readonly #stepMs: number
 
-  /** @param stepMs how far the clock is moved at a time: less is more exact, and slower */
+  /** @param stepMs step of the clock: smaller is more exact, and slower */
   constructor(stepMs = 10) {
     this.#stepMs = stepMs
   }
 
-  /** Downloads from that server, moving the clock for as long as it takes. */
+  /** Downloads from that server, advancing the clock until the download ends. */
   async download(
     server: ScriptedFetch,
     options: Partial<DownloadOptions> & PrepareOptions = {},
@@ -71,7 +71,7 @@ export class DownloadScene {
     return await running
   }
 
-  /** The notes that the user was given. */
+  /** The notices that the user was shown. */
   get notes(): string[] {
     return this.progress.flatMap(({ note }) => note ?? [])
   }
@@ -82,12 +82,12 @@ export function genuine(faults: Partial<ServedFile> = {}): Answering {
   return serving({ content: CONTENT, headers: ETAG, ...faults })
 }
 
-/** A server that breaks off after 4,000 bytes and then cannot be reached. */
+/** A server that closes the connection after 4,000 bytes and then cannot be reached. */
 export function broken(faults: Partial<ServedFile> = {}): ScriptedFetch {
   return new ScriptedFetch(genuine({ breaksAfter: 4_000, ...faults }), unreachable)
 }
 
-/** The first bytes that were asked for, by request. */
+/** The position of the first requested byte, for each request. */
 export function starts({ requests }: ScriptedFetch): number[] {
   return requests.map(({ headers }) => Number(/\d+/.exec(headers.range ?? '')?.[0] ?? 0))
 }

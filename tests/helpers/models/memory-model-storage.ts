@@ -6,10 +6,10 @@ import {
   StoredFile,
 } from '../../../facilities/models/model-storage.js'
 
-/** A folder of models in memory, with a disk's failures when a test asks for them. */
+/** A folder of models in memory that can fail as a disk does. */
 export class MemoryModelStorage implements ModelStorage {
   readonly place = 'memory'
-  /** What there is room for; undefined says nothing. */
+  /** Free space in bytes; undefined when it is not known. */
   free: number | undefined
   /** Writing beyond this position of a file fails, as on a full disk. */
   fullAtByte = Number.POSITIVE_INFINITY
@@ -20,11 +20,11 @@ export class MemoryModelStorage implements ModelStorage {
   #now = 0
 
   async prepare(): Promise<void> {
-    // Always there.
+    // The folder always exists.
   }
 
   open(name: string): StoredFile {
-    // Files are made by the first write, and outlive those who opened them.
+    // The first write creates a file; closing keeps it.
     return new OpenFile(this, name)
   }
 
@@ -73,12 +73,12 @@ export class MemoryModelStorage implements ModelStorage {
     return [...this.#files.keys()].sort()
   }
 
-  /** What a file holds; undefined when there is none. */
+  /** The content of a file; undefined when there is none. */
   content(name: string): Buffer | undefined {
     return this.#files.get(name)?.toBuffer()
   }
 
-  /** Puts a file there. */
+  /** Creates or replaces a file. */
   async put(name: string, content: string | Uint8Array, modifiedAtMs = 0): Promise<void> {
     const file = this.open(name)
     await this.remove(name)
@@ -108,7 +108,7 @@ export class MemoryModelStorage implements ModelStorage {
   }
 }
 
-/** Looks its file up with every operation, as a path is. */
+/** Looks its file up in every operation, as a path does. */
 class OpenFile extends StoredFile {
   readonly #folder: MemoryModelStorage
   readonly #name: string

@@ -5,30 +5,30 @@ import { Cleanup } from '../cleanup.js'
 
 const ETAG = '"one"'
 
-/** What a server has under every path, and what it does wrong. */
+/** What a server serves under every path, and how it fails. */
 export interface ServedModel {
   content: Uint8Array
   /** Closes the connection after so many bytes of an answer. */
   breaksAfter: number
-  /** Says nothing more after so many bytes of an answer. */
+  /** Stalls after so many bytes of an answer. */
   stallsAfter: number
-  /** Answers with this alone. */
+  /** Answers with this status and no body. */
   status: number
-  /** Sends whoever asks to this address first. */
+  /** Redirects to this address first. */
   redirectTo: string | null
-  /** Sent along with everything. */
+  /** Headers of every answer. */
   headers: Record<string, string>
 }
 
-/** A request as it came. */
+/** A request as it was received. */
 export interface SeenRequest {
   readonly path: string
-  /** The first byte that was asked for. */
+  /** The position of the first requested byte. */
   readonly start: number
   readonly headers: IncomingMessage['headers']
 }
 
-/** An HTTP server on 127.0.0.1 that serves one file, and misbehaves when it is told to. */
+/** An HTTP server on 127.0.0.1 that serves one file, and fails when a test sets that. */
 export class ModelServerClient {
   readonly requests: SeenRequest[] = []
   readonly #server: Server
@@ -46,7 +46,7 @@ export class ModelServerClient {
     this.#server = createServer((request, response) => this.#answer(request, response))
   }
 
-  /** Gone with the test. */
+  /** Closed when the test ends. */
   static async start(t: Test, content: Uint8Array): Promise<ModelServerClient> {
     const model = new ModelServerClient(content)
     const server = model.#server
@@ -67,7 +67,7 @@ export class ModelServerClient {
     return `http://127.0.0.1:${address.port}`
   }
 
-  /** From now on it is so. */
+  /** Replaces the behaviour from now on. */
   set(change: Partial<ServedModel>): void {
     this.#model = { ...this.#model, ...change }
   }

@@ -1,4 +1,4 @@
-/** Writes Protocol Buffers by hand: what the tests feed to the reader. */
+/** Encodes Protocol Buffers by hand, as input for the reader under test. */
 
 export function varint(value: bigint | number): Uint8Array {
   const bytes: number[] = []

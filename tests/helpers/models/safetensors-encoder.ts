@@ -5,7 +5,7 @@ export interface TensorToWrite {
   readonly bytes: Uint8Array
 }
 
-/** A file with any header in front of any data. */
+/** A file with any header, valid or not, before any data. */
 export function safetensorsFile(header: unknown, data: Uint8Array = new Uint8Array()): Uint8Array {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
   const length = Buffer.alloc(8)
@@ -13,7 +13,7 @@ export function safetensorsFile(header: unknown, data: Uint8Array = new Uint8Arr
   return Buffer.concat([length, json, data])
 }
 
-/** A whole and valid file. */
+/** A complete, valid file. */
 export function encodeSafetensors(tensors: Readonly<Record<string, TensorToWrite>>): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
   let offset = 0

@@ -1,15 +1,15 @@
 import type { Fetch } from '../../../facilities/models/fetch/remote-file.js'
 
-/** One request as a server sees it. */
+/** One request as a server receives it. */
 export interface SeenRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** What a server does about a request. */
+/** How a server answers a request. */
 export type Answering = (request: SeenRequest) => Response | Promise<Response>
 
-/** A `fetch` without a network: a test says what is answered, the last of it again and again. */
+/** A `fetch` without a network: a test sets the answers; the last one repeats. */
 export class ScriptedFetch {
   readonly requests: SeenRequest[] = []
   readonly #answers: Answering[]
@@ -27,23 +27,23 @@ export class ScriptedFetch {
   }
 }
 
-/** A file on a server, and what may go wrong with it. */
+/** A file on a server, and how serving it fails. */
 export interface ServedFile {
   readonly content: Uint8Array
   readonly headers?: Readonly<Record<string, string>>
-  /** The connection breaks off after so many bytes of an answer. */
+  /** The connection closes after so many bytes of an answer. */
   readonly breaksAfter?: number
-  /** Nothing more comes after so many bytes of an answer. */
+  /** The server stalls after so many bytes of an answer. */
   readonly stallsAfter?: number
   /** Always sends the whole file. */
   readonly ignoresRange?: boolean
-  /** Does not say how long it is. */
+  /** Sends no Content-Length. */
   readonly hidesLength?: boolean
 }
 
 const PIECE_BYTES = 4000
 
-/** Serves a file as an HTTP server does, ranges and their conditions included. */
+/** Serves a file as an HTTP server does, including conditional range requests. */
 export function serving(file: ServedFile): Answering {
   return ({ headers }) => {
     const { content } = file
@@ -72,12 +72,12 @@ export function status(code: number, headers: Record<string, string> = {}): Answ
   return () => new Response(null, { status: code, headers })
 }
 
-/** Redirects, and says more along with it. */
+/** Redirects, with further headers. */
 export function redirect(location: string, headers: Record<string, string> = {}): Answering {
   return status(302, { location, ...headers })
 }
 
-/** Cannot be reached at all. */
+/** Fails to connect. */
 export const unreachable: Answering = () => {
   throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED 192.0.2.1:443') })
 }
@@ -100,7 +100,7 @@ function body(bytes: Uint8Array, file: ServedFile): ReadableStream<Uint8Array> {
           new TypeError('terminated', { cause: new Error('other side closed') }),
         )
       }
-      // A stalled server: never.
+      // A stalled server never answers.
       return new Promise(() => undefined)
     },
   })

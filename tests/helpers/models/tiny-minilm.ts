@@ -49,7 +49,7 @@ export const TINY_TOKENIZER = {
   },
 }
 
-/** The tensors of the network with their shapes, in an order of their own. */
+/** The tensors of the network with their shapes, in no particular order. */
 export const TINY_SHAPES: Readonly<Record<string, readonly number[]>> = {
   'embeddings.LayerNorm.bias': [4],
   'embeddings.LayerNorm.weight': [4],
@@ -80,12 +80,12 @@ export const TINY_SHAPES: Readonly<Record<string, readonly number[]>> = {
   'pooler.dense.weight': [4, 4],
 }
 
-/** A weight that says where it stands: half precision holds it exactly. */
+/** A weight that encodes its position; half precision represents it exactly. */
 export function tinyWeight(name: string, index: number): number {
   return (Object.keys(TINY_SHAPES).indexOf(name) + 1) * 32 + index
 }
 
-/** The weights, but for those that are to be missing or of other types. */
+/** The weights, except those that are to be missing or of other types. */
 export function tinySafetensors(
   changes: Readonly<Record<string, Partial<TensorToWrite> | null>> = {},
 ): Uint8Array {
@@ -101,7 +101,7 @@ export function tinySafetensors(
   return encodeSafetensors(tensors)
 }
 
-/** The files of the package. JSON values may be put in the place of files. */
+/** The files of the package. JSON values may replace files. */
 export function tinyMinilm(
   changes: Readonly<Record<string, unknown>> = {},
 ): Map<string, Uint8Array> {

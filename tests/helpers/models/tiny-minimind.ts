@@ -62,12 +62,12 @@ const PROJECTIONS: readonly (readonly [string, number, number])[] = [
   ['mlp/down_proj', 64, 32],
 ]
 
-/** The eight-bit weight of a projection between an input and an output: telling, not random. */
+/** The eight-bit weight of a projection between an input and an output, determined by its position. */
 export function tinyWeight(projection: number, input: number, output: number): number {
   return ((projection * 31 + input * 7 + output * 3) % 255) - 127
 }
 
-/** The embedding of a token as the file keeps it: unsigned, 128 meaning nought. */
+/** The embedding of a token as stored in the file: unsigned, with zero point 128. */
 export function tinyEmbedding(token: number, column: number): number {
   return (token * 64 + column * 3) % 256
 }
@@ -82,7 +82,7 @@ function quantized(name: string, dimensions: readonly number[], type: number, ra
   ]
 }
 
-/** The ONNX file, with everything or without the tensors that are named. */
+/** The ONNX file, complete or without the named tensors. */
 export function tinyOnnx(without: readonly string[] = []): Uint8Array {
   const nodes: Uint8Array[] = []
   const tensors = new Map<string, readonly Uint8Array[]>()
@@ -114,7 +114,7 @@ export function tinyOnnx(without: readonly string[] = []): Uint8Array {
   return modelMessage(nodes, [...tensors.values()].flat())
 }
 
-/** The package, with some of its files in another version. */
+/** The package, with some of its files replaced. */
 export function tinyMinimind(changed: Record<string, unknown> = {}): Map<string, Uint8Array> {
   const files: Record<string, unknown> = {
     'config.json': TINY_CONFIG,

@@ -17,7 +17,7 @@ import {
 import { createCertificate } from '../factory.js'
 import { linkTo } from './service-link.js'
 
-/** What a handler is told of a caller of that role. */
+/** What a handler learns about a caller of that role. */
 export function requestContext(
   role: Role,
   changes: Partial<RequestContext> = {},
@@ -36,7 +36,7 @@ export function requestContext(
   }
 }
 
-/** What a caller of a unary method is answered. */
+/** The answer to a caller of a unary method. */
 export async function callUnary<M extends AnyUnaryMethod>(
   service: Service,
   method: M,
@@ -47,7 +47,7 @@ export async function callUnary<M extends AnyUnaryMethod>(
   return await connection.call(method, body, onBehalfOf(context))
 }
 
-/** What a caller of a stream method is answered. */
+/** The answer to a caller of a stream method. */
 export async function* openStream<M extends AnyStreamMethod>(
   service: Service,
   method: M,
@@ -58,10 +58,10 @@ export async function* openStream<M extends AnyStreamMethod>(
   return yield* connection.open(method, body, onBehalfOf(context))
 }
 
-/** The connections that were made to each service, by who calls. A handshake takes milliseconds. */
+/** The connections to each service, by caller; cached because a handshake takes milliseconds. */
 const links = new WeakMap<Service, Map<string, Promise<OutgoingConnection>>>()
 
-/** A connection of whoever calls to the role that answers. */
+/** A connection from the calling role to the answering role. */
 function linkOf(
   service: Service,
   method: AnyUnaryMethod | AnyStreamMethod,
@@ -76,7 +76,7 @@ function linkOf(
   return link
 }
 
-/** Everything that a stream says, and how it ends. */
+/** All chunks of a stream, and how it ends. */
 export async function readAll<Chunk, End>(
   stream: AsyncGenerator<Chunk, End, void>,
 ): Promise<{ chunks: Chunk[]; end: End }> {

@@ -9,7 +9,7 @@ import { HelloSpeaker } from './hello-speaker.js'
 import { MeshAuthority, newKeyPair } from './mesh-authority.js'
 import { type PipedStreams, pipeOpenStreams } from './piped-streams.js'
 
-/** How long the end under test waits for a complete hello. */
+/** How long the side under test waits for a complete hello. */
 export const HELLO_TIMEOUT_MS = 500
 
 /** What {@link helloScene} sets. */
@@ -17,16 +17,16 @@ export interface HelloScene {
   readonly clock: VirtualClock
   readonly authority: MeshAuthority
   readonly piped: PipedStreams
-  /** Whoever tries to get in, by hand. */
+  /** The other side, driven by hand. */
   readonly speaker: HelloSpeaker
   readonly speakerKey: KeyPair
   readonly genuine: SignedCertificate
-  /** What the hello of the end under test came to. */
+  /** The outcome of the hello on the side under test. */
   readonly outcome: Promise<unknown>
   readonly identity: Identity
 }
 
-/** A gateway that awaits a hello, and somebody at the other end who speaks it by hand. */
+/** A gateway that awaits a hello, and a peer that sends it by hand. */
 export async function helloScene(t: Test): Promise<HelloScene> {
   const clock = new VirtualClock()
   const authority = new MeshAuthority(clock)

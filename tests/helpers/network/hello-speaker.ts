@@ -12,21 +12,21 @@ import { createHello } from '../../../helpers/protocol/hello-message.js'
 
 type Kind = 'hello' | 'welcome' | 'refusal'
 
-/** One end of a hello, spoken by hand: says whatever the test wants, and keeps what it is told. */
+/** One side of a hello, driven by hand: sends what the test wants, and records what it receives. */
 export class HelloSpeaker {
   readonly mux: Protomux
-  /** What the other end said, in order, as JSON. */
+  /** What the other side sent, in order, as JSON. */
   readonly heard: { kind: Kind; value: { code?: string; [field: string]: unknown } }[] = []
   isClosed = false
   readonly #send: Record<Kind, Protomux.Message<Uint8Array>>
 
-  /** The MAC of the other end, once it has come. */
+  /** The MAC of the other side, once received. */
   heardMac: Uint8Array | undefined
 
   /**
    * @param options.membershipKey of the mesh that it claims to belong to. Default: it sends a wrong MAC
-   * @param options.macOf makes what it sends instead
-   * @param options.mux made in the tick in which the stream was seen to be open
+   * @param options.macOf computes a MAC to send instead
+   * @param options.mux must be created in the tick in which the stream opens
    */
   constructor(
     stream: HyperDHT.SecretStream,
@@ -77,7 +77,7 @@ export class HelloSpeaker {
     return this.mux.stream.isInitiator ? 'initiator' : 'responder'
   }
 
-  /** The hello that an honest end with that certificate and key would say. */
+  /** The hello that an honest peer with that certificate and key would send. */
   honestHello(certificate: SignedCertificate, secretKey: Uint8Array) {
     return createHello(certificate, createHelloProof(this.session, this.side, secretKey))
   }
@@ -90,7 +90,7 @@ export class HelloSpeaker {
     this.#send[kind].send(bytes)
   }
 
-  /** The code that it was refused with. */
+  /** The error code of its refusal. */
   get refusedWith(): string | undefined {
     return this.heard.find(({ kind }) => kind === 'refusal')?.value.code
   }

@@ -10,24 +10,24 @@ import { PROTOCOL_VERSIONS } from '../../../helpers/protocol/hello-message.js'
 import { until } from '../until.js'
 import { HelloSpeaker } from './hello-speaker.js'
 
-/** A peer with a genuine certificate that is driven by hand. */
+/** A peer with a valid certificate, driven by hand. */
 export interface HostilePeer {
   readonly mux: Protomux
-  /** The channel of @hyperswarm/rpc; without it the library gives the connection up. */
+  /** The channel of @hyperswarm/rpc; without it the library closes the connection. */
   readonly rpc: Protomux.Channel
-  /** Sends a request of @hyperswarm/rpc as it stands on the wire. */
+  /** Sends an encoded request of @hyperswarm/rpc. */
   readonly request: Protomux.Message<Uint8Array>
-  /** Sends a response of it. */
+  /** Sends an encoded response of @hyperswarm/rpc. */
   readonly respond: Protomux.Message<Uint8Array>
-  /** What arrived on that channel. */
+  /** What was received on that channel. */
   readonly requests: Uint8Array[]
   readonly responses: Uint8Array[]
 }
 
 /**
- * Says an honest hello by hand. From then on the peer at the other end trusts this one.
+ * Sends a valid hello by hand. From then on the other peer trusts this one.
  *
- * @param beforeHello what is done on the connection before a word is said
+ * @param beforeHello runs on the connection before anything is sent
  */
 export async function proveByHand(
   stream: HyperDHT.SecretStream,
@@ -56,13 +56,13 @@ export async function proveByHand(
   return peer
 }
 
-/** A request of @hyperswarm/rpc as it stands on the wire. */
+/** An encoded request of @hyperswarm/rpc. */
 export function rpcRequest(id: number, method: string, value: Uint8Array): Buffer {
   const name = Buffer.from(method)
   return Buffer.concat([uint(id), uint(name.byteLength), name, value])
 }
 
-/** A stream's channel that is driven by hand, with all that arrived on it. */
+/** A stream's channel, driven by hand, with everything received on it. */
 export interface HandStream {
   readonly channel: Protomux.Channel
   readonly messages: StreamMessages
@@ -70,7 +70,7 @@ export interface HandStream {
   readonly state: { closed: boolean }
 }
 
-/** Makes a stream's channel; it is open when `opening` has been sent. Null when refused a channel. */
+/** Makes a stream's channel; it is open when `opening` has been sent. Null when the channel is refused. */
 export function streamByHand(
   mux: Protomux,
   id: Uint8Array | null,
@@ -100,7 +100,7 @@ export function streamByHand(
   return { channel, messages, heard, state }
 }
 
-/** The bytes of an opening message. */
+/** An encoded opening message. */
 export function openingOf(method: string, body: unknown, changes: object = {}): Buffer {
   const header = {
     requestId: 'req_1',
@@ -117,7 +117,7 @@ export function idOf(n: number): Buffer {
   return id
 }
 
-/** A frame of batches within batches, to that depth: nothing that the multiplexer itself writes. */
+/** A frame of batches nested to that depth, which the multiplexer itself never writes. */
 export function nestedBatches(depth: number): Buffer {
   // Channel 0, message 3 (close), of a channel that does not exist.
   let frame = Buffer.from([0, 3, 9])

@@ -27,7 +27,7 @@ export class LocalMesh extends MeshFixture {
   }
 
   /**
-   * @param options.bootstrap whether somebody holds the bootstrap port from the start
+   * @param options.bootstrap whether a bootstrap node runs from the start
    * @param options.port the bootstrap port of another mesh, to share its network
    */
   static async open(
@@ -56,7 +56,7 @@ export function createLocalDht(port: number): HyperDHT {
   return new HyperDHT({ bootstrap: [{ host: HOST, port }], host: HOST, firewalled: false })
 }
 
-/** Sits on a UDP port without ever answering, until the test is over. */
+/** Occupies a UDP port without answering until the test ends. */
 export async function occupyUdpPort(t: Test, port: number): Promise<void> {
   const squatter = createSocket('udp4')
   t.teardown(() => squatter.close())

@@ -12,14 +12,14 @@ import { type KeyPair, keyPairFromSeed } from '../../../helpers/identity/key-pai
 import { membershipKeyOf } from '../../../helpers/identity/membership-mac.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 
-/** The root of a mesh that exists for one test: its secret, and certificates for anybody. */
+/** The root of a mesh for one test: its secret, and certificates for any key. */
 export class MeshAuthority {
   readonly root: KeyPair = newKeyPair()
   readonly secret: Uint8Array = new SystemRandom().bytes(32)
   readonly membershipKey: Uint8Array = membershipKeyOf(this.secret)
   readonly #clock: Pick<Clock, 'now'>
 
-  /** @param clock tells the time by which certificates of an hour are issued */
+  /** @param clock the time of issue of certificates, which are valid for an hour */
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
   }
@@ -29,7 +29,7 @@ export class MeshAuthority {
     return Buffer.from(this.root.publicKey).toString('hex')
   }
 
-  /** A certificate for the key pair, an hour long unless told otherwise. */
+  /** A certificate for the key pair; by default valid for an hour. */
   certify(
     keyPair: KeyPair,
     roles: readonly Role[],
@@ -54,7 +54,7 @@ export class MeshAuthority {
   }
 }
 
-/** A roster key of this mesh, and no file. */
+/** A roster key of this mesh, without a file. */
 export function rosterSettings(root: KeyPair): RosterSettings {
   return { certificate: certifyRosterKey(root, deriveRosterKey(root).publicKey), store: null }
 }

@@ -18,7 +18,7 @@ import { until } from '../until.js'
 import { MeshAuthority } from './mesh-authority.js'
 import { requestOptions } from './sample-service.js'
 
-/** Small and quick, so that a test reaches every one of them. */
+/** Small limits and short times, so that a test can reach each of them. */
 export const TEST_LIMITS: NetworkLimits = {
   helloTimeoutMs: 500,
   maxUnverifiedConnections: 8,
@@ -42,7 +42,7 @@ export const TEST_LIMITS: NetworkLimits = {
   heartbeatMissedLimit: 5,
 }
 
-/** What a node is built with when the fixture's own is not wanted. */
+/** Replacements for the defaults of the fixture. */
 export interface NodeOptions {
   readonly identity?: Identity
   readonly limits?: Partial<NetworkLimits>
@@ -51,7 +51,7 @@ export interface NodeOptions {
   readonly dht?: HyperDHT
 }
 
-/** A node with what it was built from. */
+/** A node and its parts. */
 export interface FixtureNode {
   readonly node: MeshEndpoint
   readonly dht: HyperDHT
@@ -59,8 +59,8 @@ export interface FixtureNode {
 }
 
 /**
- * A mesh for one test: a root of its own, and nodes over whatever network it is given. Everything is
- * closed with the test, the last first.
+ * A mesh for one test: its own root, and nodes over the given network. Everything is
+ * closed when the test ends, in reverse order.
  */
 export class MeshFixture {
   readonly clock: Clock
@@ -75,7 +75,7 @@ export class MeshFixture {
     this.#createDht = options.createDht
   }
 
-  /** A DHT node of its own, for somebody who is no worker. */
+  /** A DHT node for a peer that is not a worker. */
   dht(): HyperDHT {
     return this.#createDht()
   }
@@ -101,7 +101,7 @@ export class MeshFixture {
     return { node, dht, identity }
   }
 
-  /** A node that answers and is announced on the topic of its role. */
+  /** A node that answers calls and is announced on the topic of its role. */
   async announced(
     role: Role,
     options: NodeOptions & { service: Service },
@@ -120,14 +120,14 @@ export class MeshFixture {
     return { ...built, announcement }
   }
 
-  /** The peers of a role, looked for by that node. Not ready yet. */
+  /** The peers of a role that the node discovers. Not ready yet. */
   peers(
     role: Role,
     from: FixtureNode,
     options: {
       intervalMs?: number
       known?: KnownPeers
-      /** Redials come when they are due on average, unless a test says otherwise. */
+      /** Redials come at their mean delay by default. */
       random?: Partial<Random>
       onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
     } = {},
@@ -147,13 +147,13 @@ export class MeshFixture {
     return peers
   }
 
-  /** A connection between two nodes, both ends proved. */
+  /** A connection between two nodes, with both sides verified. */
   dial(from: FixtureNode, to: FixtureNode): Promise<OutgoingConnection> {
     const { publicKey } = to.identity.keyPair
     return from.node.dial(publicKey, to.node.addresses, new AbortController().signal)
   }
 
-  /** What a call is made with: an origin of its own. */
+  /** The options of a call, with a new origin. */
   call(changes: Partial<CallOptions> = {}): CallOptions {
     return requestOptions(this.clock, changes)
   }

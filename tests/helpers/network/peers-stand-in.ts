@@ -11,14 +11,14 @@ import { VirtualClock } from '../clock/virtual-clock.js'
 import { requestContext } from './call-service.js'
 import { linkTo } from './service-link.js'
 
-/** A connection without a network: a stub of which a test sets what it answers. */
+/** A connection without a network: a stub whose answers a test sets. */
 export type ConnectionStandIn = SinonStubbedInstance<OutgoingConnection>
 
-/** The workers of one role, as a test says that they come and go. */
+/** The workers of one role, which a test adds and removes. */
 export class PeersStandIn extends RolePeers {
-  /** What those who wait for a survey wait for. */
+  /** Resolves the callers that wait for a survey. */
   survey: Promise<void> = Promise.resolve()
-  /** Who is announced and not connected. */
+  /** Peers that are announced but not connected. */
   missed: UnreachedPeer[] = []
   #open: OutgoingConnection[] = []
 
@@ -62,8 +62,8 @@ export class PeersStandIn extends RolePeers {
 /**
  * A connection whose other end answers with `service`, in this process: see {@link linkTo}.
  *
- * @param caller the role of whoever calls
- * @param peer the role of the other end
+ * @param caller the role of the caller
+ * @param peer the role of the other side
  */
 export function connectionTo(
   service: Service,
@@ -94,7 +94,7 @@ export function connectionTo(
   return connection
 }
 
-/** The same, and its other end answers nothing until a test says what. */
+/** The same, but the other side does not answer until a test sets the answer. */
 export function silentConnection(peer: Role): ConnectionStandIn {
   return connectionTo(new Service(), { caller: 'client', peer })
 }

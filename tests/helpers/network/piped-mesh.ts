@@ -6,7 +6,7 @@ import { type FixtureNode, MeshFixture, type NodeOptions } from './mesh-fixture.
 import { PipedNetwork } from './piped-network.js'
 import type { PipedStreams } from './piped-streams.js'
 
-/** A mesh for one test in memory: no network, and time stands still until it is moved. */
+/** A mesh for one test in memory: no network, and a virtual clock. */
 export class PipedMesh extends MeshFixture {
   readonly time: VirtualClock
   readonly network: PipedNetwork
@@ -19,7 +19,7 @@ export class PipedMesh extends MeshFixture {
     this.network = network
   }
 
-  /** A gateway, a client, and a proved connection from the client to it. */
+  /** A gateway, a client, and a verified connection from the client to it. */
   async connected(
     service: Service,
     options: { gateway?: NodeOptions; client?: NodeOptions } = {},

@@ -5,19 +5,19 @@ import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { type PipedStreams, pipeStreams } from './piped-streams.js'
 
 /**
- * A network in memory: DHT stubs whose connections are piped streams. What the DHT would answer to a
- * lookup is set by the test.
+ * A network in memory: DHT stubs whose connections are piped streams. The test sets what the DHT
+ * answers to a lookup.
  */
 export class PipedNetwork {
   /** Every connection that was ever dialled, in order. */
   readonly connections: PipedStreams[] = []
-  // Of its own: the common one keeps every stub that was ever made.
+  // A separate sandbox: the default one keeps every stub that was ever made.
   readonly #sandbox = createSandbox()
   readonly #servers = new Map<string, PipedServer>()
   readonly #peers = new Map<string, HyperDHT.Peer[]>()
   #nodes = 0
 
-  /** A DHT node of this network, with a port of its own, as a process has. */
+  /** A DHT node of this network, with its own port, like a separate process. */
   dht(): SinonStubbedInstance<HyperDHT> {
     this.#nodes += 1
     const fromPort = 40_000 + this.#nodes
@@ -32,7 +32,7 @@ export class PipedNetwork {
     return dht
   }
 
-  /** Sets whom a lookup of the topic finds. */
+  /** Sets the peers that a lookup of the topic finds. */
   announce(topic: Uint8Array, ...peers: HyperDHT.Peer[]): void {
     this.#peers.set(hex(topic), peers)
   }

@@ -3,13 +3,13 @@ import { Duplex } from 'streamx'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { newKeyPair } from './mesh-authority.js'
 
-/** What one read brings at most. A UDP packet brings less; what counts is that it is not any size. */
+/** The most bytes of one read. A UDP packet has fewer; only a bound matters here. */
 const PACKET_BYTES = 64 * 1024
 
-/** One end of a duplex pipe in memory, where a connection over the network has its UDP stream. */
+/** One end of a duplex pipe in memory, in place of the UDP stream of a network connection. */
 export class PipeEnd extends Duplex {
   bytesReceived = 0
-  /** Where the other end is. */
+  /** The address of the other end. */
   remoteHost = '127.0.0.1'
   remotePort = 1
   #other: PipeEnd | null = null
@@ -24,17 +24,17 @@ export class PipeEnd extends Duplex {
     return ends
   }
 
-  /** From now on nothing that is written here arrives, as if the cable were cut. */
+  /** From now on drops everything that is written here, like a cut cable. */
   stall(): void {
     this.#stalled = true
   }
 
-  /** From now on keeps what is written here. */
+  /** From now on holds back what is written here. */
   hold(): void {
     this.#held = []
   }
 
-  /** Lets what was kept arrive at once, as packets do at a process that was busy. */
+  /** Delivers what was held back at once, as packets reach a process that was busy. */
   release(): void {
     for (const packet of this.#held ?? []) this.#other?.push(packet)
     this.#held = null
@@ -79,7 +79,7 @@ export class PipeEnd extends Duplex {
   }
 }
 
-/** Two encrypted streams that speak with each other in memory. */
+/** Two encrypted streams that are connected in memory. */
 export interface PipedStreams {
   readonly initiator: NoiseSecretStream
   readonly responder: NoiseSecretStream
@@ -117,5 +117,5 @@ export async function pipeOpenStreams(
   return streams
 }
 
-/** What ends a connection is seen by its close; an unheard error would end the process. */
+/** Tests observe the close; an unhandled error would end the process. */
 function ignore(): void {}

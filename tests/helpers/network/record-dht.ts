@@ -1,17 +1,17 @@
 import HyperDHT from 'hyperdht'
 import { createSandbox, type SinonStubbedInstance } from 'sinon'
 
-/** A DHT in memory that stores records. Who stores them, and who reads them, is of no interest to it. */
+/** A DHT in memory that stores records for any writer and any reader. */
 export class RecordDht {
   /** Everything that was stored, by the hexadecimal address; a test may change it. */
   readonly mutable = new Map<string, HyperDHT.MutableRecord>()
   readonly immutable = new Map<string, Uint8Array>()
-  /** Whether it answers at all. */
+  /** Whether it answers requests. */
   isSilent = false
-  // Of its own: the common one keeps every stub that was ever made.
+  // A separate sandbox: the default one keeps every stub that was ever made.
   readonly #sandbox = createSandbox()
 
-  /** Loses everything, as the only node of a DHT does when it is restarted. */
+  /** Removes all records, like the restart of a DHT's only node. */
   restart(): void {
     this.mutable.clear()
     this.immutable.clear()

@@ -30,7 +30,7 @@ export class RosterAuthority extends MeshAuthority {
     super({ now: () => Date.UTC(2026, 0, 1) })
   }
 
-  /** What readers of its rosters need. */
+  /** What a reader of its rosters needs. */
   get keys(): RosterKeys {
     return { mesh: this.mesh, secret: this.secret, publicKey: this.rosterKey.publicKey }
   }
@@ -40,17 +40,17 @@ export class RosterAuthority extends MeshAuthority {
   }
 }
 
-/** A worker with a key that belongs to nobody. */
+/** A worker with an arbitrary key. */
 export function rosterEntry(...roles: Role[]): RosterEntry {
   return { publicKey: Buffer.from(new SystemRandom().bytes(32)), roles }
 }
 
-/** As many gateways. */
+/** That many gateways. */
 export function rosterOf(count: number): RosterEntry[] {
   return Array.from({ length: count }, () => rosterEntry('gateway'))
 }
 
-/** The workers of a mesh as far as they take part in its roster, on one DHT in memory. */
+/** The parts of a mesh's workers that read and publish its roster, on one DHT in memory. */
 export class RosterScene {
   readonly authority = new RosterAuthority()
   readonly clock = new VirtualClock()
@@ -65,7 +65,7 @@ export class RosterScene {
     this.#t = t
   }
 
-  /** A worker. Not ready yet. Its rounds come on time: at 60 s, or at 5 s while it knows no roster. */
+  /** A worker. Not ready yet. Its rounds have no jitter: every 60 s, or every 5 s without a roster. */
   worker(changes: Partial<MeshRosterOptions> = {}): MeshRoster {
     const roster = new MeshRoster({
       ...rosterSettings(this.authority.root),
@@ -86,7 +86,7 @@ export class RosterScene {
     return roster
   }
 
-  /** A connection to a worker with a key of its own that hands this roster over, whatever it is. */
+  /** A connection to a worker with a new key that answers with this roster, valid or not. */
   peer(roster: () => SignedRoster | null): ConnectionStandIn {
     const service = new Service().unary(rosterProtocol.newest, async () => {
       const newest = roster()

@@ -8,7 +8,7 @@ import {
 import { Service } from '../../../facilities/network/calls/service.js'
 import { stream, unary } from '../../../helpers/protocol/method.js'
 
-/** Answers what it was sent. */
+/** Answers with what it was sent. */
 export const echo = unary({
   name: 'gateway.echo',
   request: z.strictObject({ text: z.string() }),
@@ -32,9 +32,9 @@ export const count = stream({
 /** What the handlers of a sample service did. */
 export interface SampleLog {
   readonly texts: string[]
-  /** Numbers that the handlers of `count` have been asked for. */
+  /** The numbers that were requested from handlers of `count`. */
   produced: number
-  /** Handlers of `count` that have begun and not ended. */
+  /** Running handlers of `count`. */
   running: number
   started: number
   /** The signals of all handlers of `count`, in order. */
@@ -68,7 +68,7 @@ export function sampleLog(): SampleLog {
   return { texts: [], produced: 0, running: 0, started: 0, signals: [] }
 }
 
-/** What a call is made with: an origin of its own. */
+/** The options of a call, with a new origin. */
 export function requestOptions(clock: Clock, changes: Partial<CallOptions> = {}): CallOptions {
   return { origin: createOrigin(clock, new SystemRandom()), ...changes }
 }

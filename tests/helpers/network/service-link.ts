@@ -13,21 +13,21 @@ import { VirtualClock } from '../clock/virtual-clock.js'
 import { newKeyPair } from './mesh-authority.js'
 import { pipeOpenStreams } from './piped-streams.js'
 
-/** With a window of one chunk a test can count what a handler was asked for. */
+/** With a window of one chunk, a test can count the chunks that were requested from a handler. */
 const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1 }
 
 /**
- * A connection to a service in this process, after its hello: the product's two ends, over an encrypted pipe in
- * memory. What passes is encoded, validated and granted credit for, as between two workers.
+ * A connection to a service in this process, after its hello: both sides of the product over an encrypted pipe in
+ * memory. Messages are encoded, validated and subject to credit, as between two workers.
  *
- * @param caller who calls, as the service is told
- * @param peer who answers, as the caller is told
+ * @param caller the caller that the service sees
+ * @param peer the peer that the caller sees
  */
 export async function linkTo(
   service: Service,
   { caller, peer }: { caller: PeerIdentity; peer: PeerIdentity },
 ): Promise<OutgoingConnection> {
-  // Nothing times out, and no refusal is held.
+  // Nothing times out, and no refusal is delayed.
   const clock = Object.assign(new VirtualClock(), { sleep: async () => undefined })
   const { initiator, responder } = await pipeOpenStreams()
   const end = (stream: typeof initiator, other: PeerIdentity) => {
@@ -36,7 +36,7 @@ export async function linkTo(
     const mux = new GuardedMux(stream, (bytes) => meter.sending(bytes))
     const member = memberOf(other)
     meter.authenticate(member)
-    // The channel of the calls has the key of whoever answers as its id.
+    // The id of the calls' channel is the key of the answering side.
     const rpc = new RpcAdapter({ ...newKeyPair(), publicKey: peer.publicKey })
     return { bounds, meter, mux, member, peer: other, rpc }
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import type { Test } from 'brittle'
 
-/** A TCP port on 127.0.0.1 that nobody used a moment ago. */
+/** A TCP port on 127.0.0.1 that was free a moment ago. */
 export async function freeTcpPort(): Promise<number> {
   const server = createServer()
   const port = await listen(server)
@@ -11,7 +11,7 @@ export async function freeTcpPort(): Promise<number> {
   return port
 }
 
-/** A TCP port on 127.0.0.1 that is taken until the test is over. */
+/** A TCP port on 127.0.0.1 that is in use until the test ends. */
 export async function takenTcpPort(t: Test): Promise<number> {
   const server = createServer()
   t.teardown(() => server.close())

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 
-/** Below what the kernel hands out: a DHT node of another test never sits on one of these by chance. */
+/** Below the kernel's ephemeral ports, so that a DHT node of another test never gets one by chance. */
 const LOWEST = 10_000
 const HIGHEST = 28_000
 
-/** A UDP port on 127.0.0.1 that nobody has, and that nobody is given who does not ask for it. */
+/** A free UDP port on 127.0.0.1 that the kernel never assigns as an ephemeral port. */
 export async function freeUdpPort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST)

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import type { ChildProcess, Fork } from '../../../facilities/process/child-process.js'
 
 /**
- * Takes the place of a child process: a test emits its messages and its end, and reads what it was sent.
+ * Replaces a child process: a test emits its messages and its exit, and reads what it was sent.
  * It ignores signals; a test ends it with {@link exit}.
  */
 export class ChildStandIn extends EventEmitter implements ChildProcess {
@@ -12,11 +12,11 @@ export class ChildStandIn extends EventEmitter implements ChildProcess {
   readonly stdin = new PassThrough()
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
-  /** The messages that its parent sent, as a real channel would deliver them. Also emitted: `received`. */
+  /** The messages from its parent, as a real channel would deliver them. Each also emits `received`. */
   readonly received: unknown[] = []
   /** The signals that its parent sent. */
   readonly signals: string[] = []
-  /** How it was started. */
+  /** The arguments that it was started with. */
   forked: { modulePath: string; args: readonly string[]; options: ForkOptions } | null = null
   connected = true
 

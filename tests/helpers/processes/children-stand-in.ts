@@ -2,7 +2,7 @@ import type { Fork } from '../../../facilities/process/child-process.js'
 import { until } from '../until.js'
 import { ChildStandIn } from './child-stand-in.js'
 
-/** Takes the place of `fork` and keeps the child processes that it started. */
+/** Replaces `fork` and records the child processes that it started. */
 export class ChildrenStandIn {
   readonly started: ChildStandIn[] = []
 

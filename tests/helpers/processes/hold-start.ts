@@ -1,5 +1,5 @@
-// Preloaded into a worker (node --import): loads what an auth worker needs, the most of its start, and
-// then holds it until a line comes on its standard input. So the next one is warm while one serves.
+// Preloaded into a worker (node --import): loads what an auth worker needs, most of its startup time, and
+// then waits for a line on standard input. So the next worker is warm while one serves.
 import { once } from 'node:events'
 
 await import('../../../facilities/worker/worker-watch.js')

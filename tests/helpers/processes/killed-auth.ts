@@ -29,22 +29,22 @@ import { Running } from './worker-processes.js'
 const ROOT = join(import.meta.dirname, '..', '..', '..')
 const HOLD_START = pathToFileURL(join(import.meta.dirname, 'hold-start.js')).href
 const PASSWORD = 'correct horse battery'
-/** On whose behalf its gateway calls. */
+/** The client on whose behalf the gateway calls. */
 const PEER = 'ab'.repeat(32)
-/** Registrations under way at once: two hash, the others wait. */
+/** Concurrent registrations: two hash, the others wait. */
 const CALLERS = 4
 
 /**
  * An auth worker, a process as a user starts one, that is killed again and again while a gateway of
- * its home registers users through it; and the users that it has acknowledged until then.
+ * its home registers users through it; and the users that it has acknowledged so far.
  */
 export class KilledAuth {
   readonly clock = new SystemClock()
   /** The user ids that were acknowledged, by e-mail address. */
   readonly acknowledged = new Map<string, string>()
-  /** Registrations that a kill has cut off: they may be there or not. */
+  /** Registrations that a kill interrupted: they may be stored or not. */
   cutOff = 0
-  /** What the worker gets besides its own environment. */
+  /** Additional environment variables of the worker. */
   environment: Record<string, string> = {}
   readonly #home: Home
   readonly #port: number
@@ -116,7 +116,7 @@ export class KilledAuth {
     connection.destroy()
   }
 
-  /** The acknowledged users that its store does not know, or knows otherwise. Looks at a copy. */
+  /** The acknowledged users that are missing or different in its store. Reads a copy. */
   async lost(): Promise<string[]> {
     const copy = `${this.folder}.copy`
     await cp(this.folder, copy, { recursive: true })
@@ -175,11 +175,11 @@ export class KilledAuth {
         )
         this.acknowledged.set(email, userId)
       } catch (error) {
-        // An acknowledgement that does not arrive is none.
+        // Only an acknowledgement that arrives counts.
         if (!signal.aborted && connection.isOpen) throw error
         this.cutOff += 1
         if (signal.aborted) return
-        // Not killed: a machine that is very busy takes it for lost, and finds it again.
+        // Not killed: on a very busy machine the worker may seem lost until it is found again.
         await this.#found(signal)
         connection = this.#connections.connections[0] ?? connection
       }

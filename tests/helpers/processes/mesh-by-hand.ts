@@ -7,7 +7,7 @@ import { type Running, WorkerProcesses } from './worker-processes.js'
 const ACCOUNT = ['--email', 'ada@example.com', '--password-stdin']
 const PASSWORD = 'correct horse battery\n'
 
-/** The first one holds the bootstrap port. */
+/** The first worker holds the bootstrap port. */
 const ROLES = ['gateway', 'auth', 'processor'] as const
 
 /** A worker that can be started by hand. */
@@ -36,7 +36,7 @@ export class MeshByHand {
     return mesh
   }
 
-  /** Starts the workers that have ended: whatever a test did to them, the next one finds all three. */
+  /** Starts the workers that have ended, so that the next test finds all three. */
   async whole(): Promise<void> {
     await Promise.all(ROLES.filter((role) => !this.#runs(role)).map((role) => this.start(role)))
   }
@@ -56,7 +56,7 @@ export class MeshByHand {
     return worker
   }
 
-  /** Tells all workers to leave. @returns their exit codes */
+  /** Tells all workers to shut down. @returns their exit codes */
   async leave(): Promise<readonly (number | string)[]> {
     const workers = ROLES.map((role) => this.worker(role))
     for (const { process } of workers) process.kill('SIGTERM')
@@ -72,12 +72,12 @@ export class MeshByHand {
     return this.processes.run('client', parameters, input, stdout)
   }
 
-  /** Logs the user in once more, as whoever comes to a mesh that was there before. */
+  /** Logs the user in again, like a user who returns to an existing mesh. */
   login(): Running {
     return this.run(['login', ...ACCOUNT], PASSWORD)
   }
 
-  /** Waits until so many answers are in the making. */
+  /** Waits until so many answers are being generated. */
   async untilBusy(answers: number): Promise<void> {
     const isSo = async () => {
       const busy = (await scrape(this.#metricsPort)).get('starling_processor_slots_busy')

@@ -1,4 +1,4 @@
-// Prepares one model as a worker does, and tells of it on its standard output, one JSON object a line:
+// Prepares one model as a worker does, and reports on its standard output, one JSON object per line:
 //     node prepare-model.js DIRECTORY REFERENCE [HUB_URL]
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ModelCache } from '../../../facilities/models/cache/model-cache.js'

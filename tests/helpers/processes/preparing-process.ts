@@ -9,7 +9,7 @@ import { Running } from './worker-processes.js'
 
 type Told = Partial<ModelProgress> & { readonly prepared?: PreparedModel }
 
-/** A process of its own that prepares a model: see prepare-model.ts. */
+/** A separate process that prepares a model: see prepare-model.ts. */
 export class PreparingProcess {
   readonly #running: Running
 
@@ -17,7 +17,7 @@ export class PreparingProcess {
     this.#running = running
   }
 
-  /** Gone with the test. */
+  /** Ended when the test ends. */
   static start(t: Test, directory: string, reference: string): PreparingProcess {
     const script = join(import.meta.dirname, 'prepare-model.js')
     const running = new Running(spawn(process.execPath, [script, directory, reference]))
@@ -25,12 +25,12 @@ export class PreparingProcess {
     return new PreparingProcess(running)
   }
 
-  /** Waits until it has told something of that kind. */
+  /** Waits for a report of that kind. */
   async says(what: string, isIt: (told: Told) => boolean): Promise<void> {
     await until(what, () => this.#told().some(isIt))
   }
 
-  /** What it prepared, once it has ended. */
+  /** The prepared model, after the process has ended. */
   async prepared(): Promise<PreparedModel> {
     await this.#running.exit
     const model = this.#told().find(({ prepared }) => prepared !== undefined)?.prepared
@@ -38,7 +38,7 @@ export class PreparingProcess {
     return model
   }
 
-  /** kill -9. */
+  /** Sends SIGKILL. */
   async kill(): Promise<void> {
     await this.#running.kill()
   }

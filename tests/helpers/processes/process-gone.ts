@@ -9,7 +9,7 @@ export async function processGone(processId: number): Promise<void> {
 /** Whether a process runs. */
 export async function isRunning(processId: number): Promise<boolean> {
   const state = await new Promise<string>((resolve) => {
-    // ps fails, with nothing on its output, when there is no such process.
+    // ps fails and prints nothing when there is no such process.
     execFile('ps', ['-o', 'stat=', '-p', String(processId)], (_, output) => resolve(output.trim()))
   })
   return state !== '' && !state.startsWith('Z')

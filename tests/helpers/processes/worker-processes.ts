@@ -14,16 +14,16 @@ import '../umask.js'
 import { until } from '../until.js'
 import { processGone } from './process-gone.js'
 
-/** Generous: on a busy machine a model that is made and measured first takes many seconds. */
+/** Long: on a busy machine, converting and measuring a model takes many seconds. */
 const START_TIMEOUT_MS = 60_000
 
-/** A variable that all processes of a mesh get, by which a test finds those of its own mesh. */
+/** A variable of all processes of a mesh, by which a test finds those of its own mesh. */
 const MARK = 'XDG_CACHE_HOME'
 
 /** The repository. */
 const ROOT = join(import.meta.dirname, '..', '..', '..')
 
-/** A process that was started as a user starts one. */
+/** A process that was started as a user would start it. */
 export class Running {
   readonly process: ChildProcess
   readonly pid: number
@@ -50,12 +50,12 @@ export class Running {
     })
   }
 
-  /** Whether the process has ended and everything that it wrote is there. */
+  /** Whether the process has ended and all its output was read. */
   get hasEnded(): boolean {
     return this.#ended
   }
 
-  /** Waits until standard error holds that text. */
+  /** Waits until standard error contains that text. */
   async says(text: string, timeoutMs = 15_000): Promise<void> {
     const said = () => this.stderr.includes(text)
     await until(`${text}, from ${this}`, () => said() || this.#ended, timeoutMs)
@@ -66,14 +66,14 @@ export class Running {
     return this.process.spawnargs.slice(1).join(' ')
   }
 
-  /** kill -9. */
+  /** Sends SIGKILL. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL')
     await this.exit
   }
 }
 
-/** A home and a bootstrap port of its own, and the processes that use them; all gone with the scope. */
+/** A new home and bootstrap port, and the processes that use them; all removed at the end of the scope. */
 export class WorkerProcesses {
   readonly home: string
   readonly bootstrapPort: number
@@ -90,7 +90,7 @@ export class WorkerProcesses {
     this.bootstrapPort = bootstrapPort
     this.#environment = {
       ...process.env,
-      // Whatever Ollama server this machine may have is not a part of the test.
+      // An Ollama server on this machine must not affect the test.
       STARLING_PROCESSOR__FIND_OLLAMA: 'false',
       ...settings,
       STARLING_HOME: home,
@@ -122,20 +122,20 @@ export class WorkerProcesses {
   ): Running {
     const script = join(ROOT, 'workers', `${name}.js`)
     const child = this.spawn(process.execPath, [script, ...parameters], stdout)
-    // Whoever refuses to read it all is not the test's failure.
+    // A process that does not read all its input is no failure of the test.
     child.process.stdin?.on('error', () => undefined)
     child.process.stdin?.end(input)
     return child
   }
 
-  /** The same, until it serves. */
+  /** The same, and waits until it serves. */
   async start(name: string, flags: readonly string[] = []): Promise<Running> {
     const worker = this.run(name, flags)
     await worker.says(' ready ', START_TIMEOUT_MS)
     return worker
   }
 
-  /** Leaves the default model in the home, as a processor that ran there before would have. */
+  /** Puts the default model into the home, as if a processor had run there before. */
   async provideModel(): Promise<void> {
     const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
     const model = basename((await cache.prepare(DEFAULT_MODEL_NAME)).path)
@@ -182,7 +182,7 @@ export class WorkerProcesses {
   }
 }
 
-/** The ids of the processes whose line in the output of `ps` holds all those texts. */
+/** The ids of the processes whose line in the output of `ps` contains all those texts. */
 async function listed(parameters: readonly string[], ...texts: string[]): Promise<number[]> {
   const list = new Running(spawn('ps', parameters, { stdio: 'pipe' }))
   await list.exit

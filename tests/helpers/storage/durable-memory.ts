@@ -12,7 +12,7 @@ import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { Memory, memoryStore } from './memory-storage.js'
 
-/** What the messages of a store in memory call it. */
+/** The name of a store in memory in messages. */
 export const MEMORY_PLACE = {
   store: '/memory/store',
   witness: '/memory/store.witness',
@@ -22,12 +22,12 @@ export const MEMORY_PLACE = {
 /** When everything in memory is witnessed. */
 export const MEMORY_TIME_MS = Date.UTC(2026, 10, 3, 12, 30)
 
-/** A witness's file in memory. Every write is synced, unless the power fails in its middle. */
+/** A witness's file in memory. Every write is synced, unless the power fails during it. */
 export class MemoryWitness implements WitnessStorage {
   bytes: Buffer | undefined
-  /** How often it was made or written. */
+  /** How often it was created or written. */
   writes = 0
-  /** What every writing fails with. */
+  /** The error of every write. */
   failure: Error | null = null
 
   constructor(bytes?: Uint8Array) {
@@ -60,11 +60,11 @@ export class DurableMemory implements StoreDisk {
   readonly store: Memory
   readonly witness: MemoryWitness
   readonly guard: MemoryWitness
-  /** Whether the store's own log is to be begun anew. */
+  /** Whether the store is to start a new log. */
   logIsFull = false
   /** How often the store was opened. */
   openings = 0
-  /** Whether the store is held against what is known of it when it is opened. */
+  /** Whether the store is checked against its witness when it is opened. */
   readonly #isVerified: boolean
   #probeFailure: Error | null = null
 
@@ -102,7 +102,7 @@ export class DurableMemory implements StoreDisk {
     return this.logIsFull
   }
 
-  /** From now on every writing fails like this; null: none does. */
+  /** From now on every write fails with this error; null: writes succeed again. */
   fail(failure: Error | null): void {
     this.store.failure = failure
     this.witness.failure = failure
@@ -110,12 +110,12 @@ export class DurableMemory implements StoreDisk {
     this.#probeFailure = failure
   }
 
-  /** Whoever tries whether the disk takes anything is told that it does. */
+  /** A check whether the disk can be written succeeds. */
   pretendRoom(): void {
     this.#probeFailure = null
   }
 
-  /** The same disk, whose store is held against what is known of it whenever it is opened. */
+  /** The same disk, whose store is checked against its witness whenever it is opened. */
   verified(): DurableMemory {
     const { store, witness, guard, place } = this
     return new DurableMemory(store, witness, guard, { isVerified: true, place })
@@ -147,7 +147,7 @@ export class DurableMemory implements StoreDisk {
   }
 }
 
-/** A store in memory, not held against its witness as a whole. The caller makes it ready and closes it. */
+/** A store in memory, not checked against its witness as a whole. The caller makes it ready and closes it. */
 export function durableMemoryStore(
   memory = new DurableMemory(),
   clock: Clock = new VirtualClock(MEMORY_TIME_MS),
@@ -163,7 +163,7 @@ export function durableMemoryStore(
 }
 
 /**
- * A store in memory, opened as `openStore` opens one: read and held against its witness first.
+ * A store in memory, opened as `openStore` opens one: read and checked against its witness first.
  *
  * @throws StarlingError STORE_DAMAGED
  */

@@ -17,25 +17,25 @@ interface KeyRange {
   readonly limit?: number
 }
 
-/** What a disk would hold: it outlives the stores opened on it, one at a time. */
+/** The content of a disk: it outlives the stores that are opened on it, one at a time. */
 export class Memory {
-  /** Values by key in hexadecimal, which sorts as the bytes do. */
+  /** Values by hexadecimal key, which sorts like the bytes. */
   readonly entries: Entries
-  /** How often what was written has been synced to disk, were this one. */
+  /** The number of syncs. */
   flushes = 0
-  /** A RocksDB is locked by the one who has it open. */
+  /** Whether a store has it open: RocksDB locks its folder. */
   locked = false
-  /** What every writing fails with: a disk that is full, for instance. */
+  /** The error of every write, for instance of a full disk. */
   failure: Error | null = null
   #synced: Entries
 
-  /** @param entries what is on the disk already */
+  /** @param entries the initial content of the disk */
   constructor(entries: Entries = new Map()) {
     this.entries = entries
     this.#synced = new Map(entries)
   }
 
-  /** What was written until now outlasts a power cut. */
+  /** Makes everything written so far survive a power cut. */
   sync(): void {
     this.assertWritable()
     this.flushes++
@@ -46,12 +46,12 @@ export class Memory {
     if (this.failure !== null) throw this.failure
   }
 
-  /** The same disk after a power cut at this moment: without what was not synced. */
+  /** The same disk after a power cut now: without what was not synced. */
   afterPowerCut(): Memory {
     return new Memory(new Map(this.#synced))
   }
 
-  /** A backup that is taken now, with all that was written. */
+  /** A backup taken now, with everything that was written. */
   copy(): Memory {
     return new Memory(new Map(this.entries))
   }
@@ -112,7 +112,7 @@ class MemoryWriteBatch {
 
 /** One session on the memory. hypercore-storage reads `_state`, `_index` and `_snapshot`, too. */
 export class MemoryDatabase {
-  /** Below a device nothing can exist, so looking for files of an older store finds none. */
+  /** Nothing can exist below a device, so a search for files of an older store finds none. */
   readonly path = '/dev/null/db'
   readonly _state: { closing: boolean }
   readonly _snapshot: Entries | null
@@ -229,8 +229,8 @@ function keysWithin(entries: Entries, range: KeyRange): string[] {
 /**
  * A Corestore in memory. The caller closes it.
  *
- * @param memory what an earlier store has left; empty unless told otherwise
- * @throws Error when another store has that memory open, as RocksDB refuses a second opening
+ * @param memory the content that an earlier store left; default empty
+ * @throws Error when another store has that memory open, as RocksDB does
  */
 export function memoryStore(memory = new Memory()): Corestore {
   if (memory.locked) throw new Error('File descriptor could not be locked')

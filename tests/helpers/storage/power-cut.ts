@@ -8,7 +8,7 @@ import type { Random } from '../../../facilities/clock/random.js'
 import type { Cleanup } from '../cleanup.js'
 
 const SOURCE = join(import.meta.dirname, '..', '..', 'fixtures', 'power-cut.c')
-/** What a disk writes at once. */
+/** The size of a sector, which a disk writes atomically. */
 const SECTOR_BYTES = 4096
 
 interface Name {
@@ -17,29 +17,29 @@ interface Name {
   readonly name: string
 }
 
-/** Why the power cannot be cut here, or null when it can: it takes a C compiler and Linux. */
+/** Why a power cut cannot be simulated here, or null when it can: it takes a C compiler and Linux. */
 async function unavailable(): Promise<string | null> {
   if (process.platform !== 'linux') return 'only Linux preloads libraries this way'
   try {
     await promisify(execFile)('cc', ['--version'])
     return null
   } catch {
-    // Not installed, which the reason says.
+    // Not installed; the returned reason says so.
     return 'there is no C compiler (cc)'
   }
 }
 
 const reason = await unavailable()
 
-/** A test that cuts the power. Where that is impossible, it is skipped, and its name says why. */
+/** A test that simulates power cuts. Where that is impossible, it is skipped, and its name says why. */
 export function powerTest(name: string, run: (t: Test) => Promise<void>): void {
   if (reason === null) test(name, run)
   else test.skip(`${name}: ${reason}`, run)
 }
 
 /**
- * A folder on a disk whose power can be cut: processes that run with its environment note what they
- * have synced, and a cut takes everything else back. See tests/fixtures/power-cut.c.
+ * A folder on a disk whose power can be cut: processes that run with its environment record what they
+ * have synced, and a cut reverts everything else. See tests/fixtures/power-cut.c.
  */
 export class PowerCut {
   readonly #folder: string
@@ -52,7 +52,7 @@ export class PowerCut {
     this.#library = library
   }
 
-  /** What is in the folder now counts as synced. @throws Error when the library does not compile */
+  /** Treats the present content of the folder as synced. @throws Error when the library does not compile */
   static async of(folder: string, cleanup: Cleanup): Promise<PowerCut> {
     const directory = await mkdtemp(join(tmpdir(), 'starling-power-'))
     cleanup.add(() => rm(directory, { recursive: true, force: true }))
@@ -64,21 +64,21 @@ export class PowerCut {
     return cut
   }
 
-  /** For the processes that write to the folder. */
+  /** The environment of the processes that write to the folder. */
   get environment(): Record<string, string> {
     return {
       LD_PRELOAD: this.#library,
       POWER_CUT_ROOT: this.#folder,
       POWER_CUT_NOTES: this.#notes,
-      // Whose syncs would pass the library by.
+      // The library does not intercept the syncs of io_uring.
       UV_USE_IO_URING: '0',
     }
   }
 
   /**
-   * Leaves of the folder what a disk would after a power cut. No process may write to it.
+   * Reduces the folder to what a disk would hold after a power cut. No process may write to it.
    *
-   * @param keeps decides what reached the disk though it was not synced; nothing unless told otherwise
+   * @param keeps decides what reached the disk although it was not synced; default nothing
    */
   async cut(keeps?: Random): Promise<void> {
     const after = `${this.#folder}.after`
@@ -90,7 +90,7 @@ export class PowerCut {
     await this.#noteAll(this.#folder)
   }
 
-  /** Makes `to` from what is noted of a folder, of which `from` is what it was before the cut. */
+  /** Makes `to` from the record of a folder; `from` is the folder before the cut. */
   async #restore(from: string | null, id: string, to: string, keeps?: Random): Promise<void> {
     await mkdir(to, { mode: 0o700 })
     const now = from === null ? [] : await namesIn(from)
@@ -134,7 +134,7 @@ export class PowerCut {
   }
 }
 
-/** As the library names an inode. */
+/** The library's name of an inode. */
 async function identify(path: string): Promise<string> {
   const { ino, birthtimeNs } = await stat(path, { bigint: true })
   const nanoseconds = String(birthtimeNs % 1_000_000_000n).padStart(9, '0')
@@ -154,12 +154,12 @@ async function readOrEmpty(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch {
-    // Nothing of it was ever synced.
+    // It was never synced.
     return Buffer.alloc(0)
   }
 }
 
-/** What was appended reaches the disk from its beginning on; what was overwritten, sector by sector. */
+/** Appended data reaches the disk from its beginning on; overwritten data sector by sector. */
 function mixture(synced: Buffer, now: Buffer, random: Random): Buffer {
   if (now.subarray(0, synced.byteLength).equals(synced)) {
     return now.subarray(0, synced.byteLength + random.below(now.byteLength - synced.byteLength + 1))

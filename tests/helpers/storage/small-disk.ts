@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { isSystemError } from '../../../facilities/files/system-error.js'
 import type { Running, WorkerProcesses } from '../processes/worker-processes.js'
 
-/** Less than RocksDB reserves for its write-ahead log, so that it reserves nothing. */
+/** Smaller than what RocksDB reserves for its write-ahead log, so that it reserves nothing. */
 const FREE_AT_START_MEBIBYTES = 6
 const DISK_MEBIBYTES = 40
 
@@ -16,18 +16,18 @@ export async function smallDiskUnavailable(): Promise<string | null> {
     await promisify(execFile)('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'])
     return null
   } catch {
-    // Not installed, or not allowed, which the reason says.
+    // Not installed or not permitted; the returned reason says so.
     return 'this user may not mount a file system in a namespace (unshare -rm)'
   }
 }
 
 /**
- * A worker whose folder is on a disk of its own, 40 MiB large, which only that process and its children
- * see and which is gone with it.
+ * A worker whose folder is on a separate disk of 40 MiB, which only that process and its children
+ * see and which is removed with it.
  */
 export class SmallDisk {
   readonly worker: Running
-  /** The worker's folder, as others than the worker reach it. */
+  /** The worker's folder, as other processes reach it. */
   readonly folder: string
 
   private constructor(worker: Running, folder: string) {
@@ -68,7 +68,7 @@ export class SmallDisk {
     return processes.spawn('unshare', ['-rm', 'sh', '-c', script, 'sh', ...parameters])
   }
 
-  /** Takes all that is free. */
+  /** Fills the free space. */
   async fill(): Promise<void> {
     for (const sizeBytes of [1 << 20, 4096]) {
       const file = await open(join(this.folder, 'ballast'), 'a')
@@ -83,7 +83,7 @@ export class SmallDisk {
     }
   }
 
-  /** Gives back what was taken. */
+  /** Frees the space again. */
   async free(): Promise<void> {
     await rm(join(this.folder, 'ballast'))
   }

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What is answered on a port of 127.0.0.1; status 0 when nobody listens there. */
+/** The answer on a port of 127.0.0.1; status 0 when nothing listens there. */
 export async function ask(port: number, path: string): Promise<{ status: number; body: string }> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}${path}`)
     return { status: response.status, body: await response.text() }
   } catch {
-    // Refused, or closed in the middle: nobody is there yet, or any more.
+    // Refused, or closed before the end: nothing listens yet, or no longer.
     return { status: 0, body: '' }
   }
 }
 
-/** What keeps a worker from its work, in short: `503 AUTH_UNAVAILABLE MODEL_UNAVAILABLE`, `200`. */
+/** A worker's health in short: `503 AUTH_UNAVAILABLE MODEL_UNAVAILABLE`, `200`. */
 export async function readiness(port: number): Promise<string> {
   const { status, body } = await ask(port, '/readyz')
   if (status === 0) return 'nobody there'
@@ -19,7 +19,7 @@ export async function readiness(port: number): Promise<string> {
   return [status, ...new Set(reasons.map(({ code }) => code))].join(' ')
 }
 
-/** Waits until a worker says that it is so, and throws what it says instead when it never does. */
+/** Waits until a worker reports that health, and throws the last report when it never does. */
 export async function becomes(port: number, expected: string, timeoutMs = 10_000): Promise<void> {
   const endsAt = performance.now() + timeoutMs
   for (;;) {
@@ -30,7 +30,7 @@ export async function becomes(port: number, expected: string, timeoutMs = 10_000
   }
 }
 
-/** The samples of a scrape: what is measured, with its labels, and the value. */
+/** The samples of a scrape: metric with labels, and value. */
 export async function scrape(port: number): Promise<ReadonlyMap<string, number>> {
   const { body } = await ask(port, '/metrics')
   const lines = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'))

@@ -10,7 +10,7 @@ import { type Exchange, modelRoutes, StandInServer } from './stand-in-server.js'
 
 const NDJSON = 'application/x-ndjson'
 
-/** Of a model that has none of its own. */
+/** The default for a model that sets none. */
 const NO_SHA256 = '0'.repeat(64)
 
 const number = z.number().optional()
@@ -36,7 +36,7 @@ const toolCallsSchema = z.array(
 const chatSchema = z.looseObject({
   model: z.string(),
   stream: z.boolean().default(true),
-  // Unless it is told otherwise, Ollama drops the beginning of what is too long.
+  // By default, Ollama drops the beginning of a text that is too long.
   truncate: z.literal(false),
   format: z.record(z.string(), z.unknown()).optional(),
   options: optionsSchema.default({}),
@@ -166,7 +166,7 @@ function requestOf({ messages, options, format, tools, think }: ChatBody): Gener
   }
 }
 
-/** Ollama knows calls by their functions' names: the latest call of that name is meant. */
+/** Ollama identifies calls by function name: the latest call of that name is meant. */
 function chatMessages(messages: ChatBody['messages']): ChatMessage[] {
   const ids = new Map<string, string>()
   return messages.map((message, position): ChatMessage => {

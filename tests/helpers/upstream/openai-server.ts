@@ -62,7 +62,7 @@ type ChatBody = z.infer<typeof chatSchema>
  * `/v1/embeddings`, as vLLM and llama-server answer them.
  *
  * @param engines by the names of their models
- * @param key what requests must prove themselves with; left out, everybody is answered
+ * @param key the API key that requests must have; when omitted, every request is answered
  */
 export async function startOpenaiServer(
   scope: Scope,
@@ -93,7 +93,7 @@ export async function startOpenaiServer(
       'POST /v1/embeddings': guarded(
         withModel(embeddingsSchema, async ({ model, input }, engine, exchange) => {
           const vectors = await engine.embed([input].flat(), exchange.signal)
-          // In another order than asked: the index says which is which.
+          // In another order than requested: clients must use the index.
           const data = vectors.map((vector, index) => ({
             object: 'embedding',
             index,
@@ -166,7 +166,7 @@ function logprobsOf({ text, tokenId, logprob, topLogprobs }: Token): object {
   return { logprobs: { content: [{ id: tokenId, token: text, logprob, top_logprobs: top }] } }
 }
 
-/** The name first, then the arguments in two parts, as servers stream them. */
+/** The name, then the arguments in two parts, as servers stream them. */
 function toolCallDeltas({ toolCalls = [] }: GenerationEnd): object[] {
   return toolCalls.flatMap(({ id, type, function: { name, arguments: text } }, index) => {
     const middle = Math.ceil(text.length / 2)
@@ -184,7 +184,7 @@ function requestOf(body: ChatBody): GenerateRequest {
   return {
     messages: body.messages.map(chatMessage),
     options: generationOptionsSchema.parse({
-      // As vLLM and llama-server: as long as the context allows.
+      // Like vLLM and llama-server: as long as the context allows.
       maxTokens: body.max_tokens ?? PROTOCOL_LIMITS.answerTokens,
       temperature: body.temperature ?? 1,
       topP: body.top_p ?? 1,

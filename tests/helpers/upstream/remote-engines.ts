@@ -13,7 +13,7 @@ import { startOllamaServer } from './ollama-server.js'
 import { startOpenaiServer } from './openai-server.js'
 import type { StandInServer } from './stand-in-server.js'
 
-/** An engine over HTTP and the server that it speaks to. */
+/** An engine over HTTP and its server. */
 export interface RemoteKind {
   readonly name: string
   /** Serves the engines under their names. */
@@ -23,14 +23,14 @@ export interface RemoteKind {
   ) => Promise<StandInServer>
   /** An engine for one model of a server. */
   readonly create: (url: string, model: string, clock: Clock) => Engine
-  /** The path that a conversation goes to. */
+  /** The path of chat requests. */
   readonly answerPath: string
   readonly contentType: string
   /** One part of an answer. */
   readonly part: (text: string) => string
-  /** What ends an answer. */
+  /** The end of an answer. */
   readonly end: string
-  /** An error as the server says it, in a body. */
+  /** The body of an error from the server. */
   readonly error: (message: string) => string
 }
 
@@ -62,14 +62,14 @@ export const OPENAI: RemoteKind = {
 
 export const REMOTE_KINDS: readonly RemoteKind[] = [OLLAMA, OPENAI]
 
-/** A call of a function, as a model asks for it. */
+/** A function call by a model. */
 export const WEATHER_CALL = {
   id: 'call_1',
   type: 'function' as const,
   function: { name: 'weather', arguments: '{"city":"Paris","days":2}' },
 }
 
-/** What every remote engine can be asked for at once. */
+/** Options that every remote engine supports together. */
 export const ALL_OPTIONS = {
   ...{ maxTokens: 9, temperature: 0.5, topP: 0.9, topK: 40, minP: 0.05, repeatPenalty: 1.2 },
   ...{ presencePenalty: 0.1, frequencyPenalty: -0.1, seed: 77, stop: ['END'] },
@@ -79,7 +79,7 @@ export const ALL_OPTIONS = {
   ],
 }
 
-/** A server that says what it is told, and an engine that speaks to it, loaded. */
+/** A server that sends what the test sets, and a loaded engine that uses it. */
 export async function remoteScene(
   t: Test,
   kind: RemoteKind,
@@ -95,7 +95,7 @@ export async function remoteScene(
   return { server, engine }
 }
 
-/** The typed error that a promise is rejected with; throws whatever else it is rejected with. */
+/** The typed error that a promise is rejected with; throws any other reason. */
 export async function failureOf(promise: Promise<unknown>): Promise<StarlingError> {
   const error = await rejectionOf(promise)
   if (!isStarlingError(error)) throw error
@@ -108,7 +108,7 @@ export function beginAnswer(kind: RemoteKind, response: ServerResponse, ...parts
   for (const part of parts) response.write(part)
 }
 
-/** From now on that server gives a whole answer of these parts. */
+/** From now on that server gives a complete answer of these parts. */
 export function alwaysAnswer(kind: RemoteKind, server: StandInServer, ...parts: string[]): void {
   server.misbehaviour = (_, response) => {
     beginAnswer(kind, response, ...parts)

@@ -5,31 +5,31 @@ import type { Engine } from '../../../facilities/engine/engine.js'
 import type { GenerationEnd, Token } from '../../../helpers/protocol/generation.js'
 import type { Scope } from '../scope.js'
 
-/** One request as it came. */
+/** One request as it was received. */
 export interface SeenRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingMessage['headers']
-  /** What the body is as JSON; null when it has none. */
+  /** The body as JSON; null when there is none. */
   readonly body: unknown
 }
 
-/** Answers one request itself. */
+/** Answers one request. */
 export type Misbehaviour = (request: SeenRequest, response: ServerResponse) => void
 
-/** How a stand-in answers one kind of request. */
+/** Answers one kind of request. */
 export type Route = (request: SeenRequest, exchange: Exchange) => Promise<void>
 
 /**
  * A model server over HTTP on 127.0.0.1, for tests: what it answers comes from engines. It reads
- * and writes as real ones do: it waits for slow readers, and stops generating when its client leaves.
+ * and writes as real ones do: it waits for slow readers, and stops generating when its client disconnects.
  */
 export class StandInServer {
   /** `http://127.0.0.1:…` */
   readonly url: string
   /** All requests so far. */
   readonly requests: SeenRequest[] = []
-  /** Takes the place of all routes while it is set. */
+  /** Replaces all routes while it is set. */
   misbehaviour: Misbehaviour | null = null
   readonly #server: Server
   #running = 0
@@ -64,14 +64,14 @@ export class StandInServer {
     return this.#running
   }
 
-  /** Connections that are open, in use or not. */
+  /** Open connections, in use or not. */
   async connections(): Promise<number> {
     return await new Promise((resolve, reject) => {
       this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
     })
   }
 
-  /** Breaks all connections and takes no more. */
+  /** Closes all connections and accepts no more. */
   async close(): Promise<void> {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
@@ -102,7 +102,7 @@ export class StandInServer {
       const route = routes.get(`${request.method} ${request.path}`) ?? other
       await route(request, new Exchange(response))
     } catch {
-      // The client left while it was read, or was answered.
+      // The client disconnected during the request or the answer.
       response.destroy()
     } finally {
       this.#running -= 1
@@ -112,7 +112,7 @@ export class StandInServer {
 
 /** The answer to one request, being written. */
 export class Exchange {
-  /** Aborted when the client leaves. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
   readonly #response: ServerResponse
 
@@ -125,7 +125,7 @@ export class Exchange {
     })
   }
 
-  /** Whether something of the answer was sent. */
+  /** Whether a part of the answer was sent. */
   get hasBegun(): boolean {
     return this.#response.headersSent
   }
@@ -152,7 +152,7 @@ export class Exchange {
   }
 
   /**
-   * Hands on each token that has a text, as it is made.
+   * Passes on each token that has text as it is generated.
    *
    * @returns how the answer ended, and its text without the thought
    */
@@ -169,18 +169,18 @@ export class Exchange {
         await onToken(step.value)
       }
     } catch (error) {
-      // Frees what the generation holds, when it was not it that failed.
+      // Frees what the generation holds when something else failed.
       await generation.throw(error).catch(() => undefined)
       throw error
     }
   }
 }
 
-/** How a kind of server says what is wrong. */
+/** How a kind of server reports errors. */
 interface Refusals {
   readonly refuse: (exchange: Exchange, status: number, message: string) => void
   readonly fail: (error: unknown, exchange: Exchange) => Promise<void>
-  /** What it says when it does not have a model. */
+  /** The message when it does not have a model. */
   readonly missing: (model: string) => string
 }
 

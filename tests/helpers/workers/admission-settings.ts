@@ -2,10 +2,10 @@ import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { AccountCallSettings } from '../../../workers/gateway/account-calls.js'
 import type { AdmissionSettings } from '../../../workers/gateway/admission.js'
 
-/** Everything that a gateway counts. */
+/** All limits of a gateway. */
 export type GatewayLimits = AdmissionSettings & AccountCallSettings
 
-/** For tests of something else: nobody is asked to slow down. */
+/** For tests of something else: no rate limits. */
 export const ADMIT_FREELY: GatewayLimits = {
   rateLimit: { perMinute: 0, maxUsers: 1 },
   answersPerUser: 1_000_000,

@@ -11,7 +11,7 @@ import { VirtualClock } from '../clock/virtual-clock.js'
 import { PeersStandIn } from '../network/peers-stand-in.js'
 import { foundMesh } from './mesh-home.js'
 
-/** How the scene's answers end unless a test says otherwise. */
+/** How the scene's answers end by default. */
 export const END = {
   finishReason: 'stop' as const,
   promptTokens: 1,
@@ -21,7 +21,7 @@ export const END = {
   model: 'small',
 }
 
-/** Everything that was written, and from then on what is. */
+/** Everything that was written so far, and what is written later. */
 function transcript(stream: PassThrough): () => string {
   let text = ''
   stream.setEncoding('utf8').on('data', (chunk) => {
@@ -31,8 +31,8 @@ function transcript(stream: PassThrough): () => string {
 }
 
 /**
- * What a client command works with: a home of its own, a terminal that the test types at, a client
- * that answers what the test says, and a mesh of which the test says who is there.
+ * What a client command uses: a new home, a terminal that the test types at, a client
+ * whose answers the test sets, and a mesh whose workers the test sets.
  */
 export async function clientScene(t: Test, options: { json?: boolean; isTTY?: boolean } = {}) {
   const { json = false, isTTY = false } = options
@@ -72,10 +72,10 @@ export async function clientScene(t: Test, options: { json?: boolean; isTTY?: bo
     folder,
     network,
     of,
-    /** Writes to the terminal, or the pipe. */
+    /** Writes to the terminal or the pipe. */
     type: (text: string) => input.write(text),
     endInput: () => input.end(),
-    /** SIGTERM, as it were. */
+    /** Simulates SIGTERM. */
     end: (reason: Error) => ending.abort(reason),
     written,
     notices: transcript(notices),

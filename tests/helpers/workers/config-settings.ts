@@ -1,4 +1,4 @@
-/** One thing that can be set: the names that lead to it, and its value. */
+/** One setting: its path, and its value. */
 export interface Setting {
   readonly path: readonly string[]
   readonly value: unknown
@@ -12,13 +12,13 @@ export function settingsOf(values: object, above: readonly string[] = []): Setti
   })
 }
 
-/** The environment variable that sets what stands under that path. */
+/** The environment variable of the setting with that path. */
 export function variableOf(path: readonly string[]): string {
   const names = path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase())
   return `STARLING_${names.join('__')}`
 }
 
-/** Settings as nested sections; of two with the same path the last. */
+/** Settings as nested sections; of two with the same path, the last one wins. */
 export function sectionsOf(settings: readonly Setting[]): Record<string, unknown> {
   const values: Record<string, unknown> = {}
   for (const { path, value } of settings) {
@@ -32,7 +32,7 @@ export function sectionsOf(settings: readonly Setting[]): Record<string, unknown
   return values
 }
 
-/** As JSON.parse does it: `__proto__` is a key like any other. */
+/** Like JSON.parse: `__proto__` is an ordinary key. */
 function define(section: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(section, key, {
     value,

@@ -26,10 +26,10 @@ import { poolOf } from './offered-models.js'
 const random = new SystemRandom()
 const keys = new SessionKeys(createPrivateKeyPem(random))
 
-/** What the scene's user asks unless a test says otherwise. */
+/** The default request of the scene's user. */
 export const MESSAGES = [{ role: 'user' as const, content: 'one two three' }]
 
-/** How a processor that only reports ends its answers. */
+/** How a processor without an engine ends its answers. */
 const END = {
   finishReason: 'stop' as const,
   promptTokens: 3,
@@ -96,7 +96,7 @@ export async function gatewayScene(
     }),
     /** Connects a processor with the models of this pool. */
     connectPool,
-    /** Connects a processor that reports these models, as the test changes them, and answers. */
+    /** Connects a processor that reports these models, which the test may change, and answers. */
     connectReporting: async (...models: OfferedModel[]) => {
       const load = { models }
       const behind = new Service()
@@ -110,7 +110,7 @@ export async function gatewayScene(
       await settle()
       return { connection, load }
     },
-    /** Lists the models, one of which is to be that one. */
+    /** Requests the list of models and the check of this one. */
     checkModel: (model: string) => {
       const request = { credential: session(), model }
       return callUnary(service, gatewayProtocol.models, request, requestContext('client'))

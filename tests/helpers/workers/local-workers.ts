@@ -28,7 +28,7 @@ import { durableMemoryStore } from '../storage/durable-memory.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { poolOf } from './offered-models.js'
 
-/** The clock of a machine on which it is set wrongly. */
+/** A clock that is set wrongly. */
 class OffsetClock extends SystemClock {
   readonly #aheadMs: number
 
@@ -43,28 +43,28 @@ class OffsetClock extends SystemClock {
   }
 }
 
-/** Chunks that any two workers of the test may be apart. */
+/** The credit window between any two workers of the test, in chunks. */
 export const STREAM_WINDOW_CHUNKS = 8
 
 const MONTH_MS = 30 * 24 * 60 * 60 * 1000
 
-/** What {@link LocalWorkers.create} takes; all optional. */
+/** Options of {@link LocalWorkers.create}. */
 export interface LocalWorkersOptions {
-  /** Hears everything that the workers log, in JSON. */
+  /** Receives everything that the workers log, as JSON. */
   readonly onLogLine?: (line: string) => void
   /** How far the clocks of some roles are ahead of the others', in milliseconds. */
   readonly aheadMs?: Readonly<Partial<Record<Role, number>>>
 }
 
-/** A worker of the test that can be ended before the test is. */
+/** A worker that can be closed before the test ends. */
 export interface LocalWorker {
   close(): Promise<void>
 }
 
 /**
  * The workers of a mesh in this process, as their entries wire them, over real DHT nodes on 127.0.0.1
- * with a bootstrap port of their own. Passwords are hashed cheaply and accounts kept in memory. All
- * are closed with the test.
+ * with their own bootstrap port. Passwords are hashed cheaply and accounts kept in memory. All
+ * are closed when the test ends.
  */
 export class LocalWorkers {
   readonly #t: Test
@@ -84,7 +84,7 @@ export class LocalWorkers {
       bootstrapWatchIntervalMs: 100,
       announceIntervalMs: 200,
       lookupIntervalMs: 100,
-      // A worker that is closed in the middle of an answer breaks it off.
+      // A worker that is closed during an answer breaks it off.
       drainTimeoutMs: 0,
       streamWindowChunks: STREAM_WINDOW_CHUNKS,
     }
@@ -114,7 +114,7 @@ export class LocalWorkers {
     return network
   }
 
-  /** A gateway that admits every question, unless told otherwise. `metricsPort` 0 opens none. */
+  /** A gateway; by default it admits every request. `metricsPort` 0 opens none. */
   async gateway({
     metricsPort = 0,
     ...admission
@@ -162,7 +162,7 @@ export class LocalWorkers {
   }
 
   /**
-   * A client with a folder of its own.
+   * A client with its own folder.
    *
    * @param options.waitMs how long it waits for workers; 0 fails at once, and waits here for a gateway
    */
@@ -183,7 +183,7 @@ export class LocalWorkers {
     return client
   }
 
-  /** A connection of a client of its own to a worker of that role. */
+  /** A connection of a new client to a worker of that role. */
   async connectionTo(role: Role): Promise<OutgoingConnection> {
     const network = this.#network('client')
     const peers = network.peers(role)
@@ -224,7 +224,7 @@ export class LocalWorkers {
     const log = this.#log(role)
     const clock = this.#clock(role)
     const keyPair = newKeyPair()
-    // As a worker issues it to itself, by its own clock.
+    // A worker issues it to itself, by its own clock.
     const certificate = this.#authority.certify(keyPair, [role], {
       expiresAt: clock.now() + MONTH_MS,
     })

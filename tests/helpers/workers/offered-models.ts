@@ -10,7 +10,7 @@ import type {
 import { EnginePool } from '../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../workers/processor/memory-budget.js'
 
-/** A pool of one engine, whose model is called as a scripted engine calls its own, or `tiny`. */
+/** A pool of one engine, whose model has the name of a scripted engine's model, or `tiny`. */
 export function poolOf(
   engine: Engine,
   options: {
@@ -32,7 +32,7 @@ export function poolOf(
   })
 }
 
-/** A model as an idle processor offers it that has it loaded. */
+/** A loaded model as an idle processor offers it. */
 export function offeredModel(name: string, changes: Partial<OfferedModel> = {}): OfferedModel {
   return {
     name,
@@ -41,14 +41,14 @@ export function offeredModel(name: string, changes: Partial<OfferedModel> = {}):
     running: 0,
     queued: 0,
     queueLength: 64,
-    // As long as it takes to read a model of some gigabytes.
+    // The time to read a model of some gigabytes.
     loadMs: changes.isLoaded === false ? 8_000 : 0,
     displacedMs: 0,
     ...changes,
   }
 }
 
-/** How busy a processor is with all its models. */
+/** The load of a processor with all its models. */
 export function busyOf(load: ProcessorLoad): { running: number; queued: number } {
   return {
     running: load.models.reduce((sum, { running }) => sum + running, 0),

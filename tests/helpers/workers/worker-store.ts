@@ -15,8 +15,8 @@ const textSchema = z.string()
 const clock = new SystemClock()
 
 /**
- * A worker's folder with a store that was left as a kill leaves it: the first half of what was
- * acknowledged in a table of RocksDB, the rest in its log, and more there that was not.
+ * A worker's folder with a store as a kill leaves it: the first half of what was
+ * acknowledged in a table of RocksDB, the rest in its log, and some unacknowledged data there.
  */
 export async function killedWorker(t: Test): Promise<{ folder: string; keys: readonly string[] }> {
   const [origin, folder] = [await t.tmp(), join(await t.tmp(), 'auth')]
@@ -74,14 +74,14 @@ export async function contentOf(folder: string): Promise<Map<string, string>> {
   return content
 }
 
-/** The same folder elsewhere, as a backup is. */
+/** A copy of the folder elsewhere, like a backup. */
 export async function copyOf(t: Test, folder: string): Promise<string> {
   const copy = join(await t.tmp(), 'auth')
   await cp(folder, copy, { recursive: true })
   return copy
 }
 
-/** Takes the store of another folder, and keeps the witness. */
+/** Replaces the store by that of another folder, and keeps the witness. */
 export async function replaceStore(folder: string, from: string): Promise<void> {
   await rm(join(folder, 'store'), { recursive: true })
   await cp(join(from, 'store'), join(folder, 'store'), { recursive: true })

@@ -59,14 +59,14 @@ function numbered(prefix: string, lines: readonly string[]): Record<string, stri
   return Object.fromEntries(lines.map((line, index) => [`${prefix}-${index}.ts`, line]))
 }
 
-test('should refuse a global when a helper would touch the world by it', async (t) => {
+test('should refuse a global when a helper could reach input or output through it', async (t) => {
   await assertRefused(t, GLOBALS, {
     'helpers/environment.ts': 'export const home = process.env.HOME',
     'helpers/download.ts': "export const page = () => fetch('http://127.0.0.1')",
   })
 })
 
-test('should refuse real time and chance when it is outside of facilities/clock', async (t) => {
+test('should refuse real time and randomness outside of facilities/clock', async (t) => {
   const lines = [
     'export const x = Date.now()',
     'export const x = Date.now',
@@ -113,7 +113,7 @@ test('should refuse real time and chance when it is outside of facilities/clock'
   })
 })
 
-test('should refuse a sleep when it stands in a test', async (t) => {
+test('should refuse a sleep when it is in a test', async (t) => {
   await assertRefused(t, 'plugin', {
     ...numbered('tests/unit/bad.test', [
       'await new Promise((resolve) => setTimeout(resolve, 5))',

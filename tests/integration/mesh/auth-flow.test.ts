@@ -26,7 +26,7 @@ async function echoTo(client: ClientWorker, text: string): Promise<string> {
   return chunks.map((chunk) => chunk.text).join('')
 }
 
-test('should know a user everywhere when that has registered and logged in', async (t) => {
+test('should accept a user at every gateway when the user has registered and logged in', async (t) => {
   const { mesh, client } = await scene(t)
   const registered = await client.accounts.register(ADA, never)
   t.is(registered.email, ADA.email)
@@ -44,7 +44,7 @@ test('should know a user everywhere when that has registered and logged in', asy
   t.not((await other.whoami(never)).userId, userId)
 })
 
-test('should open no session and name nobody when a password or an address is wrong', async (t) => {
+test('should open no session and reveal no account when a password or an address is wrong', async (t) => {
   const { client } = await scene(t)
   await client.accounts.register(ADA, never)
   const wrongPassword = { ...ADA, password: 'wrong horse' }
@@ -57,7 +57,7 @@ test('should open no session and name nobody when a password or an address is wr
   t.is(message, other, 'whether somebody has registered is not told')
 })
 
-test('should verify sessions at every gateway, and refuse logins alone, when auth is away', async (t) => {
+test('should verify sessions at every gateway, and refuse only logins, when auth is unavailable', async (t) => {
   const { mesh, auth, client } = await scene(t)
   await client.accounts.register(ADA, never)
   const { userId } = await client.whoami(never)
@@ -71,7 +71,7 @@ test('should verify sessions at every gateway, and refuse logins alone, when aut
   t.ok(refusal.retryable)
 })
 
-test('should wait for auth when a gateway starts without it, and verify when auth is there', async (t) => {
+test('should wait for auth when a gateway starts without it, and verify when auth is available', async (t) => {
   const { mesh, auth, gateway, client } = await scene(t)
   await client.accounts.register(ADA, never)
   const { userId } = await client.whoami(never)
@@ -86,7 +86,7 @@ test('should wait for auth when a gateway starts without it, and verify when aut
   t.not((await client.whoami(never)).userId, userId)
 })
 
-test('should fetch the new keys and let go of the old when auth comes back with a new home', async (t) => {
+test('should fetch the new keys and drop the old ones when auth returns with a new home', async (t) => {
   const { mesh, auth, client } = await scene(t)
   await client.accounts.register(ADA, never)
   t.is(await echoTo(client, 'before'), 'before')

@@ -50,7 +50,7 @@ const blamed: [role: Role, aheadMs: number][] = [
 ]
 for (const [role, aheadMs] of blamed) {
   const where = `an hour ${aheadMs > 0 ? 'ahead' : 'behind'}`
-  test(`should let users in and then blame the clocks when that of the ${role} is ${where}`, async (t) => {
+  test(`should admit users and then report the clock difference when the clock of the ${role} is ${where}`, async (t) => {
     const client = await scene(t, role, aheadMs)
     const error = await rejectionOf(client.ask(question, never).next())
     if (!isStarlingError(error, 'CLOCKS_DIFFER')) throw error

@@ -92,7 +92,7 @@ test('should keep the session when it is a processor that calls it invalid', asy
   t.is(login.callCount, 0)
 })
 
-test('should be answered when the workers are started after the question was asked', async (t) => {
+test('should be answered when the workers are started after the request was sent', async (t) => {
   const mesh = await LocalWorkers.create(t)
   const client = await mesh.client()
   const registered = client.accounts.register(ADA, never)
@@ -104,7 +104,7 @@ test('should be answered when the workers are started after the question was ask
   t.is(await answer, 'at last')
 })
 
-test('should fail within two seconds, to be tried again, when the processor is lost mid-answer', async (t) => {
+test('should fail within two seconds with a retryable error when the processor is lost mid-answer', async (t) => {
   const { engine } = heldBefore(2)
   const { client, processor } = await scene(t, engine)
   const answer = client.ask(question('one two three'), never)
@@ -164,7 +164,7 @@ test('should stop the engine and free the slot at once when the client cancels',
   t.is(engine.tokensProduced, 1)
 })
 
-test('should hold the engine back when the reader is slow, and lose nothing', async (t) => {
+test('should apply backpressure to the engine when the reader is slow, and lose nothing', async (t) => {
   const words = Array.from({ length: 1_000 }, (_, index) => `w${index}`)
   const engine = new ScriptedEngine({ script: () => words })
   const { client } = await scene(t, engine)
@@ -186,7 +186,7 @@ test('should hold the engine back when the reader is slow, and lose nothing', as
   t.is(engine.tokensProduced, 1_000)
 })
 
-test('should refuse at once when the queue is full, and serve who waits', async (t) => {
+test('should refuse at once when the queue is full, and serve the queued requests', async (t) => {
   const { engine, goOn } = heldBefore(0)
   const { client, processor, mesh } = await scene(t, engine, { slots: 1, queueLength: 1 })
   const answers = [answerOf(client, 'first'), answerOf(client, 'second')]
@@ -208,7 +208,7 @@ test('should refuse at once when the queue is full, and serve who waits', async 
   t.is(await patient, 'fourth', 'who waits is served in the end')
 })
 
-test('should let exactly 10 of 50 pass when one user asks them at once', async (t) => {
+test('should admit exactly 10 of 50 requests when one user sends them at once', async (t) => {
   const mesh = await LocalWorkers.create(t)
   const engine = new ScriptedEngine()
   const [client] = await Promise.all([

@@ -44,7 +44,7 @@ async function serves(t: Test, mesh: LocalMesh): Promise<number> {
   return Math.round(performance.now() - startedAt)
 }
 
-test('should let a proper client in soon when hundreds connect and never say hello', async (t) => {
+test('should admit a valid client soon when hundreds connect and never send a hello', async (t) => {
   const mesh = await LocalMesh.open(t)
   const gateway = await mesh.announced('gateway', {
     service: sampleService(),
@@ -59,7 +59,7 @@ test('should let a proper client in soon when hundreds connect and never say hel
   t.ok(elapsedMs < TEST_LIMITS.helloTimeoutMs + 2_500, `${elapsedMs} ms`)
 })
 
-test('should let 200 members in within seconds when they come at once beside a silent flood', async (t) => {
+test('should admit 200 members within seconds when they connect at once during a silent flood', async (t) => {
   const mesh = await LocalMesh.open(t)
   const { network: limits } = configSchema.parse({})
   const gateway = await mesh.announced('gateway', { service: sampleService(), limits })
@@ -77,7 +77,7 @@ test('should let 200 members in within seconds when they come at once beside a s
   t.ok(await until('all', () => gateway.node.connectionCounts.proved === 200))
 })
 
-test('should cut whoever sends more than a hello before it has proved anything', async (t) => {
+test('should close the connection of a peer that sends more than a hello before it is verified', async (t) => {
   const mesh = await LocalMesh.open(t)
   const gateway = await mesh.announced('gateway', { service: sampleService() })
   const attacks: ((stream: HyperDHT.SecretStream) => void)[] = [
@@ -99,7 +99,7 @@ test('should cut whoever sends more than a hello before it has proved anything',
   await serves(t, mesh)
 })
 
-test('should live on when a worker is dialled that nests batches before the hello', async (t) => {
+test('should keep running when a dialled worker nests batches before the hello', async (t) => {
   const mesh = await LocalMesh.open(t)
   const dht = mesh.dht()
   const keyPair = newKeyPair()
@@ -120,7 +120,7 @@ test('should live on when a worker is dialled that nests batches before the hell
   t.alike(await connection.call(echo, { text: 'hi' }, mesh.call()), { text: 'hi' })
 })
 
-test('should live on when somebody announces addresses that lead nowhere', async (t) => {
+test('should keep running when a peer announces unreachable addresses', async (t) => {
   const mesh = await LocalMesh.open(t)
   const dht = mesh.dht()
   const wrong = [
@@ -152,7 +152,7 @@ test('should stop the handler soon when its caller is killed', async (t) => {
   await stream.return({ total: 0 })
 })
 
-test('should serve others when a member takes all credit and reads nothing', async (t) => {
+test('should serve others when a member uses all credit and reads nothing', async (t) => {
   const mesh = await LocalMesh.open(t)
   const gateway = await mesh.announced('gateway', {
     service: sampleService(),

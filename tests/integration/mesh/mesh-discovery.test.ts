@@ -66,7 +66,7 @@ test('should connect again within three seconds when a gateway returns with the 
   t.alike(await after.call(echo, { text: 'back' }, mesh.call()), { text: 'back' })
 })
 
-test('should have one holder when many start at the same moment', async (t) => {
+test('should have one bootstrap node when many workers start at the same moment', async (t) => {
   const mesh = await LocalMesh.open(t, { bootstrap: false })
   const all = await Promise.all([1, 2, 3, 4, 5].map(() => mesh.bootstrap()))
   t.is(all.filter(({ isHolder }) => isHolder).length, 1)

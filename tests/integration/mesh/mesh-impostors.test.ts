@@ -106,7 +106,7 @@ const VARIANTS = {
 } as const
 
 for (const [name, certificateOf] of Object.entries(VARIANTS)) {
-  test(`should give no password and no prompt away when an impostor ${name}`, async (t) => {
+  test(`should reveal no password and no prompt when an impostor ${name}`, async (t) => {
     const mesh = await LocalMesh.open(t)
     const identity = mesh.authority.identity('gateway')
     const key = newKeyPair()
@@ -133,7 +133,7 @@ for (const [name, certificateOf] of Object.entries(VARIANTS)) {
   })
 }
 
-test('should tell nine impostors nothing when they crowd the topic', async (t) => {
+test('should reveal nothing to nine impostors when they crowd the topic', async (t) => {
   const mesh = await LocalMesh.open(t)
   const identity = mesh.authority.identity('gateway')
   const kinds = Object.values(VARIANTS).slice(0, 3)

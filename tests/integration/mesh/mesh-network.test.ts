@@ -72,14 +72,14 @@ test('should find, call and log when a gateway and a client start', async (t) =>
   t.absent(log.includes('a secret'))
 })
 
-test('should look for a role once, however often it is asked for', async (t) => {
+test('should look for a role once when it is requested several times', async (t) => {
   const { network } = await scene(t)
   const client = network('client')
   t.is(client.peers('gateway'), client.peers('gateway'))
   t.is(await client.look('gateway'), client.peers('gateway'))
 })
 
-test('should carry on at another worker when the one that holds the bootstrap port leaves', async (t) => {
+test('should move the bootstrap node to another worker when the one that holds the port shuts down', async (t) => {
   const { network } = await scene(t)
   const first = network('gateway')
   await first.ready()
@@ -94,7 +94,7 @@ test('should carry on at another worker when the one that holds the bootstrap po
   await until('the newcomer, found through the heir', () => peers.connections.length === 2, 4_000)
 })
 
-test('should leave nothing open when something else sits on the bootstrap port', async (t) => {
+test('should leave nothing open when something else uses the bootstrap port', async (t) => {
   const { network, bootstrapPort } = await scene(t)
   await occupyUdpPort(t, bootstrapPort)
   const error = Object(await rejectionOf(network('gateway').ready()))
@@ -111,7 +111,7 @@ test('should say whether the bootstrap node answers when a client asks', async (
   t.alike(await client.pingBootstrap(), { address, isReachable: true })
 })
 
-test('should find workers of its home without a DHT, also those that nobody was connected to', async (t) => {
+test('should find workers of its home without a DHT, also those that were never connected', async (t) => {
   const { network, peersPath } = await scene(t)
   await Promise.all([network('gateway').ready(), network('processor').ready()])
   const isSaved = (role: Role) => existsSync(peersPath) && readFileSync(peersPath).includes(role)

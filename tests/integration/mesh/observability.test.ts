@@ -78,7 +78,7 @@ test('should count what it answers, in the mesh and by HTTP', async (t) => {
   t.alike(stats.metrics, { models: 1 })
 })
 
-test('should write no password, no session, no prompt and no answer, however much is logged', async (t) => {
+test('should log no password, no session, no prompt and no answer at any log level', async (t) => {
   const lines: string[] = []
   const mesh = await LocalWorkers.create(t, { onLogLine: (line) => lines.push(line) })
   const engine = new ScriptedEngine({ script: () => ANSWER })
@@ -123,7 +123,7 @@ test('should name the address of its port when the machine does not have it', as
   })
 })
 
-test('should not wait for whoever never finishes a request', { timeout: 20_000 }, async (t) => {
+test('should not wait for a client that never finishes a request', { timeout: 20_000 }, async (t) => {
   const port = await freeTcpPort()
   const app = createHttpApp({ onInternalError: () => undefined })
   const server = new HttpServer(app, { host: '127.0.0.1', port })

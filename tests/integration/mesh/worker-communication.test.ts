@@ -57,7 +57,7 @@ for (const order of orders) {
   })
 }
 
-test('should say who they are and that they live when they are asked, whatever their role', async (t) => {
+test('should report identity and health when workers of any role are asked', async (t) => {
   const mesh = await wholeMesh(t)
   for (const role of SERVERS) {
     const connection = await mesh.connectionTo(role)
@@ -70,7 +70,7 @@ test('should say who they are and that they live when they are asked, whatever t
   }
 })
 
-test('should refuse what is meant for another role, by the role that is proved, and stay connected', async (t) => {
+test('should refuse a call for another role, by the verified role, and stay connected', async (t) => {
   const mesh = await wholeMesh(t)
   const processor = await mesh.connectionTo('processor')
   const auth = await mesh.connectionTo('auth')
@@ -90,7 +90,7 @@ test('should refuse what is meant for another role, by the role that is proved, 
   t.ok(processor.isOpen && auth.isOpen)
 })
 
-test('should keep every answer whole and apart when many are under way on one connection', async (t) => {
+test('should keep answers complete and separate when many share one connection', async (t) => {
   const mesh = await LocalWorkers.create(t)
   const engine = new ScriptedEngine()
   await Promise.all([
@@ -112,7 +112,7 @@ test('should keep every answer whole and apart when many are under way on one co
   t.is(engine.activeGenerations, 0)
 })
 
-test('should go on with whoever is there when gateways and processors come and go', async (t) => {
+test('should continue with the available workers when gateways and processors come and go', async (t) => {
   const mesh = await LocalWorkers.create(t)
   const engine = new ScriptedEngine()
   const [gateway, processor] = await Promise.all([

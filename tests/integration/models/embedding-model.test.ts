@@ -64,7 +64,7 @@ test('should be understood by readers of GGUF as the catalogue describes it', as
   )
 })
 
-test('should find nearer in meaning what people find nearer', async (t) => {
+test('should rank texts by similarity as people do', async (t) => {
   const context = await shared.get()
   const similar = async (left: string, right: string) =>
     similarity(await embed(context, left), await embed(context, right))

@@ -59,7 +59,7 @@ async function scene(t: Test, options: Partial<ModelCacheOptions> = {}): Promise
   return { server, directory, reference, progress, prepare }
 }
 
-test('should fetch a model over HTTP and need the server no more', async (t) => {
+test('should fetch a model over HTTP and no longer need the server', async (t) => {
   const { server, prepare, progress, directory } = await scene(t)
   const model = await prepare()
   t.ok(CONTENT.equals(await readFile(model.path)))
@@ -76,7 +76,7 @@ test('should fetch a model over HTTP and need the server no more', async (t) => 
   t.is((await readdir(directory)).length, 2)
 })
 
-test('should fetch the rest alone when the connection breaks off in the middle', async (t) => {
+test('should fetch only the rest when the connection breaks off in the middle', async (t) => {
   const { server, prepare } = await scene(t)
   server.set({ breaksAfter: HALF })
   t.is((await prepare()).sha256, sha256(CONTENT))
@@ -86,7 +86,7 @@ test('should fetch the rest alone when the connection breaks off in the middle',
   t.is(second?.headers['if-range'], '"one"')
 })
 
-test('should say so when nobody listens or the server has no such file', async (t) => {
+test('should say so when no server listens or it has no such file', async (t) => {
   const { server, prepare } = await scene(t)
   const nobody = prepare(`http://127.0.0.1:${await freeTcpPort()}/x.gguf`)
   await t.exception(nobody, { code: 'MODEL_UNREACHABLE' })
@@ -96,7 +96,7 @@ test('should say so when nobody listens or the server has no such file', async (
   t.is(server.requests.length, 1)
 })
 
-test('should follow a redirect of the hub and take its word for the hash', async (t) => {
+test('should follow a redirect of the hub and use the hash that it states', async (t) => {
   const hub = await ModelServerClient.start(t, Buffer.from('moved'))
   const { server, prepare } = await scene(t, { hubUrl: hub.origin, hubToken: 'hf_secret' })
   const headers = { 'x-linked-etag': `"${sha256(CONTENT)}"` }
@@ -110,7 +110,7 @@ test('should follow a redirect of the hub and take its word for the hash', async
   await t.exception(prepare('hf:owner/other/x.gguf'), { code: 'MODEL_INVALID' })
 })
 
-test('should go on where a process ended that was killed while it fetched', async (t) => {
+test('should resume a fetch where a killed process left it', async (t) => {
   const { server, directory, reference, prepare } = await scene(t)
   const pinned = `${reference}#sha256=${sha256(CONTENT)}`
   server.set({ stallsAfter: HALF })
@@ -131,7 +131,7 @@ test('should go on where a process ended that was killed while it fetched', asyn
   ])
 })
 
-test('should let one process fetch, and the other take over when that one is killed', async (t) => {
+test('should have one process fetch, and the other take over when the first is killed', async (t) => {
   const { server, directory, reference } = await scene(t)
   const pinned = `${reference}#sha256=${sha256(CONTENT)}`
   server.set({ stallsAfter: HALF })

@@ -29,7 +29,7 @@ for (const [name, slots, contextTokens] of [
   ['minimind2-small', 4, 4096],
   ['minimind2-small', 2, 32_768],
 ] as const) {
-  test(`should estimate no less than is taken, and not much more, when ${name} has ${slots} slots of ${contextTokens}`, async (t) => {
+  test(`should estimate no less memory than is used, and not much more, when ${name} has ${slots} slots of ${contextTokens}`, async (t) => {
     const cache = new ModelCache({ directory: SHARED_MODELS_DIRECTORY, random: new SystemRandom() })
     const path = name === 'tiny' ? TINY_MODEL_PATH : (await cache.prepare(name)).path
     const { facts, sizeBytes } = await inspectGguf(path)

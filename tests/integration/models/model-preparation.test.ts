@@ -120,7 +120,7 @@ test('should be understood by another reader of GGUF when the file is read back'
   t.is(tensorInfo?.length, 2 + 8 * 9)
 })
 
-test('should answer with what it knows when it is asked through its chat template', async (t) => {
+test('should answer from its training data when it is prompted through its chat template', async (t) => {
   const { model } = await shared.get()
   const context = await model.createContext({ contextSize: 512, threads: 1 })
   const session = new LlamaChatSession({ contextSequence: context.getSequence() })
@@ -131,7 +131,7 @@ test('should answer with what it knows when it is asked through its chat templat
   t.is(answer.trim(), 'The capital of France is Paris.')
 })
 
-test('should tokenize and turn back as its published tokenizer does when llama.cpp does it', async (t) => {
+test('should encode and decode like its published tokenizer when llama.cpp tokenizes', async (t) => {
   const { model } = await shared.get()
   const plain = await plainTokenizer()
   for (const text of TEXTS) {
@@ -150,7 +150,7 @@ test('should know its special tokens when llama.cpp has loaded it', async (t) =>
   t.ok(model.isEogToken(end))
 })
 
-test('should be sampled from as the catalogue recommends when nothing is asked for', async (t) => {
+test('should be sampled as the catalogue recommends when a request sets no options', async (t) => {
   const engine = new LlamaEngine({
     model: DEFAULT_MODEL_NAME,
     modelsDirectory: SHARED_MODELS_DIRECTORY,

@@ -60,18 +60,18 @@ test('should count the lines that a test ran when every layer is run', async (t)
   t.ok(/^lines covered of all: 9\d\.\d % of 95 %$/m.test(outcome.output), outcome.output)
 })
 
-test('should count one failed when too little is covered', async (t) => {
+test('should count one failure when coverage is too low', async (t) => {
   const outcome = await runProject(t, testOf(...USES_HALF), [], HALF)
   assertFailed(t, outcome, '4 passed, 1 failed', /too little is covered: all: 50\.0 % of 95 %/)
 })
 
-test('should count a file as not covered when no test loads it, unless it holds types alone', async (t) => {
+test('should count a file as not covered when no test loads it, unless it contains only types', async (t) => {
   const types = compiled('helpers/types', ['export {};'])
   const outcome = await runProject(t, testOf(PASSING), [], { ...WHOLE, ...types })
   assertFailed(t, outcome, '4 passed, 1 failed', / all: 0\.0 % of 95 %/)
 })
 
-test('should count what a process ran that a test has started', async (t) => {
+test('should count the lines that a child process of a test ran', async (t) => {
   const child = "import { double, half } from './helpers/half.js'; double(half(2))"
   const tests = testOf(
     "import { execFileSync } from 'node:child_process'",
@@ -85,7 +85,7 @@ test('should count what a process ran that a test has started', async (t) => {
   t.ok(/ all: 100\.0 % of 95 %/.test(outcome.output), outcome.output)
 })
 
-test('should name the error codes that only a test raises, or nobody', async (t) => {
+test('should name the error codes that only a test raises, or nothing', async (t) => {
   const sources = {
     ...compiled('helpers/errors/error-codes', [
       'export const ERROR_CODES = { RAISED: {}, SHOWN: {}, NEVER: {} }',
@@ -108,7 +108,7 @@ test('should name the error codes that only a test raises, or nobody', async (t)
   t.ok(/^error codes raised: 1 of 3$/m.test(outcome.output))
 })
 
-test('should not ask for coverage when only a part is run', async (t) => {
+test('should not require coverage when only a part is run', async (t) => {
   for (const args of [['unit'], ['tests/unit/a.test.js']]) {
     const outcome = await runProject(t, testOf(PASSING), args, HALF)
     t.is(outcome.lastLine, '1 passed, 0 failed')

@@ -29,7 +29,7 @@ test('should fail and show the assert when a test fails', async (t) => {
   assertFailed(t, outcome, '1 passed, 1 failed', /not ok 1 - the difference/)
 })
 
-test('should go on with the next file when a test throws', async (t) => {
+test('should continue with the next file when a test throws', async (t) => {
   const crashes = "test('should crash', () => { throw new Error('a broken wheel') })"
   const files = { 'unit/a.test.js': PASSING, 'unit/b.test.js': crashes, 'unit/c.test.js': PASSING }
   const outcome = await runProject(t, files, ['unit'])
@@ -79,7 +79,7 @@ test('should fail when a process exits before brittle has counted', async (t) =>
   assertFailed(t, outcome, '1 passed, 1 failed', /ended before brittle had counted/)
 })
 
-test('should kill what a file has left running when its tests pass', async (t) => {
+test('should kill the processes that a file leaves running when its tests pass', async (t) => {
   const leaves = [
     "import { spawn } from 'node:child_process'",
     "test('should leave', (t) => {",
@@ -104,7 +104,7 @@ test('should fail when a solo test keeps others from running', async (t) => {
   assertFailed(t, outcome, '2 passed, 1 failed', /a test\.solo/)
 })
 
-test('should fail when a test waits for what never comes', async (t) => {
+test('should fail when a test waits for an event that never comes', async (t) => {
   const waits = "test('should wait', async (t) => { t.pass(); await new Promise(() => {}) })"
   const outcome = await runProject(t, { 'unit/a.test.js': waits }, ['unit'])
   assertFailed(t, outcome, '0 passed, 1 failed', /in the test "should wait"/)
@@ -132,7 +132,7 @@ test('should kill the file and what it started when it hangs', async (t) => {
   await processGone(pid)
 })
 
-test('should run files of the mesh beside all that compute when a layer has both', async (t) => {
+test('should run files of the mesh in addition to those that compute when a layer has both', async (t) => {
   const opens = [
     "import { writeFileSync } from 'node:fs'",
     "test('should open', (t) => { writeFileSync('open', ''); t.pass() })",
@@ -206,7 +206,7 @@ test('should fail when all tests are skipped', async (t) => {
   assertFailed(t, outcome, '0 passed, 1 failed', /no test ran/)
 })
 
-test('should not believe a test when it prints results of its own', async (t) => {
+test('should not count results that a test prints itself', async (t) => {
   const forges = "test('should forge', (t) => { console.log('ok 1 - forged'); t.pass() })"
   const outcome = await runProject(t, { 'unit/a.test.js': forges }, ['unit'])
   t.is(outcome.code, 1)
@@ -231,7 +231,7 @@ test('should fail when a source is not built or newer than what was built', asyn
   assertFailed(t, outcome, '0 passed, 1 failed', /is older than its source/)
 })
 
-test('should fail when its arguments make no sense', async (t) => {
+test('should fail when its arguments are invalid', async (t) => {
   for (const args of [['units'], ['--loud'], ['tests/other/a.test.js']]) {
     const outcome = await startRunner(t, args)
     t.is(outcome.lastLine, '0 passed, 1 failed', args.join(' '))

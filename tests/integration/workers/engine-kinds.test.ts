@@ -36,7 +36,7 @@ async function offersOf(t: Test, settings: object) {
 
 const namesOf = (offers: readonly { model: string }[]) => offers.map(({ model }) => model)
 
-test('should offer the default model, and say all that is known of it, when nothing is set', async (t) => {
+test('should offer the default model with all its details when nothing is set', async (t) => {
   const [offer, ...others] = await offersOf(t, {})
   t.is(others.length, 0)
   t.is(offer?.model, 'minimind2-small')
@@ -50,7 +50,7 @@ test('should offer the default model, and say all that is known of it, when noth
   })
 })
 
-test('should offer several models by the names that they are given, and tell nobody a path', async (t) => {
+test('should offer several models under their configured names, and reveal no path', async (t) => {
   const offers = await offersOf(t, { models: ['minilm-l6', `mine=${TINY_MODEL_PATH}`] })
   t.alike(namesOf(offers), ['minilm-l6', 'mine'])
   const [vectors, mine] = await Promise.all(offers.map((offer) => offer.describe()))
@@ -60,7 +60,7 @@ test('should offer several models by the names that they are given, and tell nob
   t.is(mine?.source, undefined)
 })
 
-test('should say where a model comes from, unless that is a server of its own', async (t) => {
+test('should say where a model comes from, unless it is a private server', async (t) => {
   const offers = await offersOf(t, {
     models: ['hf:owner/repository/one.gguf', 'https://models.lan/two.gguf'],
   })
@@ -157,7 +157,7 @@ test('should offer what servers have beside models of its own, and answer with e
   }
 })
 
-test('should offer of a server only what is named when something is', async (t) => {
+test('should offer only the named models of a server when any are named', async (t) => {
   const { url } = await startOllamaServer(t, {
     one: new ScriptedEngine({ model: 'one' }),
     other: new ScriptedEngine({ model: 'other' }),

@@ -35,7 +35,7 @@ async function answerOf(pool: EnginePool, model: string): Promise<string> {
   }
 }
 
-test('should give the memory of an idle model to the one that is asked for', async (t) => {
+test('should give the memory of an idle model to the requested one', async (t) => {
   const { pool, one, other } = await scene(t, 1)
   const text = await answerOf(pool, 'one')
   const first = one.processId ?? 0
@@ -52,7 +52,7 @@ test('should give the memory of an idle model to the one that is asked for', asy
   t.is(await answerOf(pool, 'one'), text)
 })
 
-test('should go on with the other model when the process of one is killed', async (t) => {
+test('should continue with the other model when the process of one is killed', async (t) => {
   const { pool, one } = await scene(t, 2)
   const text = await answerOf(pool, 'one')
   const { engine, release } = await pool.use('other', never)

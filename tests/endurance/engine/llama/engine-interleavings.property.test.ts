@@ -55,7 +55,7 @@ function handles(): string {
     .join()
 }
 
-test('should leave no process behind, and mix nothing up, however an engine is used and ended', async (t) => {
+test('should leave no process behind and keep answers separate when an engine is used and ended in any order', async (t) => {
   t.timeout(scaled(3_600_000))
   const handlesBefore = handles()
   const reference = createEngine(1)

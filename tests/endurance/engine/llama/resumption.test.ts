@@ -45,7 +45,7 @@ interface Whole {
   readonly answer: RuntimeAnswer
 }
 
-test('should go on with the same tokens when it is resumed anywhere, alone and beside others', async (t) => {
+test('should continue with the same tokens when it is resumed at any token, alone and beside others', async (t) => {
   t.timeout(scaled(1_800_000))
   const runtime = await loadRuntime(t, { modelPath: await defaultModelPath(), slots: 4 })
   t.is(runtime.reproducibility, 'exact')

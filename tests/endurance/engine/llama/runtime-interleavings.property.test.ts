@@ -21,7 +21,7 @@ function isExpected(failure: unknown): boolean {
   return failure instanceof StarlingError && failure.code === 'DRAINING'
 }
 
-test('should never mix answers up, and leave nothing behind, however requests come and go', async (t) => {
+test('should keep answers separate and leave nothing behind when requests start and end in any order', async (t) => {
   t.timeout(scaled(3_600_000))
   const reference = await openRuntime({ ...TWO_SLOTS, slots: 1 })
   const alone = await AnswersAlone.of(reference)

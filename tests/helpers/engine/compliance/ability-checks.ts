@@ -19,7 +19,7 @@ const SCHEMA = {
   additionalProperties: false,
 }
 
-/** What not every engine can do, of one that says that it can. */
+/** Optional abilities, checked for an engine that declares them. */
 export function abilityChecks(subject: ComplianceSubject): void {
   if (subject.can('tokens')) tokenChecks(subject)
   if (subject.can('template')) templateChecks(subject)
@@ -73,7 +73,7 @@ function tokenChecks(subject: ComplianceSubject): void {
       const tokens = await engine.tokenize(text)
       t.ok(tokens.every((token) => Number.isInteger(token) && token >= 0))
       const again = await engine.detokenize(tokens)
-      // What only embeds may fold case, accents and spaces.
+      // An embedding-only engine may fold case, accents and spaces.
       if (subject.can('chat')) t.is(again, text, JSON.stringify(text))
     }
   })

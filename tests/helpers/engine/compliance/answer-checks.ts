@@ -8,7 +8,7 @@ import { type ComplianceSubject, codeOf, FOREVER, LONG, requestOf } from './subj
 
 const ANSWER = { maxTokens: 24 }
 
-/** Answers to the end: what they consist of, beside each other, and after each other. */
+/** Complete answers: their contents, in parallel and in sequence. */
 export function answerChecks(subject: ComplianceSubject): void {
   const { prompts, tooLongPrompt } = subject.expectations
 
@@ -80,7 +80,7 @@ export function answerChecks(subject: ComplianceSubject): void {
   if (subject.answersRepeat) repeatingChecks(subject, prompts)
 }
 
-/** What can only be told of answers that come again. */
+/** Checks that need reproducible answers. */
 function repeatingChecks(subject: ComplianceSubject, prompts: readonly string[]): void {
   subject.test('should end before a stop string, wherever its tokens begin', async (t) => {
     const engine = await subject.shared()

@@ -59,7 +59,7 @@ export function loadChecks(subject: ComplianceSubject): void {
   )
 }
 
-/** Unloading and disposing: the last tests of a file, after which the shared engine is gone. */
+/** Unloading and disposing: the last tests of a file. They dispose of the shared engine. */
 export function endChecks(subject: ComplianceSubject): void {
   if (subject.can('chat')) {
     subject.test(
@@ -95,7 +95,7 @@ export function endChecks(subject: ComplianceSubject): void {
   })
 }
 
-/** Two answers that have begun: of one the rest is being read, the other one waits to be. */
+/** Two answers that have begun: the rest of the first is being read, the second is not read yet. */
 async function beginTwo(subject: ComplianceSubject, engine: Engine) {
   const taken = generate(engine, subject.prompt(0), LONG)
   const read = generate(engine, subject.prompt(1), LONG)

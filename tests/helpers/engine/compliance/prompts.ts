@@ -1,4 +1,4 @@
-/** For an engine that says what it is told: 30 words each, none of them the same. */
+/** For an engine that repeats its prompt: 30 words each, all different. */
 export const ECHO_PROMPTS = ['amber', 'birch', 'cedar', 'dune'].map((word) =>
   Array.from({ length: 30 }, (_, index) => `${word}${index}`).join(' '),
 )

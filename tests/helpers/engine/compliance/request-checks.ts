@@ -3,7 +3,7 @@ import { generationOptionsSchema } from '../../../../helpers/protocol/generation
 import { answer, collect } from '../tiny-llama.js'
 import { type ComplianceSubject, codeOf, FOREVER, requestOf } from './subject.js'
 
-/** Options as nobody should write them; each replaces what is right. */
+/** Invalid options; each replaces a valid one. */
 const WRONG_OPTIONS: readonly object[] = [
   { maxTokens: 0 },
   { maxTokens: 2.5 },
@@ -43,7 +43,7 @@ const WRONG_OPTIONS: readonly object[] = [
   { unknown: 1 },
 ]
 
-/** Requests as nobody should write them; each replaces what is right. */
+/** Invalid requests; each replaces a valid part. */
 const WRONG_REQUESTS: readonly object[] = [
   { messages: [] },
   { messages: null },

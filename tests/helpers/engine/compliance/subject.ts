@@ -10,7 +10,7 @@ import { optionsOf } from '../../factory.js'
 import type { Scope } from '../../scope.js'
 import { Shared } from '../../shared.js'
 
-/** What an engine says of itself, and what the suite needs to know to ask it. */
+/** The declared properties of an engine, and what the suite needs to send requests to it. */
 export interface ComplianceExpectations {
   readonly kind: string
   readonly capabilities: readonly EngineCapability[]
@@ -20,13 +20,13 @@ export interface ComplianceExpectations {
    * unless it promises nothing.
    */
   readonly answersRepeat?: boolean
-  /** At least four, each with an answer of its own, of 24 tokens or more. */
+  /** At least four prompts, each with a different answer of 24 tokens or more. */
   readonly prompts: readonly string[]
-  /** More than the context holds. */
+  /** A prompt that exceeds the context. */
   readonly tooLongPrompt: string
 }
 
-/** Makes one engine, not loaded, that is freed at the end of the scope. */
+/** Creates an engine that is not loaded and is disposed of at the end of the scope. */
 export type CreateEngine = (scope: Scope) => Engine | Promise<Engine>
 
 /** An engine under test. */
@@ -62,12 +62,12 @@ export class ComplianceSubject {
     test(`${behaviour} (${this.#name})`, body)
   }
 
-  /** The engine that the tests have in common which leave it as they found it. */
+  /** The engine that is shared by the tests that do not change its state. */
   shared(): Promise<Engine> {
     return this.#shared.get()
   }
 
-  /** Frees what {@link shared} made: for the last test of a file. */
+  /** Disposes of the engine of {@link shared}; for the last test of a file. */
   async end(): Promise<void> {
     await this.#shared.end()
   }
@@ -84,7 +84,7 @@ export function requestOf(content: string, options: GenerationOptionsInput = {})
   return { messages: [{ role: 'user', content }], options: optionsOf(options) }
 }
 
-/** The code of the error that a promise is rejected with; `nothing` when it is not. */
+/** The code of the error that a promise is rejected with; `nothing` when it resolves. */
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise

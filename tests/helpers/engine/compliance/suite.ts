@@ -5,8 +5,8 @@ import { requestChecks } from './request-checks.js'
 import { type ComplianceExpectations, ComplianceSubject, type CreateEngine } from './subject.js'
 
 /**
- * Holds an engine to the interface: everything that whoever uses one can see of it. Tests of the
- * file that calls this, most of which share one engine, because loading one may take a second.
+ * Registers the tests that check an engine against the whole public interface, as tests of the
+ * file that calls this. Most share one engine, because loading one may take a second.
  *
  * @param name tells the engines apart in the report
  * @example

@@ -11,7 +11,7 @@ const SCHEMA = {
   additionalProperties: false,
 }
 
-/** What an engine has to say of one kind: `thought`, or undefined for the answer. */
+/** The text of one kind from an engine: `thought`, or undefined for the answer. */
 function said({ tokens }: Answer, kind?: 'thought'): string {
   return tokens
     .filter((token) => token.kind === kind)
@@ -19,7 +19,7 @@ function said({ tokens }: Answer, kind?: 'thought'): string {
     .join('')
 }
 
-/** An engine whose model thinks first when it is asked the first prompt, and then answers. */
+/** An engine whose model thinks before it answers the first prompt. */
 export function thoughtChecks(subject: ComplianceSubject): void {
   subject.test('should tell what the model thinks from what it answers', async (t) => {
     const engine = await subject.shared()

@@ -68,7 +68,7 @@ test('should give the same tokens alone and beside others', async (t) => {
   }
 })
 
-test('should free its slots and leave no trace when they are cancelled before their first tokens', async (t) => {
+test('should free its slots and keep no state when answers are cancelled before their first tokens', async (t) => {
   const engine = await shared.get()
   const fresh = await answer(engine, 'The sun was', { maxTokens: 40 })
   const cancel = new AbortController()
@@ -120,7 +120,7 @@ test('should fail with ENGINE_CRASHED and answer the next request when its proce
   t.alike(crashes, ['ENGINE_CRASHED'])
 })
 
-test('should go on answering when the terminal interrupts the whole process group', async (t) => {
+test('should continue to answer when the terminal interrupts the whole process group', async (t) => {
   const engine = await shared.get()
   const generation = generate(engine, 'Once upon a time', ENDLESS)
   await generation.next()

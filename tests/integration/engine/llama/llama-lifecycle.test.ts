@@ -25,7 +25,7 @@ import { until } from '../../../helpers/until.js'
 const ENDLESS = { maxTokens: 4_096 }
 const MEBIBYTE = 2 ** 20
 
-test('should start again at once when nobody read to the end of what it answered before', async (t) => {
+test('should restart at once when its previous answers were not read to the end', async (t) => {
   const crashed = new EventEmitter()
   // Time stands still: a wait before a restart would have no end.
   const clock = new VirtualClock()
@@ -58,7 +58,7 @@ test('should end in one loaded process when it is loaded and unloaded at once', 
   t.is(engine.info().contextTokens, 100, 'what it is stays known')
 })
 
-test('should take no memory when there is too little of it', async (t) => {
+test('should use no memory when there is too little', async (t) => {
   const memoryBytes = await tinyModelMemoryBytes(4)
   const poor = { availableMemoryBytes: () => MEBIBYTE }
   await t.exception(tinyLlama(t, poor), {
@@ -69,7 +69,7 @@ test('should take no memory when there is too little of it', async (t) => {
   })
 })
 
-test('should hand the token of the hub over only when the model comes from there', async (t) => {
+test('should pass on the token of the hub only when the model comes from there', async (t) => {
   const prepare = sinon.spy(LlamaProcess.prototype, 'prepare')
   t.teardown(() => prepare.restore())
   const options = { hubToken: 'hf_token', hubUrl: 'http://127.0.0.1:9' }
@@ -94,7 +94,7 @@ test('should tell its process with how many threads it may compute', async (t) =
   t.is(prepare.secondCall.args[0].maxThreads, 2, 'the next process is told when it is started')
 })
 
-test('should take no memory for its model before it is loaded', async (t) => {
+test('should use no memory for its model before it is loaded', async (t) => {
   const engine = standInLlama(t)
   await engine.load()
   await engine.unload()
@@ -120,7 +120,7 @@ test('should fail with OVERLOADED when its file needs more memory than was reser
   await engine.load()
 })
 
-test('should end the answer that blocks or ends its process with INVALID_REQUEST, and the others as always', async (t) => {
+test('should end the answer that blocks or crashes its process with INVALID_REQUEST, and the others as usual for a crash', async (t) => {
   for (const [question, message, beats] of [
     ['a template that loops', /took longer than 10 s/, 7],
     ['a template that aborts', /SIGABRT/, 0],

@@ -55,7 +55,7 @@ test('should refuse a huge file for its header and its size, before it reads all
   t.absent(phases.has('verifying'))
 })
 
-test('should have llama.cpp say whether it runs an architecture that is not known here, and which tensor is missing', async (t) => {
+test('should leave it to llama.cpp to refuse an unknown architecture and to name a missing tensor', async (t) => {
   const directory = await t.tmp()
   const path = join(directory, 'model.gguf')
   await writeFile(path, fileOf(renamedDraft('yet-unknown')))
@@ -102,7 +102,7 @@ async function pauseOf(t: Test, random: Random): Promise<number | undefined> {
   return clock.slept[0]
 }
 
-test('should not start again together with other engines that failed together', async (t) => {
+test('should not restart at the same time as other engines that failed together', async (t) => {
   const [one, other] = await Promise.all([
     pauseOf(t, new SeededRandom(1)),
     pauseOf(t, new SeededRandom(2 ** 31)),

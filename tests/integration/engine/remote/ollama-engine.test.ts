@@ -54,7 +54,7 @@ test('should list what the server has when it is asked', async (t) => {
   t.is(error.code, 'ENGINE_UNREACHABLE')
 })
 
-test('should say everything that a request asks for when it is sent', async (t) => {
+test('should send every option that a request sets', async (t) => {
   const below = new ScriptedCalls([WEATHER_CALL])
   const { server, engine } = await remoteScene(t, OLLAMA, { below })
   const options = generationOptionsSchema.parse(ALL_OPTIONS)
@@ -99,7 +99,7 @@ test('should say everything that a request asks for when it is sent', async (t) 
   t.alike(below.requests.at(-1)?.options, options, 'and the server understands the same')
 })
 
-test('should leave to the server what a request leaves open', async (t) => {
+test('should leave options to the server when a request does not set them', async (t) => {
   const { server, engine } = await remoteScene(t, OLLAMA)
   const messages = [{ role: 'user' as const, content: 'one' }]
   const sent = async (given: GenerationOptionsInput) => {
@@ -130,7 +130,7 @@ test('should end with the functions that the model asks for', async (t) => {
   ])
 })
 
-test('should refuse results of calls that nobody made', async (t) => {
+test('should refuse results of calls that were never made', async (t) => {
   const { engine } = await remoteScene(t, OLLAMA)
   const options = generationOptionsSchema.parse({})
   const result = { role: 'tool' as const, content: 'x', toolCallId: 'call_1' }
@@ -145,7 +145,7 @@ test('should refuse results of calls that nobody made', async (t) => {
   }
 })
 
-test('should tell what the model thinks from its answer, and pass on what it counts', async (t) => {
+test('should separate thoughts from the answer, and pass on the token counts', async (t) => {
   const { server, engine } = await remoteScene(t, OLLAMA)
   const line = (fields: object) => `${JSON.stringify({ created_at: 'x', model: 'y', ...fields })}\n`
   alwaysAnswer(

@@ -36,7 +36,7 @@ function engineOf(
   return engine
 }
 
-test('should send its key to the server and show it to nobody', async (t) => {
+test('should send its key to the server and reveal it nowhere else', async (t) => {
   const server = await startOpenaiServer(t, { words: new ScriptedEngine() }, KEY)
   const engine = engineOf(t, server, { key: KEY })
   t.is((await answer(engine, 'one two')).text, 'one two')
@@ -102,7 +102,7 @@ test('should list what the server has when it is asked', async (t) => {
   ])
 })
 
-test('should say what a request asks for, and leave the rest to the server', async (t) => {
+test('should send the options of a request, and leave the rest to the server', async (t) => {
   const below = new ScriptedCalls([WEATHER_CALL])
   const { server, engine } = await remoteScene(t, OPENAI, { below })
   const open = generationOptionsSchema.parse({})
@@ -133,7 +133,7 @@ test('should say what a request asks for, and leave the rest to the server', asy
   })
 })
 
-test('should put the functions together that the model asks for', async (t) => {
+test('should assemble the function calls of the model from their parts', async (t) => {
   const other = { ...WEATHER_CALL, id: 'call_2' }
   const below = new ScriptedCalls([WEATHER_CALL, other])
   const { engine } = await remoteScene(t, OPENAI, { below })
@@ -142,7 +142,7 @@ test('should put the functions together that the model asks for', async (t) => {
   t.alike(end.toolCalls, [WEATHER_CALL, other])
 })
 
-test('should tell from the end of one request what the next one costs', async (t) => {
+test('should learn from the end of one request what the next one costs', async (t) => {
   const { server, engine } = await remoteScene(t, OPENAI)
   const event = (fields: object) => `data: ${JSON.stringify(fields)}\r\n\r\n`
   const usage = {
@@ -200,7 +200,7 @@ test('should say that the prompt is too long as LM Studio says it', async (t) =>
   t.is((await failureOf(generate(engine, 'x').next())).code, 'CONTEXT_TOO_LONG')
 })
 
-test('should pass on what the operator says of the server', async (t) => {
+test('should pass on what the operator configured for the server', async (t) => {
   const server = await startOpenaiServer(t, { words: new ScriptedEngine() })
   const engine = engineOf(t, server, {
     name: 'other',

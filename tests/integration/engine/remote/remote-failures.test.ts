@@ -168,7 +168,7 @@ function tellsNoAddress(t: Test, error: StarlingError): void {
 }
 
 for (const kind of REMOTE_KINDS) {
-  test(`should say what happened when the server does not do as it should (${kind.name})`, async (t) => {
+  test(`should report the failure when the server misbehaves (${kind.name})`, async (t) => {
     const { server, engine } = await remoteScene(t, kind)
     const printed = [sinon.stub(console, 'log'), sinon.stub(console, 'warn')]
     t.teardown(() => sinon.restore(), { order: -1 })
@@ -217,7 +217,7 @@ for (const kind of REMOTE_KINDS) {
     t.is((await failureOf(answer(running.engine, 'x'))).code, 'ENGINE_UNREACHABLE')
   })
 
-  test(`should name what is there when the model is not (${kind.name})`, async (t) => {
+  test(`should name the available models when the requested one is missing (${kind.name})`, async (t) => {
     const server = await kind.start(t, {
       first: new ScriptedEngine(),
       second: new ScriptedEngine(),
@@ -241,7 +241,7 @@ for (const kind of REMOTE_KINDS) {
     t.is((await failureOf(engine.load())).code, 'ENGINE_UNREACHABLE')
   })
 
-  test(`should give up when a server never completes what it says (${kind.name})`, async (t) => {
+  test(`should give up when a server never completes its response (${kind.name})`, async (t) => {
     const clock = new VirtualClock()
     const { server, engine } = await remoteScene(t, kind, { clock })
     server.misbehaviour = (_, response) => {
@@ -266,7 +266,7 @@ for (const kind of REMOTE_KINDS) {
     t.is(clock.pending, 0)
   })
 
-  test(`should close the connection when a server says too much of itself (${kind.name})`, async (t) => {
+  test(`should close the connection when a server sends too large a list of models (${kind.name})`, async (t) => {
     const { server, engine } = await remoteScene(t, kind)
     await engine.unload()
     let isClosed = false
@@ -288,7 +288,7 @@ for (const kind of REMOTE_KINDS) {
     await until('the connection to close', () => isClosed)
   })
 
-  test(`should close a connection that is not completed when it is given up (${kind.name})`, async (t) => {
+  test(`should close a connection that is not completed when the request is cancelled (${kind.name})`, async (t) => {
     const clock = new VirtualClock()
     const server = createServer()
     server.listen(0, '127.0.0.1')

@@ -10,7 +10,7 @@ import {
 } from '../../../helpers/upstream/remote-engines.js'
 
 for (const kind of REMOTE_KINDS) {
-  test(`should stop the server at once when its reader leaves (${kind.name})`, async (t) => {
+  test(`should stop the server at once when its reader disconnects (${kind.name})`, async (t) => {
     const below = new ScriptedEngine({
       script: () => Array.from({ length: 1000 }, () => 'word '),
       // After the first, none comes: there is nothing that could be noticed by being sent.
@@ -101,7 +101,7 @@ for (const kind of REMOTE_KINDS) {
     for (let round = 0; round < 3; round++) t.is((await answer(engine, 'x')).text, 'once')
   })
 
-  test(`should hold a server to maxTokens when it goes on (${kind.name})`, async (t) => {
+  test(`should enforce maxTokens when the server continues (${kind.name})`, async (t) => {
     const { server, engine } = await remoteScene(t, kind)
     server.misbehaviour = (_, response) => {
       beginAnswer(kind, response, ...Array.from({ length: 50 }, () => kind.part('word ')))
@@ -112,7 +112,7 @@ for (const kind of REMOTE_KINDS) {
     t.is(text, 'word '.repeat(5))
   })
 
-  test(`should refuse more requests than are bounded (${kind.name})`, async (t) => {
+  test(`should refuse requests beyond the limit (${kind.name})`, async (t) => {
     const below = new ScriptedEngine({ beforeToken: () => new Promise(() => {}) })
     const { engine } = await remoteScene(t, kind, { below })
     const cancel = new AbortController()

@@ -23,7 +23,7 @@ const shared = new Shared(async (scope) => {
   return runtime
 })
 
-test('should never say a banned token, and say what all but forces it', async (t) => {
+test('should never generate a banned token, and generate a token with a large bias', async (t) => {
   const runtime = await shared.get()
   const free = await ask(runtime, CAPITAL, { maxTokens: 12 })
   const banned = Object.fromEntries(free.ids.map((token) => [token, -100]))
@@ -40,7 +40,7 @@ test('should never say a banned token, and say what all but forces it', async (t
   await t.exception(ask(runtime, CAPITAL, { logitBias: { '2': -100 } }), { code: 'NOT_SUPPORTED' })
 })
 
-test('should choose only among the likeliest when it is told how many', async (t) => {
+test('should choose only among the likeliest tokens when their number is limited', async (t) => {
   const runtime = await shared.get()
   const greedy = await ask(runtime, CAPITAL, { maxTokens: 10 })
   for (const narrow of [{ topK: 1 }, { topP: 0.000_1 }, { minP: 1 }, { temperature: 1e-39 }]) {
@@ -49,7 +49,7 @@ test('should choose only among the likeliest when it is told how many', async (t
   }
 })
 
-test('should sample as is usual, and each time otherwise, when nothing is asked for', async (t) => {
+test('should sample with the usual defaults and a new seed each time when a request sets no options', async (t) => {
   const runtime = await shared.get()
   const answerOf = async (given: GenerationOptionsInput) => {
     const options = generationOptionsSchema.parse({ maxTokens: 30, ...given })
@@ -118,7 +118,7 @@ test('should not repeat a sequence when that is penalised, also if it is resumed
   }
 })
 
-test('should stop before a stop string, also one that tokens and characters are cut by', async (t) => {
+test('should stop before a stop string, also when it crosses tokens and characters', async (t) => {
   const runtime = await shared.get()
   const options = { maxTokens: 60 }
   for (const question of [CAPITAL, '请介绍一下北京。', 'Write a poem with emoji: 😀']) {
@@ -133,7 +133,7 @@ test('should stop before a stop string, also one that tokens and characters are 
   }
 })
 
-test('should tell how probable each token was, whatever was made of it', async (t) => {
+test('should report the probability of each token before any sampling option', async (t) => {
   const runtime = await shared.get()
   const plain = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1 })
   const told = await ask(runtime, CAPITAL, { maxTokens: 6, repeatPenalty: 1, logprobs: 5 })
@@ -231,7 +231,7 @@ test('should answer with JSON that is valid to the schema, or end with length', 
   t.ok(stopped >= 20, `${stopped} of 40 came to their end`)
 })
 
-test('should go on answering beside a grammar, and refuse a schema that cannot be used', async (t) => {
+test('should continue to answer beside a grammar, and refuse a schema that cannot be used', async (t) => {
   const runtime = await shared.get()
   const alone = await ask(runtime, CAPITAL, { maxTokens: 20 })
   const jsonSchema = { type: 'object', properties: { x: { type: 'string' } }, required: ['x'] }
@@ -277,7 +277,7 @@ function hardSchemas(): Record<string, Record<string, unknown>> {
   }
 }
 
-test('should answer with every schema that it takes, whatever the model is made to say', async (t) => {
+test('should answer with every schema that it accepts, whatever the model generates', async (t) => {
   const runtime = await shared.get()
   const [bracket = 0] = runtime.tokenize('[')
   for (const [name, jsonSchema] of Object.entries(hardSchemas())) {
@@ -311,7 +311,7 @@ test('should tell its watch when it may block, and each time that a grammar choo
   }
 })
 
-test('should say nothing but JSON even when the tokens that it begins with are banned', async (t) => {
+test('should generate only JSON even when the tokens that it begins with are banned', async (t) => {
   const runtime = await shared.get()
   const jsonSchema = { type: 'boolean' }
   const all = [...runtime.tokenize('true'), ...runtime.tokenize('false')]
@@ -330,7 +330,7 @@ const WEATHER = {
   },
 }
 
-test('should tell what the model asks for when it writes a call', async (t) => {
+test('should report the function call when the model writes one', async (t) => {
   const runtime = await shared.get()
   t.ok(runtime.capabilities.has('tools'))
   const written =
@@ -348,7 +348,7 @@ test('should tell what the model asks for when it writes a call', async (t) => {
   t.is(plain.end.toolCalls, undefined, 'nobody offered a function')
 })
 
-test('should let nobody write special tokens into the prompt through functions', async (t) => {
+test('should keep special tokens of functions out of the prompt', async (t) => {
   const runtime = await shared.get()
   const special = (tokens: readonly number[]) => tokens.filter((token) => token <= 2).length
   const messages = [{ role: 'user' as const, content: 'hi' }]

@@ -16,7 +16,7 @@ function product(one: Float32Array = new Float32Array(), other: Float32Array = n
   return one.reduce((sum, value, index) => sum + value * (other[index] ?? 0), 0)
 }
 
-test('should give texts of like meaning like vectors of length one', async (t) => {
+test('should give texts of similar meaning similar vectors of length one', async (t) => {
   const runtime = await loadRuntime(t, { modelPath: await embeddingModelPath() })
   t.alike([...runtime.capabilities].sort(), ['embed', 'tokens'])
   const texts = [
@@ -35,7 +35,7 @@ test('should give texts of like meaning like vectors of length one', async (t) =
   t.alike(await runtime.embed([], FOREVER), [])
 })
 
-test('should refuse what has no meaning or too much of it, and what it cannot do', async (t) => {
+test('should refuse empty texts, texts that are too long, and requests that it does not support', async (t) => {
   const runtime = await loadRuntime(t, { modelPath: await embeddingModelPath(), contextTokens: 64 })
   await t.exception(runtime.embed(['a', ''], FOREVER), { code: 'INVALID_REQUEST' })
   await t.exception(runtime.embed(['word '.repeat(100)], FOREVER), { code: 'CONTEXT_TOO_LONG' })

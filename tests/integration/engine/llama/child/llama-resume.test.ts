@@ -2,7 +2,7 @@ import test from 'brittle'
 import type { GenerationOptionsInput } from '../../../../../helpers/protocol/generation-options.js'
 import { ask, defaultModelPath, loadRuntime } from '../../../../helpers/engine/loaded-runtime.js'
 
-test('should go on as if never broken when the vocabulary rounds differently in chunks', async (t) => {
+test('should continue as if never interrupted when the vocabulary rounds differently in chunks', async (t) => {
   const runtime = await loadRuntime(t, { contextTokens: 256 })
   t.is(runtime.reproducibility, 'exact', 'by another way: token by token, and in turns')
   for (const options of [{ maxTokens: 60 }, { maxTokens: 60, temperature: 1, seed: 5 }]) {
@@ -18,7 +18,7 @@ test('should go on as if never broken when the vocabulary rounds differently in 
   }
 })
 
-test('should refuse what is no beginning of such an answer', async (t) => {
+test('should refuse a text that is not the beginning of such an answer', async (t) => {
   const runtime = await loadRuntime(t, { modelPath: await defaultModelPath(), slots: 1 })
   const refused = async (resumeFrom: readonly number[], options: GenerationOptionsInput = {}) =>
     await t.exception(ask(runtime, 'Hi', options, { resumeFrom }), { code: 'INVALID_REQUEST' })

@@ -92,7 +92,7 @@ test('should take special tokens for plain text when a message contains them', a
   t.absent(text.includes('<|im_end|>'))
 })
 
-test('should refuse what its native code must never see', async (t) => {
+test('should refuse input that its native code must never receive', async (t) => {
   const runtime = await loadRuntime(t)
   const wrong = { code: 'INVALID_REQUEST' }
   for (const token of [-1, 0.5, 1e300, 50_257, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -123,7 +123,7 @@ test('should refuse what its native code must never see', async (t) => {
   t.is((await ask(runtime, 'Once', { maxTokens: 3 })).ids.length, 3)
 })
 
-test('should start from what it still knows, and answer as if it had read all of it', async (t) => {
+test('should start from its cached prefix, and answer as if it had evaluated the whole prompt', async (t) => {
   const modelPath = await defaultModelPath()
   const question = `${'The quick brown fox jumps over the lazy dog. '.repeat(8)}What is it about?`
   const fresh = await loadRuntime(t, { modelPath, slots: 2 })
@@ -145,7 +145,7 @@ test('should start from what it still knows, and answer as if it had read all of
   t.alike(next.tokens, (await ask(fresh, conversation, { maxTokens: 20 })).tokens)
 })
 
-test('should give every bit again whatever it remembers when weights are f16', async (t) => {
+test('should give bit-identical results with any cached prefix when weights are f16', async (t) => {
   const runtime = await loadRuntime(t, { slots: 1 })
   const first = await exactly(runtime, 'Once upon a time')
   const { promptTokens, cachedTokens } = (await ask(runtime, 'Once upon a time')).end
@@ -153,7 +153,7 @@ test('should give every bit again whatever it remembers when weights are f16', a
   t.is(await exactly(runtime, 'Once upon a time'), first)
 })
 
-test('should read every prompt anew when pieces of another size change the numbers', async (t) => {
+test('should evaluate every prompt from the start when chunks of another size change the logits', async (t) => {
   const chat = await roundingChat(t, { chunks: true })
   const first = await exactly(chat, 'Once upon a time')
   t.is((await ask(chat, 'Once upon a time', { maxTokens: 5 })).end.cachedTokens, 0)
@@ -167,7 +167,7 @@ test('should read every prompt anew when pieces of another size change the numbe
   }
 })
 
-test('should leave no trace in what comes next when an answer beside it or before it is cancelled', async (t) => {
+test('should not change an answer when another one beside it or before it is cancelled', async (t) => {
   const modelPath = await defaultModelPath()
   const question = 'Tell me about the mountains and the sea.'
   const expected = await exactly(await loadRuntime(t, { modelPath, slots: 2 }), question)
@@ -186,7 +186,7 @@ test('should leave no trace in what comes next when an answer beside it or befor
   t.is(await exactly(runtime, question), expected)
 })
 
-test('should read a long prompt in pieces between which running answers go on', async (t) => {
+test('should evaluate a long prompt in chunks between which running answers continue', async (t) => {
   const modelPath = await defaultModelPath()
   const runtime = await loadRuntime(t, { modelPath, slots: 2, contextTokens: 2_048, maxStallMs: 1 })
   const running = begin(runtime, 'Tell me a very long story.', {
@@ -209,7 +209,7 @@ test('should read a long prompt in pieces between which running answers go on', 
   await running.return(undefined as never)
 })
 
-test('should end what runs, what waits and what comes with DRAINING when it is closed', async (t) => {
+test('should end running, queued and new requests with DRAINING when it is closed', async (t) => {
   const runtime = await openRuntime({ slots: 2, contextTokens: 256 })
   const running = [1, 2].map(() => begin(runtime, 'Once upon a time', { maxTokens: 200 }))
   await Promise.all(running.map((one) => one.next()))
@@ -233,7 +233,7 @@ test('should end what runs, what waits and what comes with DRAINING when it is c
   await runtime.close()
 })
 
-test('should sample as its file recommends where nothing else is asked for or known', async (t) => {
+test('should sample as its file recommends when neither the request nor the catalogue sets options', async (t) => {
   const draft = readDraft(await readFile(TINY_MODEL_PATH))
   setKey(draft, 'general.sampling.temp', real(0))
   setKey(draft, 'general.sampling.penalty_repeat', real(1.1))

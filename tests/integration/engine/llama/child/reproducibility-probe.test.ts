@@ -76,20 +76,20 @@ async function keepsEveryBit(t: Test, { sequences, prompts, report }: Scene): Pr
   t.is(numbersOf(last), expected.at(-1), 'resumed')
 }
 
-test('should keep every bit under whatever strategy it chose when weights are f16', async (t) => {
+test('should give bit-identical results with the chosen strategy when weights are f16', async (t) => {
   const all = await scene(t, TINY_MODEL_PATH)
   t.is(all.report.reproducibility, 'exact')
   await keepsEveryBit(t, all)
 })
 
-test('should have answers take turns when others in the batch change the numbers', async (t) => {
+test('should compute answers in turns when others in the batch change the logits', async (t) => {
   const all = await scene(t, TINY_MODEL_PATH, { neighbours: true })
   t.absent(all.strategy.together)
   t.is(all.report.reproducibility, 'exact')
   await keepsEveryBit(t, all)
 })
 
-test('should read every prompt alike when pieces of another size change the numbers', async (t) => {
+test('should evaluate every prompt in the same chunks when chunks of another size change the logits', async (t) => {
   const all = await scene(t, TINY_MODEL_PATH, { chunks: true })
   t.alike(all.report, { reproducibility: 'exact', anyChunk: false })
   await keepsEveryBit(t, all)
