@@ -104,7 +104,7 @@ test('should end the answer, not the chat, when Ctrl-C is typed while it streams
   t.is(await chat.exit, 0)
 })
 
-test('should answer one prompt a line when they are piped', async (t) => {
+test('should answer one prompt per line when prompts are piped', async (t) => {
   const processes = await scene(t, 'piper')
   const chat = processes.run('client', [], `${QUESTION}\n/new\n${QUESTION}\n`)
   t.is(await chat.exit, 0)

@@ -266,7 +266,7 @@ for (const kind of REMOTE_KINDS) {
     t.is(clock.pending, 0)
   })
 
-  test(`should close the connection when a server sends too large a list of models (${kind.name})`, async (t) => {
+  test(`should close the connection when a server sends an oversized description of itself (${kind.name})`, async (t) => {
     const { server, engine } = await remoteScene(t, kind)
     await engine.unload()
     let isClosed = false

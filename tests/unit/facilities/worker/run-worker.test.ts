@@ -25,7 +25,7 @@ test('should say what happened and what to do when a failure is described', (t) 
   )
 })
 
-test('should name the home in use when what to do is a command', (t) => {
+test('should name the home in use when the advice is a command', (t) => {
   const lastLine = (home: string) =>
     describeFailure(new StarlingError('GATEWAY_NOT_FOUND', 'No gateway'), home).split('\n')[1]
   const command = '  Start a gateway with the same home: node workers/gateway.js'

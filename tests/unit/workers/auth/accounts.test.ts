@@ -30,14 +30,14 @@ async function errorOf(action: Promise<unknown>): Promise<{ code: unknown; messa
   return { code: 'code' in error ? error.code : undefined, message: error.message }
 }
 
-test('should know the user again when the credential is right', async (t) => {
+test('should recognise the user when the credential is valid', async (t) => {
   const { accounts } = createAccounts(t)
   const { userId } = await accounts.register(ADA, ASKER)
   t.ok(/^usr_[0-9A-HJKMNP-TV-Z]{26}$/.test(userId), userId)
   t.alike(await accounts.authenticate(ADA, ASKER), { userId })
 })
 
-test('should store a hash and never the password when somebody registers', async (t) => {
+test('should store a hash and never the password when a user registers', async (t) => {
   const { accounts, records, clock, memory } = createAccounts(t)
   const { userId } = await accounts.register(ADA, ASKER)
   const record = await records.get(ADA.email)
@@ -59,7 +59,7 @@ test('should be on disk when the registration is acknowledged', async (t) => {
   t.is(memory.store.flushes, before + 1)
 })
 
-test('should take spellings of one address for one account when they differ in case', async (t) => {
+test('should treat spellings of one address as one account when they differ in case', async (t) => {
   const { accounts } = createAccounts(t)
   const { userId } = await accounts.register({ ...ADA, email: ' Ada@Example.COM ' }, ASKER)
   t.alike(await accounts.authenticate({ ...ADA, email: 'ADA@example.com' }, ASKER), { userId })
@@ -76,7 +76,7 @@ test('should refuse when the address is registered, without hashing', async (t) 
   t.is((await errorOf(accounts.authenticate(second, ASKER))).code, 'INVALID_CREDENTIAL')
 })
 
-test('should register exactly one when many want one address at once', async (t) => {
+test('should register exactly one user when many request one address at once', async (t) => {
   const { accounts } = createAccounts(t)
   const passwords = Array.from({ length: 8 }, (_, index) => `password number ${index}`)
   const outcomes = await Promise.allSettled(
@@ -94,7 +94,7 @@ test('should register exactly one when many want one address at once', async (t)
   t.ok(userId)
 })
 
-test('should not tell an unknown user from a wrong password', async (t) => {
+test('should give the same error for an unknown user as for a wrong password', async (t) => {
   const { accounts, passwords } = createAccounts(t)
   await accounts.register(ADA, ASKER)
   const verify = sinon.spy(passwords, 'verify')
@@ -105,7 +105,7 @@ test('should not tell an unknown user from a wrong password', async (t) => {
   t.is(verify.callCount, 2, 'both cost a hash')
 })
 
-test('should refuse when a credential is not what the contract asks for', async (t) => {
+test('should refuse a credential when it does not match the contract', async (t) => {
   const { accounts } = createAccounts(t)
   const wrong = [
     { ...ADA, email: 'ada' },
@@ -142,7 +142,7 @@ test('should know the user when the worker has restarted', async (t) => {
   t.alike(await accounts.authenticate(ADA, ASKER), { userId })
 })
 
-test('should hash twenty times at most in an hour when one client guesses a password', async (t) => {
+test('should hash at most twenty times in an hour when one client guesses a password', async (t) => {
   const { accounts, passwords, clock } = createAccounts(t)
   await accounts.register(ADA, ASKER)
   const verify = sinon.spy(passwords, 'verify')
@@ -161,7 +161,7 @@ test('should hash twenty times at most in an hour when one client guesses a pass
   t.ok((await accounts.authenticate(ADA, owner)).userId)
 })
 
-test('should delay logins to an address that nobody has registered in the same way', async (t) => {
+test('should delay logins to an unregistered address in the same way', async (t) => {
   const { accounts } = createAccounts(t)
   await accounts.register(ADA, ASKER)
   const refusals = async (email: string) => {
@@ -191,7 +191,7 @@ test('should refuse the rest of many guesses when they come at once', async (t) 
   t.is(passwords.waiting, 0)
 })
 
-test('should let a client log in at once when another has filled the line with registrations', async (t) => {
+test('should let a client log in at once when another has filled the queue with registrations', async (t) => {
   const { accounts, passwords } = createAccounts(t)
   await accounts.register(ADA, ASKER)
   const flood = Array.from({ length: 200 }, (_, index) =>

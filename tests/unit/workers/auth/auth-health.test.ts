@@ -56,7 +56,7 @@ test('should not be ready once its disk has failed', async (t) => {
   t.absent(problem?.message.includes('disk is full'), 'the cause is for its log')
 })
 
-test('should say that its disk is full, register nobody and hash nothing, and open sessions', async (t) => {
+test('should report a full disk, refuse registrations without hashing, and open sessions', async (t) => {
   const { worker, accounts, passwords, records, memory } = scene(t)
   await accounts.register(ADA, ASKER)
   memory.fail(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
@@ -83,7 +83,7 @@ test('should be ready and say so when only the record against rollbacks cannot b
   t.alike(others, [])
 })
 
-test('should say how busy it is with hashing', async (t) => {
+test('should report its load of hashing', async (t) => {
   const { worker, passwords } = scene(t)
   const metrics = () => Object.fromEntries(worker.metrics.map(({ name, value }) => [name, value()]))
   t.alike(metrics(), { hashesRunning: 0, hashesWaiting: 0 })

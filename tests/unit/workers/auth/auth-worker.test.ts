@@ -70,7 +70,7 @@ function createWorker(t: Test, sessionLifetimeMs?: number) {
   return { worker, clock, call, root: ROOT }
 }
 
-test('should open a session that gateways verify by themselves when the login is right', async (t) => {
+test('should open a session that gateways verify by themselves when the login is valid', async (t) => {
   const { clock, call } = createWorker(t)
   const registered = authProtocol.register.response.parse(await call('auth.register', ADA))
   const session = authProtocol.login.response.parse(await call('auth.login', ADA))
@@ -86,7 +86,7 @@ test('should open a session that gateways verify by themselves when the login is
   await t.exception(async () => verify(), { code: 'INVALID_CREDENTIAL' })
 })
 
-test('should open a session of the machine itself when the root key of the mesh says so', async (t) => {
+test('should open a session of the local account when the root key of the mesh authorizes it', async (t) => {
   const { clock, call, root } = createWorker(t)
   const local = { ...createAccount('local'), peer: PEER }
   await call('auth.register', local)
@@ -124,7 +124,7 @@ test('should refuse a registration when the address is taken', async (t) => {
   await t.exception(call('auth.register', ADA), { code: 'EMAIL_TAKEN' })
 })
 
-test('should answer nobody when the caller is no gateway', async (t) => {
+test('should answer no caller that is not a gateway', async (t) => {
   const { call } = createWorker(t)
   for (const method of Object.values(authProtocol)) {
     for (const role of ['processor', 'client'] as const) {
@@ -133,34 +133,34 @@ test('should answer nobody when the caller is no gateway', async (t) => {
   }
 })
 
-test('should refuse when a request has a field that is not known', async (t) => {
+test('should refuse a request when it has an unknown field', async (t) => {
   const { call } = createWorker(t)
   await t.exception(call('auth.register', { ...ADA, role: 'admin' }), { code: 'INVALID_REQUEST' })
   await t.exception(call('auth.sessionKeys', { all: true }), { code: 'INVALID_REQUEST' })
 })
 
-test('should hash nothing when the caller is gone already', async (t) => {
+test('should hash nothing when the caller has already disconnected', async (t) => {
   const { call } = createWorker(t)
   const gone = contextOf('gateway', AbortSignal.abort(new Error('gone')))
   await t.exception(call('auth.register', ADA, gone), /gone/)
   await t.exception(call('auth.login', ADA, gone), /gone/)
 })
 
-test('should keep to the lifetime of sessions when one is set', async (t) => {
+test('should use the configured lifetime of sessions when one is set', async (t) => {
   const { call } = createWorker(t, 60_000)
   await call('auth.register', ADA)
   const session = authProtocol.login.response.parse(await call('auth.login', ADA))
   t.is(session.expiresInMs, 60_000)
 })
 
-test('should refuse to be made when sessions would last too long or too short', async (t) => {
+test('should refuse its settings when sessions would last too long or too short', async (t) => {
   const { minMs, maxMs } = SESSION_LIFETIME
   for (const wrong of [0, minMs - 1, maxMs + 1, Number.NaN, 90_000.5]) {
     await t.exception(async () => createWorker(t, wrong), { code: 'CONFIG_INVALID' })
   }
 })
 
-test('should add its methods to a service when one is handed in', (t) => {
+test('should add its methods to a service when one is passed in', (t) => {
   const { worker } = createWorker(t)
   const service = new Service()
   t.is(worker.service(service), service)

@@ -29,7 +29,7 @@ function scene() {
   return { clock, delays, delayOf, fail }
 }
 
-test('should double the delay from a second to a quarter of an hour when logins go on failing', async (t) => {
+test('should double the delay from one second to 15 minutes when logins keep failing', async (t) => {
   const { clock, delays, delayOf } = scene()
   const found: number[] = []
   for (let failure = 0; failure < 16; failure += 1) {
@@ -53,7 +53,7 @@ test('should delay no other peer and no other account when a pair fails', (t) =>
   t.is(delayOf('mallory', 'bob'), 0)
 })
 
-test('should forget the failures of a pair when a login is right or enough time has passed', async (t) => {
+test('should forget the failures of a pair when a login succeeds or enough time has passed', async (t) => {
   const { clock, delays, delayOf, fail } = scene()
   fail('peer', 'ada', FREE_LOGIN_FAILURES + 1)
   fail('peer', 'bob', FREE_LOGIN_FAILURES + 1)

@@ -7,7 +7,7 @@ import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 const CHEAP = { passes: 1, memoryBytes: 8192 }
 const REQUEST = { owner: ['gateway', 'client'] }
 
-test('should hash with Argon2id, 19 MiB and two passes when nothing else is asked for', async (t) => {
+test('should hash with Argon2id, 19 MiB and two passes by default', async (t) => {
   const hash = await new PasswordHasher().hash('correct horse', REQUEST)
   t.ok(hash.startsWith('$argon2id$v=19$m=19456,t=2,p=1$'), hash)
 })
@@ -28,7 +28,7 @@ test('should salt each hash when the password is the same', async (t) => {
   )
 })
 
-test('should recognise a password when a keyboard composes its letters otherwise', async (t) => {
+test('should recognise a password when a keyboard composes its letters differently', async (t) => {
   const passwords = new PasswordHasher(CHEAP)
   t.ok(
     await passwords.verify(
@@ -39,7 +39,7 @@ test('should recognise a password when a keyboard composes its letters otherwise
   )
 })
 
-test('should tell passwords apart when they differ behind the 72nd byte', async (t) => {
+test('should distinguish passwords when they differ after the 72nd byte', async (t) => {
   const passwords = new PasswordHasher(CHEAP)
   const hash = await passwords.hash(`${'x'.repeat(100)}1`, REQUEST)
   t.absent(await passwords.verify(`${'x'.repeat(100)}2`, hash, REQUEST))
@@ -59,7 +59,7 @@ test('should do the same work when there is no hash to verify', async (t) => {
   t.is(nobodys.length, somebodys.length)
 })
 
-test('should hash no more at once than allowed when many come', async (t) => {
+test('should hash no more at once than allowed when many requests arrive', async (t) => {
   let running = 0
   let most = 0
   const slow = async () => {

@@ -33,7 +33,7 @@ test('should list no client', (t) => {
   t.is(codeThrownBy(enlist), 'FORBIDDEN')
 })
 
-test('should remove who was not renewed for a week, and whose certificate has expired', (t) => {
+test('should remove workers that were not renewed for a week or whose certificate has expired', (t) => {
   const list = new RosterList()
   list.enlist(worker(1), NOW_MS)
   list.enlist(worker(2), NOW_MS + 1)
@@ -48,7 +48,7 @@ test('should remove who was not renewed for a week, and whose certificate has ex
   )
 })
 
-test('should refuse a worker when the list is full of workers that are there', (t) => {
+test('should refuse a worker when the list is full of present workers', (t) => {
   const list = fullList()
   const another = () => list.enlist(worker(MAX_ROSTER_ENTRIES), NOW_MS + HOUR_MS - 1)
   t.is(codeThrownBy(another), 'OVERLOADED')
@@ -75,7 +75,7 @@ test('should take over published workers as far as there is room', (t) => {
   t.is(full.entries.length, MAX_ROSTER_ENTRIES)
 })
 
-test('should never exceed its limit or list a key twice, whatever happens to it', async (t) => {
+test('should never exceed its limit or list a key twice after any sequence of changes', async (t) => {
   const steps = fc.array(fc.record({ key: fc.nat({ max: 3_000 }), hours: fc.nat({ max: 400 }) }), {
     maxLength: 20,
   })

@@ -47,7 +47,7 @@ function gateway(): Certificate {
   return { ...createCertificate('gateway'), publicKey, expiresAt: Date.UTC(2100, 0, 1) }
 }
 
-test('should list itself and whoever enlists, and find the roster in the DHT', async (t) => {
+test('should list itself and every worker that enlists, and find the roster in the DHT', async (t) => {
   const { roster, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
@@ -64,7 +64,7 @@ test('should list itself and whoever enlists, and find the roster in the DHT', a
   t.alike(writer.problems(), [])
 })
 
-test('should write no other roster when nothing but the times has changed', async (t) => {
+test('should write no new roster when only the times have changed', async (t) => {
   const { folder, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
@@ -96,7 +96,7 @@ test('should keep the times of the list each hour, and the sequence', async (t) 
   t.is(keeper.sequence, 1)
 })
 
-test('should go on with a higher sequence and the same workers when it is restarted', async (t) => {
+test('should continue with a higher sequence and the same workers when it is restarted', async (t) => {
   const { roster, clock, start, published } = await scene(t)
   const first = await start()
   await published(first.keeper, 1)
@@ -111,7 +111,7 @@ test('should go on with a higher sequence and the same workers when it is restar
   t.is(second.keeper.entries.length, 2)
 })
 
-test('should go on above what it has published when its own list was lost', async (t) => {
+test('should continue above the published sequence when its own list was lost', async (t) => {
   const { roster, folder, start, published } = await scene(t)
   const first = await start()
   await published(first.keeper, 1)
@@ -170,7 +170,7 @@ test('should close at once when the DHT does not answer', async (t) => {
   t.is(roster.dht.mutable.size, 1)
 })
 
-test('should put it again when the DHT has lost it', async (t) => {
+test('should publish the roster again when the DHT has lost it', async (t) => {
   const { roster, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
@@ -181,7 +181,7 @@ test('should put it again when the DHT has lost it', async (t) => {
   t.alike(writer.problems(), [])
 })
 
-test('should drop workers that are gone for a week', async (t) => {
+test('should drop workers that were absent for a week', async (t) => {
   const { clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)

@@ -22,7 +22,7 @@ test('should name a key by its RFC 7638 thumbprint when it is loaded', (t) => {
   t.not(keys.keyId, other.keyId)
 })
 
-test('should publish the public half alone when it is asked for keys', (t) => {
+test('should publish only the public half when it is asked for keys', (t) => {
   const keys = new SessionKeys(createPrivateKeyPem(new SystemRandom()))
   const [published, ...others] = keys.publicKeys()
   t.is(others.length, 0)
@@ -31,7 +31,7 @@ test('should publish the public half alone when it is asked for keys', (t) => {
   t.ok(createPublicKey(published?.publicKeyPem ?? '').equals(createPublicKey(keys.privateKey)))
 })
 
-test('should draw again when the number is no private key', (t) => {
+test('should draw again when the number is not a valid private key', (t) => {
   const pem = createPrivateKeyPem(
     drawing(Buffer.alloc(32), Buffer.alloc(32, 0xff), Buffer.alloc(32, 7)),
   )
@@ -42,7 +42,7 @@ test('should give up when the random source is broken', async (t) => {
   await t.exception.all(async () => createPrivateKeyPem(drawing()))
 })
 
-test('should make a whole key when the number begins with zeros', (t) => {
+test('should make a complete key when the number begins with zeros', (t) => {
   const number = Buffer.alloc(32)
   number.writeUInt8(5, 31)
   const { d } = createPrivateKey(createPrivateKeyPem(drawing(number))).export({ format: 'jwk' })

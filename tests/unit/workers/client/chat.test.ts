@@ -66,7 +66,7 @@ async function scene(
   }
 }
 
-test('should answer one prompt a line and keep the conversation when they are piped', async (t) => {
+test('should answer one prompt per line and keep the conversation when prompts are piped', async (t) => {
   const { type, endInput, ended, written, asked, conversation, screen } = await scene(t)
   type('one\n\n  \ntwo\nthree')
   endInput()
@@ -77,7 +77,7 @@ test('should answer one prompt a line and keep the conversation when they are pi
   t.is(screen(), '', 'no prompt is shown')
 })
 
-test('should keep what the model thought apart from what it answered', async (t) => {
+test('should keep thoughts separate from answers', async (t) => {
   const { type, endInput, ended, asked, client } = await scene(t)
   client.ask.callsFake(async function* (question) {
     asked.push(question)
@@ -96,7 +96,7 @@ test('should keep what the model thought apart from what it answered', async (t)
   ])
 })
 
-test('should keep nothing that was piped', async (t) => {
+test('should not save piped prompts in the history', async (t) => {
   const { type, endInput, ended, folder } = await scene(t)
   type('one\n')
   endInput()
@@ -104,7 +104,7 @@ test('should keep nothing that was piped', async (t) => {
   t.alike(await folder.chatHistory.lines(), [])
 })
 
-test('should write objects alone when a program talks', async (t) => {
+test('should write only JSON objects when a program chats', async (t) => {
   const { type, endInput, ended, objects } = await scene(t, { json: true, model: 'small' })
   type('one\n/new\n/nope\n/help\n')
   endInput()
@@ -118,7 +118,7 @@ test('should write objects alone when a program talks', async (t) => {
   t.ok(whatToDo.includes('/help'))
 })
 
-test('should go on, and end with code 1, when a prompt of a pipe is not answered', async (t) => {
+test('should continue, and exit with code 1, when a piped prompt is not answered', async (t) => {
   const { type, endInput, ended, model, client, conversation, notices } = await scene(t)
   client.ask.onFirstCall().throws(new StarlingError('NOT_LOGGED_IN', 'The session has ended'))
   type('one\ntwo\n')
@@ -129,7 +129,7 @@ test('should go on, and end with code 1, when a prompt of a pipe is not answered
   t.ok(notices().startsWith('The session has ended (NOT_LOGGED_IN)\n  Register or log in'))
 })
 
-test('should end what is under way, with code 1, when a pipe is told to end', async (t) => {
+test('should end the running answer and exit with code 1 when a piped chat is told to end', async (t) => {
   const { type, end, ended, model, written } = await scene(t)
   model.holds = true
   type('one\ntwo\n')
@@ -138,7 +138,7 @@ test('should end what is under way, with code 1, when a pipe is told to end', as
   t.is(await ended, 1)
 })
 
-test('should end the answer and go on without it when Ctrl-C is typed', async (t) => {
+test('should end the answer and continue without it when Ctrl-C is typed', async (t) => {
   const { say, type, ended, model, written, conversation, asked } = await scene(t, { isTTY: true })
   await say('one')
   model.holds = true
@@ -154,7 +154,7 @@ test('should end the answer and go on without it when Ctrl-C is typed', async (t
   t.is(await ended, undefined)
 })
 
-test('should leave when Ctrl-C or Ctrl-D is typed at the prompt, or /quit', async (t) => {
+test('should exit when Ctrl-C, Ctrl-D or /quit is typed at the prompt', async (t) => {
   for (const typed of [CTRL_C, CTRL_D, '/quit\r']) {
     const { say, type, ended, asked } = await scene(t, { isTTY: true })
     await say('one')
@@ -164,7 +164,7 @@ test('should leave when Ctrl-C or Ctrl-D is typed at the prompt, or /quit', asyn
   }
 })
 
-test('should answer in order what was typed while an answer came', async (t) => {
+test('should answer prompts in order when they were typed during an answer', async (t) => {
   const { type, goOn, ended, model, written, screen, asked } = await scene(t, { isTTY: true })
   model.holds = true
   type('one\r')
@@ -185,7 +185,7 @@ test('should answer in order what was typed while an answer came', async (t) => 
   await ended
 })
 
-test('should show the prompt again when something is noticed while somebody types', async (t) => {
+test('should show the prompt again when a notice is shown while the user types', async (t) => {
   const { tools, say, type, ended, screen, notices } = await scene(t, { isTTY: true })
   const shown = () => stripVTControlCharacters(screen())
   await say('one')
@@ -200,7 +200,7 @@ test('should show the prompt again when something is noticed while somebody type
   await ended
 })
 
-test('should not ask what waited for an answer that was ended, and say so', async (t) => {
+test('should drop the waiting prompts and say so when an answer is cancelled', async (t) => {
   const { type, ended, model, written, asked } = await scene(t, { isTTY: true })
   model.holds = true
   type('one\rtwo\rthree\r')
@@ -213,7 +213,7 @@ test('should not ask what waited for an answer that was ended, and say so', asyn
   t.is(asked.length, 1)
 })
 
-test('should ask several lines as they are, also when they begin with a slash', async (t) => {
+test('should send several lines unchanged, also when they begin with a slash', async (t) => {
   const { type, ended, asked } = await scene(t, { isTTY: true })
   type('"""\r/etc/hosts\ris what?\r"""\r')
   await until('the question', () => asked.length === 1)
@@ -223,7 +223,7 @@ test('should ask several lines as they are, also when they begin with a slash', 
   await ended
 })
 
-test('should say how many tokens it took, and say it dimmed nowhere else', async (t) => {
+test('should show the number of tokens, dimmed only at a terminal', async (t) => {
   const { say, type, ended, written } = await scene(t, { isTTY: true })
   await say('one')
   type(CTRL_D)
@@ -231,7 +231,7 @@ test('should say how many tokens it took, and say it dimmed nowhere else', async
   t.is(written(), '/help lists the commands; Ctrl-D ends the chat.\necho one\n2 tokens, any\n')
 })
 
-test('should tell clearly what failed and go on without it when the session ends', async (t) => {
+test('should report the failure and continue without the session when it ends', async (t) => {
   const { say, type, ended, notices, client, conversation, asked } = await scene(t, { isTTY: true })
   await say('one')
   client.ask.onCall(1).throws(new StarlingError('NOT_LOGGED_IN', 'The session has ended'))
@@ -244,7 +244,7 @@ test('should tell clearly what failed and go on without it when the session ends
   t.is(await ended, undefined)
 })
 
-test('should tell a failure on a line of its own when the answer breaks off', async (t) => {
+test('should report a failure on a new line when the answer breaks off', async (t) => {
   const { type, endInput, ended, model, written, notices } = await scene(t)
   model.failWith = new StarlingError('CONTEXT_TOO_LONG', 'too long')
   type('one\n')
@@ -263,7 +263,7 @@ test('should forget the conversation when told /new', async (t) => {
   t.ok(written().includes('A new conversation.\n'))
 })
 
-test('should begin every conversation with the system message and ask with the options', async (t) => {
+test('should begin every conversation with the system message and send the options', async (t) => {
   const flags = { system: 'Be brief.', maxTokens: '5' }
   const { type, endInput, ended, asked, conversation } = await scene(t, { flags })
   type('one\n/new\ntwo\n')
@@ -277,7 +277,7 @@ test('should begin every conversation with the system message and ask with the o
   )
 })
 
-test('should ask the model that is chosen, and none that nobody serves', async (t) => {
+test('should use the chosen model, and refuse one that no processor serves', async (t) => {
   const { type, endInput, ended, asked, written, notices, client } = await scene(t)
   const refusal = new StarlingError('NOT_SUPPORTED', 'other is an embedding model')
   client.models.withArgs(sinon.match.any, 'other').rejects(refusal)
@@ -293,7 +293,7 @@ test('should ask the model that is chosen, and none that nobody serves', async (
   t.ok(notices().includes('other is an embedding model (NOT_SUPPORTED)'), 'as the gateway says it')
 })
 
-test('should ask what begins with a slash when a space stands before it', async (t) => {
+test('should send a prompt that begins with a slash when a space precedes it', async (t) => {
   const { type, endInput, ended, asked } = await scene(t)
   type(' /etc/hosts is what?\n/toString\n/__proto__\n')
   endInput()
@@ -331,7 +331,7 @@ test('should find what was typed before when the arrow keys are used', async (t)
   t.alike(await folder.chatHistory.lines(), ['first', 'second', 'one', 'second', '/quit'])
 })
 
-test('should talk without a history when it can be neither read nor written', async (t) => {
+test('should chat without a history when it can be neither read nor written', async (t) => {
   const { say, type, ended, notices, folder } = await scene(t, { isTTY: true })
   await mkdir(`${folder.path}/history`)
   await say('one')

@@ -80,7 +80,7 @@ test('should ask for a login first when there is no session', async (t) => {
   t.alike(credentials, [], 'nobody was bothered')
 })
 
-test('should show the session of this home when it asks, whatever it asks', async (t) => {
+test('should send the session of this home with every request', async (t) => {
   const { client, credentials } = await scene(t)
   await client.accounts.register(ADA, never)
   t.alike(await client.whoami(never), {
@@ -109,7 +109,7 @@ test('should fail with INVALID_CREDENTIAL, and work again after a login, when th
   t.is((await client.whoami(never)).email, ADA.email)
 })
 
-test('should say at once that a model is not there, because only a question waits for it', async (t) => {
+test('should say at once that a model is missing, because only a chat request waits for it', async (t) => {
   const { client } = await scene(t)
   await client.accounts.register(ADA, never)
   await t.exception(client.models(never, 'other'), { code: 'MODEL_UNAVAILABLE' })

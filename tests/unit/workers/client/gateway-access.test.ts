@@ -77,7 +77,7 @@ test('should call at once and say nothing when a gateway is there', async (t) =>
   t.is(clock.pending, 0)
 })
 
-test('should go on the moment a gateway comes when there was none', async (t) => {
+test('should continue as soon as a gateway connects when there was none', async (t) => {
   const { clock, gateways, told, access } = scene()
   const session = access.call(login, ADA, never)
   await clock.advance(700)
@@ -89,7 +89,7 @@ test('should go on the moment a gateway comes when there was none', async (t) =>
   t.is(gateways.listenerCount('connected'), 0)
 })
 
-test('should tell once what it waits for when the wait gets long', async (t) => {
+test('should say once what it waits for when the wait gets long', async (t) => {
   const { clock, gateways, told, access } = scene()
   const session = access.call(login, ADA, never)
   await clock.advance(999)
@@ -105,7 +105,7 @@ test('should tell once what it waits for when the wait gets long', async (t) => 
   t.alike(await clock.advanceUntil(session), SESSION)
 })
 
-test('should say what it looked for and for how long when no gateway came', async (t) => {
+test('should say what it looked for and for how long when it found no gateway', async (t) => {
   const { clock, access } = scene(3_000)
   const session = access.call(login, ADA, never)
   const refused = t.exception(session, {
@@ -122,7 +122,7 @@ test('should not wait when it is told not to', async (t) => {
   await t.exception(access.open(infer, QUESTION, never).next(), { code: 'GATEWAY_NOT_FOUND' })
 })
 
-test('should try again what was certainly not done when it was refused', async (t) => {
+test('should retry a refused call when it was certainly not executed', async (t) => {
   for (const code of ['AUTH_UNAVAILABLE', 'PEER_UNREACHABLE', 'OVERLOADED', 'DRAINING'] as const) {
     const { clock, gateways, access } = scene()
     const connection = gateway()
@@ -137,7 +137,7 @@ test('should try again what was certainly not done when it was refused', async (
   }
 })
 
-test('should not register again when nobody knows whether it was done', async (t) => {
+test('should not retry a registration when its outcome is unknown', async (t) => {
   for (const code of ['PEER_LOST', 'DEADLINE_EXCEEDED', 'INTERNAL'] as const) {
     const { gateways, access } = scene()
     const connection = gateway()
@@ -148,7 +148,7 @@ test('should not register again when nobody knows whether it was done', async (t
   }
 })
 
-test('should log in again when the gateway was lost, on another one', async (t) => {
+test('should retry a login on another gateway when the first was lost', async (t) => {
   const { gateways, access, clock } = scene()
   const [first, second] = [gateway(), gateway()]
   gateways.connect(first)
@@ -165,7 +165,7 @@ test('should log in again when the gateway was lost, on another one', async (t) 
   t.is(clock.monotonic(), 0)
 })
 
-test('should not try again when another try cannot help', async (t) => {
+test('should not retry when a retry cannot help', async (t) => {
   for (const code of ['INVALID_CREDENTIAL', 'MODEL_NOT_FOUND', 'FORBIDDEN'] as const) {
     const { gateways, access } = scene()
     const connection = gateway()
@@ -222,7 +222,7 @@ test('should end at once when an answer has no tokens', async (t) => {
   t.alike(await readAll(access.open(infer, QUESTION, never)), { chunks: [], end: END })
 })
 
-test('should ask again when nothing of the answer was there yet', async (t) => {
+test('should retry when no token of the answer was received', async (t) => {
   for (const code of ['MODEL_UNAVAILABLE', 'PEER_LOST', 'OVERLOADED'] as const) {
     const { clock, gateways, access } = scene()
     const connection = gateway()
@@ -236,7 +236,7 @@ test('should ask again when nothing of the answer was there yet', async (t) => {
   }
 })
 
-test('should tell at once when the user has asked too often', async (t) => {
+test('should report the rate limit at once', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
   connection.open.returns(answer([], failure('RATE_LIMITED')))
@@ -246,7 +246,7 @@ test('should tell at once when the user has asked too often', async (t) => {
   t.is(clock.pending, 0)
 })
 
-test('should wait for its turn when other answers of the user are in progress', async (t) => {
+test('should wait when other answers of the user are in progress', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
   const full = new StarlingError('RATE_LIMITED', 'You have 3 answers', { retryAfterMs: 1_000 })
@@ -257,7 +257,7 @@ test('should wait for its turn when other answers of the user are in progress', 
   t.is((await clock.advanceUntil(reading)).chunks.length, 1)
 })
 
-test('should try nothing again when the first token was there', async (t) => {
+test('should not retry after the first token', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
   connection.open.returns(answer(['be'], failure('PEER_LOST')))
@@ -299,7 +299,7 @@ async function callsOf(error: StarlingError, random?: Random): Promise<number[]>
   return times
 }
 
-test('should tell a crash at once, and send what crashed one processor to no other', async (t) => {
+test('should report a crash at once, and not send a request that crashed one processor to another', async (t) => {
   const { gateways, access, clock } = scene()
   const connections = [gateway(), gateway(), gateway()]
   for (const connection of connections) {
@@ -314,7 +314,7 @@ test('should tell a crash at once, and send what crashed one processor to no oth
   )
 })
 
-test('should not ask again what took all the time that an answer may take', async (t) => {
+test('should not retry a request that used the whole time limit of an answer', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
   connection.open.callsFake(() => answer([], failure('DEADLINE_EXCEEDED')))
@@ -324,7 +324,7 @@ test('should not ask again what took all the time that an answer may take', asyn
   t.is(connection.open.callCount, 1)
 })
 
-test('should ask again once, and not twice, when whoever had the question was lost', async (t) => {
+test('should retry once, and not twice, when the worker with the request was lost', async (t) => {
   const { gateways, access, clock } = scene()
   const connection = gateway()
   connection.open.callsFake(() => answer([], failure('PEER_LOST')))
@@ -334,7 +334,7 @@ test('should ask again once, and not twice, when whoever had the question was lo
   t.is(connection.open.callCount, 2)
 })
 
-test('should wait at least as long as the error says before it asks again', async (t) => {
+test('should wait at least as long as the error says before it retries', async (t) => {
   const waits = new StarlingError('OVERLOADED', 'full', { retryAfterMs: 3_000 })
   const times = await callsOf(waits)
   t.ok(times.length >= 3, `${times}`)
@@ -343,7 +343,7 @@ test('should wait at least as long as the error says before it asks again', asyn
   }
 })
 
-test('should not come back sooner than it is told when another gateway is found', async (t) => {
+test('should not retry before the stated time when another gateway is found', async (t) => {
   const { gateways, access, clock } = scene(10_000)
   const [first, second] = [gateway(), gateway()]
   first.call.rejects(new StarlingError('OVERLOADED', 'full', { retryAfterMs: 3_000 }))
@@ -355,7 +355,7 @@ test('should not come back sooner than it is told when another gateway is found'
   t.ok(clock.monotonic() >= 3_000)
 })
 
-test('should tell at once when it is to come back after it would have given up', async (t) => {
+test('should fail at once when the stated retry time is after its own deadline', async (t) => {
   const { gateways, access, clock } = scene(10_000)
   const connection = gateway()
   connection.call.rejects(new StarlingError('OVERLOADED', 'full', { retryAfterMs: 10_001 }))
@@ -365,7 +365,7 @@ test('should tell at once when it is to come back after it would have given up',
   t.is(clock.pending, 0)
 })
 
-test('should pause longer each time, and others not as long, when nobody says how long', async (t) => {
+test('should back off with jitter when the error states no retry time', async (t) => {
   const [one, other] = [
     await callsOf(failure('OVERLOADED'), new SeededRandom(1)),
     await callsOf(failure('OVERLOADED'), new SeededRandom(2)),

@@ -36,7 +36,7 @@ function scene(json: boolean, isSlow = false) {
   return { result, notices, output: new Output({ json, home: resolve('data'), result, notices }) }
 }
 
-test('should write text for people when no program reads', async (t) => {
+test('should write text for people by default', async (t) => {
   const { output, result, notices } = scene(false)
   output.line('Logged in.', { type: 'loggedIn' })
   await output.piece('be', { type: 'token', index: 0 })
@@ -67,7 +67,7 @@ test('should write one object a line when a program reads', async (t) => {
 /** As much as waits for a reader at most. */
 const MOST = 4 * 1024 * 1024
 
-test('should take more at once when the reader stands still, and keep the order', async (t) => {
+test('should combine chunks in order when the reader stalls', async (t) => {
   const { output, result } = scene(false, true)
   let text = ''
   for (let index = 0; index < 1_000; index += 1) {
@@ -80,7 +80,7 @@ test('should take more at once when the reader stands still, and keep the order'
   t.is(result.text, text)
 })
 
-test('should wait for room when the reader is very far behind', async (t) => {
+test('should apply backpressure when the reader is very far behind', async (t) => {
   const { output, result } = scene(false, true)
   let isThrough = false
   await output.piece('x'.repeat(MOST - 1), {})
@@ -95,7 +95,7 @@ test('should wait for room when the reader is very far behind', async (t) => {
   t.ok(isThrough)
 })
 
-test('should not wait for ever when the reader goes away', async (t) => {
+test('should not wait forever when the reader closes the pipe', async (t) => {
   const { output, result } = scene(false, true)
   const piece = output.piece('x'.repeat(MOST), {})
   result.destroy()
@@ -106,7 +106,7 @@ test('should not wait for ever when the reader goes away', async (t) => {
   t.is(result.listenerCount('close'), 0)
 })
 
-test('should not wait for the reader when somebody wants to leave', async (t) => {
+test('should not wait for the reader when the command is told to end', async (t) => {
   const { output, result } = scene(false, true)
   const leaving = new AbortController()
   const piece = output.piece('x'.repeat(MOST), {}, leaving.signal)
@@ -120,7 +120,7 @@ test('should not wait for the reader when somebody wants to leave', async (t) =>
   t.is(result.listenerCount('close'), 0)
 })
 
-test('should tell a failure beside the result when people read', (t) => {
+test('should write a failure to standard error when people read', (t) => {
   const { output, result, notices } = scene(false)
   output.failure(new StarlingError('NOT_LOGGED_IN', 'There is no session'))
   t.is(notices.text, `There is no session (NOT_LOGGED_IN)\n  ${adviceFor('NOT_LOGGED_IN')}\n`)
@@ -131,7 +131,7 @@ test('should tell a failure beside the result when people read', (t) => {
   t.is(result.text, '')
 })
 
-test('should tell a failure in the result when a program reads, and nothing internal', (t) => {
+test('should write a failure in the result, without internal details, when a program reads', (t) => {
   const { output, result, notices } = scene(true)
   output.failure(new StarlingError('PEER_LOST', 'gone', { cause: new Error('/secret/path') }))
   output.failure(new TypeError('/secret/path'))
@@ -160,7 +160,7 @@ test('should tell a failure in the result when a program reads, and nothing inte
   t.is(notices.text, '')
 })
 
-test('should name the home in use when what to do is a command', (t) => {
+test('should name the home in use when the advice is a command', (t) => {
   for (const json of [true, false]) {
     const [result, notices] = [new Paper(), new Paper()]
     const output = new Output({ json, home: '/srv/mesh', result, notices })
@@ -170,13 +170,13 @@ test('should name the home in use when what to do is a command', (t) => {
   }
 })
 
-test('should say when to ask again when the failure knows it', (t) => {
+test('should say when to retry when the failure states it', (t) => {
   const { output, result } = scene(true)
   output.failure(new StarlingError('RATE_LIMITED', 'too often', { retryAfterMs: 5_900.5 }))
   t.is(JSON.parse(result.text).retryAfterMs, 5_901)
 })
 
-test('should show a remark at a terminal alone', (t) => {
+test('should show a remark only at a terminal', (t) => {
   const shownBy = (options: { json?: boolean; isTerminal?: boolean; isColored?: boolean }) => {
     const result = new Paper()
     const output = new Output({
@@ -231,7 +231,7 @@ test('should write what it held back when an answer broke off in the middle of a
   t.is(result.text, 'be\nstopped\ncause\nso \n')
 })
 
-test('should begin a new line when an answer broke off in the middle of one', async (t) => {
+test('should begin a new line when an answer broke off in the middle of a line', async (t) => {
   const { output, result, notices } = scene(false)
   await output.piece('be', {})
   output.failure(new StarlingError('PEER_LOST', 'gone'))

@@ -21,11 +21,11 @@ function told(policy: RetryPolicy, ...failures: StarlingError[]): unknown {
 /** Repeats everything but what a user has asked too often for. */
 const unlimited = () => new RetryPolicy(({ code }) => code !== 'RATE_LIMITED')
 
-test('should tell why it asked again when that was once too often for the limit', (t) => {
+test('should report the reason for the retry when the retry exceeds the rate limit', (t) => {
   t.is(told(unlimited(), failure('PEER_LOST'), failure('RATE_LIMITED')), 'PEER_LOST')
 })
 
-test('should tell the limit when it had only waited for a gateway before', (t) => {
+test('should report the rate limit when it had only waited for a gateway before', (t) => {
   const failures = [failure('GATEWAY_NOT_FOUND'), failure('RATE_LIMITED')]
   t.is(told(unlimited(), ...failures), 'RATE_LIMITED')
 })
@@ -35,7 +35,7 @@ test('should wait as long as a limit asks for when it is repeated', (t) => {
   t.ok(policy.pauseMs(failure('RATE_LIMITED', 1_000), LEFT_MS, 0) >= 1_000)
 })
 
-test('should tell the limit when it does not end in the time that is left', (t) => {
+test('should report the rate limit when it does not end in the remaining time', (t) => {
   const policy = new RetryPolicy(() => true)
   t.exception(() => policy.pauseMs(failure('RATE_LIMITED', 1_000), 999, 0), {
     code: 'RATE_LIMITED',

@@ -48,7 +48,7 @@ async function scene(t: Test, changes: Partial<AccountCallSettings> = {}) {
   return { ...gateway, call, passing }
 }
 
-test('should refuse further registrations of a client and take those of others when it makes many', async (t) => {
+test('should refuse further registrations of a client and accept those of others when it makes many', async (t) => {
   const { passing, connectAuth, clock } = await scene(t)
   connectAuth()
   t.is(await passing('register', 1, 602), 3)
@@ -60,7 +60,7 @@ test('should refuse further registrations of a client and take those of others w
   t.is(await passing('register', 1, 2), 1)
 })
 
-test('should refuse further logins of a client and take those of others when it tries many', async (t) => {
+test('should refuse further logins of a client and accept those of others when it tries many', async (t) => {
   const { passing, connectAuth, clock } = await scene(t)
   connectAuth()
   t.is(await passing('login', 1, 100), 5)
@@ -69,7 +69,7 @@ test('should refuse further logins of a client and take those of others when it 
   t.is(await passing('login', 1, 100), 1)
 })
 
-test('should say what the limit is and when the next call is taken when it refuses one', async (t) => {
+test('should name the limit and the time of the next accepted call when it refuses one', async (t) => {
   const { passing, call, connectAuth } = await scene(t)
   connectAuth()
   await passing('register', 1, 3)
@@ -105,7 +105,7 @@ test('should count a call that auth refuses', async (t) => {
   t.is(await passing('login', 1, 1), 0)
 })
 
-test('should tell auth on whose behalf it calls', async (t) => {
+test('should name the client on whose behalf it calls auth', async (t) => {
   const { passing, connectAuth, authConnection } = await scene(t)
   connectAuth()
   await passing('register', 1, 1)

@@ -7,7 +7,7 @@ import { gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js
 
 const TEN_A_MINUTE = { perMinute: 10, maxUsers: 100 }
 
-test('should let 10 of 50 pass when one user asks them at once', async (t) => {
+test('should admit 10 of 50 requests when one user sends them at once', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
   connectAuth()
   const { engine } = await connectProcessor(new ScriptedEngine(), 50)
@@ -18,7 +18,7 @@ test('should let 10 of 50 pass when one user asks them at once', async (t) => {
   t.is(engine.startedGenerations, 10)
 })
 
-test('should let the account of the machine itself ask as often as it likes', async (t) => {
+test('should not limit the requests of the local account', async (t) => {
   const { infer, connectAuth, connectProcessor, session } = await scene(t, {
     rateLimit: { perMinute: 1, maxUsers: 1 },
   })
@@ -29,7 +29,7 @@ test('should let the account of the machine itself ask as often as it likes', as
   await t.exception(infer().next(), { code: 'RATE_LIMITED' }, 'and nobody else')
 })
 
-test('should tell a user of the limit before the mesh tells what it serves', async (t) => {
+test('should report the rate limit before the list of models', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
   connectAuth()
   await connectProcessor()
@@ -37,7 +37,7 @@ test('should tell a user of the limit before the mesh tells what it serves', asy
   await t.exception(infer({ model: 'other' }).next(), { code: 'RATE_LIMITED' })
 })
 
-test('should not count a question when nobody could take it', async (t) => {
+test('should not count a request when no processor could take it', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t, { rateLimit: TEN_A_MINUTE })
   connectAuth()
   for (let asked = 0; asked < 20; asked += 1) {
@@ -52,7 +52,7 @@ test('should not count a question when nobody could take it', async (t) => {
   await t.exception(infer().next(), { code: 'RATE_LIMITED' })
 })
 
-test('should count a question when a processor took it, however it ended', async (t) => {
+test('should count a request when a processor took it, however it ended', async (t) => {
   const { infer, connectAuth, connectProcessor, clock } = await scene(t, {
     rateLimit: { ...TEN_A_MINUTE, burst: 3 },
   })

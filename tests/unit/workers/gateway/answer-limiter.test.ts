@@ -28,7 +28,7 @@ async function scene(
   return { ...built, connection, engine, begin }
 }
 
-test('should leave one slot to the others when one user reads none of their answers on', async (t) => {
+test('should leave one slot to other users when one user stops reading all of their answers', async (t) => {
   const { begin, infer, engine, sessionOf } = await scene(t, AUTO)
   const answers = [await begin(), await begin(), await begin()]
   await t.exception(
@@ -79,7 +79,7 @@ test('should count the answers of all models when the limit is a number', async 
   for (const answer of answers) await answer.return(undefined as never)
 })
 
-test('should give the place back however an answer ends', async (t) => {
+test('should release the place however an answer ends', async (t) => {
   const { begin, infer, connection, clock } = await scene(t, { answersPerUser: 1 })
   const ends: Record<string, () => Promise<unknown>> = {
     'its end': async () => readAll(infer()),
@@ -115,7 +115,7 @@ test('should give the place back however an answer ends', async (t) => {
   }
 })
 
-test('should not count a question that was refused for the answers under way', async (t) => {
+test('should not count a request that was refused because of running answers', async (t) => {
   const { begin, infer } = await scene(t, {
     answersPerUser: 1,
     rateLimit: { perMinute: 3, maxUsers: 10 },

@@ -48,7 +48,7 @@ test('should count several answers that end with the same crash as one', (t) => 
   t.is(waitMs('ada'), 1_000)
 })
 
-test('should not delay a user for long who was beside the one whose questions crash', async (t) => {
+test('should not delay a user for long when the requests of another user crash the engine', async (t) => {
   const { clock, delays, waitMs } = scene()
   for (let crash = 0; crash < 10; crash += 1) {
     delays.crashed('ada')
@@ -71,7 +71,7 @@ test('should forget crashes after an hour, and keep a limited number of users', 
   t.is(waitMs('ada'), 0, 'whose last crash is oldest')
 })
 
-test('should delay the next question of a user whose question crashed an engine, but not of others', async (t) => {
+test('should delay the next request of a user whose request crashed an engine, but not those of others', async (t) => {
   const { infer, connectAuth, connectProcessor, sessionOf, session, clock } = await gatewayScene(t)
   connectAuth()
   const { connection } = await connectProcessor()

@@ -25,7 +25,7 @@ test('should say what it waits for until it can answer', async (t) => {
   t.alike(messages(), [])
 })
 
-test('should know the keys of sessions before anybody shows one', async (t) => {
+test('should fetch the keys of sessions before the first session arrives', async (t) => {
   const { clock, connectAuth, authConnection } = await gatewayScene(t)
   await clock.advance(10 * PREPARED_MS)
   t.is(authConnection.call.callCount, 0)
@@ -38,7 +38,7 @@ test('should know the keys of sessions before anybody shows one', async (t) => {
   )
 })
 
-test('should ask for the keys again when they could not be had', async (t) => {
+test('should ask for the keys again when they could not be fetched', async (t) => {
   const { gateway, clock, connectAuth, connectProcessor, authConnection } = await gatewayScene(t)
   await connectProcessor()
   authConnection.call.onFirstCall().rejects(new StarlingError('PEER_LOST', 'gone'))
@@ -47,7 +47,7 @@ test('should ask for the keys again when they could not be had', async (t) => {
   t.alike(gateway.problems(), [])
 })
 
-test('should not ask for the keys in step with other gateways when they cannot be had', async (t) => {
+test('should not ask for the keys at the same time as other gateways when they cannot be fetched', async (t) => {
   const { clock, connectAuth, authConnection } = await gatewayScene(t)
   const times: number[] = []
   authConnection.call.callsFake(async () => {
@@ -61,7 +61,7 @@ test('should not ask for the keys in step with other gateways when they cannot b
   t.ok(new Set(pauses).size > pauses.length / 2, `${pauses}`)
 })
 
-test('should stay in service and warn when auth leaves after its keys are known', async (t) => {
+test('should stay ready and warn when auth disconnects after its keys are known', async (t) => {
   const { gateway, clock, connectAuth, loseAuth, connectProcessor } = await gatewayScene(t)
   await connectProcessor()
   connectAuth()
@@ -71,7 +71,7 @@ test('should stay in service and warn when auth leaves after its keys are known'
   t.alike(gateway.problems(), [{ code: 'AUTH_UNAVAILABLE', message, blocks: false }])
 })
 
-test('should tell a processor without a model from none', async (t) => {
+test('should distinguish a processor without a model from no processor', async (t) => {
   const { gateway, clock, connectAuth, connectProcessor, loseProcessor } = await gatewayScene(t)
   connectAuth()
   await clock.advance(PREPARED_MS)

@@ -17,7 +17,7 @@ import { busyOf } from '../../../helpers/workers/offered-models.js'
 
 const ADA = createAccount()
 
-test('should hand accounts to the auth worker when a client registers and logs in', async (t) => {
+test('should forward registration and login of a client to the auth worker', async (t) => {
   const { service, connectAuth, authConnection } = await scene(t)
   connectAuth()
   const context = requestContext('client', { requestId: 'req_travels', remainingMs: () => 1234 })
@@ -39,7 +39,7 @@ test('should hand accounts to the auth worker when a client registers and logs i
   }
 })
 
-test('should give up a call to the auth worker when the client is lost', async (t) => {
+test('should cancel a call to the auth worker when the client is lost', async (t) => {
   const { service, connectAuth, authConnection } = await scene(t)
   connectAuth()
   authConnection.call.callsFake(() => new Promise(() => undefined))
@@ -53,7 +53,7 @@ test('should give up a call to the auth worker when the client is lost', async (
   await until('the call to auth is given up', () => options.signal?.aborted)
 })
 
-test('should pass on what the auth worker refuses with', async (t) => {
+test('should pass on the errors of the auth worker', async (t) => {
   const { service, connectAuth, authConnection } = await scene(t)
   connectAuth()
   const context = requestContext('client')
@@ -82,7 +82,7 @@ test('should say that auth is missing when no auth worker is connected', async (
   await refused()
 })
 
-test('should answer clients alone when others ask', async (t) => {
+test('should answer only clients when other roles call', async (t) => {
   const { service } = await scene(t)
   for (const role of ['auth', 'gateway', 'processor'] as const) {
     const context = requestContext(role)
@@ -125,7 +125,7 @@ test('should relay an answer token by token and name the model at its end', asyn
   t.is(options.origin.requestId, 'req_travels')
 })
 
-test('should choose a model that is served when the client names none', async (t) => {
+test('should choose a served model when the client names none', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   await connectProcessor(new ScriptedEngine({ model: 'zebra' }))
@@ -133,7 +133,7 @@ test('should choose a model that is served when the client names none', async (t
   t.is((await readAll(infer())).end.model, 'ant')
 })
 
-test('should list what is served when nobody serves the model', async (t) => {
+test('should list the served models when no processor serves the requested one', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   await t.exception(infer({ model: 'other' }).next(), {
@@ -153,7 +153,7 @@ test('should list what is served when nobody serves the model', async (t) => {
   })
 })
 
-test('should bother no processor when the session is not right', async (t) => {
+test('should call no processor when the session is invalid', async (t) => {
   const { clock, infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   const { engine } = await connectProcessor()
@@ -207,14 +207,14 @@ test('should end the stream of the processor when the client stops reading for g
   t.is(engine.activeGenerations, 0)
 })
 
-test('should pass on what the processor fails with', async (t) => {
+test('should pass on the errors of the processor', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   await connectProcessor(new ScriptedEngine({ failAt: 2 }))
   await t.exception(readAll(infer()), { code: 'ENGINE_CRASHED', retryable: false })
 })
 
-test('should say whose session it is when a client asks, and refuse what is none', async (t) => {
+test('should return the user of a session when a client asks, and refuse an invalid one', async (t) => {
   const { service, session, connectAuth, clock } = await scene(t)
   connectAuth()
   const context = requestContext('client')
@@ -228,7 +228,7 @@ test('should say whose session it is when a client asks, and refuse what is none
   await t.exception(whoami('a.b.c'), { code: 'INVALID_CREDENTIAL' })
 })
 
-test('should say which models are served, by how many and with how much room', async (t) => {
+test('should list the served models with the number of processors and free slots', async (t) => {
   const { service, session, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   const context = requestContext('client')
@@ -247,7 +247,7 @@ test('should say which models are served, by how many and with how much room', a
   await t.exception(models('a.b.c'), { code: 'INVALID_CREDENTIAL' })
 })
 
-test('should draw a seed for each question that has none, and tell it with the first token', async (t) => {
+test('should draw a seed for each request without one, and send it with the first token', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   const { connection } = await connectProcessor()
@@ -268,7 +268,7 @@ test('should draw a seed for each question that has none, and tell it with the f
   t.ok([...seeds].every((seed) => Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
 })
 
-test('should keep to the seed of a question, and add nothing that it does not ask for', async (t) => {
+test('should keep the seed of a request, and add no options to it', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   const { connection } = await connectProcessor()

@@ -38,7 +38,7 @@ function processor(...models: string[]) {
   return { load, connection }
 }
 
-test('should know what a processor serves as soon as it is connected', async (t) => {
+test('should know the models of a processor as soon as it is connected', async (t) => {
   const { peers, directory } = await scene(t)
   const { connection, load } = processor('small')
   t.alike(directory.models, [])
@@ -53,7 +53,7 @@ test('should know what a processor serves as soon as it is connected', async (t)
   t.is(known?.processor.sentSince('small'), 0)
 })
 
-test('should ask each once an interval when time goes on', async (t) => {
+test('should ask each processor once per interval', async (t) => {
   const { clock, peers, directory } = await scene(t)
   const { connection, load } = processor('small')
   peers.connect(connection)
@@ -100,7 +100,7 @@ test('should forget a processor at once when it is lost', async (t) => {
   t.alike(directory.serving('small'), [])
 })
 
-test('should drop who does not answer, and take it back when it does', async (t) => {
+test('should drop a processor that does not answer, and list it again when it does', async (t) => {
   const { clock, peers, directory } = await scene(t)
   const [one, other] = [processor('small'), processor('small')]
   peers.connect(one.connection)
@@ -125,7 +125,7 @@ test('should not know a processor when it was lost before it answered', async (t
   t.alike(directory.models, [])
 })
 
-test('should count what was sent anew when a processor has reported itself', async (t) => {
+test('should reset the count of sent requests when a processor has reported', async (t) => {
   const { clock, peers, directory } = await scene(t)
   const { connection } = processor('small', 'large')
   peers.connect(connection)
@@ -143,7 +143,7 @@ test('should count what was sent anew when a processor has reported itself', asy
   t.is(sentSince(), 0)
 })
 
-test('should go on counting what was sent while a report was under way', async (t) => {
+test('should keep the count of requests that were sent while a report was pending', async (t) => {
   const { clock, peers, directory } = await scene(t)
   const { connection } = processor('small')
   peers.connect(connection)
@@ -167,7 +167,7 @@ test('should go on counting what was sent while a report was under way', async (
   t.is(known?.processor.sentSince('small'), 1, 'the report may not know of it')
 })
 
-test('should go on asking the others when one does not answer', async (t) => {
+test('should continue to ask the others when one does not answer', async (t) => {
   const { clock, peers } = await scene(t)
   const [silent, other] = [processor('small'), processor('small')]
   silent.connection.call.onSecondCall().returns(new Promise(() => undefined))
@@ -178,7 +178,7 @@ test('should go on asking the others when one does not answer', async (t) => {
   t.is(silent.connection.call.callCount, 2, 'and the silent one not again before it has answered')
 })
 
-test('should ask no more when it is closed', async (t) => {
+test('should stop asking when it is closed', async (t) => {
   const { clock, peers, directory } = await scene(t)
   const { connection } = processor('small')
   peers.connect(connection)
@@ -189,7 +189,7 @@ test('should ask no more when it is closed', async (t) => {
   t.is(connection.call.callCount, 1)
 })
 
-test('should know who has a model loaded and who could load it', async (t) => {
+test('should know which processors have a model loaded and which could load it', async (t) => {
   const { peers, directory } = await scene(t)
   const [loaded, other] = [processor('small'), processor('small')]
   other.load.models = [offeredModel('small', { isLoaded: false })]
@@ -206,7 +206,7 @@ test('should know who has a model loaded and who could load it', async (t) => {
   )
 })
 
-test('should tell what is known of a model when some know more than others', async (t) => {
+test('should report all that is known about a model when some processors know more than others', async (t) => {
   const { peers, directory } = await scene(t)
   const [one, other] = [processor('small'), processor('small')]
   const details = { quantization: 'Q8_0', sizeBytes: 5, licence: 'MIT', source: 'npm:a@1' }
@@ -219,7 +219,7 @@ test('should tell what is known of a model when some know more than others', asy
   ])
 })
 
-test('should not offer a model that cannot converse', async (t) => {
+test('should not offer a model that cannot chat', async (t) => {
   const { peers, directory } = await scene(t)
   const { connection, load } = processor()
   load.models = [offeredModel('vectors', { purpose: 'embedding' })]

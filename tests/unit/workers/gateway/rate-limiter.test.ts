@@ -25,19 +25,19 @@ function scene(changes: { perMinute?: number; burst?: number; maxUsers?: number 
   return { clock, limiter, passing }
 }
 
-test('should let 10 of 50 pass when they come at once', (t) => {
+test('should admit 10 of 50 requests when they arrive at once', (t) => {
   const { passing } = scene()
   t.is(passing('usr_1', 50), 10)
   t.is(passing('usr_1', 50), 0)
 })
 
-test('should count each user alone when several ask', (t) => {
+test('should count each user separately', (t) => {
   const { passing } = scene()
   t.is(passing('usr_1', 50), 10)
   t.is(passing('usr_2', 50), 10)
 })
 
-test('should let one more pass every six seconds when ten a minute are allowed', async (t) => {
+test('should admit one more request every six seconds when ten per minute are allowed', async (t) => {
   const { passing, clock } = scene()
   passing('usr_1', 50)
   await clock.advance(5_999)
@@ -48,7 +48,7 @@ test('should let one more pass every six seconds when ten a minute are allowed',
   t.is(passing('usr_1', 50), 10, 'and all of them after a minute')
 })
 
-test('should say when the next one is taken when it refuses one', async (t) => {
+test('should name the time of the next accepted request when it refuses one', async (t) => {
   const { passing, clock, limiter } = scene()
   passing('usr_1', 10)
   await clock.advance(1_500)
@@ -60,21 +60,21 @@ test('should say when the next one is taken when it refuses one', async (t) => {
   })
 })
 
-test('should let as many come at once as the burst says when it is set', async (t) => {
+test('should admit as many requests at once as the burst allows when it is set', async (t) => {
   const { passing, clock } = scene({ perMinute: 60, burst: 3 })
   t.is(passing('usr_1', 50), 3)
   await clock.advance(2_000)
   t.is(passing('usr_1', 50), 2)
 })
 
-test('should let everything pass and count nobody when no limit is set', (t) => {
+test('should admit everything and track no user when no limit is set', (t) => {
   const { passing, limiter } = scene({ perMinute: 0, maxUsers: 1 })
   t.is(passing('usr_1', 1_000), 1_000)
   t.is(passing('usr_2', 1_000), 1_000)
   t.is(limiter.keys, 0)
 })
 
-test('should take a request back once when nobody could take it', (t) => {
+test('should refund a request once when no processor could take it', (t) => {
   const { passing, limiter } = scene()
   const uncount = limiter.admit('usr_1')
   t.is(passing('usr_1', 50), 9)
@@ -83,7 +83,7 @@ test('should take a request back once when nobody could take it', (t) => {
   t.is(passing('usr_1', 50), 1)
 })
 
-test('should give nothing on top when a request is taken back that time gave back already', async (t) => {
+test('should refund no more than the limit when time has already restored a request', async (t) => {
   const { passing, limiter, clock } = scene()
   // Somebody whose minute lasts longer keeps those who came later from being forgotten.
   passing('usr_busy', 10)
@@ -94,7 +94,7 @@ test('should give nothing on top when a request is taken back that time gave bac
   t.is(passing('usr_1', 50), 9)
 })
 
-test('should forget a user when nothing of the limit is used any more', async (t) => {
+test('should forget a user when the limit is fully restored', async (t) => {
   const { limiter, clock } = scene()
   for (let user = 0; user < 100; user += 1) limiter.admit(`usr_${user}`)
   t.is(limiter.keys, 100)
@@ -116,7 +116,7 @@ test('should keep no more users than its bound however many come', async (t) => 
   t.is(limiter.keys, 1)
 })
 
-test('should keep its memory within a minute of users when new ones come all the time', async (t) => {
+test('should keep only the users of the last minute when new ones arrive all the time', async (t) => {
   const { limiter, clock, passing } = scene({ maxUsers: 1_000 })
   let most = 0
   for (let second = 0; second < 300; second += 1) {

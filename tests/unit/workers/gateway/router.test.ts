@@ -11,7 +11,7 @@ import { offeredModel } from '../../../helpers/workers/offered-models.js'
 const FULL = { slots: 4, running: 4, queued: 64 }
 const COLD = { isLoaded: false }
 
-test('should ask an idle processor that has to load the model when many others are full', async (t) => {
+test('should choose an idle processor that has to load the model when many others are full', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
@@ -29,7 +29,7 @@ test('should load nothing when a processor that has the model has a free slot', 
   t.is(connection.open.callCount, 1)
 })
 
-test('should find the one with a free slot when all others that have the model are full', async (t) => {
+test('should choose the processor with a free slot when all others that have the model are full', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
@@ -38,21 +38,21 @@ test('should find the one with a free slot when all others that have the model a
   t.is(connection.open.callCount, 1)
 })
 
-test('should answer by the model that was given first when none is named', async (t) => {
+test('should answer with the model that was configured first when none is named', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   await connectReporting(offeredModel('zebra'), offeredModel('ant', COLD))
   t.is((await readAll(infer())).end.model, 'zebra')
 })
 
-test('should go on to answer by the first model when it is not loaded and another is', async (t) => {
+test('should keep answering with the first model when it is not loaded and another is', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   await connectReporting(offeredModel('zebra', COLD), offeredModel('ant'))
   t.is((await readAll(infer())).end.model, 'zebra')
 })
 
-test('should never answer by a model that embeds when none is named', async (t) => {
+test('should never answer with an embedding model when none is named', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   const vectors = offeredModel('a-vectors', { purpose: 'embedding' })
@@ -60,7 +60,7 @@ test('should never answer by a model that embeds when none is named', async (t) 
   t.is((await readAll(infer())).end.model, 'zebra')
 })
 
-test('should refuse and load nothing when a question names a model that embeds', async (t) => {
+test('should refuse and load nothing when a request names an embedding model', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   const vectors = offeredModel('vectors', { purpose: 'embedding', isLoaded: false })
@@ -72,7 +72,7 @@ test('should refuse and load nothing when a question names a model that embeds',
   t.is(connection.open.callCount, 0)
 })
 
-test('should refuse a question without a model when only models that embed are served', async (t) => {
+test('should refuse a request without a model when only embedding models are served', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
@@ -80,7 +80,7 @@ test('should refuse a question without a model when only models that embed are s
   await t.exception(infer().next(), { code: 'MODEL_UNAVAILABLE', message })
 })
 
-test('should refuse a default model that only embeds', async (t) => {
+test('should refuse a default model that can only embed', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t, { defaultModel: 'vectors' })
   connectAuth()
   await connectReporting(offeredModel('vectors', { purpose: 'embedding' }))
@@ -90,7 +90,7 @@ test('should refuse a default model that only embeds', async (t) => {
   })
 })
 
-test('should say the same of a model before a question names it as to the question', async (t) => {
+test('should report the same error for a model to a check as to a request', async (t) => {
   const { infer, checkModel, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   const refused = async (model: string, code: string) => {
@@ -113,7 +113,7 @@ test('should say the same of a model before a question names it as to the questi
   t.is((await checkModel('cold')).models.length, 2, 'it is loaded when it is asked')
 })
 
-test('should answer by the model that the gateway was told to use by default', async (t) => {
+test('should answer with the model that the gateway is configured to use by default', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t, { defaultModel: 'ant' })
   connectAuth()
   await connectReporting(offeredModel('zebra'))
@@ -128,7 +128,7 @@ test('should answer by the model that the gateway was told to use by default', a
   t.is((await readAll(infer({ model: 'zebra' }))).end.model, 'zebra')
 })
 
-test('should not answer by another model when processors come and go that agree with most', async (t) => {
+test('should not change the model when processors that agree with the majority come and go', async (t) => {
   const { infer, connectAuth, connectReporting, loseProcessor } = await scene(t)
   connectAuth()
   const zebra = await connectReporting(offeredModel('zebra'))
@@ -142,7 +142,7 @@ test('should not answer by another model when processors come and go that agree 
   t.is(await model(), 'ant', 'outvoted')
 })
 
-test('should have one processor load a model for all questions that come at once', async (t) => {
+test('should have one processor load a model for all requests that arrive at once', async (t) => {
   const { infer, connectAuth, connectReporting } = await scene(t)
   connectAuth()
   const cold = [
@@ -171,7 +171,7 @@ test('should have one processor load a model for all questions that come at once
   await Promise.all(asked)
 })
 
-test('should leave two models where they are when they are asked for in turn', async (t) => {
+test('should keep two models where they are loaded when they are requested in turn', async (t) => {
   const { infer, connectAuth, connectPool, clock } = await scene(t)
   connectAuth()
   let loads = 0
@@ -198,17 +198,17 @@ test('should leave two models where they are when they are asked for in turn', a
   t.is(loads, 3, 'ant on both at the start, and zebra on one of them')
 })
 
-test('should be none when nobody serves any', (t) => {
+test('should be none when no processor serves a model', (t) => {
   t.is(chooseDefaultModel([]), undefined)
   t.is(chooseDefaultModel([], 'gone'), undefined)
 })
 
-test('should be what most processors were given first', (t) => {
+test('should be the first model of most processors', (t) => {
   t.is(chooseDefaultModel(['zebra', 'ant', 'zebra']), 'zebra')
   t.is(chooseDefaultModel(['zebra', 'ant', 'zebra'], 'ant'), 'zebra', 'whatever it was before')
 })
 
-test('should stay what it was when others were given first as often', (t) => {
+test('should stay the same when another model is first on as many processors', (t) => {
   t.is(chooseDefaultModel(['ant', 'zebra'], 'zebra'), 'zebra')
   t.is(chooseDefaultModel(['ant', 'zebra'], 'other'), 'ant')
   t.is(chooseDefaultModel(['zebra', 'ant']), 'ant', 'in no order that processors come in')

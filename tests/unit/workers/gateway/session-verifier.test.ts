@@ -41,7 +41,7 @@ function scene() {
   }
 }
 
-test('should know whose session it is when the token is right', async (t) => {
+test('should identify the user of a session when the token is valid', async (t) => {
   const { newKeys, token, verify } = scene()
   t.is(await verify(token(newKeys())), USER)
 })
@@ -56,7 +56,7 @@ test('should fetch the keys once when many sessions are verified', async (t) => 
   t.is(connection.call.callCount, 1)
 })
 
-test('should go on when the auth worker is away', async (t) => {
+test('should continue when the auth worker is unavailable', async (t) => {
   const { newKeys, token, verify, setAuth, clock } = scene()
   const session = token(newKeys())
   await verify(session)
@@ -67,7 +67,7 @@ test('should go on when the auth worker is away', async (t) => {
   await t.exception(verify(session), /has expired/)
 })
 
-test('should fetch again when a token names a key that is new', async (t) => {
+test('should fetch again when a token names a new key', async (t) => {
   const { newKeys, token, verify, connection, clock } = scene()
   await verify(token(newKeys()))
   const renewed = token(newKeys())
@@ -89,7 +89,7 @@ test('should fetch at most once a second when tokens name keys that do not exist
   t.is(await verify(session), USER)
 })
 
-test('should ask nobody when a token is no token', async (t) => {
+test('should not ask auth when a token is malformed', async (t) => {
   const { newKeys, verify, connection } = scene()
   newKeys()
   for (const rubbish of ['', 'rubbish', 'a.b.c', 'x'.repeat(5_000)]) {
@@ -98,12 +98,12 @@ test('should ask nobody when a token is no token', async (t) => {
   t.is(connection.call.callCount, 0)
 })
 
-test('should refuse a session when it is one of another mesh', async (t) => {
+test('should refuse a session of another mesh', async (t) => {
   const { newKeys, token, verify } = scene()
   await t.exception(verify(token(newKeys(), 'cd'.repeat(32))), { code: 'INVALID_CREDENTIAL' })
 })
 
-test('should say that auth is missing when no key is known and nobody is there to ask', async (t) => {
+test('should fail because auth is missing when no key is known and no auth worker is connected', async (t) => {
   const { newKeys, token, verify, setAuth } = scene()
   const session = token(newKeys())
   setAuth(false)
@@ -112,7 +112,7 @@ test('should say that auth is missing when no key is known and nobody is there t
   t.is(await verify(session), USER, 'and is not kept waiting once auth is there')
 })
 
-test('should ask for patience when a key is not known and auth is away', async (t) => {
+test('should fail with a retryable error when a key is not known and auth is unavailable', async (t) => {
   const { newKeys, token, verify, setAuth, clock } = scene()
   await verify(token(newKeys()))
   const unknown = token(newKeys())

@@ -27,7 +27,7 @@ async function textOf(stream: PassThrough): Promise<string> {
   return text
 }
 
-test('should leave the terminal to the client and end with its exit code', async (t) => {
+test('should leave the terminal to the client and exit with its code', async (t) => {
   const { client, child, stdin } = await scene()
   t.is(stdin, 'inherit')
   t.is(child.forked?.options.detached, undefined, 'Ctrl-C at the terminal is for the client')
@@ -54,7 +54,7 @@ test('should write the prompt, and piped input after it, to standard input', asy
   t.is(await textOf(both.child.stdin), 'Why?\n\na file\n')
 })
 
-test('should not fail when the client ends before it has read its input', async (t) => {
+test('should not fail when the client exits before it has read its input', async (t) => {
   const { client, child } = await scene({ prompt: 'Why?' })
   child.stdin.destroy(new Error('EPIPE'))
   await settle()

@@ -23,7 +23,7 @@ function scene(isTTY: boolean) {
   return { progress: new MeshOutput(output), screen }
 }
 
-test('should keep one line that changes when it is shown at a terminal', (t) => {
+test('should update one line when it is shown at a terminal', (t) => {
   const { progress, screen } = scene(true)
   progress.show('processor', 'converting', 0)
   t.alike(screen.lines, ['processor: converting … 0 %'])
@@ -35,7 +35,7 @@ test('should keep one line that changes when it is shown at a terminal', (t) => 
   t.alike(screen.lines, [''])
 })
 
-test('should show no progress any more when the start has ended', (t) => {
+test('should show no more progress when the start has ended', (t) => {
   for (const isTTY of [true, false]) {
     const { progress, screen } = scene(isTTY)
     progress.end()
@@ -74,7 +74,7 @@ test('should leave a note in place when the line above it changes', (t) => {
   t.alike(file.screen.lines, ['the gateway ended', ''])
 })
 
-test('should let somebody else show notes who has the terminal', (t) => {
+test('should let the owner of the terminal show notices when there is one', (t) => {
   const { progress, screen } = scene(true)
   const shown: string[] = []
   let isThere = true

@@ -15,7 +15,7 @@ function plan(processors: number, metricsPort = 0) {
 const missing = (processors: number, ...running: string[]) =>
   missingFrom(plan(processors), new Set(running)).map(({ name }) => name)
 
-test('should consist of auth, a gateway and as many processors as are wanted', (t) => {
+test('should consist of auth, a gateway and the configured number of processors', (t) => {
   const flags = ['--home', '/h']
   const common = { PATH: '/bin' }
   const processor = { ...common, STARLING_PROCESSOR__MODELS: 'm' }
@@ -28,14 +28,14 @@ test('should consist of auth, a gateway and as many processors as are wanted', (
   ])
 })
 
-test('should give each worker a port for metrics of its own', (t) => {
+test('should give each worker its own metrics port', (t) => {
   t.alike(
     plan(2, 9464).map(({ flags }) => flags.slice(-2)),
     ['9464', '9465', '9466', '9467'].map((port) => ['--metrics-port', port]),
   )
 })
 
-test('should refuse ports for metrics that do not exist', (t) => {
+test('should refuse metrics ports that do not exist', (t) => {
   t.is(plan(1, 65_533).length, 3)
   t.exception(
     () => plan(2, 65_533),
@@ -43,7 +43,7 @@ test('should refuse ports for metrics that do not exist', (t) => {
   )
 })
 
-test('should start what does not run, and nothing twice', (t) => {
+test('should start the workers that do not run, and none twice', (t) => {
   t.alike(missing(1), ['auth', 'gateway', 'processor'])
   t.alike(missing(1, 'auth', 'processor'), ['gateway'])
   t.alike(missing(1, 'auth', 'gateway', 'processor'), [])

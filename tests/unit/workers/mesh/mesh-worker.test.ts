@@ -74,7 +74,7 @@ test('should fail with the error of the first worker that cannot start', async (
   await closed
 })
 
-test('should name the worker that ended without having been asked to', async (t) => {
+test('should name the worker that exited unexpectedly', async (t) => {
   const { mesh, serving, events, auth, gateway } = await scene(t)
   auth.say({ kind: 'ready' })
   gateway.say({ kind: 'ready' })

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import test from 'brittle'
 import { PipeWatch } from '../../../../workers/mesh/run-mesh.js'
 
-test('should see that a pipe brings something, and leave it in the pipe', async (t) => {
+test('should detect that a pipe has data, and leave the data in the pipe', async (t) => {
   const input = new PassThrough()
   const { settled } = new PipeWatch(input)
   input.write('one\n')
@@ -15,7 +15,7 @@ test('should see that a pipe brings something, and leave it in the pipe', async 
   t.is(text, 'one\ntwo\n')
 })
 
-test('should see that a pipe has nothing when it ends empty or breaks', async (t) => {
+test('should detect that a pipe has no data when it ends empty or breaks', async (t) => {
   for (const end of [
     (input: PassThrough) => input.end(),
     (input: PassThrough) => input.destroy(),

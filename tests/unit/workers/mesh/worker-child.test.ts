@@ -25,7 +25,7 @@ async function scene(t: Test) {
   return { worker, serving, child, clock, logFile }
 }
 
-test('should start the script in a process group of its own with its log as output', async (t) => {
+test('should start the script in its own process group with its log as output', async (t) => {
   const { child, serving, logFile } = await scene(t)
   const { modulePath, args, options } = child.forked ?? {}
   t.alike(
@@ -80,7 +80,7 @@ test('should name the log when a worker ends without an error or cannot be start
   t.is(await missing.worker.ended(), 'spawn ENOENT')
 })
 
-test('should ignore what a worker says after it has ended', async (t) => {
+test('should ignore messages of a worker after it has exited', async (t) => {
   const { worker, child, serving } = await scene(t)
   child.exit(0)
   await t.exception(serving, { code: 'INTERNAL' })

@@ -86,7 +86,7 @@ test('should delay each restart longer, up to a limit and with jitter, when a wo
   }
 })
 
-test('should begin with the first delay again when a worker has served for a minute', async (t) => {
+test('should reset the restart delay when a worker has served for a minute', async (t) => {
   const { worker, clock, serve, restart } = await scene(t)
   let child = await serve(1)
   for (let count = 1; count <= 4; count += 1) {

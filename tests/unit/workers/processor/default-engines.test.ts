@@ -52,7 +52,7 @@ test('should put the models of Ollama before the default model when neither mode
   ])
 })
 
-test('should look where OLLAMA_HOST says, and rather where the configuration does', async (t) => {
+test('should use OLLAMA_HOST, and prefer the configured address', async (t) => {
   const ollamaHost = '0.0.0.0:4000'
   t.alike((await choice({}, { ollamaHost })).asked, ['127.0.0.1:4000'])
   const ollama = { url: 'workstation:4000' }
@@ -62,7 +62,7 @@ test('should look where OLLAMA_HOST says, and rather where the configuration doe
   t.alike(asked, [], 'what is configured needs no search')
 })
 
-test('should ask no server when something is configured, or it is not to look', async (t) => {
+test('should ask no server when anything is configured or the search is off', async (t) => {
   const names = ['llama3.2']
   for (const [settings, expected] of [
     [{ models: ['./x.gguf'] }, ['llama']],
@@ -76,13 +76,13 @@ test('should ask no server when something is configured, or it is not to look', 
   }
 })
 
-test('should say that the default model is a toy, and how to get another, when it is all there is', async (t) => {
+test('should say that the default model is a toy, and how to get another, when there is no other model', async (t) => {
   await isToldOfToy(t, {})
   await isToldOfToy(t, { names: ['nomic-embed-text'] })
   t.alike((await choice({ models: ['minimind2-small'] })).notices, [], 'who asked for it knows')
 })
 
-test('should go on without Ollama when what is at its port fails, is no Ollama, or takes too long', async (t) => {
+test('should continue without Ollama when the server at its port fails, is not Ollama, or takes too long', async (t) => {
   const failing = (code: 'ENGINE_UNREACHABLE' | 'CONFIG_INVALID') => async () => {
     throw new StarlingError(code, 'no')
   }

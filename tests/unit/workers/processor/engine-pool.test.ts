@@ -37,7 +37,7 @@ function scene(
   return { clock, pool, engines, loaded, touch, offered }
 }
 
-test('should load the first model alone when it starts', async (t) => {
+test('should load only the first model when it starts', async (t) => {
   const { pool, loaded } = scene(t, { a: 10, b: 10 })
   t.alike(loaded(), [])
   await pool.loadFirst()
@@ -51,7 +51,7 @@ test('should load the first model alone when it starts', async (t) => {
   )
 })
 
-test('should load a model when it is asked for, once', async (t) => {
+test('should load a model once when it is requested', async (t) => {
   let loads = 0
   const { pool, touch, loaded } = scene(t, { a: 10, b: 10 }, { beforeLoad: () => void loads++ })
   await touch('b')
@@ -61,7 +61,7 @@ test('should load a model when it is asked for, once', async (t) => {
   t.is(pool.offered.find(({ name }) => name === 'b')?.isLoaded, true)
 })
 
-test('should unload what was not used for longest when memory runs short', async (t) => {
+test('should unload the least recently used model when memory runs short', async (t) => {
   const { touch, loaded } = scene(t, { a: 40, b: 40, c: 40, d: 80 })
   await touch('a')
   await touch('b')
@@ -97,7 +97,7 @@ test('should refuse a model that could never fit', async (t) => {
   t.alike(loaded(), ['a'], 'and unload nothing for it')
 })
 
-test('should reserve memory between preparing and loading, and end what it prepared when there is none', async (t) => {
+test('should reserve memory between preparing and loading, and discard the prepared model when there is none', async (t) => {
   const { pool, engines, touch } = scene(t, { a: 60, b: 60 })
   const steps: string[] = []
   for (const [model, engine] of Object.entries(engines)) {
@@ -122,7 +122,7 @@ test('should reserve memory between preparing and loading, and end what it prepa
   ])
 })
 
-test('should not count on the same room twice when two models are loaded at once', async (t) => {
+test('should not reserve the same memory twice when two models are loaded at once', async (t) => {
   const { pool, loaded } = scene(t, { a: 60, b: 60 })
   const uses = await Promise.allSettled([pool.use('a', NEVER), pool.use('b', NEVER)])
   t.alike(
@@ -132,7 +132,7 @@ test('should not count on the same room twice when two models are loaded at once
   t.alike(loaded(), ['a'])
 })
 
-test('should give the slot and the memory back when a load fails', async (t) => {
+test('should release the slot and the memory when a load fails', async (t) => {
   let failing = true
   const { pool, touch, loaded } = scene(
     t,
@@ -150,7 +150,7 @@ test('should give the slot and the memory back when a load fails', async (t) => 
   t.is(pool.offered[0]?.running, 0)
 })
 
-test('should leave a load to the others when somebody gives up waiting', async (t) => {
+test('should continue a load for the other requests when one stops waiting', async (t) => {
   let finish = () => {}
   const gate = new Promise<void>((resolve) => {
     finish = resolve
@@ -167,7 +167,7 @@ test('should leave a load to the others when somebody gives up waiting', async (
   t.alike(loaded(), ['a'])
 })
 
-test('should name what it serves when it is asked for another model', async (t) => {
+test('should name the served models when another one is requested', async (t) => {
   const { pool } = scene(t, { a: 10, b: 10 })
   await t.exception(pool.use('c', NEVER), {
     code: 'MODEL_UNAVAILABLE',
@@ -180,7 +180,7 @@ test('should refuse to start when nothing is offered', async (t) => {
   await t.exception(pool.loadFirst(), { code: 'MODEL_NOT_FOUND' })
 })
 
-test('should tell how long loading takes: by size first, then as measured', async (t) => {
+test('should estimate the load time by size first, then by measurement', async (t) => {
   const at: { clock?: VirtualClock } = {}
   const { clock, pool, touch, offered } = scene(
     t,
@@ -202,7 +202,7 @@ test('should tell how long loading takes: by size first, then as measured', asyn
   t.is(offered('a')?.loadMs, 700)
 })
 
-test('should tell what loading a model costs the others', async (t) => {
+test('should report which models a load would unload', async (t) => {
   const at: { clock?: VirtualClock } = {}
   const { clock, pool, touch, offered } = scene(
     t,
@@ -223,7 +223,7 @@ test('should tell what loading a model costs the others', async (t) => {
   t.is(offered('b')?.hindrance, undefined)
 })
 
-test('should unload nothing for a model that does not fit all the same', async (t) => {
+test('should unload nothing for a model that would still not fit', async (t) => {
   const { pool, touch, loaded } = scene(t, { a: 50, b: 20, c: 80 })
   await touch('b')
   const { release } = await pool.use('a', NEVER)
@@ -232,7 +232,7 @@ test('should unload nothing for a model that does not fit all the same', async (
   release()
 })
 
-test('should keep others from a model that could not be loaded, for a while', async (t) => {
+test('should refuse requests for a while for a model that could not be loaded', async (t) => {
   let failing = true
   const { clock, pool, offered, touch } = scene(
     t,
@@ -257,7 +257,7 @@ test('should keep others from a model that could not be loaded, for a while', as
   t.is(offered('giant')?.hindrance, 'failure', 'what does not fit never will')
 })
 
-test('should tell how long answers take, and when there is memory again', async (t) => {
+test('should report how long answers take, and when memory becomes free', async (t) => {
   const { clock, pool, offered } = scene(t, { a: 60, b: 60 })
   t.is(offered('a')?.answerMs, undefined)
   const answer = async (durationMs: number) => {
@@ -276,7 +276,7 @@ test('should tell how long answers take, and when there is memory again', async 
   t.is(offered('a')?.answerMs, 1_200, 'what did not end well says nothing')
 })
 
-test('should keep others from a server that is not there', async (t) => {
+test('should refuse requests for a while when a server is unreachable', async (t) => {
   const { pool, offered, touch } = scene(t, { a: 60 })
   const use = await pool.use('a', NEVER)
   use.failed(new StarlingError('CONTEXT_TOO_LONG', 'too long'))

@@ -82,7 +82,7 @@ test('should need nothing more when its engine cannot crash apart from it', asyn
   t.is(metrics().engineRestarts, 0)
 })
 
-test('should say how busy it is', async (t) => {
+test('should report its load', async (t) => {
   let goOn = () => {}
   const gate = new Promise<void>((resolve) => {
     goOn = resolve

@@ -14,7 +14,7 @@ function scene() {
   return { report, told, lines: () => logged.map((line) => Object(line).msg), logged }
 }
 
-test('should say in plain words what happens to which model', (t) => {
+test('should describe in plain words what happens to which model', (t) => {
   const { report, told } = scene()
   for (const phase of ['inspecting', 'verifying', 'fetching', 'converting', 'writing']) {
     report({ phase, fraction: 0.5 }, 'small')
@@ -35,7 +35,7 @@ test('should say in plain words what happens to which model', (t) => {
   t.ok(told.every((message) => Object(message).fraction === 0.5))
 })
 
-test('should write one log line for each step, and what should be known besides', (t) => {
+test('should write one log line for each step, and the notices', (t) => {
   const { report, lines, logged } = scene()
   for (const fraction of [0, 0.5, 1]) report({ phase: 'fetching', fraction }, 'small')
   report({ phase: 'fetching', fraction: 1, note: 'begun anew' }, 'small')
@@ -50,7 +50,7 @@ test('should write one log line for each step, and what should be known besides'
   t.is(Object(logged[1]).note, 'begun anew')
 })
 
-test('should tell the parent nothing that it would not take', (t) => {
+test('should send the parent no message that it would not accept', (t) => {
   const { report, told } = scene()
   report({ phase: 'waiting', fraction: 1.5 }, 'x'.repeat(200))
   t.ok(parentMessageSchema.safeParse(told[0]).success)

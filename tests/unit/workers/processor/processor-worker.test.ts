@@ -79,7 +79,7 @@ test('should stream the answer of its engine when it is asked', async (t) => {
   t.is(busyOf(worker.load()).running, 0)
 })
 
-test('should name its model only when that is loaded', async (t) => {
+test('should name its model only when it is loaded', async (t) => {
   let loaded = () => {}
   const engine = slowEngine(
     new Promise((resolve) => {
@@ -101,7 +101,7 @@ test('should name its model only when that is loaded', async (t) => {
   t.is((await readAll(generate())).chunks.length, 3)
 })
 
-test('should tell why and serve nothing when the model cannot be loaded', async (t) => {
+test('should report the reason and serve nothing when the model cannot be loaded', async (t) => {
   const failure = new StarlingError('MODEL_INVALID', 'not a model')
   const engine = slowEngine(Promise.reject(failure))
   const { worker, generate } = await scene(t, { engine })
@@ -110,7 +110,7 @@ test('should tell why and serve nothing when the model cannot be loaded', async 
   await t.exception(generate().next(), { code: 'MODEL_UNAVAILABLE' })
 })
 
-test('should name what it serves when it is asked for another model', async (t) => {
+test('should name the served models when another one is requested', async (t) => {
   const { worker, generate, engine } = await scene(t)
   await worker.serving()
   await t.exception(generate(undefined, { ...QUESTION, model: 'other' }).next(), {
@@ -120,7 +120,7 @@ test('should name what it serves when it is asked for another model', async (t) 
   t.is(engine.startedGenerations, 0)
 })
 
-test('should answer gateways alone when others ask', async (t) => {
+test('should answer only gateways when other roles call', async (t) => {
   const { service, worker } = await scene(t)
   await worker.serving()
   for (const role of ['client', 'auth', 'processor'] as const) {
@@ -213,7 +213,7 @@ test('should end its answers with a retryable error when it is closed', async (t
   await t.exception(answer, { code: 'DRAINING', retryable: true })
 })
 
-test('should say that a model only embeds when only its engine knows', async (t) => {
+test('should report that a model only embeds when only its engine knows', async (t) => {
   const { worker, generate } = await scene(t, { engine: new ScriptedEmbeddings() })
   await worker.serving()
   t.is(worker.load().models[0]?.purpose, 'embedding')
@@ -223,7 +223,7 @@ test('should say that a model only embeds when only its engine knows', async (t)
   })
 })
 
-test('should refuse a question for a model that embeds before it loads that', async (t) => {
+test('should refuse a chat request for an embedding model before it loads the model', async (t) => {
   const { engine, worker, generate } = await scene(t, { details: { purpose: 'embedding' } })
   await worker.serving()
   await engine.unload()
@@ -231,7 +231,7 @@ test('should refuse a question for a model that embeds before it loads that', as
   t.absent(engine.isLoaded)
 })
 
-test('should let answers repeat themselves only if it is configured to, or the question says so', async (t) => {
+test('should let answers repeat themselves only when the configuration or the request allows it', async (t) => {
   const asked: (boolean | undefined)[] = []
   const engine = () =>
     new ScriptedEngine({

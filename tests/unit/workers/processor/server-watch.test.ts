@@ -126,7 +126,7 @@ test('should serve its own models while it waits for a server', async (t) => {
   t.alike(worker.problems(), [])
 })
 
-test('should show that its server has ended, promise no restart, and show that it is back', async (t) => {
+test('should report that its server has ended without promising a restart, and report when it is back', async (t) => {
   const { server, worker, notices, check, names } = await scene(t, { isUp: true })
   await worker.serving()
   t.alike(worker.problems(), [])
@@ -161,7 +161,7 @@ test('should wait for a model when its server has none', async (t) => {
   t.is(empty.failure?.message, 'The server at http://x:1 has no models')
 })
 
-test('should fail when what it waits for cannot be used', async (t) => {
+test('should fail when the server or model that it waits for cannot be used', async (t) => {
   const { server, worker, check } = await scene(t)
   server.failure = new StarlingError('CONFIG_INVALID', 'The server at http://x:1 refuses the key')
   const failed = t.exception(worker.serving(), { code: 'CONFIG_INVALID' })

@@ -89,7 +89,7 @@ function scene(t: Test) {
   return { ledgers, clock, failures, budget, processor, look, free }
 }
 
-test('should have everything when it is the only processor of its home', async (t) => {
+test('should use the whole budget when it is the only processor of its home', async (t) => {
   const { budget } = scene(t)
   const one = await budget('processor')
   t.is(one.totalBytes, 100, 'four fifths of what is free')
@@ -98,7 +98,7 @@ test('should have everything when it is the only processor of its home', async (
   t.is(await one.take(memoryUseOf([60, 40])), 'granted')
 })
 
-test('should take no more together than one would alone', async (t) => {
+test('should use no more memory together than one processor would alone', async (t) => {
   const { processor, look } = scene(t)
   const one = await processor('processor', { a: 40, b: 40 })
   const two = await processor('processor-2', { a: 40, b: 40 })
@@ -114,7 +114,7 @@ test('should take no more together than one would alone', async (t) => {
   t.is(one.pool.resources.takenBytes + two.pool.resources.takenBytes, 80)
 })
 
-test('should refuse a model that the others leave no room for', async (t) => {
+test('should refuse a model when the other processors leave too little memory', async (t) => {
   const { processor } = scene(t)
   const one = await processor('processor', { large: 60 })
   const two = await processor('processor-2', { large: 60 })
@@ -127,7 +127,7 @@ test('should refuse a model that the others leave no room for', async (t) => {
   t.alike(two.loaded(), ['large'], 'once the other is gone there is')
 })
 
-test('should give back what is above its share when another processor comes', async (t) => {
+test('should release what is above its share when another processor starts', async (t) => {
   const { clock, processor } = scene(t)
   const one = await processor('processor', { a: 30, b: 30, c: 30 })
   for (const model of ['a', 'b', 'c']) await one.touch(model)
@@ -140,7 +140,7 @@ test('should give back what is above its share when another processor comes', as
   release()
 })
 
-test('should give back what answered as soon as it is idle', async (t) => {
+test('should release an answering model as soon as it is idle', async (t) => {
   const { clock, processor, look } = scene(t)
   const one = await processor('processor', { a: 40, b: 40 })
   const uses = [await one.use('a'), await one.use('b')]
@@ -154,7 +154,7 @@ test('should give back what answered as soon as it is idle', async (t) => {
   uses[1]?.release()
 })
 
-test('should tell a request to come back, and not wait, when others are to give back', async (t) => {
+test('should refuse a request with a retry time, without waiting, when others must release memory', async (t) => {
   const { processor } = scene(t)
   const one = await processor('processor', { a: 40, b: 40 })
   for (const model of ['a', 'b']) await one.use(model)
@@ -163,7 +163,7 @@ test('should tell a request to come back, and not wait, when others are to give 
   await t.exception(two.use('a'), { code: 'OVERLOADED' })
 })
 
-test('should have the whole again when the other is gone', async (t) => {
+test('should use the whole budget again when the other processor has ended', async (t) => {
   const { processor, look } = scene(t)
   const one = await processor('processor', { a: 40 })
   const two = await processor('processor-2', { a: 40 })
@@ -174,7 +174,7 @@ test('should have the whole again when the other is gone', async (t) => {
   t.alike([one.budget.shareBytes, one.budget.threads, one.threads.at(-1)], [100, 8, 8])
 })
 
-test('should not measure what the others have taken already', async (t) => {
+test('should not count memory as free when other processors already use it', async (t) => {
   const { budget, free } = scene(t)
   const one = await budget('processor')
   await one.take(memoryUseOf([80]))
@@ -183,7 +183,7 @@ test('should not measure what the others have taken already', async (t) => {
   t.is(two.totalBytes, 100, 'as the first one measured it')
 })
 
-test('should add what the others have taken when they were told how much to take', async (t) => {
+test('should add what the others use when their memory is configured', async (t) => {
   const { budget, free } = scene(t)
   const one = await budget('processor', { memory: 1 })
   t.is(one.totalBytes, 2 ** 20)
@@ -193,7 +193,7 @@ test('should add what the others have taken when they were told how much to take
   t.is((await budget('processor-3', { memory: 2 })).totalBytes, 2 * 2 ** 20)
 })
 
-test('should divide the threads that it is told to take', async (t) => {
+test('should divide the configured threads', async (t) => {
   const { budget, look } = scene(t)
   const three = [
     await budget('processor', { threads: 4 }),
@@ -207,7 +207,7 @@ test('should divide the threads that it is told to take', async (t) => {
   )
 })
 
-test('should say so and try again when it cannot look at the others', async (t) => {
+test('should report it and try again when it cannot read the other shares', async (t) => {
   const { ledgers, budget, failures, look } = scene(t)
   const one = await budget('processor')
   ledgers.failure = new Error('the disk is full')
@@ -220,14 +220,14 @@ test('should say so and try again when it cannot look at the others', async (t) 
   t.is(failures.length, 2)
 })
 
-test('should be content with a processor that it does not understand', async (t) => {
+test('should ignore a processor whose entry it does not understand', async (t) => {
   const { ledgers, budget } = scene(t)
   ledgers.entries.set('processor', undefined)
   const two = await budget('processor-2')
   t.alike([two.totalBytes, two.shareBytes, two.threads], [100, 50, 4])
 })
 
-test('should wait for nobody once it is closed', async (t) => {
+test('should not wait for other processors once it is closed', async (t) => {
   const { budget, clock } = scene(t)
   const one = await budget('processor')
   const looked = one.looked()
@@ -237,7 +237,7 @@ test('should wait for nobody once it is closed', async (t) => {
   t.is(clock.pending, 0)
 })
 
-test('should share with nobody when models are computed elsewhere', async (t) => {
+test('should share no budget when models run on another server', async (t) => {
   const home = await Home.open(await t.tmp())
   const log = createLog({ name: 'x', level: 'silent', json: true, output: { write: () => {} } })
   const host = { home, identity: { name: 'processor' }, clock: new VirtualClock(), log }

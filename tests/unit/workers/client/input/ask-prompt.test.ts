@@ -18,7 +18,7 @@ async function scene(t: Test, input: 'pipe' | 'terminal' | 'nothing') {
   return { ...all, ask, asked, contents: () => asked.at(-1)?.messages.map((one) => one.content) }
 }
 
-test('should ask all its words as one question', async (t) => {
+test('should send all its words as one prompt', async (t) => {
   for (const input of ['terminal', 'nothing'] as const) {
     const { ask, contents } = await scene(t, input)
     await ask(['hi', 'there,', 'who are you?'])
@@ -77,7 +77,7 @@ test('should ask with the system message and the options of its flags', async (t
   t.is(asked.length, 1)
 })
 
-test('should refuse a question that is none', async (t) => {
+test('should refuse an empty prompt', async (t) => {
   for (const [input, words, piped] of [
     ['terminal', [], ''],
     ['nothing', [], ''],
