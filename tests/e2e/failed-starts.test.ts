@@ -87,7 +87,7 @@ test('should say why when the home cannot be used', async (t) => {
   await assertFailed(t, processes, ask, 'HOME_UNUSABLE', file)
 })
 
-test('should name the port when another kind of program uses it', async (t) => {
+test('should name the port when a program that is not a DHT node uses it', async (t) => {
   t.timeout(60_000)
   const processes = await WorkerProcesses.create(t)
   const { bootstrapPort: port } = processes

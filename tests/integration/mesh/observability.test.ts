@@ -123,7 +123,9 @@ test('should name the address of its port when the machine does not have it', as
   })
 })
 
-test('should not wait for a client that never finishes a request', { timeout: 20_000 }, async (t) => {
+test('should not wait for a client that never finishes a request', {
+  timeout: 20_000,
+}, async (t) => {
   const port = await freeTcpPort()
   const app = createHttpApp({ onInternalError: () => undefined })
   const server = new HttpServer(app, { host: '127.0.0.1', port })

@@ -22,7 +22,7 @@ test('should take as many words as a command has room for, and no more', async (
   )
 })
 
-test('should read whole numbers alone when a flag needs one', async (t) => {
+test('should accept only whole numbers when a flag needs one', async (t) => {
   t.is(wholeNumber('0'), 0)
   t.is(wholeNumber('64'), 64)
   for (const wrong of ['', '-1', '1.5', '1e3', '2 ', 'two']) {

@@ -40,7 +40,7 @@ test('should make a scheduled call unless it is cancelled when the real time com
   t.alike(calls, ['made'])
 })
 
-test('should tell wall-clock and monotonic time when it is asked', (t) => {
+test('should return wall-clock and monotonic time', (t) => {
   const clock = new SystemClock()
   const before = clock.monotonic()
   t.ok(clock.now() > Date.UTC(2024, 0, 1))

@@ -43,7 +43,7 @@ test('should refuse what the engine cannot do, and pass it when it can', (t) => 
   )
 })
 
-test('should refuse what is out of bounds before an engine sees it', (t) => {
+test('should refuse requests beyond the limits before an engine sees them', (t) => {
   const good = generationOptionsSchema.parse({})
   const wrong: object[] = [
     { temperature: Number.NaN },

@@ -6,7 +6,7 @@ function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: write`), { code })
 }
 
-test('should say that the disk is full, where, and how much is free', async (t) => {
+test('should report that the disk is full, where, and how much is free', async (t) => {
   const path = join(await t.tmp(), 'auth', 'store')
   for (const code of ['ENOSPC', 'EDQUOT']) {
     const failure = diskFailure(path, systemError(code), { retryAfterMs: 2_000 })
@@ -29,7 +29,7 @@ test('should find the reason when it is below other failures or only in words', 
   t.is(diskFailure('/x', endless), undefined)
 })
 
-test('should tell a disk that cannot be written from a path that cannot', (t) => {
+test('should distinguish a disk that cannot be written from a path that cannot', (t) => {
   for (const code of ['EROFS', 'EIO']) {
     const failure = diskFailure('/x/key', systemError(code))
     t.is(failure?.code, 'DISK_FAILED')
@@ -41,7 +41,7 @@ test('should tell a disk that cannot be written from a path that cannot', (t) =>
   t.alike([other.code, other.message], ['HOME_UNUSABLE', '/x cannot be written'])
 })
 
-test('should know what is free where the last parts of a path are missing', async (t) => {
+test('should report the free space where the last parts of a path are missing', async (t) => {
   const folder = await t.tmp()
   const free = freeBytes(join(folder, 'not', 'there'))
   t.ok(free !== undefined && free > 0)

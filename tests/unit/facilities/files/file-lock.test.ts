@@ -51,7 +51,7 @@ test('should let one in at a time and each in the end when several want a lock',
   t.is(clock.pending, 0)
 })
 
-test('should not let a third in when somebody removed the file of the first', async (t) => {
+test('should not admit a third process when the lock file of the first was removed', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const clock = new VirtualClock()
   const first = await FileLock.take(path, { clock, onWait: never })
@@ -143,7 +143,7 @@ test('should give up with OVERLOADED when another holds the lock for too long', 
   await (await FileLock.take(path, { clock, timeoutMs: 0 })).release()
 })
 
-test('should say that a file is locked until whoever locked it closes it', async (t) => {
+test('should report that a file is locked until its holder closes it', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const first = await openLocked(path)
   t.is(await openLocked(path), null)

@@ -16,7 +16,7 @@ async function ofSomebodyElse(path: string): Promise<number> {
   return US
 }
 
-test('should refuse a home when others may change it, and say what mends it', async (t) => {
+test('should refuse a home when others may change it, and say how to fix it', async (t) => {
   const directory = await t.tmp()
   for (const mode of [0o777, 0o775, 0o757, 0o1777]) {
     await chmod(directory, mode)
@@ -69,7 +69,7 @@ test('should refuse a file when it belongs to another user', async (t) => {
   }
 })
 
-test('should let root own what is no secret', async (t) => {
+test('should allow files that are not secret to belong to root', async (t) => {
   const path = join(await t.tmp(), 'version')
   await writeFile(path, '1\n', { mode: 0o644 })
   // As it is seen by another user, when root runs the tests.

@@ -29,7 +29,7 @@ test('should be readable by its owner alone, also when it was not before', async
   t.is((await stat(path)).mode & 0o777, 0o600)
 })
 
-test('should be one of the values, whole, when many write and read at a time', async (t) => {
+test('should be one complete value when many write and read at once', async (t) => {
   const folder = await t.tmp()
   const path = join(folder, 'session.json')
   await writePrivateFile(path, { n: 0 }, random)

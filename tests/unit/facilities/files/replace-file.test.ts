@@ -60,7 +60,7 @@ test('should ask for the next piece once the last is written', async (t) => {
   t.is(await readFile(path, 'utf8'), 'one two three')
 })
 
-test('should make the file accessible to its owner alone unless told otherwise', async (t) => {
+test('should make the file accessible only to its owner by default', async (t) => {
   const { path } = await disk(t)
   await writeFile(path, '', { mode: 0o644 })
   await replaceFile(path, '')

@@ -85,7 +85,7 @@ test('should have the same key when the worker is started again', async (t) => {
   t.ok(/^[0-9a-f]{64}\n$/.test(await readFile(path, 'utf8')))
 })
 
-test('should cut its name when it is longer than a certificate may say', async (t) => {
+test('should shorten its name when it is longer than a certificate allows', async (t) => {
   const { meshKeys, clock, home } = await scene(t)
   const name = 'g'.repeat(120)
   const identity = await openWorkerIdentity(await home.folder('gateway'), 'gateway', {

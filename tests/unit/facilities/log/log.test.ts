@@ -59,7 +59,7 @@ const PASSWORD = 'correct horse battery'
 const SESSION = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c3JfMSJ9.c2lnbmF0dXJl'
 const PROMPT = 'how do I leave him'
 
-test('should write no secret and nothing that was said, at any depth, for whoever reads', (t) => {
+test('should write no secret, no prompt and no answer, at any depth', (t) => {
   for (const json of [true, false]) {
     const { log, lines } = heard('trace', json)
     const said = {

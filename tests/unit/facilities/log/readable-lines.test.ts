@@ -32,7 +32,7 @@ test('should explain an expected failure in its line when it has a code', (t) =>
   )
 })
 
-test('should give the code alone when there is nothing more to say of a failure', (t) => {
+test('should give only the code when a failure has no further detail', (t) => {
   const err = { type: 'StarlingError', code: 'OVERLOADED' }
   t.is(
     readable({ msg: 'refused', err }),

@@ -24,13 +24,13 @@ test('should say what a model is and how large when its file is whole', async (t
   t.is(sizeBytes, file.length)
 })
 
-test('should read on when a header is longer than what is read first', async (t) => {
+test('should continue to read when a header is longer than the first read', async (t) => {
   const draft = setKey(syntheticDraft(), 'general.description', text('x'.repeat(5_000_000)))
   const { facts } = await inspectGguf(await written(t, fileOf(draft)))
   t.ok(facts.hasChatTemplate)
 })
 
-test('should tell how far it is when a header is longer than what is read first', async (t) => {
+test('should report progress when a header is longer than the first read', async (t) => {
   const told: ModelProgress[] = []
   const onProgress = (progress: ModelProgress) => told.push(progress)
   await inspectGguf(await written(t, syntheticGguf('llama')), { onProgress })

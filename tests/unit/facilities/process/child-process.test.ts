@@ -17,7 +17,7 @@ test('should put lines together when they arrive in pieces', async (t) => {
   t.alike(await linesOf('one\ntw', 'o\n\nth', 'ree'), ['one', 'two', 'three'])
 })
 
-test('should shorten a line when it is longer than anybody reads', async (t) => {
+test('should shorten a line when it is too long to read', async (t) => {
   const lines = await linesOf('x'.repeat(5_000), 'y'.repeat(5_000), '\nnext\n')
   t.alike(lines, ['x'.repeat(1_000), 'next'])
 })

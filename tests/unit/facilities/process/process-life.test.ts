@@ -47,7 +47,7 @@ test('should leave Ctrl-C to a child process until it closes', async (t) => {
   t.alike(exit.args, [[1]])
 })
 
-test('should close when its parent process is gone', async (t) => {
+test('should close when its parent process has ended', async (t) => {
   const { signal, exit, exitCode } = scene('there')
   t.is(exitCode(), undefined)
   t.is(await signal('disconnect'), 0)

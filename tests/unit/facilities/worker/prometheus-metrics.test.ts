@@ -106,7 +106,7 @@ test('should say what the process costs, too', async (t) => {
   t.ok(samples.has('nodejs_eventloop_lag_seconds'))
 })
 
-test('should name nobody and no request, whatever is answered', async (t) => {
+test('should contain no user and no request, whatever is answered', async (t) => {
   const { metrics } = scene()
   metrics.onRequestEnded(ANSWER)
   const before = await read(metrics)

@@ -33,7 +33,7 @@ test('should close one after the other in reverse order when it is closed', asyn
   ])
 })
 
-test('should close everything and tell the first failure when several fail to close', async (t) => {
+test('should close everything and report the first failure when several fail to close', async (t) => {
   const { events, resource } = recorded()
   const stack = new ResourceStack()
   const [one, three] = [new Error('1'), new Error('3')]
@@ -89,7 +89,7 @@ test('should close what is opened while it closes, too', async (t) => {
   t.ok(events.includes('close late done'))
 })
 
-test('should refuse what is opened when all is closed already', async (t) => {
+test('should refuse a new resource when everything is already closed', async (t) => {
   const { events, resource } = recorded()
   const stack = new ResourceStack()
   await stack.close()

@@ -8,12 +8,12 @@ test('should be ready when nothing is in the way', (t) => {
   t.alike(readinessOf([]), { ready: true, reasons: [], warnings: [] })
 })
 
-test('should be ready and warn when what is wrong does not block', (t) => {
+test('should be ready and warn when a problem does not block work', (t) => {
   const readiness = readinessOf([{ ...crashed, blocks: false }])
   t.alike(readiness, { ready: true, reasons: [], warnings: [crashed] })
 })
 
-test('should not be ready and say why when something blocks', (t) => {
+test('should not be ready and say why when a problem blocks work', (t) => {
   const readiness = readinessOf([
     { ...crashed, blocks: false },
     { ...away, blocks: true },

@@ -57,7 +57,7 @@ test('should turn from 503 with the reason to 200 when the worker gets ready', a
   t.alike(JSON.parse(after.body), { ready: true, reasons: [], warnings: reasons })
 })
 
-test('should hand the metrics out as they are when a scraper comes', async (t) => {
+test('should return the metrics unchanged when a scraper requests them', async (t) => {
   const { ask } = scene()
   const { status, body, headers } = await ask('/metrics?name[]=x')
   t.is(status, 200)

@@ -49,7 +49,7 @@ test('should say that it is there, who it is and what it has done when anybody o
   }
 })
 
-test('should go on answering when the worker is leaving', async (t) => {
+test('should continue to answer when the worker is shutting down', async (t) => {
   const service = await scene()
   await service.drain()
   for (const method of Object.values(workerProtocol)) {

@@ -77,7 +77,7 @@ test('should log in and keep the session when an account is registered', async (
   t.alike(await folder.session(), session)
 })
 
-test('should know the address by its one spelling when it is written otherwise', async (t) => {
+test('should normalize an address when it is spelled differently', async (t) => {
   const { accounts, passwords } = await scene(t)
   const otherwise = { ...ADA, email: ' Ada@Example.COM ' }
   t.is((await accounts.register(otherwise, never)).email, ADA.email)
@@ -163,7 +163,7 @@ test('should renew the session by the local account when it is nearly over', asy
   t.alike(calls, ['login'], 'without registering again')
 })
 
-test('should not become the local account when the session of somebody else is over', async (t) => {
+test('should not become the local account when the session of another user has ended', async (t) => {
   const { accounts, calls, folder, clock } = await scene(t)
   await folder.ensureLocalAccount()
   await accounts.register(ADA, never)
@@ -258,7 +258,7 @@ test('should give up when logins of the local account are delayed for longer tha
   t.is(calls.length, 2)
 })
 
-test('should tell somebody who logs in at once that logins are delayed', async (t) => {
+test('should say at once that logins are delayed', async (t) => {
   const { accounts, calls, login } = await scene(t)
   login.failure = new StarlingError('RATE_LIMITED', 'later', { retryAfterMs: 1_000 })
   await t.exception(accounts.login(ADA, never), { code: 'RATE_LIMITED', retryAfterMs: 1_000 })

@@ -51,7 +51,7 @@ async function scene(t: Test) {
   return { client, accepted, asked, folder, options, useLocalAccount }
 }
 
-test('should send the question with the session that was kept when it asks', async (t) => {
+test('should send the prompt with the saved session', async (t) => {
   const { client, asked } = await scene(t)
   const question = { messages: MESSAGES, model: 'small', options: { maxTokens: 5 } }
   const { chunks, end } = await readAll(client.ask(question, never))

@@ -14,7 +14,7 @@ const QUESTION = { messages: [{ role: 'user' as const, content: 'Why?' }] }
 /** What the first token says besides itself. */
 const REPEATABLE = { seed: 4_294_967_295, model: 'small', reproducibility: 'exact' as const }
 
-test('should write the answer as it comes when a question is asked', async (t) => {
+test('should write the answer as it arrives', async (t) => {
   const { tools, client, written } = await scene(t)
   client.ask.callsFake(async function* () {
     yield { text: 'be', tokenId: 1, index: 0 }
@@ -48,7 +48,7 @@ test('should write each token and the end when a program asks', async (t) => {
   ])
 })
 
-test('should say how fast the answer came when somebody looks at it', async (t) => {
+test('should show the speed of the answer at a terminal', async (t) => {
   const { tools, client, written, notices } = await scene(t, { isTTY: true })
   const answerOf = (end: Partial<AnswerEnd>) =>
     client.ask.callsFake(async function* () {
@@ -89,7 +89,7 @@ test('should write the answer without its thought, and say so if there was nothi
   t.is(notices(), 'The model produced thoughts but no answer. More tokens may help.\n')
 })
 
-test('should show the thought to somebody who looks, and say how much of it there was', async (t) => {
+test('should show the thought and its length at a terminal', async (t) => {
   const { tools, client, written } = await scene(t, { isTTY: true })
   client.ask.callsFake(async function* () {
     yield { kind: 'thought', text: 'Hm.', tokenId: 1, index: 0 }
@@ -113,7 +113,7 @@ test('should say whose session it is as the mesh says it', async (t) => {
   ])
 })
 
-test('should remove the session and say so when somebody logs out', async (t) => {
+test('should remove the session and say so when the user logs out', async (t) => {
   const { tools, folder, lines } = await scene(t)
   await folder.saveSession(SESSION)
   await logout(tools)

@@ -32,7 +32,7 @@ function worker(role: Role, load?: ProcessorLoad, problems?: WorkerInfo['problem
   return connectionTo(service, { caller: 'client', peer: role })
 }
 
-test('should say who is there and how busy when it is asked for the status', async (t) => {
+test('should show the workers and their load when the status is requested', async (t) => {
   const { tools, of, lines } = await scene(t)
   of('auth').connect(worker('auth'))
   of('gateway').connect(worker('gateway'))
@@ -93,7 +93,7 @@ test('should say the same in JSON when a program asks', async (t) => {
   ])
 })
 
-test('should say why nobody was found as far as it can be seen', async (t) => {
+test('should say why no worker was found, as far as it is known', async (t) => {
   const { tools, of, network, lines } = await scene(t)
   const home = tools.host.home.directory
   of('gateway').connect(worker('gateway'))
@@ -152,7 +152,7 @@ test('should tell of a worker by its error when it does not answer', async (t) =
   t.is(lines()[3], 'processor  processor@here                 PEER_LOST')
 })
 
-test('should go on with who was found when a survey takes too long', async (t) => {
+test('should continue with the workers that were found when a survey takes too long', async (t) => {
   const { tools, of, clock } = await scene(t)
   of('gateway').connect(worker('gateway'))
   of('auth').survey = new Promise(() => undefined)

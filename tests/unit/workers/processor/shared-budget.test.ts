@@ -174,7 +174,7 @@ test('should use the whole budget again when the other processor has ended', asy
   t.alike([one.budget.shareBytes, one.budget.threads, one.threads.at(-1)], [100, 8, 8])
 })
 
-test('should not count memory as free when other processors already use it', async (t) => {
+test('should use the measurement of the first processor when others already use memory', async (t) => {
   const { budget, free } = scene(t)
   const one = await budget('processor')
   await one.take(memoryUseOf([80]))

@@ -39,7 +39,7 @@ test('should ask again and again and be content when it is answered', async (t) 
   heartbeat.end()
 })
 
-test('should say that the child hangs when it leaves ten questions in a row unanswered', async (t) => {
+test('should report that the child hangs when it leaves ten pings in a row unanswered', async (t) => {
   const { clock, heartbeat, hangs } = scene()
   for (let beat = 0; beat < 10; beat += 1) await clock.advance(PING_INTERVAL_MS)
   t.alike(hangs, [])
@@ -70,7 +70,7 @@ test('should say that the child hangs when what was cancelled does not stop', as
   heartbeat.end()
 })
 
-test('should blame the request that blocks the child when it leaves five questions unanswered', async (t) => {
+test('should blame the request that blocks the child when it leaves five pings unanswered', async (t) => {
   const { clock, heartbeat, hangs, blamed, blocks } = scene()
   for (let beat = 0; beat < 3; beat += 1) await clock.advance(PING_INTERVAL_MS)
   heartbeat.answered()

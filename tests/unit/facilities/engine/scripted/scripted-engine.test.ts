@@ -102,7 +102,7 @@ test('should throw CANCELLED when it is cancelled between two tokens', async (t)
   t.is(engine.activeGenerations, 0)
 })
 
-test('should fail where it is told to', async (t) => {
+test('should fail at the configured token', async (t) => {
   const engine = new ScriptedEngine({ failAt: 1 })
   const generation = engine.generate(request('a b'), FOREVER)
   await generation.next()

@@ -210,7 +210,7 @@ test('should leave no partial file when writing fails in the end', async (t) => 
   t.is((await readdir(directory)).length, 1)
 })
 
-test('should leave one whole file when several prepare it at once', async (t) => {
+test('should leave one complete file when several processes prepare it at once', async (t) => {
   const { cache, conversions, directory } = await house(t)
   await Promise.all(Array.from({ length: 4 }, () => cache.prepare('tiny')))
   const names = await readdir(directory)
@@ -291,7 +291,7 @@ test('should hash a GGUF file in its place when it is given by path', async (t) 
   t.is(progress.at(-1)?.phase, 'ready')
 })
 
-test('should say what a path is when it holds no file', async (t) => {
+test('should say what a path is when it is not a file', async (t) => {
   const { cache, directory } = await house(t)
   await mkdir(join(directory, 'folder.gguf'), { recursive: true })
   const cases = [

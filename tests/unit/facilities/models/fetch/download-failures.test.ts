@@ -76,7 +76,7 @@ test('should try again with growing waits and then give up when a server cannot 
   }
 })
 
-test('should say how much is there when it gives up', async (t) => {
+test('should say how much was downloaded when it gives up', async (t) => {
   const at = new DownloadScene()
   const server = new ScriptedFetch(genuine({ breaksAfter: 4_000 }), status(503))
   await t.exception(at.download(server), /HTTP 503; 1 MB of 1 MB are kept/)
@@ -146,7 +146,7 @@ test('should break off and try again when nothing comes any more', async (t) => 
   t.is(at.clock.pending, 0)
 })
 
-test('should write nothing and say how much room is missing when the disk is too small', async (t) => {
+test('should write nothing and say how much space is missing when the disk is too small', async (t) => {
   const at = new DownloadScene()
   at.storage.free = 1_000_000
   const content = Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(3_000_000)])
@@ -182,7 +182,7 @@ test('should not take more than a server named', async (t) => {
   await t.exception(at.download(server), /sends more than the announced 5000 bytes/)
 })
 
-test('should refuse what is sent compressed', async (t) => {
+test('should refuse a compressed answer', async (t) => {
   const headers = { 'content-encoding': 'gzip' }
   const server = new ScriptedFetch(() => new Response(CONTENT, { headers }))
   await t.exception(new DownloadScene().download(server), { code: 'MODEL_INVALID' })

@@ -49,7 +49,7 @@ const processes = fc.array(fc.array(answer, { minLength: 1, maxLength: 6 }), {
   maxLength: 3,
 })
 
-test('should give one of the files whole or a typed error when a server does what it likes', async (t) => {
+test('should give a complete file or a typed error for any behaviour of the server', async (t) => {
   // 10,000 examples take half a minute.
   t.timeout(120_000)
   await holds(

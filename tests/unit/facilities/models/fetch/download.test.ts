@@ -21,7 +21,7 @@ import {
   unreachable,
 } from '../../../../helpers/models/scripted-fetch.js'
 
-test('should store the whole file and nothing else when a server sends it', async (t) => {
+test('should store exactly the file when a server sends it', async (t) => {
   const at = new DownloadScene()
   const server = new ScriptedFetch(genuine())
   const expected = { sizeBytes: CONTENT.length, sha256: sha256(CONTENT) }
@@ -51,7 +51,7 @@ test('should ask for the rest alone when a connection breaks off', async (t) => 
   t.ok(at.notes.some((note) => note.includes('other side closed; trying again')))
 })
 
-test('should go on where another process ended when the file has not changed', async (t) => {
+test('should resume the download of another process when the file has not changed', async (t) => {
   const at = new DownloadScene()
   await t.exception(at.download(broken()), { code: 'MODEL_UNREACHABLE' })
   t.alike(at.storage.names(), [PARTIAL, JOURNAL])
@@ -84,7 +84,7 @@ test('should keep only what was surely written when nothing else would notice a 
   }
 })
 
-test('should begin anew and say so when the rest is of another file or is not sent', async (t) => {
+test('should start over and say so when the rest is of another file or is not sent', async (t) => {
   const changed = { content: OTHER_CONTENT, headers: { etag: '"two"' } }
   const wrongStart: Answering = () =>
     new Response(OTHER_CONTENT.subarray(10), {
@@ -118,7 +118,7 @@ test('should begin anew and say so when the rest is of another file or is not se
   }
 })
 
-test('should begin anew when the server gives nothing to tell two states of a file apart', async (t) => {
+test('should start over when the server sends no validator for the file', async (t) => {
   const cases: [
     headers: Record<string, string>,
     expectedSha256: string | undefined,
@@ -143,7 +143,7 @@ test('should begin anew when the server gives nothing to tell two states of a fi
   }
 })
 
-test('should ask nobody when the file was whole but for its name', async (t) => {
+test('should send no request when the file was complete except for its name', async (t) => {
   const at = new DownloadScene()
   const server = new ScriptedFetch(genuine())
   const { rename } = at.storage

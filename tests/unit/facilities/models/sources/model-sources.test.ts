@@ -130,7 +130,7 @@ test('should find out again what a damaged manifest said', async (t) => {
   }
 })
 
-test('should go on without a manifest and say so when it cannot be written', async (t) => {
+test('should continue without a manifest and say so when it cannot be written', async (t) => {
   const { cache, prepare, progress } = await scene(t, [served])
   const { path } = await cache.locate(ADDRESS)
   await mkdir(join(`${path}.json`, 'in the way'), { recursive: true })
@@ -183,7 +183,7 @@ test('should hash a large file of this machine once, and write nothing beside it
   t.alike(await (await scene(t, [], { directory })).cache.list(), [])
 })
 
-test('should use a file of an installed package where it lies', async (t) => {
+test('should use a file of an installed package in place', async (t) => {
   const packageFolder = await t.tmp()
   await mkdir(join(packageFolder, 'dist'))
   await writeFile(join(packageFolder, 'dist', 'x.gguf'), CONTENT)
@@ -202,7 +202,7 @@ test('should use a file of an installed package where it lies', async (t) => {
   await t.exception(none, /starling-no-such-package@1\.0\.0, which is not installed/)
 })
 
-test('should refuse what is no reference before anything else', async (t) => {
+test('should refuse an invalid reference before anything else', async (t) => {
   const { cache, prepare } = await scene(t, [])
   for (const reference of ['', 'http://example.com/x.gguf', 'hf:owner']) {
     await t.exception(cache.locate(reference), { code: 'CONFIG_INVALID' })
@@ -210,7 +210,7 @@ test('should refuse what is no reference before anything else', async (t) => {
   }
 })
 
-test('should wait and say so while another fetches the same model', async (t) => {
+test('should wait and say so while another process fetches the same model', async (t) => {
   let release = () => {}
   const held = new Promise<void>((resolve) => {
     release = resolve

@@ -153,7 +153,7 @@ test('should fail with PROTOCOL_VIOLATION when the answer to a call is malformed
   }
 })
 
-test('should not care when answers come that nobody asked for', async (t) => {
+test('should ignore answers that match no request', async (t) => {
   const { connection, mesh, hostile } = await scene(t, () => {})
   for (const id of [0, 1, 77, 252]) hostile.respond.send(Buffer.from([0, id, 0x7b]))
   await settle(10)

@@ -107,7 +107,7 @@ test('should end the answer when its reader takes one chunk shortly before each 
   t.is(log.running, 0)
 })
 
-test('should go on when the reader is slow and takes enough', async (t) => {
+test('should continue when the reader is slow but grants enough credit', async (t) => {
   const mesh = new PipedMesh(t)
   const { connection } = await mesh.connected(sampleService())
   const chunks = connection.open(count, { to: 80 }, mesh.call())

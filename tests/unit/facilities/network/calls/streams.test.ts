@@ -27,7 +27,7 @@ test('should deliver all chunks in order and then the end when a stream is read'
   )
 })
 
-test('should hold the producer at the window when nobody reads', async (t) => {
+test('should stop the producer at the window when nobody reads', async (t) => {
   const mesh = new PipedMesh(t)
   const log = sampleLog()
   const { connection } = await mesh.connected(sampleService(log))

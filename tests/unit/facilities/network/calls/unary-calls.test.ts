@@ -40,7 +40,7 @@ test('should answer with what the handler returned when it is called', async (t)
   t.is(mesh.time.pending, timers)
 })
 
-test('should hand the handler the origin, the caller and the time that is left', async (t) => {
+test('should pass the origin, the caller and the remaining time to the handler', async (t) => {
   const mesh = new PipedMesh(t)
   const seen: unknown[] = []
   const service = new Service().unary(echo, async ({ text }, context) => {
@@ -216,7 +216,7 @@ test('should send nothing when the signal was aborted before the call', async (t
   t.alike(log.texts, [])
 })
 
-test('should fail all calls under way with PEER_LOST when the connection breaks', async (t) => {
+test('should fail all running calls with PEER_LOST when the connection breaks', async (t) => {
   for (const end of ['initiator', 'responder'] as const) {
     const mesh = new PipedMesh(t)
     const { service, signals } = waitingService()

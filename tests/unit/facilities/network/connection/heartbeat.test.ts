@@ -89,7 +89,7 @@ test('should beat no more when it was stopped', async (t) => {
   t.is(silences(), 0)
 })
 
-test('should do nothing when the stream is gone already', async (t) => {
+test('should do nothing when the stream is already closed', async (t) => {
   const piped = await pipeOpenStreams()
   const mux = new Protomux(piped.initiator)
   piped.initiator.destroy()

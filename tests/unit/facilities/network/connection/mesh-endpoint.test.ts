@@ -65,7 +65,7 @@ test('should connect both ends when both belong to the mesh', async (t) => {
   t.alike(refused, [])
 })
 
-test('should fail with PEER_UNREACHABLE when nobody answers there', async (t) => {
+test('should fail with PEER_UNREACHABLE when no peer answers', async (t) => {
   const mesh = new PipedMesh(t)
   const client = await mesh.node('client')
   const { signal } = new AbortController()
@@ -88,7 +88,7 @@ test('should give a dial up when its signal is aborted, before it or during it',
   t.is(mesh.time.pending, 0)
 })
 
-test('should let nobody call or open streams when they have not proved themselves', async (t) => {
+test('should refuse calls and streams from peers that are not verified', async (t) => {
   const { mesh, gateway, log } = await scene(t)
   const { stream, keyPair } = connect(t, mesh, gateway)
   await stream.opened
@@ -192,7 +192,7 @@ test('should go on counting bytes when the hello was refused and the other end s
   t.is(mesh.time.pending, 0)
 })
 
-test('should leave no timer when whoever connected leaves without a hello', async (t) => {
+test('should leave no timer when a peer disconnects without a hello', async (t) => {
   const { mesh, gateway, refused } = await scene(t)
   const { stream } = connect(t, mesh, gateway)
   await stream.opened
@@ -228,7 +228,7 @@ test('should listen to no more than allowed when many connect at the same moment
   t.ok((await mesh.dial(client, gateway)).isOpen, 'there is room again')
 })
 
-test('should let a member in when those who say nothing have taken all places', async (t) => {
+test('should admit a member when silent connections have taken all places', async (t) => {
   const refused: unknown[] = []
   const { mesh, gateway } = await scene(t, {
     limits: { maxUnverifiedConnections: 4 },
@@ -305,7 +305,7 @@ test('should drop the connection when the cable is cut', async (t) => {
   t.absent(connection.isOpen)
 })
 
-test('should refuse to trust whoever answers in the place of a gateway', async (t) => {
+test('should not trust a peer that answers in place of a gateway', async (t) => {
   const mesh = new PipedMesh(t)
   const client = await mesh.node('client')
   const genuine = mesh.authority.identity('gateway')

@@ -42,7 +42,7 @@ test('should announce again with the addresses of then when an interval is over'
   t.alike(dht.announce.thirdCall.args, [topic, keyPair, at(2), { clear: true }])
 })
 
-test('should go on when the DHT fails for a while, whichever way', async (t) => {
+test('should continue when the DHT fails for a while in any way', async (t) => {
   const { dht, clock, announcement } = scene(t)
   const failing = { ...query([]), finished: () => Promise.reject(new Error('no bootstrap node')) }
   dht.announce.onCall(0).returns(failing)
@@ -64,7 +64,7 @@ test('should take the announcement back and leave no timer when it is closed', a
 
 const secret = Buffer.alloc(32, 1)
 
-test('should give each role of each mesh a topic of its own when it is asked', (t) => {
+test('should give each role of each mesh its own topic', (t) => {
   const secrets = [secret, Buffer.alloc(32, 2)]
   const topics = secrets.flatMap((of) => ROLES.map((role) => topicOf(of, role)))
   const distinct = new Set(topics.map((topic) => Buffer.from(topic).toString('hex')))

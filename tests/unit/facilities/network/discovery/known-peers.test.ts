@@ -84,7 +84,7 @@ test('should not save again when a worker is at the same address, until ten minu
   t.is(store.merges, 3)
 })
 
-test('should save what is not saved yet when it is closed', async (t) => {
+test('should save unsaved changes when it is closed', async (t) => {
   const { clock, store, known } = scene(t)
   await known.ready()
   known.learn([gateway], 'proved')

@@ -54,7 +54,7 @@ test('should never store a roster when the worker is a client', async (t) => {
   t.is(scene.dht.mutable.size, 0)
 })
 
-test('should keep the highest sequence, whoever brings which', async (t) => {
+test('should keep the highest sequence, whichever peer sends it', async (t) => {
   const scene = new RosterScene(t)
   const worker = scene.worker()
   await worker.ready()
@@ -99,7 +99,7 @@ test('should not ask a worker again before it has answered', async (t) => {
   t.is(asked(silent), 1)
 })
 
-test('should change nothing when a member hands over an older or a forged roster', async (t) => {
+test('should change nothing when a member sends an older or a forged roster', async (t) => {
   const scene = new RosterScene(t)
   const worker = scene.worker({ publicKey: null })
   const peers = new PeersStandIn('gateway')

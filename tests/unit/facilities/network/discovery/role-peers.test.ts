@@ -120,7 +120,7 @@ test('should not dial without a pause when a worker drops each connection at onc
   t.ok(length >= 3 && length <= 7, `${length} dials in five seconds`)
 })
 
-test('should give up the dial under way when the worker is found at a new address', async (t) => {
+test('should cancel the running dial when the worker is found at a new address', async (t) => {
   const { mesh, peers, connected, list, dht } = await scene(t)
   const there = await gateway(mesh)
   const dead = pipeStreams()
@@ -163,7 +163,7 @@ test('should ignore a worker whose certificate is of another role', async (t) =>
   )
 })
 
-test('should tell who is announced and why it is not connected', async (t) => {
+test('should report which peers are announced and why they are not connected', async (t) => {
   const { mesh, peers, list } = await scene(t)
   const unreached = () =>
     peers.unreached.map(({ publicKey, code }) => [Buffer.from(publicKey).toString('hex'), code])

@@ -14,7 +14,7 @@ function scene({ most = 4 } = {}) {
   return { clock, connections, cut, add }
 }
 
-test('should cut nobody in the first 300 ms', async (t) => {
+test('should close no connection in the first 300 ms', async (t) => {
   const { clock, connections, cut, add } = scene()
   for (const name of ['a', 'b', 'c', 'd']) add(name, 1)
   await clock.advance(299)
@@ -73,7 +73,7 @@ test('should cut those first whose hello was refused, even in their first 300 ms
   t.alike(cut, ['b'])
 })
 
-test('should have room again when somebody has left, however often they say so', (t) => {
+test('should free one place when a peer has disconnected, even if that is reported repeatedly', (t) => {
   const { connections, cut, add } = scene()
   const places = [1, 2, 3, 4].map((port) => add(`${port}`, port))
   places[0]?.leave()

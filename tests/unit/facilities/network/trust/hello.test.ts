@@ -48,7 +48,7 @@ test('should accept each other when both belong to the mesh', async (t) => {
   t.is(clock.pending, 0)
 })
 
-test('should accept a hello that was spoken by hand when it is honest', async (t) => {
+test('should accept a hello that was sent by hand when it is valid', async (t) => {
   const { speaker, genuine, speakerKey, outcome } = await helloScene(t)
   speaker.say('hello', speaker.honestHello(genuine, speakerKey.secretKey))
   speaker.say('welcome', { version: VERSION })
@@ -194,7 +194,7 @@ test('should give up when a hello is never followed by a welcome', async (t) => 
   t.is(Object(await rejectionOf(outcome)).code, 'HELLO_FAILED')
 })
 
-test('should fail when the other end leaves, or was gone before', async (t) => {
+test('should fail when the other side closes the connection, or already has', async (t) => {
   const on = await helloScene(t)
   on.piped.initiator.destroy()
   t.is(Object(await rejectionOf(on.outcome)).code, 'HELLO_FAILED')

@@ -188,7 +188,7 @@ test('should write a bounded number of lines when calls of very many peers are r
   })
 })
 
-test('should hand everything to everybody who observes', (t) => {
+test('should pass every event to every observer', (t) => {
   const observers = new NetworkObservers()
   const heardOf: unknown[][] = [[], []]
   const error = new Error('no')

@@ -26,7 +26,7 @@ async function scene(t: Test, service = sampleService()) {
   return { mesh, connection, ended, begun, internal }
 }
 
-test('should tell of a call when it is answered', async (t) => {
+test('should report a call when it is answered', async (t) => {
   const { mesh, connection, ended, begun } = await scene(t)
   const options = mesh.call()
   await connection.call(echo, { text: 'hi' }, options)
@@ -66,7 +66,7 @@ test('should tell how long it took, and that it is asked again and again', async
   t.alike([ended[0]?.durationMs, ended[0]?.isPoll], [250, true])
 })
 
-test('should tell the code when a call fails, and the failure when that is none of ours', async (t) => {
+test('should report the code when a call fails, and the whole failure when it is not a StarlingError', async (t) => {
   const failure = new TypeError('a bug')
   const failures = [new StarlingError('OVERLOADED', 'busy'), failure]
   const service = new Service().unary(echo, () => Promise.reject(failures.shift()))
@@ -117,14 +117,14 @@ test('should tell the chunks and the wait for the first when a stream ends', asy
   t.alike(begun, ['stream'])
 })
 
-test('should tell of no first chunk when a stream has none', async (t) => {
+test('should report no first chunk when a stream has none', async (t) => {
   const { mesh, connection, ended } = await scene(t)
   await readAll(connection.open(count, { to: 0 }, mesh.call()))
   await until('it to end', () => ended.length === 1)
   t.alike([ended[0]?.chunks, ended[0]?.firstChunkMs], [0, undefined])
 })
 
-test('should tell of a stream once when its caller leaves it', async (t) => {
+test('should report a stream once when its caller cancels it', async (t) => {
   const { mesh, connection, ended, begun } = await scene(t)
   const answer = connection.open(count, { to: 1_000 }, mesh.call())
   await answer.next()
@@ -142,7 +142,7 @@ test('should name no method that the peer made up', async (t) => {
   t.alike([ended[0]?.method, ended[0]?.code], ['unknown', 'UNKNOWN_METHOD'])
 })
 
-test('should tell of a request that cannot be admitted', async (t) => {
+test('should report a request that cannot be admitted', async (t) => {
   const { mesh, connection, ended } = await scene(t)
   const options = mesh.call()
   const wrong = { text: 'hi', more: 1 }

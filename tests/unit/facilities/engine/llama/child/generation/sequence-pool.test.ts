@@ -80,7 +80,7 @@ test('should pass over who gave up when a sequence is released', async (t) => {
   t.is(await patient, sequence)
 })
 
-test('should refuse with OVERLOADED when the line is full', async (t) => {
+test('should refuse with OVERLOADED when the queue is full', async (t) => {
   const pool = new SequencePool([new History('')], 1)
   const sequence = await pool.acquire([], FOREVER)
   const waiting = pool.acquire([], FOREVER)

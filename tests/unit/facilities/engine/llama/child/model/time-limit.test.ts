@@ -32,7 +32,7 @@ test('should give what the work gives, or throw what it throws', (t) => {
   t.is(thrown, error)
 })
 
-test('should end work that does not come to an end, also one that catches everything', (t) => {
+test('should end work that does not terminate, also when it catches every error', (t) => {
   const endless = [
     () => {
       for (;;);

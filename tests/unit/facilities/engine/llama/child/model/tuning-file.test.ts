@@ -43,7 +43,7 @@ test('should write through no link when it remembers', async (t) => {
   t.alike(await new TuningFile(path).find(SUBJECT), TUNING)
 })
 
-test('should let one measure at a time, and nobody wait for ever', async (t) => {
+test('should let one process measure at a time, and none wait forever', async (t) => {
   const clock = new VirtualClock()
   const file = new TuningFile(join(await t.tmp(), 'deeper', 'tuning.json'))
   const finish = new Map<string, () => void>()
@@ -107,7 +107,7 @@ test('should find nothing in a damaged file, and replace it', async (t) => {
   t.ok((await readFile(path, 'utf8')).endsWith('}\n'))
 })
 
-test('should say that it could not remember when the disk refuses', async (t) => {
+test('should report that it could not save the measurement when the disk refuses', async (t) => {
   const folder = await t.tmp()
   await writeFile(join(folder, 'file'), '')
   t.absent(await new TuningFile(join(folder, 'file', 'tuning.json')).remember(SUBJECT, TUNING))
