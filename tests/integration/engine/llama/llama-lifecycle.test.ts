@@ -79,7 +79,7 @@ test('should pass on the token of the hub only when the model comes from there',
   t.is(prepare.secondCall.args[0].hubToken, 'hf_token')
 })
 
-test('should tell its process with how many threads it may compute', async (t) => {
+test('should pass its process the number of threads that it may use', async (t) => {
   const prepare = sinon.spy(LlamaProcess.prototype, 'prepare')
   const limit = sinon.spy(LlamaProcess.prototype, 'limitThreads')
   t.teardown(() => sinon.restore())

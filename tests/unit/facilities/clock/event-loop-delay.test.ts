@@ -11,7 +11,7 @@ function block(durationMs: number): void {
   while (performance.now() < endsAt);
 }
 
-test('should tell how long others had to wait, for a minute or two', async (t) => {
+test('should report how long others had to wait, for a minute or two', async (t) => {
   const clock = new VirtualClock()
   const delay = new EventLoopDelay(clock)
   t.teardown(() => delay.stop())

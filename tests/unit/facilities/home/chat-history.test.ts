@@ -36,7 +36,7 @@ test('should forget the oldest lines when there are more than 500', async (t) =>
   t.is((await readFile(path, 'utf8')).trimEnd().split('\n').length, 500)
 })
 
-test('should keep no line that nobody would look for', async (t) => {
+test('should keep no line that is longer than 4,096 characters', async (t) => {
   const { history } = await scene(t)
   await history.keep('x'.repeat(4096))
   await history.keep('x'.repeat(4097))

@@ -61,7 +61,7 @@ test('should write again by itself when there is room', async (t) => {
   t.alike(events, ['DISK_FULL', 'recovered'])
 })
 
-test('should tell a full disk from one that is read-only or failing', async (t) => {
+test('should distinguish a full disk from one that is read-only or failing', async (t) => {
   for (const code of ['EDQUOT', 'EROFS', 'EIO'] as const) {
     const { memory, clock, records, events } = await scene(t)
     memory.fail(diskError(code))

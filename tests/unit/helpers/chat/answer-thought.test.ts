@@ -40,7 +40,7 @@ function said(tokens: readonly Token[], kind?: 'thought'): string {
     .join('')
 }
 
-test('should tell the tokens of a thought from those of the answer', (t) => {
+test('should distinguish the tokens of a thought from those of the answer', (t) => {
   const { delivered, text } = answerOf(['<think>', '\n', 'Hm', '.\n', '</think>', '\n\n', 'Yes.'])
   t.alike(
     delivered.map(({ index, kind, text: piece }) => [index, kind, piece]),

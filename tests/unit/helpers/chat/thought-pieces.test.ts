@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { ThoughtPieces } from '../../../../helpers/chat/thought-pieces.js'
 
-test('should pass on what the server tells apart itself', (t) => {
+test('should pass on a thought that the server itself separates', (t) => {
   const pieces = new ThoughtPieces()
   t.alike(pieces.thought(''), [])
   t.alike(pieces.answer(''), [])
@@ -10,7 +10,7 @@ test('should pass on what the server tells apart itself', (t) => {
   t.alike(pieces.end(), [])
 })
 
-test('should find a thought in the text of a server that does not tell', (t) => {
+test('should find a thought in the text of a server that does not separate it', (t) => {
   const pieces = new ThoughtPieces()
   t.alike(pieces.answer('<thi'), [])
   t.alike(pieces.answer('nk>\nHm.\n</think>\n\nYes'), [

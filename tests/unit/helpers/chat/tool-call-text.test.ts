@@ -92,7 +92,7 @@ const CASES: readonly [string, Syntax, string, string, [string, string][]][] = [
 ]
 
 for (const [name, syntax, whole, text, calls] of CASES) {
-  test(`should tell calls from text when there is ${name}, however it is cut`, (t) => {
+  test(`should distinguish calls from text when there is ${name}, however it is cut`, (t) => {
     for (const pieceLength of [whole.length, 1, 2, 3, 7]) {
       const result = read(syntax, whole, pieceLength)
       t.is(result.text, text)

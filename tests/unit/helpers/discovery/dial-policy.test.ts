@@ -22,7 +22,7 @@ test('should wait longer after each failure, and for a known worker not as long'
   t.is(redialDelayMs({ ...failure, isKnown: true, failures: 10 }, 0.5), 60_000)
 })
 
-test('should wait long when somebody did not know the mesh secret', (t) => {
+test('should wait long when a peer did not know the mesh secret', (t) => {
   const stranger = { code: 'HELLO_FAILED', isStranger: true } as const
   t.alike(delays(stranger).slice(0, 5), [60, 120, 240, 480, 900])
   t.is(delays(stranger).at(-1), 900)

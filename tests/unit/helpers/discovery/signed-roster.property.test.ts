@@ -115,7 +115,7 @@ test('should not be read when the mesh, its secret or its roster key is another'
   t.is(codeOf(other.sign(rosterOf(3), 5)), REFUSED)
 })
 
-test('should hide keys and roles from whoever stores the pages', (t) => {
+test('should hide keys and roles from the nodes that store the pages', (t) => {
   const [entry = rosterEntry('auth')] = rosterOf(1)
   const [page = Buffer.alloc(0)] = authority.sign([entry], 5).pages
   t.absent(Buffer.from(page).includes(Buffer.from(entry.publicKey)))

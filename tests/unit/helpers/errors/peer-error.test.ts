@@ -3,7 +3,7 @@ import { publicMessage, toPeerError } from '../../../../helpers/errors/peer-erro
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { fromWireError } from '../../../../helpers/errors/wire-error.js'
 
-test('should tell a peer neither the address of a server nor a path', (t) => {
+test('should send a peer neither the address of a server nor a path', (t) => {
   for (const [code, message, told] of [
     [
       'ENGINE_UNREACHABLE',

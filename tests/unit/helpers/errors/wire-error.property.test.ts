@@ -55,7 +55,7 @@ test('should keep its code, message, wait and request when it crosses, and nothi
   )
 })
 
-test('should become INTERNAL and tell nothing but the request when a failure is none of ours', async (t) => {
+test('should become INTERNAL with only the request id when a failure is not a StarlingError', async (t) => {
   const failures = fc.oneof(
     causes,
     fc.anything(),

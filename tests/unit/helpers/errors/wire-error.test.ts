@@ -23,7 +23,7 @@ test('should cross the wire unchanged when it is one of ours, whatever its code'
   }
 })
 
-test('should tell nothing but INTERNAL when the failure is none of ours', (t) => {
+test('should reveal only INTERNAL when the failure is not a StarlingError', (t) => {
   const failures = [
     new Error(`ENOENT: no such file, open '${SECRET}'`),
     new TypeError(SECRET),

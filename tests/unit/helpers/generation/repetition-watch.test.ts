@@ -39,7 +39,7 @@ test('should let pass lists, tables and code whose lines differ', (t) => {
   t.is(endOf(pairs.flat()), null)
 })
 
-test('should let pass what the question asks to be repeated, for a while', (t) => {
+test('should allow repetition for a while when the prompt asks for it', (t) => {
   const line = 'All work and no play makes Jack a dull boy .'
   const question = 'Write "all work and no play makes Jack a dull boy" 50 times!'
   t.is(endOf(times(50, line), question), null)
@@ -60,7 +60,7 @@ test('should say so wherever the answer is resumed', async (t) => {
   await holds(t, property, 50)
 })
 
-test('should look only once for a unit in the question, which may be long', (t) => {
+test('should look only once for a unit in the prompt, which may be long', (t) => {
   let looks = 0
   const textOf = () => {
     looks += 1

@@ -35,7 +35,7 @@ test('should refuse the certificate when another mesh signed it', async (t) => {
   })
 })
 
-test('should refuse the certificate when somebody else shows it', async (t) => {
+test('should refuse the certificate when another peer presents it', async (t) => {
   const { signed, expected } = house()
   await t.exception(
     () => verifyCertificate(signed, { ...expected, holderPublicKey: newKeyPair().publicKey }),

@@ -1,7 +1,7 @@
 import test from 'brittle'
 import { accountCredentialSchema, emailSchema } from '../../../../helpers/protocol/account.js'
 
-test('should give an e-mail address its one spelling when it is written otherwise', (t) => {
+test('should normalize an e-mail address when it is spelled differently', (t) => {
   t.is(emailSchema.parse('  Ada@Example.COM '), 'ada@example.com')
 })
 

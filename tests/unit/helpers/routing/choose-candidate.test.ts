@@ -35,7 +35,7 @@ function tally(candidates: readonly Candidate[]): Record<string, number> {
 const many = (count: number, changes: Partial<ReportedLoad>) =>
   Array.from({ length: count }, (_, index) => candidate(`one of ${index}`, changes))
 
-test('should choose nobody when there is nobody', (t) => {
+test('should choose no processor when there is none', (t) => {
   t.is(choose([]), undefined)
 })
 
@@ -78,7 +78,7 @@ test('should prefer the less loaded of two that are drawn, and of those that wai
   t.alike(tally(waiting), { shorter: 100 })
 })
 
-test('should load a model once for as many questions as there are slots', (t) => {
+test('should load a model once for as many requests as there are slots', (t) => {
   const loading = (sentSince: number) => [
     candidate('loading', COLD, sentSince),
     candidate('idle', COLD),
@@ -94,7 +94,7 @@ test('should not be drawn to what fails at once and so looks idle', (t) => {
   t.ok(choose(failing) !== undefined, 'though somebody is asked when all fail')
 })
 
-test('should not ask where other models use the memory, or the line is full', (t) => {
+test('should not choose a processor where other models use the memory, or the queue is full', (t) => {
   const refusing = [
     candidate('memory', { ...COLD, loadMs: 1, hindrance: 'memory' }),
     candidate('line', { running: 4, queued: 1, queueLength: 1, answerMs: 1 }),
@@ -116,7 +116,7 @@ function drawing(...numbers: number[]) {
 const loadOf = ({ load }: { load: number }) => load
 const candidates = [{ load: 3 }, { load: 1 }, { load: 2 }]
 
-test('should pick nobody when there is no candidate', (t) => {
+test('should pick no candidate when there is none', (t) => {
   t.is(pickOfTwo([], loadOf, drawing().below), undefined)
 })
 

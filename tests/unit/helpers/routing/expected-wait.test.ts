@@ -40,14 +40,14 @@ test('should count loading, and what it costs others to load again', (t) => {
   t.is(expectedWaitMs(load(cold, 4)), 5_000, 'others wait for the same load')
 })
 
-test('should be without end when the question would be refused', (t) => {
+test('should be infinite when the request would be refused', (t) => {
   t.is(expectedWaitMs(load({ running: 4, queued: 2, queueLength: 2 })), Number.POSITIVE_INFINITY)
   t.is(expectedWaitMs(load({ running: 4, queued: 1, queueLength: 2 }, 1)), Number.POSITIVE_INFINITY)
   const hindered = { isLoaded: false, hindrance: 'memory' } as const
   t.is(expectedWaitMs(load(hindered)), Number.POSITIVE_INFINITY)
 })
 
-test('should never get shorter with one question more, and count them by slots', async (t) => {
+test('should never get shorter with one more request, and count requests by slots', async (t) => {
   await holds(
     t,
     fc.property(

@@ -142,7 +142,7 @@ test('should fail when there is no gateway', async (t) => {
   t.is(lines().length, 4, 'and say first who is there')
 })
 
-test('should tell of a worker by its error when it does not answer', async (t) => {
+test('should show the error of a worker when it does not answer', async (t) => {
   const { tools, of, lines } = await scene(t)
   of('gateway').connect(worker('gateway'))
   const silent = worker('processor')

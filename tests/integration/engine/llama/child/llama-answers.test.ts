@@ -289,7 +289,7 @@ test('should answer with every schema that it accepts, whatever the model genera
   }
 })
 
-test('should tell its watch when it may block, and each time that a grammar chooses', async (t) => {
+test('should notify its watch before it may block, and each time that a grammar chooses', async (t) => {
   const runtime = await shared.get()
   for (const temperature of [0, 1]) {
     const told: string[] = []

@@ -83,7 +83,7 @@ test('should blame the request that blocks the child when it leaves five pings u
   heartbeat.end()
 })
 
-test('should blame nobody when the child hangs and blocks for no request', async (t) => {
+test('should blame no request when the child hangs and blocks for none', async (t) => {
   const { clock, heartbeat, hangs, blamed, blocks } = scene()
   blocks(7)
   await clock.advance(PING_INTERVAL_MS)

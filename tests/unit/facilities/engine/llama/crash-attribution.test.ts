@@ -26,7 +26,7 @@ test('should blame the schema of an answer of which a token is overdue', (t) => 
   t.alike(suspects.schemas(), [SCHEMA])
 })
 
-test('should blame the request that the process answers nobody for', (t) => {
+test('should blame the request during which the process stops answering', (t) => {
   const suspects = doing({ request: 2, step: 'prompt' })
   suspects.began(2, SCHEMA)
   suspects.overdue([2], 'it took longer than 10 s')
@@ -47,7 +47,7 @@ test('should blame the request during whose step the process ended by itself', (
   }
 })
 
-test('should blame nobody when the process was ended from outside, or between all steps', (t) => {
+test('should blame no request when the process was ended from outside, or between all steps', (t) => {
   const suspects = doing({ request: 1, step: 'grammar' })
   suspects.began(1, SCHEMA)
   t.alike(codes(suspects, 'SIGKILL'), [])

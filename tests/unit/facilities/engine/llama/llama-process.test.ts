@@ -118,7 +118,7 @@ test('should fail with MODEL_INVALID when loading a model ends the child by a fa
   }
 })
 
-test('should fail with ENGINE_CRASHED when the child ends otherwise before the model is loaded', async (t) => {
+test('should fail with ENGINE_CRASHED when the child exits in another way before the model is loaded', async (t) => {
   const { child, llama } = scene(t)
   const preparing = llama.prepare(SETTINGS)
   child.exit(1)
@@ -213,7 +213,7 @@ test('should leave a child alone that answers its pings', async (t) => {
   t.alike(child.signals, [])
 })
 
-test('should blame the request whose token is never chosen, also when nobody waits for it', async (t) => {
+test('should blame the request whose token is never chosen, also when no caller waits for it', async (t) => {
   for (const isCancelled of [false, true]) {
     const { child, clock, llama, load, say, stuckSchemas } = scene(t)
     await load()

@@ -53,7 +53,7 @@ test('should blame only the four that began first: the others wait for their thr
   t.alike(overdue?.requests, [5, 9, 1, 2])
 })
 
-test('should blame nobody when a computation does not end', (t) => {
+test('should blame no request when a computation does not end', (t) => {
   const work = new OverdueWork(INTERVAL_MS)
   work.measured(10)
   const overdue = reportsUntilOverdue(work, (count) => ({

@@ -139,7 +139,7 @@ test('should fail with PROTOCOL_VIOLATION when a stream ends with a code of othe
   t.absent(error.message.includes('Type'))
 })
 
-test('should tell the caller nothing but INTERNAL when the handler breaks', async (t) => {
+test('should reveal only INTERNAL to the caller when the handler throws', async (t) => {
   const mesh = new PipedMesh(t)
   const heard: unknown[] = []
   const service = new Service().stream(count, async function* () {

@@ -76,7 +76,7 @@ test('should fail with PROTOCOL_VIOLATION when the other end answers with a code
   t.ok(connection.isOpen)
 })
 
-test('should tell nothing but INTERNAL when the handler breaks or answers what it may not', async (t) => {
+test('should reveal only INTERNAL when the handler throws or gives an invalid answer', async (t) => {
   const failures: (() => unknown)[] = [
     () => {
       throw new Error('ENOENT: /home/ada/.starling/mesh/root.key')

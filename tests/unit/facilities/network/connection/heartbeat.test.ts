@@ -40,7 +40,7 @@ test('should stay quiet when the other end beats', async (t) => {
   t.is(silences(), 0)
 })
 
-test('should tell of the silence once, after as many intervals as allowed, when no beat comes', async (t) => {
+test('should report the silence once, after the allowed number of intervals, when no beat arrives', async (t) => {
   const { near, tick, silences } = await scene(t)
   for (let i = 0; i < 3; i += 1) await tick(near)
   t.is(silences(), 0)
@@ -51,7 +51,7 @@ test('should tell of the silence once, after as many intervals as allowed, when 
   t.is(near.pending, 0)
 })
 
-test('should tell of it soon after the time allowed when the other end dies right after a beat', async (t) => {
+test('should report the silence soon after the allowed time when the other side dies right after a beat', async (t) => {
   const { near, far, tick, silences } = await scene(t)
   // Past a beat of our own, so that the last sign of life comes early in an interval.
   await near.advance(INTERVAL_MS + 10)

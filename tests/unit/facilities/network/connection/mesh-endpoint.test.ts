@@ -203,7 +203,7 @@ test('should leave no timer when a peer disconnects without a hello', async (t) 
   t.is(mesh.time.pending, 0)
 })
 
-test('should cut the connection in the end when whoever was refused holds on to it', async (t) => {
+test('should close the connection after a while when a refused peer keeps it open', async (t) => {
   const { mesh, gateway, refused } = await scene(t)
   const { stream, piped } = connect(t, mesh, gateway)
   await stream.opened

@@ -63,7 +63,7 @@ test('should try again soon when the roster is full', async (t) => {
   t.is(sequences.length, 1)
 })
 
-test('should tell nobody and leave no timer when it is closed', async (t) => {
+test('should notify no listener and leave no timer when it is closed', async (t) => {
   const { clock, auth, connection, enlistment, calls } = await scene(t)
   await enlistment.close()
   auth.connect(connection)

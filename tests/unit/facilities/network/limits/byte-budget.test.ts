@@ -64,7 +64,7 @@ test('should cut nobody for what clients hold when workers are the ones who grow
   t.alike(cut, ['gateway'], 'it holds most')
 })
 
-test('should measure anew before anybody is cut', (t) => {
+test('should measure again before a connection is closed', (t) => {
   const { budget, cut, open } = scene()
   const [one, two] = [open('one', 'a'), open('two', 'a')]
   one.hold(40)

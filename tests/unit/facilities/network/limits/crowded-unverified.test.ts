@@ -50,7 +50,7 @@ test('should let a member say its hello late when others crowd in and say nothin
   t.ok(await until('the member', () => gateway.node.connectionCounts.proved === 1))
 })
 
-test('should cut nobody within 300 ms when more connect at once than there is room for', async (t) => {
+test('should close no connection within 300 ms when more connect at once than there is room for', async (t) => {
   const { mesh, gateway } = await scene(t)
   const members = Array.from({ length: ROOM }, () => connect(t, mesh, gateway))
   await settle(5)

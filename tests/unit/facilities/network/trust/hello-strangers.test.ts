@@ -61,7 +61,7 @@ const WRONG_MACS = {
 } satisfies Record<string, ((speaker: HelloSpeaker, authority: MeshAuthority) => Uint8Array) | null>
 
 for (const [name, macOf] of Object.entries(WRONG_MACS)) {
-  test(`should tell a peer nothing about itself or the mesh when the peer ${name}`, async (t) => {
+  test(`should reveal nothing about itself or the mesh when the peer ${name}`, async (t) => {
     const { error, told, authority } = await tellings(t, macOf)
     t.is(error.code, 'HELLO_FAILED')
     const text = told.toString('latin1')
@@ -85,7 +85,7 @@ test('should send the certificate only after the MAC of the other end has come',
   await until('its welcome', () => speaker.heard.some(({ kind }) => kind === 'welcome'))
 })
 
-test('should tell whether the other end is a member as soon as its MAC has come', async (t) => {
+test('should know whether the other side is a member as soon as its MAC arrives', async (t) => {
   for (const isMember of [true, false]) {
     const clock = new VirtualClock()
     const authority = new MeshAuthority(clock)

@@ -47,7 +47,7 @@ test('should report a call when it is answered', async (t) => {
   t.ok(ended[0]?.peer.startsWith('client'))
 })
 
-test('should tell how long it took, and that it is asked again and again', async (t) => {
+test('should report how long it took, and that it is called repeatedly', async (t) => {
   let answer = () => {}
   const poll = unary({ ...echo, isPoll: true })
   const service = new Service().unary(poll, async ({ text }) => {
@@ -82,7 +82,7 @@ test('should report the code when a call fails, and the whole failure when it is
   t.alike(internal, [[failure, options.origin.requestId]])
 })
 
-test('should tell why a call failed when its caller may not know', async (t) => {
+test('should report why a call failed when its caller may not know', async (t) => {
   const reason = 'No server answers at http://10.0.0.7:8000'
   const failures = [
     new StarlingError('ENGINE_UNREACHABLE', reason),
@@ -107,7 +107,7 @@ test('should tell why a call failed when its caller may not know', async (t) => 
   )
 })
 
-test('should tell the chunks and the wait for the first when a stream ends', async (t) => {
+test('should report the chunks and the wait for the first when a stream ends', async (t) => {
   const { mesh, connection, ended, begun } = await scene(t)
   const answer = connection.open(count, { to: 3 }, mesh.call())
   t.is((await readAll(answer)).chunks.length, 3)

@@ -61,7 +61,7 @@ test('should keep the readings of one text below the limit, whatever the schema 
   await holds(t, property, EXAMPLES)
 })
 
-test('should refuse few schemas for beginning alike, of those that people might write', async (t) => {
+test('should refuse few realistic schemas for properties with the same beginning', async (t) => {
   let tried = 0
   let refused = 0
   const property = fc.property(schemas(), (schema) => {

@@ -239,7 +239,7 @@ test('should throw MODEL_INVALID when a tensor has axes or a type that it cannot
   }
 })
 
-test('should throw MODEL_INVALID when tensors do not lie one after the other', (t) => {
+test('should throw MODEL_INVALID when tensors are not contiguous', (t) => {
   const at = (change: bigint) => {
     const draft = syntheticDraft()
     const tensor = tensorOf(draft, 'blk.0.attn_q.weight')
@@ -275,7 +275,7 @@ test('should throw MODEL_INVALID when a small alignment puts the data where ggml
   t.is(said.filter((message) => message?.includes('not a multiple of 32')).length, 3)
 })
 
-test('should pass over lists of texts that are no UTF-8 when nobody reads them', (t) => {
+test('should skip lists of texts that are not UTF-8 when they are not needed', (t) => {
   const draft = setKey(syntheticDraft(), 'general.tags', texts([Buffer.from([0xff]), 'b', '']))
   const tags = headerOf(fileOf(draft)).metadata.get('general.tags')
   t.alike(tags?.type === 'strings' && [tags.at(0), tags.at(1), tags.at(2), tags.at(-1)], [

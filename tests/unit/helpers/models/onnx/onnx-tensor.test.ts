@@ -73,7 +73,7 @@ test('should throw MODEL_INVALID when the element type is not read', async (t) =
   }
 })
 
-test('should throw MODEL_INVALID when the data lie in another file', async (t) => {
+test('should throw MODEL_INVALID when the data is in another file', async (t) => {
   const message = Buffer.concat([tensorMessage('w', [1], 2, Uint8Array.of(1)), varintField(14, 1)])
   await t.exception(() => decodeOnnxTensor(message), INVALID)
 })

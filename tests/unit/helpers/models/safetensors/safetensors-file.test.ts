@@ -30,7 +30,7 @@ test('should give every tensor with its bytes when a file is whole', (t) => {
   }
 })
 
-test('should not copy when the tensors lie in another order than they are named', (t) => {
+test('should not copy when the tensors are stored in another order than they are named', (t) => {
   const file = safetensorsFile({ late: F16(4, 6), early: F16(0, 4) }, Buffer.from('abcdef'))
   const read = decodeSafetensors(file)
   t.is(Buffer.from(read.get('late')?.bytes ?? []).toString(), 'ef')

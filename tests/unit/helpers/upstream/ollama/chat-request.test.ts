@@ -20,7 +20,7 @@ function bodyOf(
   })
 }
 
-test('should tell a model that thinks whether to, and no other', (t) => {
+test('should send the thinking option only to models that think', (t) => {
   t.is(bodyOf({}).think, undefined, 'left to the model')
   t.is(bodyOf({ thinking: true }).think, true)
   t.is(bodyOf({ thinking: false }).think, false)

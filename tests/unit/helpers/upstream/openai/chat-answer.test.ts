@@ -104,7 +104,7 @@ test('should count what it delivered when the server does not count', (t) => {
   })
 })
 
-test('should tell a thought from the answer, whatever the server calls it', (t) => {
+test('should separate a thought from the answer under each field name of the servers', (t) => {
   for (const name of ['reasoning_content', 'reasoning']) {
     const answer = new OpenaiChatAnswer(1, undefined)
     const tokens = [
@@ -121,7 +121,7 @@ test('should tell a thought from the answer, whatever the server calls it', (t) 
   }
 })
 
-test('should find a thought in the text when the server does not tell it apart', (t) => {
+test('should find a thought in the text when the server does not separate it', (t) => {
   const answer = new OpenaiChatAnswer(1, 0)
   const content = [
     { token: '<think>', logprob: -1 },

@@ -20,7 +20,7 @@ test('should leave the length to the server unless the request limits it', (t) =
   t.is(bodyOf({ maxTokens: 9 }).max_tokens, 9)
 })
 
-test('should tell the chat template whether to think only when the request says so', (t) => {
+test('should pass the thinking option to the chat template only when the request sets it', (t) => {
   t.absent('chat_template_kwargs' in bodyOf({ jsonSchema: {} }))
   t.alike(bodyOf({ thinking: false }).chat_template_kwargs, {
     enable_thinking: false,

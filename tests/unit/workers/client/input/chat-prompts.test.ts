@@ -33,7 +33,7 @@ test('should give each line as it was written when it is UTF-8', async (t) => {
   t.alike(await prompts, lines)
 })
 
-test('should name the line and go on with the next when one is not UTF-8', async (t) => {
+test('should name the line and continue with the next when one is not UTF-8', async (t) => {
   const { input, read } = piped()
   const prompts = read()
   const wrong = [

@@ -120,7 +120,7 @@ test('should go on in the next line after a backslash and within quotes', async 
   t.alike(prompts.slice(1), ['three\n\nfour', 'five'])
 })
 
-test('should clear the line and what waits when Ctrl-C is typed, and leave at a second one', async (t) => {
+test('should clear the line and the waiting lines when Ctrl-C is typed, and exit at a second one', async (t) => {
   const { type, prompts, shown, ended } = terminal()
   await type('half a line')
   shown()
