@@ -40,7 +40,7 @@ export function checkRequest(
 export function notSupported(kind: string, capability: EngineCapability): StarlingError {
   const why =
     capability === 'chat'
-      ? 'The model only embeds texts and cannot answer questions'
+      ? 'The model only embeds texts and cannot answer prompts'
       : `The engine ${kind} cannot do this with its model: ${capability}`
   return new StarlingError('NOT_SUPPORTED', why)
 }

@@ -107,7 +107,7 @@ export async function removePrivateFile(path: string): Promise<boolean> {
 
 function readPrivate(path: string, maxBytes: number): string | undefined {
   try {
-    // Synchronously: the session is read before each question, and the four trips to the thread pool
+    // Synchronously: the session is read before each request, and the four trips to the thread pool
     // that an asynchronous read takes would delay the first token.
     return readTrustedFileSync(path, { isSecret: true, maxBytes })?.toString('utf8')
   } catch (cause) {

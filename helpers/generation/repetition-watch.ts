@@ -13,7 +13,7 @@ const MIN_REPEATED_TOKENS = 256
 /** How often a unit must occur, so that a long one that occurs twice is not taken for a loop. */
 const MIN_REPETITIONS = 4
 
-/** How much more may be repeated if the unit is in the question, because the repetition may be wanted. */
+/** How much more may be repeated if the unit is in the prompt, because the repetition may be wanted. */
 const QUOTED_FACTOR = 8
 
 /** What is needed to decide whether a repetition was requested. */
@@ -21,7 +21,7 @@ export interface RepetitionContext<Token> {
   /** Decodes tokens of the answer. */
   readonly textOf: (tokens: readonly Token[]) => string
   /** The prompt that is answered. */
-  readonly question: string
+  readonly prompt: string
 }
 
 /**
@@ -32,7 +32,7 @@ export interface RepetitionContext<Token> {
  * The result depends on the tokens alone, so that a resumed answer ends at the same position.
  *
  * @example
- * const watch = new RepetitionWatch({ textOf, question: 'Tell me a story' })
+ * const watch = new RepetitionWatch({ textOf, prompt: 'Tell me a story' })
  * const isRepeating = watch.push(token)
  */
 export class RepetitionWatch<Token extends number | string> {
@@ -42,9 +42,9 @@ export class RepetitionWatch<Token extends number | string> {
   readonly #equal = new Uint32Array(MAX_UNIT_TOKENS + 1)
 
   #isRepeating = false
-  /** Computed when first needed: a question may be long. */
-  #plainQuestion: string | undefined
-  /** The last repetition that was searched for in the question. */
+  /** Computed when first needed: a prompt may be long. */
+  #plainPrompt: string | undefined
+  /** The last repetition that was searched for in the prompt. */
   #looked = { start: -1, length: 0, isQuoted: false }
 
   constructor(context: RepetitionContext<Token>) {
@@ -76,12 +76,12 @@ export class RepetitionWatch<Token extends number | string> {
     return !this.#isQuoted(this.#tokens.length - repeated, unit)
   }
 
-  /** Whether the question contains the unit at a position of the answer. Searches once for each unit. */
+  /** Whether the prompt contains the unit at a position of the answer. Searches once for each unit. */
   #isQuoted(start: number, length: number): boolean {
     if (this.#looked.start !== start || this.#looked.length !== length) {
       const unit = plain(this.#context.textOf(this.#tokens.slice(start, start + length)))
-      this.#plainQuestion ??= plain(this.#context.question)
-      const isQuoted = unit !== '' && this.#plainQuestion.includes(unit)
+      this.#plainPrompt ??= plain(this.#context.prompt)
+      const isQuoted = unit !== '' && this.#plainPrompt.includes(unit)
       this.#looked = { start, length, isQuoted }
     }
     return this.#looked.isQuoted
@@ -92,7 +92,7 @@ function neededTokens(unit: number): number {
   return Math.max(MIN_REPEATED_TOKENS, MIN_REPETITIONS * unit)
 }
 
-/** Words only: punctuation and capitals may differ from the question. */
+/** Words only: punctuation and capitals may differ from the prompt. */
 function plain(text: string): string {
   return text
     .toLowerCase()
@@ -115,6 +115,6 @@ export function watchFor<Token extends number | string>(
   textOf: RepetitionContext<Token>['textOf'],
 ): RepetitionWatch<Token> | null {
   if (options.allowRepetition === true || options.jsonSchema !== undefined) return null
-  const question = messages.findLast(({ role }) => role === 'user')?.content ?? ''
-  return new RepetitionWatch({ textOf, question })
+  const prompt = messages.findLast(({ role }) => role === 'user')?.content ?? ''
+  return new RepetitionWatch({ textOf, prompt })
 }

@@ -30,10 +30,10 @@ export class AnswerLimiter {
    */
   acquire(userId: string, model: string, slots: number): () => void {
     const isAuto = this.#perUser === 'auto'
-    const most = this.#perUser === 'auto' ? Math.max(1, slots - 1) : this.#perUser
+    const max = this.#perUser === 'auto' ? Math.max(1, slots - 1) : this.#perUser
     const key = isAuto ? `${userId} ${model}` : userId
     const inProgress = this.#inProgress.get(key) ?? 0
-    if (inProgress >= most) throw refused(inProgress, isAuto ? ` with ${model}` : '')
+    if (inProgress >= max) throw refused(inProgress, isAuto ? ` with ${model}` : '')
     this.#inProgress.set(key, inProgress + 1)
     let isHeld = true
     return () => {

@@ -216,7 +216,10 @@ export class OutgoingStream<Method extends AnyStreamMethod> {
 }
 
 function lostDuring(method: AnyStreamMethod): StarlingError {
-  return new StarlingError('PEER_LOST', `The ${answererOf(method)} was lost before it had answered`)
+  return new StarlingError(
+    'PEER_LOST',
+    `The ${answererOf(method)} was lost before the end of its answer`,
+  )
 }
 
 function malformed(method: AnyStreamMethod, cause: unknown): StarlingError {

@@ -81,9 +81,9 @@ export class MeshByHand {
   async untilBusy(answers: number): Promise<void> {
     const isSo = async () => {
       const busy = (await scrape(this.#metricsPort)).get('starling_processor_slots_busy')
-      if (busy !== answers) throw new Error(`${busy} are in the making`)
+      if (busy !== answers) throw new Error(`${busy} answers are in progress`)
     }
-    await untilItWorks(`${answers} answers in the making`, isSo, 60_000)
+    await untilItWorks(`${answers} answers in progress`, isSo, 60_000)
   }
 
   #runs(role: WorkerRole): boolean {

@@ -7,7 +7,7 @@ import { ensure, holds } from '../../../helpers/property.js'
 function endOf(words: readonly string[], question = ''): number | null {
   const known = [...new Set(words)]
   const textOf = (tokens: readonly number[]) => tokens.map((token) => known[token]).join(' ')
-  const watch = new RepetitionWatch({ textOf, question })
+  const watch = new RepetitionWatch({ textOf, prompt: question })
   const at = words.findIndex((word) => watch.push(known.indexOf(word)))
   return at < 0 ? null : at + 1
 }
@@ -66,7 +66,7 @@ test('should look only once for a unit in the prompt, which may be long', (t) =>
     looks += 1
     return 'it'
   }
-  const watch = new RepetitionWatch<number>({ textOf, question: 'Say it!' })
+  const watch = new RepetitionWatch<number>({ textOf, prompt: 'Say it!' })
   for (let count = 0; count < 2_047; count += 1) t.absent(watch.push(1))
   t.ok(watch.push(1))
   t.is(looks, 1)
