@@ -11,6 +11,7 @@ import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
 import { Service } from './calls/service.js'
 import { MeshEndpoint } from './connection/mesh-endpoint.js'
+import type { ProtocolRegistry } from './connection/protocol-registry.js'
 import { topicOf } from './discovery/announcement.js'
 import { BootstrapNode, LOCAL_HOST } from './discovery/bootstrap-node.js'
 import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
@@ -114,6 +115,11 @@ export class MeshNetwork extends ReadyResource {
   /** Incoming connections: those that are authenticated, and those that are not yet. */
   get connectionCounts(): { readonly proved: number; readonly unverified: number } {
     return this.#node.connectionCounts
+  }
+
+  /** What is answered on all connections. Protocols are offered before the network is ready. */
+  get protocols(): ProtocolRegistry {
+    return this.#node.protocols
   }
 
   /** The roles that are looked for, and how many workers of each are connected. */

@@ -6,7 +6,8 @@ import type { Clock } from '../clock/clock.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
 import { Home } from '../home/home.js'
-import { findMeshKeys, type MeshKeys, openMeshKeys } from '../home/mesh-keys.js'
+import { RootIdentitySource } from '../home/identity-source.js'
+import { findMeshKeys, type MeshKeys, openMeshKeys, rootKeyOf } from '../home/mesh-keys.js'
 import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
@@ -92,7 +93,9 @@ async function createHost(
   const { role } = options
   const clock = new SystemClock()
   const random = new SystemRandom()
-  const identity = await openWorkerIdentity(folder, role, { meshKeys, name, clock, random })
+  const root = rootKeyOf(home, meshKeys)
+  const source = new RootIdentitySource({ root, clock, random })
+  const identity = await openWorkerIdentity(folder, role, { meshKeys, source, name, random })
   const log = createLog({
     name,
     level: options.logLevel ?? (role === 'client' ? 'warn' : 'info'),
@@ -100,9 +103,9 @@ async function createHost(
     output: process.stderr,
   })
   const peerStore = new PeersFile({ home, mesh: meshKeys.mesh, clock, random, log })
-  const rosterKey = deriveRosterKey(meshKeys.root)
+  const rosterKey = deriveRosterKey(root)
   const roster = {
-    certificate: certifyRosterKey(meshKeys.root, rosterKey.publicKey),
+    certificate: certifyRosterKey(root, rosterKey.publicKey),
     store: new RosterFile({
       path: home.path('mesh', 'roster.json'),
       clock,

@@ -11,6 +11,7 @@ import type { RosterKeeper } from '../../facilities/network/discovery/roster-kee
 import type { HealthProblem } from '../../facilities/worker/worker-health.js'
 import {
   encodeEntry,
+  listedRoles,
   MAX_ROSTER_ENTRIES,
   type RosterEntry,
 } from '../../helpers/discovery/roster-entry.js'
@@ -137,7 +138,8 @@ export class RosterWriter extends ReadyResource {
   }
 
   #enlist({ publicKey, roles, expiresAt }: Certificate): boolean {
-    return this.#list.enlist({ publicKey, roles, expiresAt }, this.#clock.now())
+    const worker = { publicKey, roles: listedRoles(roles), expiresAt }
+    return this.#list.enlist(worker, this.#clock.now())
   }
 
   #publishSoon(): void {

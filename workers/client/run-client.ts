@@ -111,7 +111,7 @@ export async function runClient<Input>(
       onWaiting: ({ message }) => output.notice(`${message}; waiting …`),
       proveLocal: async (account) => {
         const keys = await findMeshKeys(host.home)
-        return keys && proveLocalAccount(keys.root, account)
+        return keys?.root ? proveLocalAccount(keys.root, account) : undefined
       },
     })
     await resources.open(network)

@@ -6,6 +6,7 @@ import type { CallOptions } from '../../../facilities/network/calls/request-cont
 import type { Service } from '../../../facilities/network/calls/service.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
+import type { ConnectionProtocol } from '../../../facilities/network/connection/protocol-registry.js'
 import { Announcement, topicOf } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
@@ -47,6 +48,8 @@ export interface NodeOptions {
   readonly identity?: Identity
   readonly limits?: Partial<NetworkLimits>
   readonly service?: Service | null
+  /** What the node answers besides calls, streams and heartbeats. */
+  readonly protocols?: readonly ConnectionProtocol[]
   readonly events?: ConnectionObserver
   readonly dht?: HyperDHT
 }
@@ -97,6 +100,7 @@ export class MeshFixture {
       ...(options.events && { events: options.events }),
     })
     this.cleanup.add(() => node.close())
+    for (const protocol of options.protocols ?? []) node.protocols.offer(protocol)
     await node.ready()
     return { node, dht, identity }
   }

@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { Home } from '../../../facilities/home/home.js'
-import { openMeshKeys } from '../../../facilities/home/mesh-keys.js'
+import { RootIdentitySource } from '../../../facilities/home/identity-source.js'
+import { openMeshKeys, rootKeyOf } from '../../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../../facilities/home/worker-identity.js'
 import { createOrigin } from '../../../facilities/network/calls/request-context.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
@@ -198,11 +199,14 @@ export class KilledAuth {
     const port = this.#port
     const meshKeys = await openMeshKeys(this.#home, this.#random)
     const folder = await this.#home.folder('gateway')
+    const random = this.#random
+    const root = rootKeyOf(this.#home, meshKeys)
+    const source = new RootIdentitySource({ root, clock, random })
     const identity = await openWorkerIdentity(folder, 'gateway', {
       meshKeys,
+      source,
       name: 'gateway',
-      clock,
-      random: this.#random,
+      random,
     })
     const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 1_000 })
     cleanup.add(() => bootstrap.close())
