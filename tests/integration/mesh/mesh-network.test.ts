@@ -9,6 +9,12 @@ import { createLog } from '../../../facilities/log/log.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { Cleanup } from '../../helpers/cleanup.js'
+import {
+  ECHO_PROTOCOL,
+  echoProtocol,
+  type HandChannel,
+  openByHand,
+} from '../../helpers/network/echo-channels.js'
 import { occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { MeshAuthority, rosterSettings } from '../../helpers/network/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../../helpers/network/mesh-fixture.js'
@@ -70,6 +76,25 @@ test('should find, call and log when a gateway and a client start', async (t) =>
   t.ok(log.includes('holding the bootstrap port'))
   t.ok(log.includes('gateway@test'), 'who was connected to')
   t.absent(log.includes('a secret'))
+})
+
+test('should answer a protocol that a facility offers when another worker opens it', async (t) => {
+  const { network } = await scene(t)
+  const gateway = network('gateway')
+  gateway.protocols.offer(echoProtocol())
+  await gateway.ready()
+  const client = network('client')
+  const channels: HandChannel[] = []
+  client.protocols.offer({
+    name: 'test/asking',
+    mayOpen: () => true,
+    attach: ({ mux }) => void channels.push(openByHand(mux, ECHO_PROTOCOL)),
+  })
+  await client.look('gateway')
+  const channel = await until('a connection', () => channels[0])
+  channel.send('hi')
+  await until('the echo', () => channel.heard[0] === 'hi')
+  t.pass('it was echoed')
 })
 
 test('should look for a role once when it is requested several times', async (t) => {
