@@ -52,6 +52,14 @@ declare module 'protomux' {
     protected _onbatch(state: object): void
     /** Not documented: reads the opening of a channel that arrived. */
     protected _onopensession(state: object): Promise<void> | null
+    /** Not documented: the entry of a protocol and id, which is created if it is missing. */
+    protected _get(
+      protocol: string,
+      id: Uint8Array | null,
+      aliases?: readonly string[],
+    ): Protomux.ChannelInfo
+    /** Not documented: removes an entry without channels. */
+    protected _gc(info: Protomux.ChannelInfo): void
     /** Not documented: asks for a claim to a channel that arrived, and rejects it if there is none. */
     protected _requestSession(
       protocol: string,

@@ -59,6 +59,9 @@ export class GuardedMux extends Protomux {
   #inBatch = false
   #answers: ChannelAnswers | null = null
   readonly #held: HeldChannel[] = []
+  #isOpening = false
+  /** The entry of the channel whose opening was read last. */
+  #opened: Protomux.ChannelInfo | null = null
 
   /** @param onWrite called with the size of each message before it is written */
   constructor(stream: HyperDHT.SecretStream, onWrite: (bytes: number) => void = () => undefined) {
@@ -93,7 +96,26 @@ export class GuardedMux extends Protomux {
     if (this._remote.length >= MAX_CHANNEL_IDS) {
       throw new Error('The peer used too many channel numbers')
     }
-    return super._onopensession(state)
+    this.#isOpening = true
+    this.#opened = null
+    const answer = super._onopensession(state)
+    this.#isOpening = false
+    // Null: it is the peer's answer to a channel of ours. If we have closed that one already, Protomux would keep
+    // its entry, one for each stream that is cancelled early.
+    if (answer === null && this.#opened !== null) this._gc(this.#opened)
+    return answer
+  }
+
+  protected override _get(
+    protocol: string,
+    id: Uint8Array | null,
+    aliases?: readonly string[],
+  ): Protomux.ChannelInfo {
+    const info = super._get(protocol, id, aliases)
+    // The first one is that of the channel; a handler may create others.
+    if (this.#isOpening) this.#opened = info
+    this.#isOpening = false
+    return info
   }
 
   protected override _requestSession(
