@@ -1,7 +1,10 @@
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { RootIdentitySource } from '../../../../facilities/home/identity-source.js'
-import { type SignedCertificate, verifyCertificate } from '../../../../helpers/identity/certificate.js'
+import {
+  type SignedCertificate,
+  verifyCertificate,
+} from '../../../../helpers/identity/certificate.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { MeshAuthority, newKeyPair } from '../../../helpers/network/mesh-authority.js'
 

@@ -10,7 +10,10 @@ import {
 import { openMeshKeys, rootKeyOf } from '../../../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
-import { type SignedCertificate, verifyCertificate } from '../../../../helpers/identity/certificate.js'
+import {
+  type SignedCertificate,
+  verifyCertificate,
+} from '../../../../helpers/identity/certificate.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const random = new SystemRandom()

@@ -123,7 +123,11 @@ test('should refuse the certificate when a role has no form of a role, or there 
   for (const roles of wrong) {
     const signed = authority.certifyAnything(holder, { roles })
     const says = JSON.stringify(roles).slice(0, 40)
-    await t.exception(() => verifyCertificate(signed, expected), { code: 'CERTIFICATE_INVALID' }, says)
+    await t.exception(
+      () => verifyCertificate(signed, expected),
+      { code: 'CERTIFICATE_INVALID' },
+      says,
+    )
   }
 })
 

@@ -26,7 +26,10 @@ test('should come back as the bytes it was made of when a hello is read', (t) =>
 
 test('should fit its limit when the certificate is as large as one can be', (t) => {
   const authority = new MeshAuthority({ now: () => Date.UTC(2026, 0, 1) })
-  const roles = Array.from({ length: 16 }, (_, n) => `${'r'.repeat(30)}${String(n).padStart(2, '0')}`)
+  const roles = Array.from(
+    { length: 16 },
+    (_, n) => `${'r'.repeat(30)}${String(n).padStart(2, '0')}`,
+  )
   const changes = { name: '🐦'.repeat(50), serial: 's'.repeat(64) }
   const largest = authority.certify(newKeyPair(), roles, changes)
   const message = encoded(createHello(largest, Buffer.alloc(64)))
@@ -50,17 +53,26 @@ test('should be refused when a field is missing, no base64, too long or out of r
     null,
   ]
   for (const message of wrong) {
-    t.is(codeThrownBy(() => readHello(encoded(message))), 'INVALID_REQUEST')
+    t.is(
+      codeThrownBy(() => readHello(encoded(message))),
+      'INVALID_REQUEST',
+    )
   }
 })
 
 test('should read the versions before the rest when the rest has another form', (t) => {
   const later = { lowest: PROTOCOL_VERSIONS.highest + 1, highest: 99 }
   for (const message of [{ versions: later }, { versions: later, proof: 1, critical: ['all'] }]) {
-    t.is(codeThrownBy(() => readHello(encoded(message))), 'VERSION_UNSUPPORTED')
+    t.is(
+      codeThrownBy(() => readHello(encoded(message))),
+      'VERSION_UNSUPPORTED',
+    )
   }
   const overlapping = { versions: { ...later, lowest: 1 }, proof: 1 }
-  t.is(codeThrownBy(() => readHello(encoded(overlapping))), 'INVALID_REQUEST')
+  t.is(
+    codeThrownBy(() => readHello(encoded(overlapping))),
+    'INVALID_REQUEST',
+  )
 })
 
 test('should ignore what is not known unless it is critical', (t) => {
@@ -68,7 +80,10 @@ test('should ignore what is not known unless it is critical', (t) => {
   const critical = ['versions', 'certificate', 'proof', 'critical']
   t.alike(readHello(encoded({ ...hello, ...more, critical })), readHello(encoded(hello)))
   const marked = encoded({ ...hello, ...more, critical: ['region'] })
-  t.is(codeThrownBy(() => readHello(marked)), 'PROTOCOL_VIOLATION')
+  t.is(
+    codeThrownBy(() => readHello(marked)),
+    'PROTOCOL_VIOLATION',
+  )
 })
 
 test('should agree on the highest common version when there is one', (t) => {

@@ -163,7 +163,10 @@ test('should ignore what it does not know of a hello and of a certificate when i
 })
 
 test('should refuse and name the field when a field of the hello is critical and not known', async (t) => {
-  for (const more of [{ region: 'attic', critical: ['proof', 'region'] }, { critical: ['region'] }]) {
+  for (const more of [
+    { region: 'attic', critical: ['proof', 'region'] },
+    { critical: ['region'] },
+  ]) {
     const on = await helloScene(t)
     const hello = on.speaker.honestHello(on.genuine, on.speakerKey.secretKey)
     on.speaker.say('hello', { ...hello, ...more })
