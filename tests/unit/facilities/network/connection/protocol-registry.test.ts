@@ -111,7 +111,7 @@ for (const [which, connect] of Object.entries(DIRECTIONS)) {
     const offered = openByHand(mux, ECHO_PROTOCOL)
     for (let round = 0; round < 10; round += 1) {
       const channels = Array.from({ length: 100 }, (_, index) =>
-        openByHand(mux, `test/unknown-${round}`, index % 2 === 0 ? null : idOf(index)),
+        openByHand(mux, `test/unknown-${index % 10}`, index < 10 ? null : idOf(index)),
       )
       // Messages that were sent before the rejection arrived are dropped.
       for (const channel of channels) channel.send('hello?')
