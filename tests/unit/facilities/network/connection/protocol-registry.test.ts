@@ -106,10 +106,10 @@ function lastOf({ network }: PipedMesh): PipedStreams {
 const DIRECTIONS = { dialled: acceptedByHand, accepted: dialledByHand }
 
 for (const [which, connect] of Object.entries(DIRECTIONS)) {
-  test(`should reject what nobody offers, and nothing else, when a peer opens 1,000 channels on a connection that the worker ${which}`, async (t) => {
+  test(`should reject what nobody offers, and nothing else, when a peer opens 300 channels on a connection that the worker ${which}`, async (t) => {
     const { mux, refused, stillTalks } = await connect(t, { protocols: [echoProtocol()] })
     const offered = openByHand(mux, ECHO_PROTOCOL)
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const channels = Array.from({ length: 100 }, (_, index) =>
         openByHand(mux, `test/unknown-${index % 10}`, index < 10 ? null : idOf(index)),
       )
@@ -118,7 +118,7 @@ for (const [which, connect] of Object.entries(DIRECTIONS)) {
       await until('the rejections', () => channels.every(({ state }) => state.isClosed))
       t.absent(channels.some(({ state }) => state.isOpen))
     }
-    t.is(refused.length, 1_000)
+    t.is(refused.length, 300)
     t.ok(refused.every(({ reason, protocol }) => `${reason} ${protocol}`.startsWith('not offered')))
     offered.send('and this one?')
     await until('its echo', () => offered.heard.length === 1)
