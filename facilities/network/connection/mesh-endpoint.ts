@@ -141,7 +141,11 @@ export class MeshEndpoint extends ReadyResource {
             meter,
             clock: this.#clock,
             rpc: this.#rpc,
-            streamWindowChunks: this.#limits.streamWindowChunks,
+            streams: {
+              windowChunks: this.#limits.streamWindowChunks,
+              gatherMs: this.#limits.gatherMs,
+              leaving: this.#service?.leaving,
+            },
           }),
       })
     } finally {
