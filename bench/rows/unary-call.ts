@@ -2,6 +2,7 @@ import HyperswarmRPC from '@hyperswarm/rpc'
 import encodings from 'compact-encoding'
 import { z } from 'zod'
 import { Service } from '../../facilities/network/calls/service.js'
+import { roles } from '../../helpers/protocol/call-policy.js'
 import { unary } from '../../helpers/protocol/method.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, ORIGIN, openDhtPair, openNodePair } from './node-pair.js'
@@ -20,7 +21,7 @@ const echo = unary({
   response: z.strictObject({ text: z.string() }),
   timeoutMs: 10_000,
   idempotent: true,
-  callers: ['client'],
+  callers: roles('client'),
 })
 
 /** A unary call with 1 KB in both directions, compared with the same over @hyperswarm/rpc only. */

@@ -37,6 +37,17 @@ export const tokenSchema = z.strictObject({
   topLogprobs: z.array(logprobSchema).max(20).optional(),
 })
 
+/** What an answer begins with. */
+export const answerHeadSchema = z.strictObject({
+  /** What the engine promises of the answer. */
+  reproducibility: reproducibilitySchema.optional(),
+  /** SHA-256 over everything that the answer depends on, hexadecimal; left out if the engine does not know it. */
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+})
+
 /** How an answer ended. */
 export const generationEndSchema = z.strictObject({
   /**
@@ -67,4 +78,5 @@ export const generationEndSchema = z.strictObject({
 export type Reproducibility = z.infer<typeof reproducibilitySchema>
 export type Token = z.infer<typeof tokenSchema>
 export type TokenLogprob = z.infer<typeof logprobSchema>
+export type AnswerHead = z.infer<typeof answerHeadSchema>
 export type GenerationEnd = z.infer<typeof generationEndSchema>

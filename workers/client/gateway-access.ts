@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
 import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
+import type { StreamAnswer } from '../../facilities/network/calls/stream-answer.js'
 import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
@@ -11,6 +11,7 @@ import type {
   AnyUnaryMethod,
   ChunkOf,
   EndOf,
+  HeadOf,
   RequestInput,
   ResponseOf,
 } from '../../helpers/protocol/method.js'
@@ -76,22 +77,27 @@ export class GatewayAccess {
   }
 
   /**
-   * Calls a stream method. After the first chunk, the request is never sent again. Before it, a request that
-   * was not processed is sent again for as long as the client waits. If a worker was lost that had the
-   * request, it is sent again once only, because it may have caused the loss. After a crash it is not sent
+   * Calls a stream method and waits until its answer begins. From then on, the request is never sent again. Before
+   * it, a request that was not processed is sent again for as long as the client waits. If a worker was lost that
+   * had the request, it is sent again once only, because it may have caused the loss. After a crash it is not sent
    * again. If a rate limit allows the request within a second, the client waits for it.
    *
+   * @returns the answer, which must be read to its end or closed
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
-  async *open<M extends AnyStreamMethod>(
+  async open<M extends AnyStreamMethod>(
     method: M,
     body: RequestInput<M>,
     signal: AbortSignal,
-  ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
+  ): Promise<StreamAnswer<ChunkOf<M>, EndOf<M>, HeadOf<M>>> {
     const options = this.#callOptions(signal)
-    return yield* await this.#retry(
+    return await this.#retry(
       signal,
-      (gateway) => untilFirstChunk(gateway.open(method, body, options)),
+      async (gateway) => {
+        const answer = gateway.open(method, body, options)
+        await answer.head()
+        return answer
+      },
       (error, times) =>
         canSucceedLater(error) ||
         isShortLimit(error) ||

@@ -73,6 +73,7 @@ export class IncomingConnection {
       observer: this.#observer,
       admit: (opening) => this.#admit(this.#bounds.streams, opening),
       holdRefusal: (refusal) => this.#holdRefusal(refusal),
+      keeping: (bytes) => this.#connection.meter.keeping(bytes),
     })
     stream.open()
   }

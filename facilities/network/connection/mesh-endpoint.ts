@@ -40,6 +40,8 @@ export class MeshEndpoint extends ReadyResource {
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
   /** Null for a worker that only calls. */
+  /** Aborted when this worker begins to leave. */
+  readonly #leaving: AbortSignal | undefined
   readonly #accepted: AcceptedConnections | null
   readonly #unverified: UnverifiedConnections
   readonly #bounds: PeerBounds
@@ -72,6 +74,7 @@ export class MeshEndpoint extends ReadyResource {
     this.#rpc = new RpcAdapter(options.identity.keyPair)
     this.protocols.offer(heartbeatProtocol(options))
     const { service } = options
+    this.#leaving = service?.leaving
     this.#accepted =
       service &&
       new AcceptedConnections({
@@ -153,7 +156,11 @@ export class MeshEndpoint extends ReadyResource {
             meter,
             clock: this.#clock,
             rpc: this.#rpc,
-            streamWindowChunks: this.#limits.streamWindowChunks,
+            streams: {
+              windowChunks: this.#limits.streamWindowChunks,
+              gatherMs: this.#limits.gatherMs,
+              leaving: this.#leaving,
+            },
           }),
       })
     } finally {

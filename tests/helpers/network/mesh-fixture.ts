@@ -38,6 +38,7 @@ export const TEST_LIMITS: NetworkLimits = {
   workerShare: 0.25,
   workerFactor: 2,
   streamWindowChunks: 8,
+  gatherMs: 0,
   stalledReaderTimeoutMs: 3_000,
   heartbeatIntervalMs: 100,
   heartbeatMissedLimit: 5,

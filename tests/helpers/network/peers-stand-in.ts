@@ -8,6 +8,7 @@ import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js
 import { RolePeers, type UnreachedPeer } from '../../../facilities/network/discovery/role-peers.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
+import { lateAnswer } from './answer-stand-in.js'
 import { requestContext } from './call-service.js'
 import { linkTo } from './service-link.js'
 
@@ -88,9 +89,12 @@ export function connectionTo(
   connection.call.callsFake(async (method, body, options) =>
     (await linked()).call(method, body, options),
   )
-  connection.open.callsFake(async function* (method, body, options) {
-    return yield* (await linked()).open(method, body, options)
-  })
+  connection.open.callsFake((method, body, options) =>
+    lateAnswer(async () => (await linked()).open(method, body, options)),
+  )
+  connection.relay.callsFake((method, body, options) =>
+    lateAnswer(async () => (await linked()).relay(method, body, options)),
+  )
   return connection
 }
 

@@ -14,7 +14,7 @@ import { newKeyPair } from './mesh-authority.js'
 import { pipeOpenStreams } from './piped-streams.js'
 
 /** With a window of one chunk, a test can count the chunks that were requested from a handler. */
-const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1 }
+const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1, gatherMs: 0 }
 
 /**
  * A connection to a service in this process, after its hello: both sides of the product over an encrypted pipe in
@@ -53,12 +53,9 @@ export async function linkTo(
   accepted.listen()
   protocols.answer(answering)
   const calling = end(initiator, peer)
-  const { streamWindowChunks } = LIMITS
-  const connection = new OutgoingConnection(calling.mux, peer, {
-    ...calling,
-    clock,
-    streamWindowChunks,
-  })
+  const { streamWindowChunks: windowChunks, gatherMs } = LIMITS
+  const streams = { windowChunks, gatherMs, leaving: undefined }
+  const connection = new OutgoingConnection(calling.mux, peer, { ...calling, clock, streams })
   new ProtocolRegistry().answer(calling)
   return connection
 }

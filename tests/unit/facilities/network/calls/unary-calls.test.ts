@@ -2,6 +2,7 @@ import test from 'brittle'
 import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import { roles } from '../../../../../helpers/protocol/call-policy.js'
 import { unary } from '../../../../../helpers/protocol/method.js'
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
@@ -116,7 +117,7 @@ test('should reveal only INTERNAL when the handler throws or gives an invalid an
 test('should refuse a caller whose role may not call when it calls', async (t) => {
   const mesh = new PipedMesh(t)
   let calls = 0
-  const service = new Service().unary({ ...echo, callers: ['gateway', 'auth'] }, async () => {
+  const service = new Service().unary({ ...echo, callers: roles('gateway', 'auth') }, async () => {
     calls += 1
     return { text: '' }
   })
