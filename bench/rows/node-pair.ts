@@ -106,10 +106,7 @@ export async function openGateway(
 
 /** A client on a DHT node. */
 export interface BenchClient {
-  dial(
-    publicKey: Uint8Array,
-    addresses: readonly HyperDHT.Address[],
-  ): Promise<OutgoingConnection>
+  dial(publicKey: Uint8Array, addresses: readonly HyperDHT.Address[]): Promise<OutgoingConnection>
   close(): Promise<void>
 }
 

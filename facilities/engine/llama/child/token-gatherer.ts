@@ -36,7 +36,7 @@ export class TokenGatherer {
   /** @param isFirst whether it is the first token of its answer */
   put(id: number, token: Token, isFirst: boolean): void {
     this.#tokens.push({ id, token })
-    if (isFirst) return this.sendThisTurn()
+    if (isFirst) this.sendThisTurn()
     if (this.#timer !== null || this.#isSentThisTurn) return
     const waitMs = this.#sentAtMs + this.#gatherMs - this.#clock.monotonic()
     if (waitMs > 0) this.#timer = this.#clock.schedule(waitMs, () => this.flush())

@@ -1,5 +1,8 @@
 import test from 'brittle'
-import { PendingCalls, TokenQueue } from '../../../../../facilities/engine/llama/pending-requests.js'
+import {
+  PendingCalls,
+  TokenQueue,
+} from '../../../../../facilities/engine/llama/pending-requests.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 
 const RESULT = { method: 'detokenize', text: 'x' } as const
@@ -54,10 +57,10 @@ test('should give tokens in order, whether they have arrived or are waited for',
   t.is(queue.poll(), undefined)
   const first = queue.take()
   for (let index = 0; index < 4; index += 1) queue.put(token(index))
-  t.alike([await first, queue.poll(), await queue.take(), queue.poll(), queue.poll()], [
-    ...[token(0), token(1), token(2), token(3)],
-    undefined,
-  ])
+  t.alike(
+    [await first, queue.poll(), await queue.take(), queue.poll(), queue.poll()],
+    [...[token(0), token(1), token(2), token(3)], undefined],
+  )
 })
 
 test('should fail its reader and drop what was not read when a generation fails', async (t) => {

@@ -2,7 +2,10 @@ import test from 'brittle'
 import fc from 'fast-check'
 import { fromChildSchema } from '../../../../../facilities/engine/llama/llama-messages.js'
 import { isTokensMessage } from '../../../../../facilities/engine/llama/tokens-check.js'
-import { MAX_TOKEN_ID, MAX_TOP_LOGPROBS } from '../../../../../helpers/protocol/generation-options.js'
+import {
+  MAX_TOKEN_ID,
+  MAX_TOP_LOGPROBS,
+} from '../../../../../helpers/protocol/generation-options.js'
 import { ensure, holds } from '../../../../helpers/property.js'
 
 const tokenId = fc.option(fc.nat({ max: MAX_TOKEN_ID }))

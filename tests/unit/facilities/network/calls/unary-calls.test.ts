@@ -304,7 +304,7 @@ test('should send calls that are made together in one frame, and answers that ar
       frames[end] += 1
     })
   }
-  const texts = Array.from({ length: 20 }, (_, index) => `${index}`)
+  const texts = Array.from({ length: TEST_LIMITS.maxCallsPerKey }, (_, index) => `${index}`)
   const answers = await Promise.all(
     texts.map((text) => connection.call(echo, { text }, mesh.call())),
   )
