@@ -3,7 +3,7 @@ import HyperswarmRPC from '@hyperswarm/rpc'
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
-import { corkForThisTick } from './cork-for-this-tick.js'
+import { corkAfterFirst } from './cork-for-this-tick.js'
 
 const RAW = { valueEncoding: encodings.raw }
 
@@ -46,7 +46,7 @@ export class RpcAdapter {
     this.#server.respond(method, RAW, async (value: Uint8Array, rpc: HyperswarmRPC.Session) => {
       const response = await handler(value, rpc.stream)
       // The library writes the response within this tick.
-      corkForThisTick(rpc.mux)
+      corkAfterFirst(rpc.mux)
       return response
     })
   }
@@ -63,7 +63,7 @@ export class RpcAdapter {
 
   /** One request over a client from {@link connect}. Rejects with the library's own errors. */
   request(client: HyperswarmRPC.Client, method: string, value: Uint8Array): Promise<Uint8Array> {
-    if (!client.closed) corkForThisTick(client.mux)
+    if (!client.closed) corkAfterFirst(client.mux)
     return client.request(method, value, RAW)
   }
 
