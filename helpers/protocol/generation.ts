@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toolCallSchema } from './chat-message.js'
-import { tokenIdSchema } from './generation-options.js'
+import { MAX_TOP_LOGPROBS, tokenIdSchema } from './generation-options.js'
 import { PROTOCOL_LIMITS } from './limits.js'
 
 /**
@@ -34,7 +34,7 @@ export const tokenSchema = z.strictObject({
   /** Only if the request asked for it. */
   logprob: z.number().max(0).optional(),
   /** The likeliest tokens at this position, the likeliest first. Only if the request asked for them. */
-  topLogprobs: z.array(logprobSchema).max(20).optional(),
+  topLogprobs: z.array(logprobSchema).max(MAX_TOP_LOGPROBS).optional(),
 })
 
 /** What an answer begins with. */

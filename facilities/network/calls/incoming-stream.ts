@@ -15,11 +15,9 @@ import type { Refusal } from '../limits/refusal-delays.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
 import { ChunkReader } from './chunk-reader.js'
 import { ChunkSender } from './chunk-sender.js'
+import { corkForThisTick } from './cork-for-this-tick.js'
 import type { BegunAnswer, BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
-
-/** Connections that are corked for this tick. */
-const corked = new WeakSet<Protomux>()
 
 /** The part of a connection that an incoming stream needs. */
 export interface StreamHost {
@@ -283,24 +281,4 @@ export class IncomingStream {
 
 function encodeValue(value: unknown, what: string): Buffer {
   return encodeMessage(value, PROTOCOL_LIMITS.streamChunkBytes, what)
-}
-
-/**
- * Collects everything that is written to a connection until the microtasks of this tick are done in one
- * frame. With many streams on one connection that saves an encryption and a packet for most chunks; it
- * delays none past the tick.
- *
- * Only for the end that answers streams: the receiver of a frame with several messages holds its own
- * replies back until all handlers in that frame have settled, so unary requests, whose handlers may
- * take long, must not be collected.
- */
-function corkForThisTick(mux: Protomux): void {
-  if (corked.has(mux)) return
-  corked.add(mux)
-  mux.cork()
-  // Called from a microtask, nextTick runs when the whole microtask queue is empty.
-  process.nextTick(() => {
-    corked.delete(mux)
-    mux.uncork()
-  })
 }
