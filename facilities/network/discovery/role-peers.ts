@@ -6,6 +6,7 @@ import {
   LOST_RETRY_MS,
   redialDelayMs,
 } from '../../../helpers/discovery/dial-policy.js'
+import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -52,6 +53,7 @@ export class RolePeers extends ReadyResource {
   readonly #clock: Clock
   readonly #random: Random
   readonly #intervalMs: number
+  readonly #dialable: (addresses: readonly PeerAddress[]) => readonly PeerAddress[]
   readonly #onDialFailed: (error: unknown, publicKey: Uint8Array) => void
   readonly #candidates: Candidates
   readonly #onKnown = () => {
@@ -63,6 +65,9 @@ export class RolePeers extends ReadyResource {
   #query: HyperDHT.Query | null = null
   #lookups = 0
 
+  /**
+   * @param options.dialable the addresses at which a peer is dialled, of those at which it was seen. Default: all.
+   */
   constructor(options: {
     role: Role
     topic: Uint8Array
@@ -72,6 +77,7 @@ export class RolePeers extends ReadyResource {
     clock: Clock
     random: Random
     intervalMs: number
+    dialable?: (addresses: readonly PeerAddress[]) => readonly PeerAddress[]
     onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
   }) {
     super()
@@ -83,6 +89,7 @@ export class RolePeers extends ReadyResource {
     this.#clock = options.clock
     this.#random = options.random
     this.#intervalMs = options.intervalMs
+    this.#dialable = options.dialable ?? ((addresses) => addresses)
     this.#onDialFailed = options.onDialFailed ?? (() => undefined)
     this.#candidates = new Candidates(options.random)
   }
@@ -188,9 +195,14 @@ export class RolePeers extends ReadyResource {
     })
     const { signal } = attempt.cancel
     try {
-      const connection = await this.#node.dial(publicKey, addresses, signal, (isMember) => {
-        attempt.isMember = isMember
-      })
+      const connection = await this.#node.dial(
+        publicKey,
+        this.#dialable(addresses),
+        signal,
+        (isMember) => {
+          attempt.isMember = isMember
+        },
+      )
       this.#connect(route, connection)
     } catch (error) {
       // A dial that was aborted for another reason than its timeout has not failed.

@@ -10,6 +10,7 @@ import { Announcement, topicOf } from '../../../facilities/network/discovery/ann
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import type { NetworkLimits } from '../../../facilities/network/limits/network-limit-settings.js'
+import type { NetworkMode } from '../../../facilities/network/modes/network-mode.js'
 import type { ConnectionObserver } from '../../../facilities/network/watch/network-observer.js'
 import type { Identity } from '../../../helpers/identity/identity.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -129,6 +130,8 @@ export class MeshFixture {
       known?: KnownPeers
       /** Redials come at their mean delay by default. */
       random?: Partial<Random>
+      /** All addresses by default. */
+      dialable?: NetworkMode['dialable']
       onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
     } = {},
   ): RolePeers {
@@ -141,6 +144,7 @@ export class MeshFixture {
       clock: this.clock,
       random: Object.assign(new SystemRandom(), options.random ?? { fraction: () => 0.5 }),
       intervalMs: options.intervalMs ?? 200,
+      ...(options.dialable && { dialable: options.dialable }),
       ...(options.onDialFailed && { onDialFailed: options.onDialFailed }),
     })
     this.cleanup.add(() => peers.close())

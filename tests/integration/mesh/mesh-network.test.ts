@@ -9,7 +9,7 @@ import { createLog } from '../../../facilities/log/log.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { Cleanup } from '../../helpers/cleanup.js'
-import { occupyUdpPort } from '../../helpers/network/local-mesh.js'
+import { localMode, occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { MeshAuthority, rosterSettings } from '../../helpers/network/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../../helpers/network/mesh-fixture.js'
 import { echo, requestOptions } from '../../helpers/network/sample-service.js'
@@ -36,6 +36,7 @@ async function scene(t: Test) {
     const random = new SystemRandom()
     const built = new MeshNetwork({
       role,
+      mode: localMode(port),
       secret: authority.secret,
       identity: authority.identity(role),
       clock,
@@ -44,8 +45,6 @@ async function scene(t: Test) {
       peerStore: new PeersFile({ home, mesh: authority.mesh, clock, random, log }),
       settings: {
         ...TEST_LIMITS,
-        bootstrapPort: port,
-        bootstrapWatchIntervalMs: 100,
         announceIntervalMs: 200,
         lookupIntervalMs: 200,
         drainTimeoutMs: 0,

@@ -13,6 +13,8 @@ import { settle, until } from '../../../../helpers/until.js'
 
 const INTERVAL_MS = 200
 
+type PeersOptions = NonNullable<Parameters<PipedMesh['peers']>[2]>
+
 interface Scene {
   readonly mesh: PipedMesh
   readonly dht: SinonStubbedInstance<HyperDHT>
@@ -24,12 +26,13 @@ interface Scene {
 }
 
 /** A client that looks for gateways, and a topic that the test fills. */
-async function scene(t: Test): Promise<Scene> {
+async function scene(t: Test, options: Pick<PeersOptions, 'dialable'> = {}): Promise<Scene> {
   const mesh = new PipedMesh(t)
   const dht = mesh.network.dht()
   const client = await mesh.node('client', { dht })
   const failures: unknown[] = []
   const peers = mesh.peers('gateway', client, {
+    ...options,
     intervalMs: INTERVAL_MS,
     onDialFailed: (error) => failures.push(Object(error).code),
   })
@@ -136,6 +139,24 @@ test('should cancel the running dial when the worker is found at a new address',
   t.ok(dead.initiator.destroying)
   const last = dht.connect.lastCall.args[1]
   t.alike(last?.relayAddresses, [{ host: '127.0.0.1', port: 1001 }])
+})
+
+test('should dial a worker only where its network reaches when it was seen elsewhere, too', async (t) => {
+  const isNear = ({ port }: { port: number }) => port < 1_000
+  const { mesh, peers, connected, list, dht } = await scene(t, {
+    dialable: (addresses) => addresses.filter(isNear),
+  })
+  const [near, far] = [await gateway(mesh), await gateway(mesh)]
+  list([near.key, 999], [far.key, 1_000])
+  await peers.ready()
+  await until('both connections', () => connected.length === 2)
+  const ports = dht.connect
+    .getCalls()
+    .map(({ args: [key, options] }) => [
+      Buffer.from(key).equals(Buffer.from(near.key)) ? 'near' : 'far',
+      options?.relayAddresses?.map(({ port }) => port),
+    ])
+  t.alike(Object.fromEntries(ports), { near: [999], far: [] })
 })
 
 test('should dial less and less often when a worker does not answer', async (t) => {
