@@ -8,6 +8,7 @@ import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
+import type { PeerSearch } from './calls/peers.js'
 import { Service } from './calls/service.js'
 import { MeshEndpoint } from './connection/mesh-endpoint.js'
 import { topicOf } from './discovery/announcement.js'
@@ -109,13 +110,14 @@ export class MeshNetwork extends ReadyResource {
     return new Map(this.#peers.map(({ role, connections }) => [role, connections.length]))
   }
 
-  /** The workers of a role, looked for as soon as the network is ready. */
+  /** The other workers of a role, looked for as soon as the network is ready. The role may be that of this worker. */
   peers(role: Role): RolePeers {
     const known = this.#peers.find((peers) => peers.role === role)
     if (known !== undefined) return known
-    const { mode, secret, clock, random, settings } = this.#options
+    const { mode, secret, identity, clock, random, settings } = this.#options
     const peers = new RolePeers({
       role,
+      self: identity.keyPair.publicKey,
       topic: topicOf(secret, role),
       dht: this.#dht,
       node: this.#node,
@@ -126,15 +128,15 @@ export class MeshNetwork extends ReadyResource {
       dialable: (addresses) => mode.dialable(addresses),
       onDialFailed: (error, publicKey) => this.#observers.onDialFailed(role, error, publicKey),
     })
-    peers.on('connected', ({ peer }) => this.#observers.onPeerConnected(role, peer))
-    peers.on('lost', ({ peer }) => this.#observers.onPeerLost(role, peer))
+    peers.on('connected', ({ identity }) => this.#observers.onPeerConnected(role, identity))
+    peers.on('lost', ({ identity }) => this.#observers.onPeerLost(role, identity))
     this.#roster.watch(peers)
     this.#peers.push(peers)
     return peers
   }
 
-  /** The workers of a role, which are looked for from now on. */
-  async look(role: Role): Promise<RolePeers> {
+  /** The other workers of a role, which are looked for from now on. */
+  async look(role: Role): Promise<PeerSearch> {
     await this.ready()
     const peers = this.peers(role)
     await peers.ready()
@@ -146,9 +148,12 @@ export class MeshNetwork extends ReadyResource {
     return this.#roster.keeper
   }
 
-  /** How many workers of a role the roster lists, wherever they are. */
+  /** How many other workers of a role the roster lists, wherever they are. */
   listed(role: Role): number {
-    return this.roster.entries.filter(({ roles }) => roles.includes(role)).length
+    const { publicKey: own } = this.#options.identity.keyPair
+    const isListed = ({ publicKey, roles }: RosterEntry) =>
+      roles.includes(role) && Buffer.compare(publicKey, own) !== 0
+    return this.roster.entries.filter(isListed).length
   }
 
   /** Why others cannot find this worker; null if they can, or if that is not known yet. */

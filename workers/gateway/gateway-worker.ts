@@ -3,13 +3,13 @@ import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
 import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
+import type { Peers } from '../../facilities/network/calls/peers.js'
 import {
   createOrigin,
   onBehalfOf,
   type RequestContext,
 } from '../../facilities/network/calls/request-context.js'
 import type { Service } from '../../facilities/network/calls/service.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type {
   HealthProblem,
   WatchedWorker,
@@ -33,8 +33,8 @@ const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 /** Accepts clients: forwards registrations and logins to auth, admits requests and relays answers. */
 export class GatewayWorker extends ReadyResource implements WatchedWorker {
   readonly #clock: Clock
-  readonly #auth: RolePeers
-  readonly #processors: RolePeers
+  readonly #auth: Peers
+  readonly #processors: Peers
   readonly #random: Random
   readonly #directory: ProcessorDirectory
   readonly #router: Router
@@ -45,8 +45,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     options: AdmissionSettings &
       AccountCallSettings & {
         service: Service
-        auth: RolePeers
-        processors: RolePeers
+        auth: Peers
+        processors: Peers
         /** The mesh's root public key, hexadecimal. */
         mesh: string
         clock: Clock

@@ -2,9 +2,9 @@ import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
+import type { Peer, Peers } from '../../facilities/network/calls/peers.js'
 import { createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
+
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import type { ProcessorLoad } from '../../helpers/protocol/processor-protocol.js'
@@ -23,17 +23,17 @@ export interface Candidate {
 
 /** The connected processors, the models that they serve, and their load. */
 export class ProcessorDirectory extends ReadyResource {
-  readonly #peers: RolePeers
+  readonly #peers: Peers
   readonly #clock: Clock
   readonly #random: Random
   readonly #intervalMs: number
-  readonly #known = new Map<OutgoingConnection, KnownProcessor>()
+  readonly #known = new Map<Peer, KnownProcessor>()
   /** Processors whose report is pending. */
-  readonly #pending = new Set<OutgoingConnection>()
+  readonly #pending = new Set<Peer>()
   #timer: Timer | null = null
 
   constructor(options: {
-    processors: RolePeers
+    processors: Peers
     clock: Clock
     random: Random
     loadIntervalMs: number
@@ -43,8 +43,8 @@ export class ProcessorDirectory extends ReadyResource {
     this.#clock = options.clock
     this.#random = options.random
     this.#intervalMs = options.loadIntervalMs
-    this.#peers.on('connected', (connection: OutgoingConnection) => void this.#ask(connection))
-    this.#peers.on('lost', (connection: OutgoingConnection) => this.#known.delete(connection))
+    this.#peers.on('connected', (connection: Peer) => void this.#ask(connection))
+    this.#peers.on('lost', (connection: Peer) => this.#known.delete(connection))
   }
 
   /** The names of all models that answer prompts, in alphabetical order. */
@@ -118,7 +118,7 @@ export class ProcessorDirectory extends ReadyResource {
     this.#timer?.cancel()
   }
 
-  async #ask(connection: OutgoingConnection): Promise<void> {
+  async #ask(connection: Peer): Promise<void> {
     if (this.#pending.has(connection)) return
     this.#pending.add(connection)
     this.#known.get(connection)?.asked()
@@ -158,14 +158,14 @@ type Counts = Map<string, number>
 
 /** A processor with its last report and the requests that were sent to it since. */
 export class KnownProcessor {
-  readonly connection: OutgoingConnection
+  readonly connection: Peer
   #load: ProcessorLoad
   /** Sent since the last report was requested. */
   #sent: Counts = new Map()
   /** Sent since the pending report was requested. */
   #sentMeanwhile: Counts = this.#sent
 
-  constructor(connection: OutgoingConnection, load: ProcessorLoad) {
+  constructor(connection: Peer, load: ProcessorLoad) {
     this.connection = connection
     this.#load = load
   }

@@ -23,14 +23,14 @@ import {
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import { OutgoingStream } from '../calls/outgoing-stream.js'
+import type { Peer } from '../calls/peers.js'
 import type { CallOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { ConnectionMeter } from '../limits/connection-meter.js'
 
 /** An authenticated connection that this worker opened. It makes calls on it. */
-export class OutgoingConnection {
-  /** Who is at the other end. */
-  readonly peer: PeerIdentity
+export class OutgoingConnection implements Peer {
+  readonly identity: PeerIdentity
   /** Resolves when the connection has ended, for any reason. */
   readonly closed: Promise<void>
   readonly #mux: Protomux
@@ -52,7 +52,7 @@ export class OutgoingConnection {
     this.#meter = options.meter
     this.#streamWindowChunks = options.streamWindowChunks
     this.#client = options.rpc.connect(peer.publicKey, mux.stream)
-    this.peer = peer
+    this.identity = peer
     this.closed = new Promise((resolve) => {
       if (mux.stream.destroyed) resolve()
       else mux.stream.once('close', () => resolve())
@@ -65,7 +65,6 @@ export class OutgoingConnection {
     return remoteHost && remotePort ? [{ host: remoteHost, port: remotePort }] : []
   }
 
-  /** Whether calls can still be made. */
   get isOpen(): boolean {
     return !this.#mux.stream.destroying
   }

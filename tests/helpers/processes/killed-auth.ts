@@ -213,6 +213,7 @@ export class KilledAuth {
     await node.ready()
     this.#peers = new RolePeers({
       role: 'auth',
+      self: identity.keyPair.publicKey,
       topic: topicOf(meshKeys.secret, 'auth'),
       dht,
       node,

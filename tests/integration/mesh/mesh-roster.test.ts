@@ -123,7 +123,7 @@ test('should find a gateway by the roster when silent strangers crowd its topic'
   const newcomer = network('client')
   const peers = await newcomer.look('gateway')
   const connection = await firstConnection(peers, 2_000)
-  t.ok(connection.peer.certificate.roles.includes('gateway'))
+  t.ok(connection.identity.certificate.roles.includes('gateway'))
   t.comment(`${Math.round(performance.now() - startedAt)} ms`)
 })
 

@@ -2,6 +2,7 @@ import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { SinonStubbedInstance } from 'sinon'
 import type { OutgoingConnection } from '../../../../../facilities/network/connection/outgoing-connection.js'
+import { KnownPeers } from '../../../../../facilities/network/discovery/known-peers.js'
 import type { RolePeers } from '../../../../../facilities/network/discovery/role-peers.js'
 import type { Identity } from '../../../../../helpers/identity/identity.js'
 import { proveByHand } from '../../../../helpers/network/hostile-peer.js'
@@ -182,6 +183,26 @@ test('should ignore a worker whose certificate is of another role', async (t) =>
   await until('the end of that connection', () =>
     mesh.network.connections.every(({ initiator }) => initiator.destroyed),
   )
+})
+
+test('should neither dial nor list itself when it has the role that it looks for', async (t) => {
+  const mesh = new PipedMesh(t)
+  const [own, other] = [await gateway(mesh), await gateway(mesh)]
+  const known = new KnownPeers({ clock: mesh.clock, store: null })
+  const addresses = [{ host: '127.0.0.1', port: 1 }]
+  const itself = { role: 'gateway', publicKey: own.key, addresses } as const
+  known.learn([itself], 'proved')
+  known.learn([itself], 'roster')
+  const listed = [own, other].map(({ key }) => ({ publicKey: key, relayAddresses: addresses }))
+  mesh.network.announce(mesh.topic('gateway'), ...listed)
+  const peers = mesh.peers('gateway', own, { intervalMs: INTERVAL_MS, known })
+  await peers.ready()
+  await until('the other', () => peers.connections.length === 1)
+  known.learn([itself], 'proved')
+  await pass(mesh, 2_000)
+  t.alike(peers.connections[0]?.identity.publicKey, other.key)
+  t.is(mesh.network.connections.length, 1, 'it has dialled the other one only')
+  t.alike(peers.unreached, [])
 })
 
 test('should report which peers are announced and why they are not connected', async (t) => {
