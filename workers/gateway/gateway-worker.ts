@@ -155,14 +155,15 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     context: RequestContext,
     admitted: AdmittedRequest,
   ) {
-    const { processor, offer } = this.#router.route(request.model)
+    const chosen = this.#router.route(request.model)
+    const { processor, offer } = chosen
     const { name: model, reproducibility } = offer
     const { messages } = request
     const { seed = this.#random.below(2 ** 32) } = request.options
     const options = { ...request.options, seed }
     const head = { seed, model, ...(reproducibility && { reproducibility }) }
     admitted.begin(model, this.#directory.slots(model))
-    const end = processor.begin(model)
+    const end = chosen.begin()
     const answer = processor.connection.open(
       processorProtocol.generate,
       { model, messages, options },

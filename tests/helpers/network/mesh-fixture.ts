@@ -2,7 +2,7 @@ import type { Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
-import type { Peer, Peers } from '../../../facilities/network/calls/peers.js'
+import type { Peer } from '../../../facilities/network/calls/peers.js'
 import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
@@ -167,7 +167,7 @@ export class MeshFixture {
 
 /** Waits until these peers have a connection. */
 export function firstConnection<P extends Peer>(
-  peers: Peers & { readonly connections: readonly P[] },
+  peers: { readonly role: string; readonly connections: readonly P[] },
   timeoutMs = 5_000,
 ): Promise<P> {
   return until(`a connection to a ${peers.role}`, () => peers.connections[0], timeoutMs)

@@ -87,3 +87,22 @@ export function connectionTo(
 export function silentConnection(peer: Role): ConnectionStandIn {
   return connectionTo(new Service(), { caller: 'client', peer })
 }
+
+/**
+ * Connections that answer each call at once. They are copies of one stand-in: stubs of thousands would take
+ * seconds.
+ *
+ * @param answer the answer of each one, by its number
+ */
+export function manyConnections(
+  count: number,
+  answer: (index: number) => unknown,
+): ConnectionStandIn[] {
+  const connection = silentConnection('processor')
+  return Array.from({ length: count }, (_, index) =>
+    Object.assign(Object.create(connection), {
+      call: async () => answer(index),
+      destroy: () => undefined,
+    }),
+  )
+}
