@@ -10,6 +10,7 @@ import { PeersFile } from '../../facilities/home/peers-file.js'
 import { createLog } from '../../facilities/log/log.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { MeshNetwork } from '../../facilities/network/mesh-network.js'
+import { LoopbackMode } from '../../facilities/network/modes/loopback-mode.js'
 import { certifyRosterKey, deriveRosterKey } from '../../helpers/discovery/roster-key.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { createId } from '../../helpers/identity/id.js'
@@ -90,15 +91,17 @@ export async function openMember(
   const log = createLog({ name: 'member', level: 'silent', json: true, output: process.stderr })
   const home = peersHome && (await Home.open(peersHome))
   const remembering = home && { home, mesh, clock, random, log }
+  const settings = { ...configSchema.parse({}).network, bootstrapPort }
   const network = new MeshNetwork({
     role: 'client',
+    mode: new LoopbackMode(settings),
     secret: keys.secret,
     identity,
     clock,
     random,
     log,
     ...(remembering && { peerStore: new PeersFile(remembering) }),
-    settings: { ...configSchema.parse({}).network, bootstrapPort },
+    settings,
     roster: {
       certificate: certifyRosterKey(keys.root, deriveRosterKey(keys.root).publicKey),
       store: null,

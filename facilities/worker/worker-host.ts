@@ -14,6 +14,8 @@ import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity
 import { createLog, type Log, type LogLevel } from '../log/log.js'
 import type { RosterSettings } from '../network/discovery/mesh-roster.js'
 import { RosterFile } from '../network/discovery/roster-file.js'
+import { LoopbackMode, type LoopbackSettings } from '../network/modes/loopback-mode.js'
+import type { NetworkMode } from '../network/modes/network-mode.js'
 import type { ResourceStack } from './resource-stack.js'
 
 /** The settings of all workers. Comes from the configuration. */
@@ -23,6 +25,7 @@ export interface HostSettings {
   readonly logLevel?: LogLevel | undefined
   /** JSON log lines. */
   readonly json: boolean
+  readonly network: LoopbackSettings
 }
 
 /** What every worker needs: its home, identity, log, clock and randomness. */
@@ -34,6 +37,8 @@ export interface WorkerHost {
   readonly identity: WorkerIdentity
   /** The mesh secret. */
   readonly secret: Uint8Array
+  /** The network in which its workers reach each other. */
+  readonly mode: NetworkMode
   /** The workers that the processes of the home have found. */
   readonly peerStore: PeersFile
   readonly log: Log
@@ -119,6 +124,7 @@ async function createHost(
     folder,
     identity,
     secret: meshKeys.secret,
+    mode: new LoopbackMode(options.network),
     peerStore,
     log,
     clock,

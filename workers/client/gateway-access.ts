@@ -1,9 +1,8 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
+import type { Peer, Peers } from '../../facilities/network/calls/peers.js'
 import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
 import type { StreamAnswer } from '../../facilities/network/calls/stream-answer.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
 import type {
@@ -31,7 +30,7 @@ const SHORT_LIMIT_MS = 1_000
  * repeated for some time, and the user is notified what the client waits for.
  */
 export class GatewayAccess {
-  readonly #gateways: RolePeers
+  readonly #gateways: Peers
   readonly #clock: Clock
   readonly #random: Random
   readonly #lookedFor: string
@@ -43,7 +42,7 @@ export class GatewayAccess {
    * @param options.onWaiting called once for each new reason to wait
    */
   constructor(options: {
-    gateways: RolePeers
+    gateways: Peers
     lookedFor: string
     clock: Clock
     random: Random
@@ -111,7 +110,7 @@ export class GatewayAccess {
 
   async #retry<T>(
     signal: AbortSignal,
-    attempt: (gateway: OutgoingConnection) => Promise<T>,
+    attempt: (gateway: Peer) => Promise<T>,
     mayRepeat: MayRepeat,
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
@@ -137,7 +136,7 @@ export class GatewayAccess {
   }
 
   /** A different one for each attempt, if there are several. */
-  #gateway(tries: number, waitedMs: number): OutgoingConnection {
+  #gateway(tries: number, waitedMs: number): Peer {
     const { connections } = this.#gateways
     const gateway = connections[tries % connections.length]
     if (gateway !== undefined) return gateway
@@ -151,7 +150,7 @@ export class GatewayAccess {
   async #pause(delayMs: number, signal: AbortSignal, untilFound: boolean): Promise<void> {
     const found = new AbortController()
     const onConnected = () => found.abort()
-    if (untilFound) this.#gateways.once('connected', onConnected)
+    if (untilFound) this.#gateways.on('connected', onConnected)
     try {
       await this.#clock.sleep(delayMs, AbortSignal.any([signal, found.signal]))
     } catch {

@@ -2,6 +2,7 @@ import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
+import type { Peers } from '../../facilities/network/calls/peers.js'
 import {
   createOrigin,
   onBehalfOf,
@@ -9,7 +10,6 @@ import {
 } from '../../facilities/network/calls/request-context.js'
 import type { Service } from '../../facilities/network/calls/service.js'
 import type { StreamAnswer } from '../../facilities/network/calls/stream-answer.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type {
   HealthProblem,
   WatchedWorker,
@@ -39,8 +39,8 @@ const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 /** Accepts clients: forwards registrations and logins to auth, admits requests and relays answers. */
 export class GatewayWorker extends ReadyResource implements WatchedWorker {
   readonly #clock: Clock
-  readonly #auth: RolePeers
-  readonly #processors: RolePeers
+  readonly #auth: Peers
+  readonly #processors: Peers
   readonly #random: Random
   readonly #directory: ProcessorDirectory
   readonly #router: Router
@@ -52,8 +52,8 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     options: AdmissionSettings &
       AccountCallSettings & {
         service: Service
-        auth: RolePeers
-        processors: RolePeers
+        auth: Peers
+        processors: Peers
         /** The mesh's root public key, hexadecimal. */
         mesh: string
         clock: Clock
@@ -155,13 +155,14 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     context: RequestContext,
     admitted: AdmittedRequest,
   ) {
-    const { processor, offer } = this.#router.route(request.model)
+    const chosen = this.#router.route(request.model)
+    const { processor, offer } = chosen
     const { name: model } = offer
     const { messages } = request
     const { seed = this.#random.below(2 ** 32) } = request.options
     const options = { ...request.options, seed }
     admitted.begin(model, this.#directory.slots(model))
-    const end = processor.begin(model)
+    const end = chosen.begin()
     try {
       const answer = processor.connection.relay(
         processorProtocol.generate,

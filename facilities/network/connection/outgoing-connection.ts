@@ -26,6 +26,7 @@ import {
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import { OutgoingStream, type OutgoingStreamOptions } from '../calls/outgoing-stream.js'
+import type { Peer } from '../calls/peers.js'
 import type { CallOptions, StreamOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
 import type { StreamAnswer } from '../calls/stream-answer.js'
@@ -38,9 +39,8 @@ type StreamSettings = Pick<
 >
 
 /** An authenticated connection that this worker opened. It makes calls on it. */
-export class OutgoingConnection {
-  /** Who is at the other end. */
-  readonly peer: PeerIdentity
+export class OutgoingConnection implements Peer {
+  readonly identity: PeerIdentity
   /** Resolves when the connection has ended, for any reason. */
   readonly closed: Promise<void>
   readonly #mux: Protomux
@@ -62,7 +62,7 @@ export class OutgoingConnection {
     this.#meter = options.meter
     this.#streams = options.streams
     this.#client = options.rpc.connect(peer.publicKey, mux.stream)
-    this.peer = peer
+    this.identity = peer
     this.closed = new Promise((resolve) => {
       if (mux.stream.destroyed) resolve()
       else mux.stream.once('close', () => resolve())
@@ -75,17 +75,10 @@ export class OutgoingConnection {
     return remoteHost && remotePort ? [{ host: remoteHost, port: remotePort }] : []
   }
 
-  /** Whether calls can still be made. */
   get isOpen(): boolean {
     return !this.#mux.stream.destroying
   }
 
-  /**
-   * Calls a unary method.
-   *
-   * @throws StarlingError what the other end failed with; PEER_LOST; DEADLINE_EXCEEDED;
-   *   PAYLOAD_TOO_LARGE; PROTOCOL_VIOLATION; or the reason of the aborted signal
-   */
   async call<M extends AnyUnaryMethod>(
     method: M,
     body: RequestInput<M>,
@@ -113,7 +106,6 @@ export class OutgoingConnection {
     }
   }
 
-  /** Calls a stream method. Nothing is sent before the answer is read. */
   open<M extends AnyStreamMethod>(
     method: M,
     body: RequestInput<M>,
@@ -122,10 +114,6 @@ export class OutgoingConnection {
     return this.#stream(method, body, options, (message) => method.chunk.decode(message))
   }
 
-  /**
-   * Calls a stream method like {@link open}, for a handler that passes the answer on: the chunks come as the messages
-   * that were received, of which only the start is read.
-   */
   relay<M extends AnyStreamMethod>(
     method: M,
     body: RequestInput<M>,

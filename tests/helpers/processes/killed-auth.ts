@@ -13,7 +13,6 @@ import { createOrigin } from '../../../facilities/network/calls/request-context.
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { topicOf } from '../../../facilities/network/discovery/announcement.js'
-import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import { DurableRecords } from '../../../facilities/store/durable-records.js'
@@ -21,7 +20,7 @@ import { openStore } from '../../../facilities/store/open-store.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { accountRecordSchema } from '../../../workers/auth/accounts.js'
 import type { Cleanup } from '../cleanup.js'
-import { createLocalDht } from '../network/local-mesh.js'
+import { localMode } from '../network/local-mesh.js'
 import { firstConnection, TEST_LIMITS } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
 import { settle, until } from '../until.js'
@@ -196,7 +195,6 @@ export class KilledAuth {
   async #joinMesh(): Promise<void> {
     const { clock } = this
     const cleanup = this.#cleanup
-    const port = this.#port
     const meshKeys = await openMeshKeys(this.#home, this.#random)
     const folder = await this.#home.folder('gateway')
     const random = this.#random
@@ -208,16 +206,18 @@ export class KilledAuth {
       name: 'gateway',
       random,
     })
-    const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 1_000 })
+    const mode = localMode(this.#port)
+    const bootstrap = mode.shareBootstrap({ clock })
     cleanup.add(() => bootstrap.close())
     await bootstrap.ready()
-    const dht = createLocalDht(port)
+    const dht = mode.createDht()
     cleanup.add(() => dht.destroy({ force: true }))
     const node = new MeshEndpoint({ dht, identity, clock, limits: TEST_LIMITS, service: null })
     cleanup.add(() => node.close())
     await node.ready()
     this.#peers = new RolePeers({
       role: 'auth',
+      self: identity.keyPair.publicKey,
       topic: topicOf(meshKeys.secret, 'auth'),
       dht,
       node,

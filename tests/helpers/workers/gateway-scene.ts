@@ -2,7 +2,6 @@ import type { Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { EncodedChunk } from '../../../helpers/protocol/chunk-codec.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
@@ -21,7 +20,7 @@ import { VirtualClock } from '../clock/virtual-clock.js'
 import { createSession, TEST_MESH } from '../factory.js'
 import { withHead } from '../network/answer-stand-in.js'
 import { callUnary, openStream, requestContext } from '../network/call-service.js'
-import { connectionTo, PeersStandIn } from '../network/peers-stand-in.js'
+import { type ConnectionStandIn, connectionTo, PeersStandIn } from '../network/peers-stand-in.js'
 import { settle } from '../until.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { offeredModel, poolOf } from './offered-models.js'
@@ -91,7 +90,7 @@ export async function gatewayScene(
     authConnection,
     connectAuth: () => auth.connect(authConnection),
     loseAuth: () => auth.lose(authConnection),
-    loseProcessor: (connection: OutgoingConnection) => processors.lose(connection),
+    loseProcessor: (connection: ConnectionStandIn) => processors.lose(connection),
     /** Connects a processor with this engine. */
     connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => ({
       engine,

@@ -1,6 +1,5 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { chooseDefaultModel } from '../../../../workers/gateway/router.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
 import { generatedAnswer } from '../../../helpers/network/answer-stand-in.js'
@@ -201,31 +200,4 @@ test('should keep two models where they are loaded when they are requested in tu
     }
   }
   t.is(loads, 3, 'ant on both at the start, and zebra on one of them')
-})
-
-test('should be none when no processor serves a model', (t) => {
-  t.is(chooseDefaultModel([]), undefined)
-  t.is(chooseDefaultModel([], 'gone'), undefined)
-})
-
-test('should be the first model of most processors', (t) => {
-  t.is(chooseDefaultModel(['zebra', 'ant', 'zebra']), 'zebra')
-  t.is(chooseDefaultModel(['zebra', 'ant', 'zebra'], 'ant'), 'zebra', 'whatever it was before')
-})
-
-test('should stay the same when another model is first on as many processors', (t) => {
-  t.is(chooseDefaultModel(['ant', 'zebra'], 'zebra'), 'zebra')
-  t.is(chooseDefaultModel(['ant', 'zebra'], 'other'), 'ant')
-  t.is(chooseDefaultModel(['zebra', 'ant']), 'ant', 'in no order that processors come in')
-})
-
-test('should change once when a processor goes and comes back between two', (t) => {
-  const both = ['ant', 'zebra']
-  let model = chooseDefaultModel(both)
-  const answered = [model]
-  for (const firsts of [['zebra'], both, both, ['zebra'], both]) {
-    model = chooseDefaultModel(firsts, model)
-    answered.push(model)
-  }
-  t.alike(answered, ['ant', 'zebra', 'zebra', 'zebra', 'zebra', 'zebra'])
 })
