@@ -110,7 +110,7 @@ export class IncomingStream {
       // A stream that this worker reads for its caller stalled because the caller did not read. The
       // error has to name the caller, not this worker.
       const failure = isStarlingError(error, 'READER_STALLED') ? this.#stalled() : error
-      this.#end()
+      this.#end(failure)
       observed.fail(failure)
       // The deadline begins when the request has its place.
       const remainingMs = deadline?.remainingMs()
@@ -118,7 +118,7 @@ export class IncomingStream {
       await this.#host.holdRefusal({ error: failure, signal, remainingMs })
       this.#fail(failure, observed.origin?.requestId)
     } finally {
-      this.#end()
+      this.#end(new StarlingError('CANCELLED', 'The stream has ended'))
       stopWatching?.()
       deadline?.dispose()
       this.#channel?.close()
@@ -262,15 +262,14 @@ export class IncomingStream {
   /** Ends the stream with an error. Only the first call counts. */
   #cancel(error: unknown): void {
     this.#cancelled.abort(error)
-    this.#input?.abort(error)
   }
 
-  /** Sends no more chunks and takes none. */
-  #end(): void {
+  /** Sends no more chunks and takes none. @param reason what the handler gets that still reads its input */
+  #end(reason: unknown): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#sender?.stop()
-    this.#input?.abort(new StarlingError('CANCELLED', 'The stream has ended'))
+    this.#input?.abort(reason)
   }
 
   #fail(error: unknown, requestId: string | undefined): void {

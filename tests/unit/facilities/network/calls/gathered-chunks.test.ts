@@ -93,6 +93,18 @@ test('should send what is gathered at once when the answer ends or fails', async
   }
 })
 
+test('should send nothing and leave no timer when the stream is cancelled while tokens are gathered', async (t) => {
+  const { mesh, source, hand, heard, timers } = await scene(t)
+  source.push()
+  await settle()
+  source.push(2)
+  await settle()
+  t.ok(mesh.time.pending > timers)
+  hand.channel.close()
+  await until('the timers to end', () => mesh.time.pending === timers)
+  t.alike(heard(), [[0]])
+})
+
 test('should not hold tokens of different ticks when gathering is turned off', async (t) => {
   const { source, heard } = await scene(t, { gatherMs: 0 })
   for (let turn = 0; turn < 3; turn += 1) {

@@ -11,7 +11,7 @@ import { type HostilePeer, proveByHand } from '../../../../helpers/network/hosti
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
 import { count, echo } from '../../../../helpers/network/sample-service.js'
-import { say } from '../../../../helpers/network/sample-streams.js'
+import { say, tokenAt } from '../../../../helpers/network/sample-streams.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value))
@@ -121,6 +121,13 @@ test('should fail with PROTOCOL_VIOLATION when the head is not the first, or the
     'more tokens than were granted': ({ head, chunk }) => {
       head.send(HEAD)
       for (const message of tokens) chunk.send(message)
+    },
+    'more tokens than were granted, in few messages': ({ head, chunk }) => {
+      head.send(HEAD)
+      for (const first of [0, 5, 10]) {
+        const five = Array.from({ length: 5 }, (_, offset) => tokenAt(first + offset))
+        chunk.send(tokenChunks.encode(five))
+      }
     },
   }
   for (const [name, answer] of Object.entries(answers)) {

@@ -76,6 +76,20 @@ test('should end with DRAINING at once when the worker leaves, which does not wa
   t.is(Object(await rejectionOf(late.next())).code, 'DRAINING')
 })
 
+test('should not wait for a lasting stream whose handler ignores its signal when the worker leaves', async (t) => {
+  const mesh = new PipedMesh(t)
+  const service = new Service().stream(addUp, async function* () {
+    yield { sum: 1 }
+    await new Promise(() => {})
+    return { total: 0 }
+  })
+  const { connection } = await mesh.connected(service)
+  const answer = connection.open(addUp, {}, mesh.call())
+  await answer.next()
+  await service.drain()
+  t.is(Object(await rejectionOf(answer.next())).code, 'DRAINING')
+})
+
 test('should wait for a stream with a deadline when the worker leaves', async (t) => {
   const mesh = new PipedMesh(t)
   const log = sampleLog()
