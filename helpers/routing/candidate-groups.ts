@@ -70,7 +70,8 @@ export class CandidateGroups<Candidate extends { readonly place: Place<Candidate
   put(candidate: Candidate, load: CandidateLoad): void {
     const { place } = candidate
     const isFailing = load.reported.hindrance === 'failure'
-    const group = groupOf(isFailing ? this.#failing : this.#sound, load)
+    const waitMs = expectedWaitMs(load)
+    const group = groupOf(isFailing ? this.#failing : this.#sound, load, waitMs)
     if (place.group !== group) {
       this.remove(candidate)
       place.group = group
@@ -80,7 +81,7 @@ export class CandidateGroups<Candidate extends { readonly place: Place<Candidate
       if (isFailing) this.#failingCount += 1
     }
     group.candidates[place.index] = candidate
-    group.waitsMs[place.index] = expectedWaitMs(load)
+    group.waitsMs[place.index] = waitMs
     group.reluctances[place.index] = reluctanceOf(load)
   }
 
@@ -118,9 +119,10 @@ export function reluctanceOf(load: CandidateLoad): number {
 function groupOf<Candidate>(
   { free, busy, loading, unloaded, refusing }: Groups<Candidate>,
   load: CandidateLoad,
+  waitMs: number,
 ): CandidateGroup<Candidate> {
   if (hasFreeSlot(load)) return free
-  if (expectedWaitMs(load) === Number.POSITIVE_INFINITY) return refusing
+  if (waitMs === Number.POSITIVE_INFINITY) return refusing
   if (load.reported.isLoaded) return busy
   return requestsAhead(load) > 0 ? loading : unloaded
 }

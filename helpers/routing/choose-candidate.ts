@@ -4,6 +4,7 @@ import type { CandidateGroup, CandidateGroups, Place } from './candidate-groups.
 export const MAX_COMPARED = 16
 /** The candidates that are compared if there are more. The best of eight is among the best eighth on average. */
 export const DRAWN = 8
+const GOLDEN_RATIO = 0.618
 
 /**
  * Chooses the processor for a request. Loaded and loadable candidates compete by their expected wait: see
@@ -58,8 +59,8 @@ class Best<Candidate> {
     for (const group of groups) {
       const { length } = group.candidates
       const isWhole = length <= share
-      // Every so many, from one on: both are drawn, and each candidate has the same chance.
-      const step = isWhole ? 1 : 1 + this.#below(length - 1)
+      // Every so many, from one that is drawn on. With the golden ratio, any number of them are far apart.
+      const step = isWhole ? 1 : Math.floor(length * GOLDEN_RATIO)
       let index = isWhole ? 0 : this.#below(length)
       for (let count = Math.min(share, length); count > 0; count -= 1) {
         this.#take(group, index)

@@ -9,6 +9,9 @@ import { chooseCandidate } from '../../helpers/routing/choose-candidate.js'
 import { Candidate } from './candidate.js'
 import type { KnownProcessor } from './known-processor.js'
 
+/** The most slots of one processor that are counted. Sums of larger numbers would not be exact. */
+const MAX_COUNTED_SLOTS = 65_536
+
 const DETAILS = modelDetailsSchema.keyof().options
 
 /** The offers of one model, by all processors that serve it. */
@@ -84,7 +87,7 @@ export class ModelOffers {
   }
 
   #count({ slots, isLoaded }: OfferedModel, change: 1 | -1): void {
-    this.#slots += change * slots
+    this.#slots += change * Math.min(slots, MAX_COUNTED_SLOTS)
     if (isLoaded) this.#loaded += change
   }
 }

@@ -13,6 +13,8 @@ import { PipedNetwork } from '../../../helpers/network/piped-network.js'
 import { echo, requestOptions } from '../../../helpers/network/sample-service.js'
 
 const BOOTSTRAP_PORT = 4_000
+const NEAR = { host: '127.0.0.1', port: 1 }
+const FAR = { host: '192.0.2.1', port: 1 }
 
 /** Whole networks of workers of one mesh, in a network in memory. */
 function scene(t: Test) {
@@ -21,6 +23,7 @@ function scene(t: Test) {
   const cleanup = new Cleanup(t)
   const piped = new PipedNetwork()
   const shares: string[] = []
+  const nodes: ReturnType<PipedNetwork['dht']>[] = []
   /** A worker. Not ready yet. */
   const network = (role: Role, identity = authority.identity(role)) => {
     const mode: NetworkMode = {
@@ -28,6 +31,7 @@ function scene(t: Test) {
       createDht: () => {
         const dht = piped.dht()
         dht.mutableGet.resolves(null)
+        nodes.push(dht)
         return dht
       },
       shareBootstrap: ({ onTaken }) => ({
@@ -38,7 +42,7 @@ function scene(t: Test) {
         retire: () => shares.push(`${role} retires`),
         close: async () => void shares.push(`${role} closes`),
       }),
-      dialable: (addresses) => addresses,
+      dialable: (addresses) => addresses.filter(({ host }) => host === NEAR.host),
       answers: async () => true,
     }
     const built = new MeshNetwork({
@@ -63,14 +67,14 @@ function scene(t: Test) {
   }
   /** Announces a worker on the topic of its role. */
   const announce = (role: Role, ...keys: Uint8Array[]) => {
-    const peers = keys.map((publicKey) => ({ publicKey, relayAddresses: [] }))
+    const peers = keys.map((publicKey) => ({ publicKey, relayAddresses: [FAR, NEAR] }))
     piped.announce(topicOf(authority.secret, role), ...peers)
   }
-  return { authority, clock, network, announce, shares }
+  return { authority, clock, network, announce, shares, nodes }
 }
 
 test('should join whatever network its mode opens', async (t) => {
-  const { authority, clock, network, announce } = scene(t)
+  const { authority, clock, network, announce, nodes } = scene(t)
   const identity = authority.identity('gateway')
   const gateway = network('gateway', identity)
   await gateway.ready()
@@ -78,6 +82,11 @@ test('should join whatever network its mode opens', async (t) => {
   const client = network('client')
   const connection = await firstConnection(await client.look('gateway'))
   t.alike(await connection.call(echo, { text: 'hi' }, requestOptions(clock)), { text: 'hi' })
+  const dialled = nodes
+    .at(-1)
+    ?.connect.getCalls()
+    .map(({ args }) => args[1]?.relayAddresses)
+  t.alike(dialled, [[NEAR]], 'only where that network reaches')
   t.alike(await client.pingBootstrap(), { address: 'memory', isReachable: true })
 })
 

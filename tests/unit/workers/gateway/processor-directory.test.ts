@@ -297,3 +297,15 @@ test('should send a request elsewhere when it has filled the slots of a processo
   end?.()
   t.is(connection(), loaded.connection)
 })
+
+test('should count the slots of the others exactly when a processor claims to have very many', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const [honest, liar] = [processor(), processor()]
+  honest.load.models = [offeredModel('small', { slots: 3 })]
+  liar.load.models = [offeredModel('small', { slots: Number.MAX_SAFE_INTEGER })]
+  for (const { connection } of [honest, liar]) peers.connect(connection)
+  await clock.advance(10 * INTERVAL_MS)
+  t.is(directory.slots('small'), 3 + 65_536)
+  peers.lose(liar.connection)
+  t.is(directory.slots('small'), 3)
+})
