@@ -6,6 +6,9 @@ import type { Clock, Timer } from '../../clock/clock.js'
 /** Leaves room in a message for what it has besides its chunks. */
 const MOST_GATHERED_BYTES = PROTOCOL_LIMITS.streamChunkBytes - 1024
 
+/** Timers are not finer. Chunks that were gathered elsewhere for as long may come a little early. */
+const SHORTEST_WAIT_MS = 1
+
 /** What a {@link ChunkSender} depends on. */
 export interface ChunkSenderOptions {
   readonly clock: Clock
@@ -157,7 +160,7 @@ export class ChunkSender {
         this.#options.onFailed(error)
       }
     }
-    if (waitMs > 0) this.#flushTimer = clock.schedule(waitMs, flush)
+    if (waitMs >= SHORTEST_WAIT_MS) this.#flushTimer = clock.schedule(waitMs, flush)
     // Called from a microtask, nextTick runs when the whole microtask queue is empty.
     else process.nextTick(flush)
   }
