@@ -4,7 +4,13 @@ import Protomux from 'protomux'
 import { z } from 'zod'
 import { Service } from '../../facilities/network/calls/service.js'
 import { roles } from '../../helpers/protocol/call-policy.js'
-import { generationEndSchema, type Token } from '../../helpers/protocol/generation.js'
+import { jsonChunks } from '../../helpers/protocol/chunk-codec.js'
+import {
+  type GenerationEnd,
+  generationEndSchema,
+  type Token,
+  tokenSchema,
+} from '../../helpers/protocol/generation.js'
 import { stream } from '../../helpers/protocol/method.js'
 import { tokenChunks } from '../../helpers/protocol/token-chunk.js'
 import type { Comparison } from '../measure.js'
@@ -13,51 +19,64 @@ import { freshKeyPair, ORIGIN, openDhtPair, openNodePair } from './node-pair.js'
 const CHUNKS = 20_000
 const WINDOW = 64
 
-const count = stream({
-  name: 'bench.count',
+const METHOD = {
   request: z.strictObject({ chunks: z.number() }),
-  chunk: tokenChunks,
   end: generationEndSchema,
   timeoutMs: 60_000,
   idempotent: true,
   callers: roles('client'),
-})
+} as const
+
+/** As JSON, one token a message: the same bytes as over the raw channel. */
+const countAsJson = stream({ ...METHOD, name: 'bench.json', chunk: jsonChunks(tokenSchema) })
+
+/** As answers are sent: several tokens a message. */
+const countGathered = stream({ ...METHOD, name: 'bench.gathered', chunk: tokenChunks })
 
 /** A stream of tokens, compared with a protomux channel that has the same credits and nothing else. */
 export async function tokenStreamRows(): Promise<{ rows: Comparison[]; close(): Promise<void> }> {
   const pair = await openNodePair(
-    new Service().stream(count, async function* ({ chunks }) {
-      for (let index = 0; index < chunks; index += 1) yield tokenAt(index)
-      return {
-        finishReason: 'stop' as const,
-        promptTokens: 1,
-        cachedTokens: 0,
-        completionTokens: chunks,
-        timings: { promptMs: 0, generationMs: 0 },
-      }
-    }),
+    new Service().stream(countAsJson, tokens).stream(countGathered, tokens),
   )
   const raw = await openRawChannels()
-  const row = (streams: number): Comparison => ({
-    what: `token stream, ${streams} at once`,
-    against: 'raw protomux channel',
-    unit: 'chunks/s',
-    goal: 'at least 0.8',
+  const row = (
+    what: string,
+    method: typeof countAsJson | typeof countGathered,
+    streams: number,
+  ): Comparison => ({
+    what: `${what}, ${streams} at once`,
+    against: 'raw protomux channel, one token a message',
+    unit: 'tokens/s',
+    goal: method === countAsJson ? 'at least 0.8' : '',
     compare: 'ratio',
     baseline: () => rateOf(streams, (chunks) => raw.read(chunks)),
     starling: () =>
       rateOf(streams, async (chunks) => {
-        for await (const _token of pair.connection.open(count, { chunks }, { origin: ORIGIN })) {
+        for await (const _token of pair.connection.open(method, { chunks }, { origin: ORIGIN })) {
           // Only the rate is measured.
         }
       }),
   })
   return {
-    rows: [row(1), row(16)],
+    rows: [1, 16].flatMap((streams) => [
+      row('token stream, one token a message', countAsJson, streams),
+      row('token stream, gathered tokens', countGathered, streams),
+    ]),
     async close() {
       await raw.close()
       await pair.close()
     },
+  }
+}
+
+async function* tokens({ chunks }: { chunks: number }): AsyncGenerator<Token, GenerationEnd, void> {
+  for (let index = 0; index < chunks; index += 1) yield tokenAt(index)
+  return {
+    finishReason: 'stop',
+    promptTokens: 1,
+    cachedTokens: 0,
+    completionTokens: chunks,
+    timings: { promptMs: 0, generationMs: 0 },
   }
 }
 
