@@ -7,7 +7,10 @@ import {
 /** The repeat penalty of both sides of a comparison. */
 export const REPEAT_PENALTY = 1.1
 
-/** The options of every measured answer: greedy sampling on both sides. */
+/**
+ * The options of every measured answer: greedy sampling and the repeat penalty on both sides, and nothing that the
+ * catalogue recommends in addition, which the baseline does not compute.
+ */
 export const ANSWER_OPTIONS = {
   temperature: 0,
   topP: 1,
@@ -16,6 +19,8 @@ export const ANSWER_OPTIONS = {
   repeatPenalty: REPEAT_PENALTY,
   presencePenalty: 0,
   frequencyPenalty: 0,
+  dryMultiplier: 0,
+  allowRepetition: true,
   seed: 0,
 } as const
 
