@@ -1,3 +1,4 @@
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   decodeWitness,
   encodeWitnessSlot,
@@ -7,8 +8,11 @@ import {
   type WitnessState,
 } from '../../helpers/store/store-witness.js'
 import type { Clock } from '../clock/clock.js'
+import type { DurableFile, Files } from '../files/files.js'
 import { recordIsUnreadable, type StorePlace } from './store-errors.js'
-import type { WitnessStorage } from './witness-file.js'
+
+/** A witness has two slots of 4,096 bytes. */
+const MAX_WITNESS_BYTES = 65_536
 
 /**
  * A record of the lengths and hashes of a store, in a separate file. It is written after the store was
@@ -19,20 +23,21 @@ import type { WitnessStorage } from './witness-file.js'
  * (0.3 ms, against 3 ms for a new file and a rename). A torn write leaves the state in the other slot.
  */
 export class Witness {
-  readonly #storage: WitnessStorage
+  readonly #files: Files
   readonly #place: StorePlace
   readonly #path: string
   readonly #clock: Pick<Clock, 'now'>
   #state: WitnessState | null = null
+  #file: DurableFile | undefined
 
-  /** @param parts.path of its file, for messages; default: the witness of the place */
+  /** @param parts.path of its file; default: the witness of the place */
   constructor(parts: {
-    readonly storage: WitnessStorage
+    readonly files: Files
     readonly place: StorePlace
     readonly clock: Pick<Clock, 'now'>
     readonly path?: string
   }) {
-    this.#storage = parts.storage
+    this.#files = parts.files
     this.#place = parts.place
     this.#path = parts.path ?? parts.place.witness
     this.#clock = parts.clock
@@ -43,13 +48,14 @@ export class Witness {
     return this.#state
   }
 
-  /** @throws StarlingError STORE_DAMAGED if it is damaged; HOME_UNUSABLE */
+  /** @throws StarlingError STORE_DAMAGED if it is damaged; HOME_UNUSABLE, DISK_FAILED */
   async load(): Promise<WitnessState | null> {
-    const bytes = await this.#storage.read()
-    this.#state = bytes === undefined ? null : decodeWitness(bytes)
-    if (bytes !== undefined && this.#state === null) {
-      throw recordIsUnreadable(this.#place, this.#path)
-    }
+    await this.close()
+    this.#state = null
+    this.#file = await this.#files.open(this.#path)
+    if (this.#file === undefined) return null
+    this.#state = decodeWitness(await this.#read(this.#file))
+    if (this.#state === null) throw recordIsUnreadable(this.#place, this.#path)
     return this.#state
   }
 
@@ -57,7 +63,7 @@ export class Witness {
    * Resolves when the state is on disk. One call at a time.
    *
    * @param cores the states of all cores, which are on disk already
-   * @throws StarlingError HOME_UNUSABLE
+   * @throws StarlingError HOME_UNUSABLE, DISK_FULL, DISK_FAILED
    */
   async record(cores: WitnessState['cores']): Promise<void> {
     const state = {
@@ -65,14 +71,37 @@ export class Witness {
       writtenAt: this.#clock.now(),
       cores,
     }
-    if (this.#state === null) await this.#storage.create(newWitness(state))
-    else {
-      await this.#storage.overwrite(slotOf(state) * WITNESS_SLOT_BYTES, encodeWitnessSlot(state))
-    }
+    if (this.#state === null) await this.#create(state)
+    else await this.#overwrite(state)
     this.#state = state
   }
 
   async close(): Promise<void> {
-    await this.#storage.close()
+    const file = this.#file
+    this.#file = undefined
+    await file?.close()
+  }
+
+  async #read(file: DurableFile): Promise<Uint8Array> {
+    const length = await file.length()
+    if (length <= MAX_WITNESS_BYTES) return await file.read(0, length)
+    throw new StarlingError(
+      'HOME_UNUSABLE',
+      `${this.#path} has ${length} bytes, more than the limit of ${MAX_WITNESS_BYTES}; remove it`,
+    )
+  }
+
+  async #create(state: WitnessState): Promise<void> {
+    await this.close()
+    await this.#files.replace(this.#path, newWitness(state))
+  }
+
+  async #overwrite(state: WitnessState): Promise<void> {
+    this.#file ??= await this.#files.open(this.#path)
+    if (this.#file === undefined) {
+      throw new StarlingError('HOME_UNUSABLE', `${this.#path} was removed while it was in use`)
+    }
+    await this.#file.write(slotOf(state) * WITNESS_SLOT_BYTES, encodeWitnessSlot(state))
+    await this.#file.sync()
   }
 }

@@ -1,6 +1,7 @@
 import type Corestore from 'corestore'
 import { z } from 'zod'
 import type { Clock } from '../../../facilities/clock/clock.js'
+import type { Random } from '../../../facilities/clock/random.js'
 import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { DurableStore } from '../../../facilities/store/durable-store.js'
 import { RollbackGuard } from '../../../facilities/store/rollback-guard.js'
@@ -8,8 +9,8 @@ import type { StoreDisk } from '../../../facilities/store/store-disk.js'
 import type { KnownState, StorePlace } from '../../../facilities/store/store-errors.js'
 import { closeAnyway, verifyStore } from '../../../facilities/store/verify-store.js'
 import { Witness } from '../../../facilities/store/witness.js'
-import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
+import { MemoryFile, MemoryFiles } from './memory-files.js'
 import { Memory, memoryStore } from './memory-storage.js'
 
 /** The name of a store in memory in messages. */
@@ -22,44 +23,12 @@ export const MEMORY_PLACE = {
 /** When everything in memory is witnessed. */
 export const MEMORY_TIME_MS = Date.UTC(2026, 10, 3, 12, 30)
 
-/** A witness's file in memory. Every write is synced, unless the power fails during it. */
-export class MemoryWitness implements WitnessStorage {
-  bytes: Buffer | undefined
-  /** How often it was created or written. */
-  writes = 0
-  /** The error of every write. */
-  failure: Error | null = null
-
-  constructor(bytes?: Uint8Array) {
-    this.bytes = bytes && Buffer.from(bytes)
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    return this.bytes && Buffer.from(this.bytes)
-  }
-
-  async create(bytes: Uint8Array): Promise<void> {
-    if (this.failure !== null) throw this.failure
-    this.writes += 1
-    this.bytes = Buffer.from(bytes)
-  }
-
-  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.failure !== null) throw this.failure
-    this.writes += 1
-    if (this.bytes === undefined) throw new Error('There is no witness to overwrite')
-    this.bytes.set(bytes, offset)
-  }
-
-  async close(): Promise<void> {}
-}
-
 /** The disk of a worker: its store, the witness beside it, and the rollback guard elsewhere. */
 export class DurableMemory implements StoreDisk {
   readonly place: StorePlace
   readonly store: Memory
-  readonly witness: MemoryWitness
-  readonly guard: MemoryWitness
+  readonly witness: MemoryFile
+  readonly guard: MemoryFile
   /** Whether the store is to start a new log. */
   logIsFull = false
   /** How often the store was opened. */
@@ -70,8 +39,8 @@ export class DurableMemory implements StoreDisk {
 
   constructor(
     store = new Memory(),
-    witness = new MemoryWitness(),
-    guard = new MemoryWitness(),
+    witness = new MemoryFile(),
+    guard = new MemoryFile(),
     options: { readonly isVerified?: boolean; readonly place?: StorePlace } = {},
   ) {
     this.store = store
@@ -121,20 +90,25 @@ export class DurableMemory implements StoreDisk {
     return new DurableMemory(store, witness, guard, { isVerified: true, place })
   }
 
-  afterPowerCut(): DurableMemory {
+  /** The files of the witness and the guard. */
+  get files(): MemoryFiles {
+    return new MemoryFiles([
+      [MEMORY_PLACE.witness, this.witness],
+      [MEMORY_PLACE.guard, this.guard],
+    ])
+  }
+
+  /** @param random decides what reached the disk of the witness and the guard although it was not synced */
+  afterPowerCut(random?: Random): DurableMemory {
     return new DurableMemory(
       this.store.afterPowerCut(),
-      new MemoryWitness(this.witness.bytes),
-      new MemoryWitness(this.guard.bytes),
+      this.witness.afterPowerCut(random),
+      this.guard.afterPowerCut(random),
     )
   }
 
   copy(): DurableMemory {
-    return new DurableMemory(
-      this.store.copy(),
-      new MemoryWitness(this.witness.bytes),
-      new MemoryWitness(this.guard.bytes),
-    )
+    return new DurableMemory(this.store.copy(), this.witness.copy(), this.guard.copy())
   }
 
   async #verify(known: KnownState): Promise<void> {
@@ -152,12 +126,12 @@ export function durableMemoryStore(
   memory = new DurableMemory(),
   clock: Clock = new VirtualClock(MEMORY_TIME_MS),
 ): DurableStore {
-  const record = (storage: WitnessStorage, path: string) =>
-    new Witness({ storage, place: memory.place, clock, path })
+  const { files, place } = memory
+  const record = (path: string) => new Witness({ files, place, clock, path })
   return new DurableStore({
     disk: memory,
-    witness: record(memory.witness, memory.place.witness),
-    guard: new RollbackGuard({ record: record(memory.guard, MEMORY_PLACE.guard), clock }),
+    witness: record(MEMORY_PLACE.witness),
+    guard: new RollbackGuard({ record: record(MEMORY_PLACE.guard), clock }),
     clock,
   })
 }

@@ -5,6 +5,7 @@ import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import type { DurableStore } from '../../../../facilities/store/durable-store.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
 import { decodeWitness } from '../../../../helpers/store/store-witness.js'
+import { SeededRandom } from '../../../helpers/seeded-random.js'
 import {
   DurableMemory,
   durableMemoryStore,
@@ -151,18 +152,22 @@ test('should never witness more than is synced when many write at once', async (
   const dogs = new DurableRecords(store, 'dogs', z.string())
   t.teardown(() => store.close())
   t.teardown(() => Promise.all([cats.close(), dogs.close()]), { order: -1 })
-  const create = sinon.spy(memory.witness, 'create')
-  const overwrite = sinon.stub(memory.witness, 'overwrite').callsFake(async (offset, bytes) => {
+  const create = sinon.spy(memory.witness, 'replace')
+  const random = new SeededRandom(5)
+  const synchronize = memory.witness.sync.bind(memory.witness)
+  const sync = sinon.stub(memory.witness, 'sync').callsFake(async () => {
+    const torn = memory.afterPowerCut(random)
     await settle(1)
-    memory.witness.bytes?.set(bytes, offset)
-    const disk = memory.afterPowerCut()
-    const after = await openMemoryStore(disk)
-    await after.close()
+    await synchronize()
+    for (const disk of [torn, memory.afterPowerCut()]) {
+      const after = await openMemoryStore(disk)
+      await after.close()
+    }
   })
   await Promise.all(
     OWNERS.flatMap((owner) => [cats.insert(owner, 'tom'), dogs.insert(owner, 'rex')]),
   )
-  t.ok(overwrite.callCount >= 1)
+  t.ok(sync.callCount >= 1)
   t.is(create.callCount, 1)
   t.is(lengthWitnessed(memory), 6)
 })
@@ -196,12 +201,12 @@ test('should acknowledge only when the witness is on disk', async (t) => {
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  const overwrite = sinon.stub(memory.witness, 'overwrite').returns(held)
+  const sync = sinon.stub(memory.witness, 'sync').returns(held)
   let acknowledged = false
   const insert = records.insert('tom', 'ada').finally(() => {
     acknowledged = true
   })
-  await until('the witness is written', () => overwrite.callCount > 0)
+  await until('the witness is written', () => sync.callCount > 0)
   await settle()
   t.absent(acknowledged)
   release()
@@ -211,7 +216,7 @@ test('should acknowledge only when the witness is on disk', async (t) => {
 
 test('should write nothing more when the witness cannot be written', async (t) => {
   const { memory, store, records } = await openRecords(t)
-  sinon.stub(memory.witness, 'overwrite').onFirstCall().rejects(new Error('EIO'))
+  sinon.stub(memory.witness, 'sync').onFirstCall().rejects(new Error('EIO'))
   await t.exception(records.insert('tom', 'ada'), { code: 'DISK_FAILED' })
   await t.exception(store.commit(), { code: 'DISK_FAILED' })
   await t.exception(records.insert('kit', 'ada'), { code: 'DISK_FAILED' })

@@ -9,11 +9,11 @@ import {
   DurableMemory,
   durableMemoryStore,
   MEMORY_PLACE,
-  MemoryWitness,
   openMemoryStore,
   readCats,
   writeCats,
 } from '../../../helpers/storage/durable-memory.js'
+import { MemoryFile } from '../../../helpers/storage/memory-files.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora']
@@ -66,8 +66,8 @@ test('should refuse an older copy when the witness alone was removed', async (t)
   await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
   await writeCats(memory, OWNERS.slice(2))
-  await refused(t, new DurableMemory(old.store, new MemoryWitness(), memory.guard))
-  t.alike(await read(new DurableMemory(memory.store, new MemoryWitness(), memory.guard)), OWNERS)
+  await refused(t, new DurableMemory(old.store, new MemoryFile(), memory.guard))
+  t.alike(await read(new DurableMemory(memory.store, new MemoryFile(), memory.guard)), OWNERS)
 })
 
 test('should name both records when the store is older than its witness', async (t) => {
