@@ -1,26 +1,29 @@
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   decodeWitness,
-  encodeWitnessSlot,
+  encodeWitness,
   newWitness,
+  slotBytesFor,
   slotOf,
-  WITNESS_SLOT_BYTES,
+  WITNESS_SLOTS,
   type WitnessState,
+  witnessSlot,
 } from '../../helpers/store/store-witness.js'
 import type { Clock } from '../clock/clock.js'
 import type { DurableFile, Files } from '../files/files.js'
 import { recordIsUnreadable, type StorePlace } from './store-errors.js'
 
-/** A witness has two slots of 4,096 bytes. */
-const MAX_WITNESS_BYTES = 65_536
+/** Two slots of 2 MiB, in which 4,096 cores fit. */
+const MAX_WITNESS_BYTES = 4 * 1024 * 1024
 
 /**
  * A record of the lengths and hashes of a store, in a separate file. It is written after the store was
  * synced and before anything is acknowledged, so that it never records more than is on disk, and never
  * less than was acknowledged.
  *
- * The file has two slots of fixed size that are overwritten in turn: one write and one sync for each state
- * (0.3 ms, against 3 ms for a new file and a rename). A torn write leaves the state in the other slot.
+ * The file has two slots of one size that are overwritten in turn: one write and one sync for each state
+ * (0.3 ms, against 3 ms for a new file and a rename). A torn write leaves the state in the other slot. A state
+ * that does not fit into a slot is written to a new file with larger ones.
  */
 export class Witness {
   readonly #files: Files
@@ -29,6 +32,7 @@ export class Witness {
   readonly #clock: Pick<Clock, 'now'>
   #state: WitnessState | null = null
   #file: DurableFile | undefined
+  #slotBytes = 0
 
   /** @param parts.path of its file; default: the witness of the place */
   constructor(parts: {
@@ -54,7 +58,9 @@ export class Witness {
     this.#state = null
     this.#file = await this.#files.open(this.#path)
     if (this.#file === undefined) return null
-    this.#state = decodeWitness(await this.#read(this.#file))
+    const bytes = await this.#read(this.#file)
+    this.#slotBytes = bytes.byteLength / WITNESS_SLOTS
+    this.#state = decodeWitness(bytes)
     if (this.#state === null) throw recordIsUnreadable(this.#place, this.#path)
     return this.#state
   }
@@ -71,8 +77,10 @@ export class Witness {
       writtenAt: this.#clock.now(),
       cores,
     }
-    if (this.#state === null) await this.#create(state)
-    else await this.#overwrite(state)
+    const line = encodeWitness(state)
+    const isTooSmall = slotBytesFor(line) > this.#slotBytes
+    if (this.#state === null || isTooSmall) await this.#create(state)
+    else await this.#overwrite(slotOf(state), line)
     this.#state = state
   }
 
@@ -92,16 +100,19 @@ export class Witness {
   }
 
   async #create(state: WitnessState): Promise<void> {
+    // The open file would stay the old one.
     await this.close()
-    await this.#files.replace(this.#path, newWitness(state))
+    const bytes = newWitness(state)
+    await this.#files.replace(this.#path, bytes)
+    this.#slotBytes = bytes.byteLength / WITNESS_SLOTS
   }
 
-  async #overwrite(state: WitnessState): Promise<void> {
+  async #overwrite(slot: number, line: Uint8Array): Promise<void> {
     this.#file ??= await this.#files.open(this.#path)
     if (this.#file === undefined) {
       throw new StarlingError('HOME_UNUSABLE', `${this.#path} was removed while it was in use`)
     }
-    await this.#file.write(slotOf(state) * WITNESS_SLOT_BYTES, encodeWitnessSlot(state))
+    await this.#file.write(slot * this.#slotBytes, witnessSlot(this.#slotBytes, line))
     await this.#file.sync()
   }
 }

@@ -1,14 +1,21 @@
-import { DurableRecords } from '../../facilities/store/durable-records.js'
+import { LocalRecords } from '../../facilities/store/local-records.js'
 import { openStore } from '../../facilities/store/open-store.js'
+import type { Records } from '../../facilities/store/records.js'
 import type { ResourceStack } from '../../facilities/worker/resource-stack.js'
 import type { WorkerHost } from '../../facilities/worker/worker-host.js'
+import { accountKey } from '../../helpers/accounts/account-record.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import { type AccountRecord, accountRecordSchema } from './accounts.js'
 import { loadOrCreateSessionKeys, type SessionKeys } from './session-keys.js'
+
+/** The name of all records of auth in the witness of their store. */
+export const RECORDS = 'records'
+
+/** Version 0.1.0 kept the accounts by e-mail address in a core of their own. */
+export const EARLIER_ACCOUNTS = { core: 'accounts', keyOf: accountKey } as const
 
 /** The stored state of an auth worker. */
 export interface AccountStore {
-  readonly records: DurableRecords<AccountRecord>
+  readonly records: Records
   readonly sessionKeys: SessionKeys
 }
 
@@ -35,6 +42,8 @@ export async function openAccountStore(
   store.on('failed', (err: StarlingError) => log.error({ err }, 'the store cannot be written'))
   // The line above may be missing, because the log is often on the same disk.
   store.on('recovered', (err: StarlingError) => log.info({ err }, 'the store can be written again'))
-  const records = await resources.open(new DurableRecords(store, 'accounts', accountRecordSchema))
+  const records = await resources.open(
+    new LocalRecords({ store, random, name: RECORDS, earlier: EARLIER_ACCOUNTS }),
+  )
   return { records, sessionKeys: await loadOrCreateSessionKeys(keyFile, random) }
 }

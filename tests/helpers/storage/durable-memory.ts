@@ -1,8 +1,7 @@
 import type Corestore from 'corestore'
-import { z } from 'zod'
+import sinon from 'sinon'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import type { Random } from '../../../facilities/clock/random.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { DurableStore } from '../../../facilities/store/durable-store.js'
 import { RollbackGuard } from '../../../facilities/store/rollback-guard.js'
 import type { StoreDisk } from '../../../facilities/store/store-disk.js'
@@ -10,6 +9,7 @@ import type { KnownState, StorePlace } from '../../../facilities/store/store-err
 import { closeAnyway, verifyStore } from '../../../facilities/store/verify-store.js'
 import { Witness } from '../../../facilities/store/witness.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
+import { createRecords, insert, valueAt } from './local-records.js'
 import { MemoryFile, MemoryFiles } from './memory-files.js'
 import { Memory, memoryStore } from './memory-storage.js'
 
@@ -98,10 +98,10 @@ export class DurableMemory implements StoreDisk {
     ])
   }
 
-  /** @param random decides what reached the disk of the witness and the guard although it was not synced */
+  /** @param random decides what reached the disk although it was not synced; left out: nothing */
   afterPowerCut(random?: Random): DurableMemory {
     return new DurableMemory(
-      this.store.afterPowerCut(),
+      this.store.afterPowerCut(random),
       this.witness.afterPowerCut(random),
       this.guard.afterPowerCut(random),
     )
@@ -119,6 +119,47 @@ export class DurableMemory implements StoreDisk {
       await closeAnyway(inspected)
     }
   }
+}
+
+/** A disk after a power cut, and what a test has noted at that moment. */
+export interface PowerCutDisk<Note> {
+  readonly disk: DurableMemory
+  readonly noted: Note
+}
+
+/**
+ * Collects what a power cut would leave of a disk, before and after each of its syncs, while the disk is used.
+ *
+ * @param random decides what reached the disk although it was not synced; each second cut loses all of it
+ * @param note what the test wants to know of the moment, for instance what was acknowledged
+ */
+export function collectPowerCuts<Note>(
+  memory: DurableMemory,
+  random: Random,
+  note: () => Note,
+): readonly PowerCutDisk<Note>[] {
+  const cuts: PowerCutDisk<Note>[] = []
+  const cut = () => {
+    for (const fate of [undefined, random]) {
+      cuts.push({ disk: memory.afterPowerCut(fate), noted: note() })
+    }
+  }
+  const { store } = memory
+  const syncStore = store.sync.bind(store)
+  sinon.stub(store, 'sync').callsFake(() => {
+    cut()
+    syncStore()
+    cut()
+  })
+  for (const file of [memory.witness, memory.guard]) {
+    const syncFile = file.sync.bind(file)
+    sinon.stub(file, 'sync').callsFake(async () => {
+      cut()
+      await syncFile()
+      cut()
+    })
+  }
+  return cuts
 }
 
 /** A store in memory, not checked against its witness as a whole. The caller makes it ready and closes it. */
@@ -153,8 +194,8 @@ export async function openMemoryStore(
 /** Opens the store and stores a record for each of these owners, one after the other. */
 export async function writeCats(memory: DurableMemory, owners: readonly string[]): Promise<void> {
   const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
+  const records = createRecords(store)
+  for (const owner of owners) await insert(records, owner, `the cat of ${owner}`)
   await records.close()
   await store.close()
 }
@@ -165,8 +206,8 @@ export async function readCats(
   owners: readonly string[],
 ): Promise<readonly string[]> {
   const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  const values = await Promise.all(owners.map((owner) => records.get(owner)))
+  const records = createRecords(store)
+  const values = await Promise.all(owners.map((owner) => valueAt(records, owner)))
   await records.close()
   await store.close()
   return owners.filter((_, index) => values[index] !== undefined)
