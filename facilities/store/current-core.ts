@@ -55,6 +55,21 @@ export async function openCurrentCore(place: RecordsPlace): Promise<RecordsCore>
   return current
 }
 
+/**
+ * Writes all records to a core of the next epoch, which takes the place of the present one: what was replaced or
+ * removed is not in it. The present core must not be written meanwhile, and is removed by the caller. A power cut
+ * leaves the one or the other.
+ *
+ * @throws StarlingError DISK_FULL, DISK_FAILED
+ */
+export async function cutHistory(place: RecordsPlace, current: RecordsCore): Promise<RecordsCore> {
+  const header = { records: place.name, epoch: current.epoch + 1 }
+  const tree = await createTree(await newCore(place), header, current.all())
+  const next = new RecordsCore(tree)
+  await place.store.replace(place.name, next.core, { records: () => next.count })
+  return next
+}
+
 /** An empty core, which is ready. */
 async function newCore({ store, random }: RecordsPlace): Promise<Hypercore> {
   const core = store.corestore.get({ keyPair: keyPair(random.bytes(SEED_BYTES)) })
@@ -63,7 +78,7 @@ async function newCore({ store, random }: RecordsPlace): Promise<Hypercore> {
 }
 
 /** Closes a core that is not read any more, and deletes it unless the witness or the guard names it. */
-async function removeCore(store: DurableStore, core: Hypercore): Promise<void> {
+export async function removeCore(store: DurableStore, core: Hypercore): Promise<void> {
   const { discoveryKey } = core
   const isDeleted = discoveryKey !== null && !store.isNamed(core)
   // Its blocks; the rest of it is deleted below.

@@ -9,7 +9,13 @@ import {
   type RecordBatch,
 } from '../../helpers/store/record-batch.js'
 import type { Random } from '../clock/random.js'
-import { type EarlierRecords, openCurrentCore, type RecordsPlace } from './current-core.js'
+import {
+  cutHistory,
+  type EarlierRecords,
+  openCurrentCore,
+  type RecordsPlace,
+  removeCore,
+} from './current-core.js'
 import type { DurableStore, StoreUser } from './durable-store.js'
 import type { Records, RecordsProblem } from './records.js'
 import type { RecordsCore } from './records-core.js'
@@ -18,6 +24,13 @@ import type { RecordsCore } from './records-core.js'
 export const MAX_WAITING_BATCHES = 1_024
 /** The memory of these batches. */
 export const MAX_WAITING_BYTES = 16_777_216
+
+/**
+ * The history is cut when it has more blocks than this, and more than {@link HISTORY_FACTOR} for each record: a start
+ * reads all of it, 60,000 blocks in a second.
+ */
+export const MIN_HISTORY_BLOCKS = 1_000
+export const HISTORY_FACTOR = 2
 
 /** Entries that a scan reads at once. */
 const PAGE = 256
@@ -31,7 +44,8 @@ interface WaitingBatch {
 /**
  * Records in a Hyperbee of one worker's store. Hyperbee's own acknowledgement comes before any sync, so a power
  * cut could lose acknowledged data. Here all batches that arrive while the disk is busy are written together
- * and share one commit of the store (group commit).
+ * and share one commit of the store (group commit). When the history is much longer than the records, these are
+ * written to a new core, which takes the place of the old one (a checkpoint). Writes wait meanwhile.
  *
  * Open only one object for each name. It closes its own core, never the store. Getting it ready fails with
  * STORE_DAMAGED if its core differs from the store's witness. While the store cannot write, records can
@@ -48,6 +62,7 @@ interface WaitingBatch {
 export class LocalRecords extends ReadyResource implements Records, StoreUser {
   readonly #store: DurableStore
   readonly #place: RecordsPlace
+  readonly #minHistoryBlocks: number
   #core: RecordsCore | null = null
   #waiting: WaitingBatch[] = []
   #waitingBytes = 0
@@ -58,16 +73,19 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
    * @param parts.name of the core within the witness of the store: `[a-z][a-z0-9-]{0,31}`
    * @param parts.random creates the keys of cores
    * @param parts.earlier records of an earlier version, which are carried over once
+   * @param parts.minHistoryBlocks Default: {@link MIN_HISTORY_BLOCKS}
    */
   constructor(parts: {
     readonly store: DurableStore
     readonly name: string
     readonly random: Random
     readonly earlier?: EarlierRecords
+    readonly minHistoryBlocks?: number
   }) {
     super()
     this.#store = parts.store
     this.#place = { ...parts, earlier: parts.earlier }
+    this.#minHistoryBlocks = parts.minHistoryBlocks ?? MIN_HISTORY_BLOCKS
   }
 
   get failure(): StarlingError | null {
@@ -211,7 +229,23 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
     while (this.#waiting.length > 0 && !this.#isDetached) {
       const group = this.#takeWaiting()
       if (this.failure !== null) for (const { fail } of group) fail(this.failure)
-      else if (this.#core !== null) await this.#writeGroup(this.#core, group)
+      else if (this.#core !== null) {
+        await this.#writeGroup(this.#core, group)
+        await this.#cutHistory(this.#core)
+      }
+    }
+  }
+
+  /** Does nothing as long as the history is short. */
+  async #cutHistory(core: RecordsCore): Promise<void> {
+    const limit = Math.max(this.#minHistoryBlocks, HISTORY_FACTOR * core.count)
+    if (core.historyBlocks <= limit || this.failure !== null) return
+    try {
+      this.#core = await cutHistory(this.#place, core)
+      await core.idle()
+      await removeCore(this.#store, core.core)
+    } catch (cause) {
+      this.#store.fail(cause)
     }
   }
 

@@ -8,7 +8,7 @@ import {
   type Revision,
 } from '../../helpers/store/record.js'
 import type { BatchResult, EncodedBatch } from '../../helpers/store/record-batch.js'
-import { FIRST_KEY, type RecordsTree } from './records-tree.js'
+import { FIRST_KEY, type RecordsTree, type StoredRecord } from './records-tree.js'
 
 /**
  * The records of one epoch: a Hyperbee in a core of its own. What is read is what was on disk when `markDurable`
@@ -43,6 +43,11 @@ export class RecordsCore {
     return this.#bee.core
   }
 
+  /** The blocks that no record needs any more. */
+  get historyBlocks(): number {
+    return this.#bee.core.length - this.#count
+  }
+
   /** The number of records. */
   get count(): number {
     return this.#count
@@ -70,6 +75,13 @@ export class RecordsCore {
       const entry = await this.#bee.get(key, { checkout: this.#durableLength })
       return entry === null ? undefined : this.#entryOf(entry)
     })
+  }
+
+  /** All records, as they are on disk now. */
+  async *all(): AsyncGenerator<StoredRecord> {
+    const options = { checkout: this.#durableLength }
+    const stream = this.#bee.createReadStream({ gte: FIRST_KEY }, options)
+    for await (const { key, value } of stream) yield { key, text: value }
   }
 
   /** The first records of a range, at most `limit`. */

@@ -7,8 +7,12 @@ import type { BatchResult } from '../../../helpers/store/record-batch.js'
 const random = new SystemRandom()
 
 /** Records in a store. The caller closes them. */
-export function createRecords(store: DurableStore, name = 'cats'): LocalRecords {
-  return new LocalRecords({ store, name, random })
+export function createRecords(
+  store: DurableStore,
+  name = 'cats',
+  options: { readonly minHistoryBlocks?: number } = {},
+): LocalRecords {
+  return new LocalRecords({ store, name, random, ...options })
 }
 
 /** Stores a record unless its key is taken. @returns whether it was stored */
