@@ -43,6 +43,13 @@ declare module 'hyperbee' {
     readonly value: Encoded[Value]
   }
 
+  export interface HistoryEntry<Key extends EncodingName, Value extends EncodingName> {
+    readonly type: 'put' | 'del'
+    readonly seq: number
+    readonly key: Encoded[Key]
+    readonly value: Encoded[Value] | null
+  }
+
   export interface Batch<Key extends EncodingName, Value extends EncodingName> {
     get(key: Encoded[Key]): Promise<Entry<Key, Value> | null>
     put(key: Encoded[Key], value: Encoded[Value]): Promise<void>
@@ -75,6 +82,11 @@ declare module 'hyperbee' {
       range?: Range<Encoded[Key]>,
       options?: Checkout & { readonly limit?: number },
     ): AsyncIterable<Entry<Key, Value>>
+    /** What was written, by sequence: from `gte` on, up to, not including, `lt`. The value of a deletion is null. */
+    createHistoryStream(options: {
+      readonly gte: number
+      readonly lt: number
+    }): AsyncIterable<HistoryEntry<Key, Value>>
     /** @throws a DECODING_ERROR if the first block is something else. Waits for it if there is none. */
     getHeader(): Promise<Header>
     /** What the tree holds now, whatever is written later. Close it after use. */

@@ -63,7 +63,8 @@ export async function openCurrentCore(place: RecordsPlace): Promise<RecordsCore>
  * @throws StarlingError DISK_FULL, DISK_FAILED
  */
 export async function cutHistory(place: RecordsPlace, current: RecordsCore): Promise<RecordsCore> {
-  const header = { records: place.name, epoch: current.epoch + 1 }
+  const continues = current.revision
+  const header = { records: place.name, epoch: current.epoch + 1, continues }
   const tree = await createTree(await newCore(place), header, current.all())
   const next = new RecordsCore(tree)
   await place.store.replace(place.name, next.core, { records: () => next.count })
@@ -138,7 +139,7 @@ async function openEarlier({ store, earlier }: RecordsPlace): Promise<Hypercore 
 async function createFirst(place: RecordsPlace, earlier?: Hypercore): Promise<RecordsCore> {
   const { store, name } = place
   const records = earlier === undefined ? [] : readEarlier(earlier, place.earlier)
-  const header = { records: name, epoch: 0 }
+  const header = { records: name, epoch: 0, continues: null }
   const tree = await createTree(await newCore(place), header, records)
   const first = new RecordsCore(tree)
   const removed = place.earlier?.core

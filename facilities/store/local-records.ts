@@ -1,6 +1,6 @@
 import ReadyResource from 'ready-resource'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import type { Entry, RecordRange, Revision } from '../../helpers/store/record.js'
+import type { Entry, RecordEvent, RecordRange, Revision } from '../../helpers/store/record.js'
 import {
   assertKey,
   type BatchResult,
@@ -17,6 +17,7 @@ import {
   removeCore,
 } from './current-core.js'
 import type { DurableStore, StoreUser } from './durable-store.js'
+import { followRecords, Notice } from './follow-records.js'
 import type { Records, RecordsProblem } from './records.js'
 import type { RecordsCore } from './records-core.js'
 
@@ -32,7 +33,7 @@ export const MAX_WAITING_BYTES = 16_777_216
 export const MIN_HISTORY_BLOCKS = 1_000
 export const HISTORY_FACTOR = 2
 
-/** Entries that a scan reads at once. */
+/** Entries that a scan, and events that a follower, reads at once. */
 const PAGE = 256
 
 interface WaitingBatch {
@@ -68,6 +69,7 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
   #waitingBytes = 0
   #writing: Promise<void> | null = null
   #isDetached = false
+  readonly #news = new Notice()
 
   /**
    * @param parts.name of the core within the witness of the store: `[a-z][a-z0-9-]{0,31}`
@@ -119,6 +121,7 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
     this.#store.untrack(this.#place.name)
     const core = this.#core
     this.#core = null
+    this.#news.notify()
     await core?.idle()
     await core?.close()
   }
@@ -127,6 +130,8 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
   async attach(): Promise<void> {
     this.#core = await openCurrentCore(this.#place)
     this.#isDetached = false
+    // What failed before may be on disk now.
+    this.#news.notify()
     this.#startWriting()
   }
 
@@ -145,6 +150,7 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
   abandon(failure: StarlingError): void {
     const waiting = this.#takeWaiting()
     for (const { fail } of waiting) fail(failure)
+    this.#news.notify()
   }
 
   async revision(): Promise<Revision> {
@@ -171,6 +177,11 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
       // The lowest key that is higher.
       first = `${last.key}\0`
     }
+  }
+
+  follow(since: Revision, signal: AbortSignal): AsyncIterable<RecordEvent> {
+    const read = (from: Revision) => this.#read((core) => core.news(from, PAGE))
+    return followRecords({ since, signal, read, notice: this.#news })
   }
 
   async batch(batch: RecordBatch): Promise<BatchResult> {
@@ -242,6 +253,7 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
     if (core.historyBlocks <= limit || this.failure !== null) return
     try {
       this.#core = await cutHistory(this.#place, core)
+      this.#news.notify()
       await core.idle()
       await removeCore(this.#store, core.core)
     } catch (cause) {
@@ -255,6 +267,7 @@ export class LocalRecords extends ReadyResource implements Records, StoreUser {
       results = await core.append(group.map(({ batch }) => batch))
       if (core.isAhead) await this.#store.commit()
       core.markDurable()
+      this.#news.notify()
     } catch (cause) {
       const failure = this.#store.fail(cause)
       for (const { fail } of group) fail(failure)

@@ -4,11 +4,19 @@ import { StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type Entry,
   isSameRevision,
+  type RecordEvent,
   type RecordRange,
   type Revision,
 } from '../../helpers/store/record.js'
 import type { BatchResult, EncodedBatch } from '../../helpers/store/record-batch.js'
 import { FIRST_KEY, type RecordsTree, type StoredRecord } from './records-tree.js'
+
+/** A part of the news after a revision. */
+export interface NewsPage {
+  readonly events: readonly RecordEvent[]
+  /** Up to which there is no further news; null if the history was cut. */
+  readonly at: Revision | null
+}
 
 /**
  * The records of one epoch: a Hyperbee in a core of its own. What is read is what was on disk when `markDurable`
@@ -98,6 +106,21 @@ export class RecordsCore {
     })
   }
 
+  /** The first changes after a revision, at most about `limit`. */
+  async news(since: Revision, limit: number): Promise<NewsPage> {
+    const start = this.#afterOf(since)
+    if (start === undefined || start > this.#durableLength) return { events: [], at: null }
+    const end = Math.min(start + limit, this.#durableLength)
+    if (start === end) return { events: [], at: this.#at(end - 1) }
+    return await this.#read(async () => {
+      const events: RecordEvent[] = []
+      for await (const entry of this.#bee.createHistoryStream({ gte: start, lt: end })) {
+        events.push(this.#eventOf(entry))
+      }
+      return { events, at: this.#at(end - 1) }
+    })
+  }
+
   /** Appends the batches whose conditions hold, in one write. They are not on disk yet. */
   async append(batches: readonly EncodedBatch[]): Promise<readonly BatchResult[]> {
     const batch = this.#bee.batch()
@@ -143,6 +166,21 @@ export class RecordsCore {
       this.#count += (text === null ? 0 : 1) - (isThere ? 1 : 0)
     }
     return { committed: true, revision: this.#at(batch.version - 1) }
+  }
+
+  /** The sequence after a revision; undefined if the history between was cut. */
+  #afterOf(since: Revision): number | undefined {
+    const { header, filledLength } = this.#tree
+    if (isSameRevision(since, header.continues)) return filledLength
+    if (since.epoch !== this.epoch) return undefined
+    // What it was filled with is no change.
+    return Math.max(since.sequence + 1, filledLength)
+  }
+
+  #eventOf({ key, value, seq }: { key: string; value: string | null; seq: number }): RecordEvent {
+    const revision = this.#at(seq)
+    if (value === null) return { kind: 'removed', key, revision }
+    return { kind: 'put', key, value: this.#parse(value), revision }
   }
 
   #entryOf({ key, value, seq }: { key: string; value: string; seq: number }): Entry {

@@ -16,6 +16,13 @@ const headerSchema = z.strictObject({
   /** The name of the records. */
   records: z.string(),
   epoch: z.number().int().nonnegative(),
+  /** The newest revision of the epoch before. The content is the same at that revision and when this was filled. */
+  continues: z
+    .strictObject({
+      epoch: z.number().int().nonnegative(),
+      sequence: z.number().int().nonnegative(),
+    })
+    .nullable(),
 })
 
 /** What the first block of a core says about it. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
-import type { Entry, RecordRange, Revision } from '../../helpers/store/record.js'
+import type { Entry, RecordEvent, RecordRange, Revision } from '../../helpers/store/record.js'
 import type { BatchResult, RecordBatch } from '../../helpers/store/record-batch.js'
 
 /** Why records cannot be used as they should be. */
@@ -29,7 +29,8 @@ export interface Records {
   get(key: string): Promise<Entry | undefined>
 
   /**
-   * The records of a range in the order of their keys. Each is what it was at some time after the scan began.
+   * The records of a range in the order of their keys. Each is what it was at some time after the scan began: to
+   * know all of them and to stay informed, get the newest revision, scan, and follow since that revision.
    *
    * @param options.limit the most entries. Default: no limit
    */
@@ -43,4 +44,10 @@ export interface Records {
    *   if the batch was accepted before, it is unknown whether it was made
    */
   batch(batch: RecordBatch): Promise<BatchResult>
+
+  /**
+   * All changes after a revision, in the order in which they were made, and then further ones once they are on disk.
+   * Ends when the signal is aborted, or with `cut` if the history since that revision is not there any more.
+   */
+  follow(since: Revision, signal: AbortSignal): AsyncIterable<RecordEvent>
 }

@@ -35,6 +35,18 @@ export interface RecordRange {
   readonly before?: string | undefined
 }
 
+/** News of a set of records. */
+export type RecordEvent =
+  | {
+      readonly kind: 'put'
+      readonly key: string
+      readonly value: unknown
+      readonly revision: Revision
+    }
+  | { readonly kind: 'removed'; readonly key: string; readonly revision: Revision }
+  /** The history was cut since. Nothing follows: get the newest revision, scan, and follow since that revision. */
+  | { readonly kind: 'cut' }
+
 /** Whether both are the same position. */
 export function isSameRevision(one: Revision | null, other: Revision | null): boolean {
   return one?.epoch === other?.epoch && one?.sequence === other?.sequence
