@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import Corestore from 'corestore'
@@ -12,7 +12,6 @@ import { isStarlingError } from '../../../helpers/errors/starling-error.js'
 import { RECORDS } from '../../../workers/auth/account-store.js'
 import { Accounts } from '../../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../../workers/auth/passwords.js'
-import { loadOrCreateSessionKeys } from '../../../workers/auth/session-keys.js'
 import { createAccount, createAsker } from '../../helpers/factory.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
 import { createRecords, insert } from '../../helpers/storage/local-records.js'
@@ -247,18 +246,4 @@ test('should start when a first start was cut off', async (t) => {
   await corestore.close()
   await writeTexts(cut, ['a'])
   t.is(await recordsIn(cut, ['a']), 1)
-})
-
-test('should keep the session keys when the worker restarts', async (t) => {
-  const path = join(await t.tmp(), 'session-key.pem')
-  const random = new SystemRandom()
-  const all = await Promise.all([1, 2, 3].map(() => loadOrCreateSessionKeys(path, random)))
-  const again = await loadOrCreateSessionKeys(path, random)
-  t.alike(
-    all.map(({ keyId }) => keyId),
-    [again.keyId, again.keyId, again.keyId],
-  )
-  t.is((await stat(path)).mode & 0o777, 0o600)
-  await chmod(path, 0o644)
-  await t.exception(loadOrCreateSessionKeys(path, random), { code: 'HOME_UNUSABLE' })
 })

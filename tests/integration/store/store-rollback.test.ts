@@ -17,7 +17,7 @@ async function guardedWorker(t: Test) {
   const options = {
     clock,
     guard: join(home, 'auth-store.guard'),
-    trace: join(folder, 'session.key'),
+    trace: join(folder, 'store.trace'),
   }
   const write = async (keys: readonly string[]) => {
     const store = await openStore(join(folder, 'store'), options)
@@ -25,7 +25,7 @@ async function guardedWorker(t: Test) {
     for (const key of keys) await insert(records, key, `${key} x`)
     await records.close()
     await store.close()
-    await writeFile(options.trace, 'a key')
+    await writeFile(options.trace, 'a trace')
   }
   const refusal = async () => {
     const before = await contentOf(home)

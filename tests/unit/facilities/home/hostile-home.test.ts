@@ -5,6 +5,7 @@ import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
 import { SystemFiles } from '../../../../facilities/files/files.js'
+import { readSecret } from '../../../../facilities/files/private-file.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
@@ -12,7 +13,6 @@ import { WorkerFolder } from '../../../../facilities/home/worker-folder.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { openLogFile } from '../../../../facilities/log/log-file.js'
 import { DiskModelStorage } from '../../../../facilities/models/cache/disk-model-storage.js'
-import { loadOrCreateSessionKeys } from '../../../../workers/auth/session-keys.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const random = new SystemRandom()
@@ -72,7 +72,7 @@ const FILES: readonly HomeFile[] = [
   {
     path: 'auth/session.key',
     isSecret: true,
-    open: (home) => loadOrCreateSessionKeys(home.path('auth', 'session.key'), random),
+    open: (home) => readSecret(home.path('auth', 'session.key')),
   },
   {
     path: 'auth/store.witness',
