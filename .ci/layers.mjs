@@ -38,6 +38,7 @@ export const FOLDERS = [
   'facilities/home',
   'facilities/store',
   'facilities/http',
+  'facilities/network/modes',
   'facilities/network/limits',
   'facilities/network/trust',
   'facilities/network/watch',

@@ -6,6 +6,7 @@ import { type Comparison, measure, type Result } from './measure.js'
 import { attackTable, comparisonTable } from './result-tables.js'
 import { connectionRows } from './rows/connection.js'
 import { inferenceRows, restartRows } from './rows/inference.js'
+import { routingRows } from './rows/routing.js'
 import { tokenStreamRows } from './rows/token-stream.js'
 import { unaryCallRows } from './rows/unary-call.js'
 import { samplingTable } from './sampling/sampling-table.js'
@@ -22,6 +23,7 @@ const GROUPS: Readonly<
   calls: unaryCallRows,
   streams: tokenStreamRows,
   connections: connectionRows,
+  routing: routingRows,
   engine: engineRows,
   inference: inferenceRows,
   restarts: restartRows,

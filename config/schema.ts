@@ -70,6 +70,11 @@ const networkSchema = z.strictObject({
   /** Chunks that the sender of a stream may be ahead of its reader. */
   streamWindowChunks: z.number().int().min(1).max(4096).default(64),
   /**
+   * How long a token may wait for the next ones to be sent together with them, after the first token of its
+   * answer. A message costs more than a token, and nobody reads one of 8 ms later. 0: not at all.
+   */
+  gatherMs: z.number().int().min(0).max(100).default(8),
+  /**
    * How long an answer, which occupies a slot, waits for its reader. Reading `streamWindowChunks` chunks
    * restores all of this time.
    */

@@ -19,7 +19,7 @@ processor.action((flags: EngineFlags) => {
     const host = await openWorkerHost(resources, { ...config, role: 'processor', single: false })
     const { settings, offers, servers } = await findModels(config.processor, {
       ...host,
-      environment: process.env,
+      ...{ environment: process.env, gatherMs: config.network.gatherMs },
       modelsDirectory: await host.home.folder('models'),
       onLog: (line) => host.log.debug({ line }, 'engine'),
       onProgress: reportPreparation(host.log),

@@ -5,16 +5,17 @@ import { SystemRandom } from '../../facilities/clock/random.js'
 import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { Home } from '../../facilities/home/home.js'
-import { findMeshKeys, type MeshKeys } from '../../facilities/home/mesh-keys.js'
+import { findMeshKeys, type MeshKeys, rootKeyOf } from '../../facilities/home/mesh-keys.js'
 import { PeersFile } from '../../facilities/home/peers-file.js'
 import { createLog } from '../../facilities/log/log.js'
 import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { MeshNetwork } from '../../facilities/network/mesh-network.js'
+import { LoopbackMode } from '../../facilities/network/modes/loopback-mode.js'
 import { certifyRosterKey, deriveRosterKey } from '../../helpers/discovery/roster-key.js'
 import { issueCertificate } from '../../helpers/identity/certificate.js'
 import { createId } from '../../helpers/identity/id.js'
 import type { Identity } from '../../helpers/identity/identity.js'
-import { keyPairFromSeed } from '../../helpers/identity/key-pair.js'
+import { type KeyPair, keyPairFromSeed } from '../../helpers/identity/key-pair.js'
 import { membershipKeyOf } from '../../helpers/identity/membership-mac.js'
 import { ClientWorker } from '../../workers/client/client-worker.js'
 import type { Target } from './attacker-messages.js'
@@ -31,16 +32,21 @@ export interface Member {
   close(): Promise<void>
 }
 
+/** The keys of a mesh, its root key among them. */
+interface AllMeshKeys extends MeshKeys {
+  readonly root: KeyPair
+}
+
 /** The keys of the mesh in a home. @throws Error if there is no mesh */
-export async function meshKeysOf({ home }: Pick<Target, 'home'>): Promise<MeshKeys> {
+export async function meshKeysOf({ home }: Pick<Target, 'home'>): Promise<AllMeshKeys> {
   const found = await Home.find(home)
   const keys = found && (await findMeshKeys(found))
-  if (keys === undefined) throw new Error(`There is no mesh in ${home}`)
-  return keys
+  if (found === undefined || keys === undefined) throw new Error(`There is no mesh in ${home}`)
+  return { ...keys, root: rootKeyOf(found, keys) }
 }
 
 /** A certified client with a new key. */
-export function newIdentity({ mesh, root, secret }: MeshKeys): Identity {
+export function newIdentity({ mesh, root, secret }: AllMeshKeys): Identity {
   const keyPair = keyPairFromSeed(randomBytes(32))
   const random = new SystemRandom()
   const certificate = issueCertificate(root, {
@@ -74,7 +80,7 @@ export async function openAccountFolder(
  */
 export async function openMember(
   { bootstrapPort, peersHome }: Pick<Target, 'bootstrapPort'> & { readonly peersHome?: string },
-  keys: MeshKeys,
+  keys: AllMeshKeys,
   folder: ClientFolder,
   waitMs = 10_000,
 ): Promise<Member> {
@@ -85,15 +91,17 @@ export async function openMember(
   const log = createLog({ name: 'member', level: 'silent', json: true, output: process.stderr })
   const home = peersHome && (await Home.open(peersHome))
   const remembering = home && { home, mesh, clock, random, log }
+  const settings = { ...configSchema.parse({}).network, bootstrapPort }
   const network = new MeshNetwork({
     role: 'client',
+    mode: new LoopbackMode(settings),
     secret: keys.secret,
     identity,
     clock,
     random,
     log,
     ...(remembering && { peerStore: new PeersFile(remembering) }),
-    settings: { ...configSchema.parse({}).network, bootstrapPort },
+    settings,
     roster: {
       certificate: certifyRosterKey(keys.root, deriveRosterKey(keys.root).publicKey),
       store: null,

@@ -10,6 +10,7 @@ import { inspectGguf } from '../../facilities/models/gguf-inspection.js'
 import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import { answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
+import { processorTimePerUnit, REPORTS_PROCESSOR_TIME } from '../processor-time.js'
 import { DirectLlama } from './direct-llama.js'
 import { LoadCycles } from './load-cycles.js'
 import { modelMebibytes } from './resident-memory.js'
@@ -17,6 +18,7 @@ import { modelMebibytes } from './resident-memory.js'
 const SLOTS = 8
 const CONTEXT_TOKENS = 4096
 const TOKENS = 200
+const TIMED_TOKENS = 1_000
 const FIRST_TOKENS = 40
 const CANCELS = 20
 /** 1,004 tokens of the default model. */
@@ -73,6 +75,15 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
     baseline: () => tokensPerSecond(directAnswers, streams),
     starling: () => tokensPerSecond(answersOf(engine), streams),
   })
+  const parentTime: Comparison = {
+    what: 'engine: processor time per token, in the process that reads',
+    against: '',
+    unit: 'ms',
+    goal: '',
+    compare: 'absolute',
+    baseline: async () => 0,
+    starling: () => processorTimePerUnit(process.pid, () => readAll(answersOf(engine))),
+  }
   return {
     rows: [
       rate(1),
@@ -87,6 +98,7 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
         baseline: () => tokensPerSecond(answersOf(runtime), 1),
         starling: () => tokensPerSecond(answersOf(engine), 1),
       },
+      ...(REPORTS_PROCESSOR_TIME ? [parentTime] : []),
       {
         what: 'engine: first token, p50',
         against,
@@ -150,6 +162,15 @@ export async function engineRows(): Promise<{ rows: Comparison[]; close(): Promi
       await rm(modelsDirectory, { recursive: true, force: true })
     },
   }
+}
+
+/** Reads one answer. @returns the number of its tokens */
+async function readAll(answer: Answer): Promise<number> {
+  let tokens = 0
+  for await (const _token of answer(0, 'Tell me about the history of the sea.', TIMED_TOKENS)) {
+    tokens += 1
+  }
+  return tokens
 }
 
 /** The rate of all streams together, from the first token of any stream to the last token of all. */

@@ -7,11 +7,14 @@ import { DEFAULT_MODEL_NAME } from '../../facilities/models/sources/catalog.js'
 import type { Token } from '../../helpers/protocol/generation.js'
 import { ANSWER_OPTIONS, answerOptions } from '../answer-options.js'
 import { type Comparison, quantile } from '../measure.js'
+import { processorTimePerUnit, REPORTS_PROCESSOR_TIME } from '../processor-time.js'
 import { SLOTS, spawnMesh } from './spawned-mesh.js'
 
 const MESSAGES = [{ role: 'user' as const, content: 'Tell me about the history of the sea.' }]
 const TOKENS = 200
 const FIRST_TOKENS = 50
+/** Answers whose processor time is measured together: it is rounded for short work, and other work adds to it. */
+const TIMED_ANSWERS = 5
 
 /** Generates one answer. */
 type Answer = (maxTokens: number) => AsyncGenerator<Token, unknown, void>
@@ -40,6 +43,28 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
   const throughMesh: Answer = (maxTokens) =>
     mesh.client.ask({ messages: MESSAGES, options: { ...ANSWER_OPTIONS, maxTokens } }, never)
   const against = 'the engine in process'
+  const workerTime = (name: string): Comparison => ({
+    what: `processor time per token through the mesh, ${name}`,
+    against: '',
+    unit: 'ms',
+    goal: 'at most 0.1 ms',
+    compare: 'absolute',
+    baseline: async () => 0,
+    starling: () => processorTimePerUnit(mesh.processId(name), () => readTimed(throughMesh)),
+  })
+  const processorTimes: Comparison[] = [
+    workerTime('gateway'),
+    workerTime('processor'),
+    {
+      what: 'processor time per token through the mesh, engine',
+      against,
+      unit: 'ms',
+      goal: '',
+      compare: 'difference',
+      baseline: () => processorTimePerUnit(process.pid, () => readTimed(inProcess)),
+      starling: () => processorTimePerUnit(mesh.engineProcessId(), () => readTimed(throughMesh)),
+    },
+  ]
   return {
     rows: [
       {
@@ -78,6 +103,7 @@ export async function inferenceRows(): Promise<{ rows: Comparison[]; close(): Pr
         baseline: () => firstTokenMs(inProcess, 0.99),
         starling: () => firstTokenMs(throughMesh, 0.99),
       },
+      ...(REPORTS_PROCESSOR_TIME ? processorTimes : []),
     ],
     async close() {
       await runtime.close()
@@ -99,6 +125,15 @@ async function tokensPerSecond(answer: Answer, streams: number): Promise<number>
   }
   await Promise.all(Array.from({ length: streams }, read))
   return (tokens / (performance.now() - startedAt)) * 1000
+}
+
+/** Reads some answers, one after the other. @returns the number of their tokens */
+async function readTimed(answer: Answer): Promise<number> {
+  let tokens = 0
+  for (let run = 0; run < TIMED_ANSWERS; run += 1) {
+    for await (const _token of answer(TOKENS)) tokens += 1
+  }
+  return tokens
 }
 
 async function firstTokenMs(answer: Answer, share: number): Promise<number> {

@@ -28,6 +28,8 @@ let nextPort = 28_750
 export interface DhtPair {
   readonly one: HyperDHT
   readonly other: HyperDHT
+  /** The port of the bootstrap node, for {@link openDhtNode}. */
+  readonly port: number
   close(): Promise<void>
 }
 
@@ -36,19 +38,27 @@ export async function openDhtPair(): Promise<DhtPair> {
   const port = nextPort++
   const bootstrap = HyperDHT.bootstrapper(port, '127.0.0.1', { host: '127.0.0.1' })
   await bootstrap.ready()
-  const node = () =>
-    new HyperDHT({ bootstrap: [{ host: '127.0.0.1', port }], host: '127.0.0.1', firewalled: false })
-  const one = node()
-  const other = node()
+  const one = openDhtNode(port)
+  const other = openDhtNode(port)
   return {
     one,
     other,
+    port,
     async close() {
       await one.destroy()
       await other.destroy()
       await bootstrap.destroy()
     },
   }
+}
+
+/** Another node of the DHT whose bootstrap node has that port. */
+export function openDhtNode(port: number): HyperDHT {
+  return new HyperDHT({
+    bootstrap: [{ host: '127.0.0.1', port }],
+    host: '127.0.0.1',
+    firewalled: false,
+  })
 }
 
 /** A gateway, and an authenticated connection to it. */
@@ -62,28 +72,10 @@ export interface NodePair {
 /** Connects a client to a gateway that answers with `service`. */
 export async function openNodePair(service: Service): Promise<NodePair> {
   const dht = await openDhtPair()
-  const root = freshKeyPair()
-  const clock = new SystemClock()
-  const membershipKey = membershipKeyOf(randomBytes(32))
-  const gateway = identity(root, membershipKey, 'gateway')
-  const server = new MeshEndpoint({
-    dht: dht.one,
-    identity: gateway,
-    clock,
-    limits: LIMITS,
-    service,
-  })
-  await server.ready()
-  const client = new MeshEndpoint({
-    dht: dht.other,
-    identity: identity(root, membershipKey, 'client'),
-    clock,
-    limits: LIMITS,
-    service: null,
-  })
-  await client.ready()
-  const dial = () =>
-    client.dial(gateway.keyPair.publicKey, server.addresses, new AbortController().signal)
+  const meshSeed = randomBytes(32)
+  const server = await openGateway(dht.one, meshSeed, service)
+  const client = await openClient(dht.other, meshSeed)
+  const dial = () => client.dial(server.publicKey, server.addresses)
   return {
     connection: await dial(),
     dial,
@@ -95,12 +87,64 @@ export async function openNodePair(service: Service): Promise<NodePair> {
   }
 }
 
+/** A gateway on a DHT node. */
+export interface BenchGateway {
+  readonly publicKey: Uint8Array
+  readonly addresses: readonly HyperDHT.Address[]
+  close(): Promise<void>
+}
+
+/** @param meshSeed what the keys of the mesh are derived from; 32 bytes */
+export async function openGateway(
+  dht: HyperDHT,
+  meshSeed: Uint8Array,
+  service: Service,
+): Promise<BenchGateway> {
+  const { publicKey, endpoint } = await openEndpoint(dht, meshSeed, 'gateway', service)
+  return { publicKey, addresses: endpoint.addresses, close: () => endpoint.close() }
+}
+
+/** A client on a DHT node. */
+export interface BenchClient {
+  dial(publicKey: Uint8Array, addresses: readonly HyperDHT.Address[]): Promise<OutgoingConnection>
+  close(): Promise<void>
+}
+
+/** @param meshSeed as for {@link openGateway} */
+export async function openClient(dht: HyperDHT, meshSeed: Uint8Array): Promise<BenchClient> {
+  const { endpoint } = await openEndpoint(dht, meshSeed, 'client', null)
+  return {
+    dial: (publicKey, addresses) =>
+      endpoint.dial(publicKey, addresses, new AbortController().signal),
+    close: () => endpoint.close(),
+  }
+}
+
 /** A new random key pair. */
 export function freshKeyPair(): KeyPair {
   return keyPairFromSeed(randomBytes(32))
 }
 
-function identity(root: KeyPair, membershipKey: Uint8Array, role: Role): Identity {
+async function openEndpoint(
+  dht: HyperDHT,
+  meshSeed: Uint8Array,
+  role: Role,
+  service: Service | null,
+): Promise<{ publicKey: Uint8Array; endpoint: MeshEndpoint }> {
+  const identity = identityOf(meshSeed, role)
+  const endpoint = new MeshEndpoint({
+    dht,
+    identity,
+    clock: new SystemClock(),
+    limits: LIMITS,
+    service,
+  })
+  await endpoint.ready()
+  return { publicKey: identity.keyPair.publicKey, endpoint }
+}
+
+function identityOf(meshSeed: Uint8Array, role: Role): Identity {
+  const root = keyPairFromSeed(meshSeed)
   const keyPair = freshKeyPair()
   const certificate = issueCertificate(root, {
     publicKey: Buffer.from(keyPair.publicKey).toString('hex'),
@@ -112,7 +156,7 @@ function identity(root: KeyPair, membershipKey: Uint8Array, role: Role): Identit
   return {
     mesh: Buffer.from(root.publicKey).toString('hex'),
     keyPair,
-    membershipKey,
+    membershipKey: membershipKeyOf(meshSeed),
     certificate: () => certificate,
   }
 }

@@ -44,6 +44,8 @@ export interface SpawnedMesh {
   readonly modelsDirectory: string
   /** The process id of the first worker of that name: `gateway`. */
   processId(name: string): number
+  /** The process id of the engine of the first processor. */
+  engineProcessId(): number
   /** The absolute path of a worker's log. */
   logFile(name: string): string
   /** Kills the processor (SIGKILL). Resolves when it was restarted and has loaded its model. */
@@ -109,6 +111,7 @@ export async function spawnMesh(options: SpawnedMeshOptions = {}): Promise<Spawn
       bootstrapPort: BOOTSTRAP_PORT,
       modelsDirectory: host.home.path('models'),
       processId: (name) => processIdOf(`${name}.js`, directory),
+      engineProcessId: () => childProcessIdOf(processIdOf('processor.js', directory)),
       logFile,
       async restartProcessor() {
         const serving = new Promise<void>((resolve) => {
@@ -130,9 +133,26 @@ export async function spawnMesh(options: SpawnedMeshOptions = {}): Promise<Spawn
 }
 
 function processIdOf(entry: string, home: string): number {
-  const line = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+  const process = processes().find(({ args }) => args.includes(entry) && args.includes(home))
+  if (process === undefined) throw new Error(`No ${entry} runs in ${home}`)
+  return process.id
+}
+
+/** The engine of a processor. */
+function childProcessIdOf(processorId: number): number {
+  const process = processes().find(
+    ({ parentId, args }) => parentId === processorId && args.includes('llama-child.js'),
+  )
+  if (process === undefined) throw new Error(`Process ${processorId} runs no engine`)
+  return process.id
+}
+
+/** All processes of this machine. */
+function processes(): { id: number; parentId: number; args: string }[] {
+  return execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
     .split('\n')
-    .find((candidate) => candidate.includes(entry) && candidate.includes(home))
-  if (line === undefined) throw new Error(`No ${entry} runs in ${home}`)
-  return Number.parseInt(line, 10)
+    .map((line) => {
+      const [id = '', parentId = '', ...args] = line.trim().split(/\s+/)
+      return { id: Number(id), parentId: Number(parentId), args: args.join(' ') }
+    })
 }

@@ -3,8 +3,10 @@ import type HyperDHT from 'hyperdht'
 import Protomux from 'protomux'
 import { z } from 'zod'
 import { Service } from '../../facilities/network/calls/service.js'
-import { generationEndSchema, type Token, tokenSchema } from '../../helpers/protocol/generation.js'
+import { roles } from '../../helpers/protocol/call-policy.js'
+import { generationEndSchema, type Token } from '../../helpers/protocol/generation.js'
 import { stream } from '../../helpers/protocol/method.js'
+import { tokenChunks } from '../../helpers/protocol/token-chunk.js'
 import type { Comparison } from '../measure.js'
 import { freshKeyPair, ORIGIN, openDhtPair, openNodePair } from './node-pair.js'
 
@@ -14,11 +16,11 @@ const WINDOW = 64
 const count = stream({
   name: 'bench.count',
   request: z.strictObject({ chunks: z.number() }),
-  chunk: tokenSchema,
+  chunk: tokenChunks,
   end: generationEndSchema,
   timeoutMs: 60_000,
   idempotent: true,
-  callers: ['client'],
+  callers: roles('client'),
 })
 
 /** A stream of tokens, compared with a protomux channel that has the same credits and nothing else. */

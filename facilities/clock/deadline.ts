@@ -11,22 +11,24 @@ import type { Clock, Timer } from './clock.js'
 export class Deadline {
   readonly #clock: Clock
   readonly #endsAt: number
-  readonly #timer: Timer
+  readonly #timer: Timer | null
   readonly #parent: AbortSignal | undefined
   readonly #onParentAbort = () => this.#pass(this.#parent?.reason)
   readonly #racing = new Set<(reason: unknown) => void>()
   #controller: AbortController | null = null
   #passed: { readonly reason: unknown } | null = null
 
+  /** @param timeoutMs Infinity: it passes with its parent only */
   constructor(clock: Clock, timeoutMs: number, parent?: AbortSignal) {
     this.#clock = clock
     this.#endsAt = clock.monotonic() + timeoutMs
     this.#parent = parent
-    this.#timer = clock.schedule(timeoutMs, () => {
+    const exceed = () => {
       this.#pass(
         new StarlingError('DEADLINE_EXCEEDED', `No complete answer within ${timeoutMs} ms`),
       )
-    })
+    }
+    this.#timer = timeoutMs === Number.POSITIVE_INFINITY ? null : clock.schedule(timeoutMs, exceed)
     if (parent?.aborted) this.#onParentAbort()
     else parent?.addEventListener('abort', this.#onParentAbort, { once: true })
   }
@@ -68,7 +70,7 @@ export class Deadline {
 
   /** Stops the timer and ignores the parent from now on. Promises that still race have no deadline any more. */
   dispose(): void {
-    this.#timer.cancel()
+    this.#timer?.cancel()
     this.#parent?.removeEventListener('abort', this.#onParentAbort)
   }
 

@@ -13,10 +13,16 @@ declare module '@hyperswarm/rpc' {
     interface Session extends EventEmitter {
       readonly mux: Protomux
       readonly stream: Protomux['stream']
+      /**
+       * Not documented: the message that carries a request. With `autoBatch`, replies to requests that arrived in
+       * one frame are held until all of them are answered. See rpc-adapter.ts.
+       */
+      readonly _request: { autoBatch: boolean }
     }
 
     interface Client extends EventEmitter {
       readonly closed: boolean
+      readonly mux: Protomux
       request(method: string, value: Uint8Array, options: Encodings): Promise<Uint8Array>
       destroy(error?: Error): void
     }

@@ -15,6 +15,13 @@ declare module 'protomux' {
       addMessage<T>(options: { encoding: Encoder<T>; onmessage: (value: T) => void }): Message<T>
     }
 
+    /** Not documented: the channels of one protocol and id. */
+    interface ChannelInfo {
+      readonly protocol: string
+      /** The numbers of the channels that the peer opened and nobody has claimed. */
+      readonly incoming: readonly number[]
+    }
+
     interface ChannelOptions {
       readonly protocol: string
       readonly id?: Uint8Array | null
@@ -45,6 +52,24 @@ declare module 'protomux' {
     protected _onbatch(state: object): void
     /** Not documented: reads the opening of a channel that arrived. */
     protected _onopensession(state: object): Promise<void> | null
+    /** Not documented: the entry of a protocol and id, which is created if it is missing. */
+    protected _get(
+      protocol: string,
+      id: Uint8Array | null,
+      aliases?: readonly string[],
+    ): Protomux.ChannelInfo
+    /** Not documented: removes an entry without channels. */
+    protected _gc(info: Protomux.ChannelInfo): void
+    /** Not documented: asks for a claim to a channel that arrived, and rejects it if there is none. */
+    protected _requestSession(
+      protocol: string,
+      id: Uint8Array | null,
+      info: Protomux.ChannelInfo,
+    ): Promise<void>
+    /** Not documented: rejects a channel that arrived. */
+    protected _rejectSession(info: Protomux.ChannelInfo | 0, remoteId?: number): void
+    /** Not documented: ends the connection; an error that is a bug ends the process. */
+    protected _safeDestroy(error: unknown): void
     /** Not documented: an entry for each channel number that the peer has used. */
     protected readonly _remote: readonly object[]
     /** Not documented: gathers a message while the multiplexer is corked. */

@@ -28,8 +28,8 @@ type MeshRecord = z.infer<typeof recordSchema>
 export interface MeshKeys {
   /** The root public key, hexadecimal: the name of the mesh. */
   readonly mesh: string
-  /** Signs certificates. Never leaves the home. */
-  readonly root: KeyPair
+  /** Signs certificates. Never leaves the home. Null in a home without it, which cannot make a certificate. */
+  readonly root: KeyPair | null
   /** Hides the mesh's topics from all others. 32 bytes. */
   readonly secret: Uint8Array
 }
@@ -47,7 +47,7 @@ interface MeshPaths {
  * `mesh.json` records which keys belong together. A key that is lost is therefore not created again,
  * and a key of another mesh is detected.
  *
- * @throws StarlingError HOME_UNUSABLE if a key is missing, damaged, of another mesh, or not trusted
+ * @throws StarlingError HOME_UNUSABLE if the secret is missing, or a key is damaged, of another mesh, or not trusted
  */
 export async function openMeshKeys(home: Home, random: Random): Promise<MeshKeys> {
   await home.folder('mesh')
@@ -73,6 +73,17 @@ export async function findMeshKeys(home: Home): Promise<MeshKeys | undefined> {
   const [seed, secret] = [await readKey(paths.root), await readKey(paths.secret)]
   // If only one of them exists, a worker is creating the mesh right now.
   return seed === undefined || secret === undefined ? undefined : meshOf(seed, secret)
+}
+
+/**
+ * The root key of a home.
+ *
+ * @throws StarlingError HOME_UNUSABLE if the home does not have it
+ */
+export function rootKeyOf(home: Home, { mesh, root }: MeshKeys): KeyPair {
+  const paths = pathsIn(home)
+  if (root === null) throw missing(paths.root, paths, mesh)
+  return root
 }
 
 /** A 32-byte key in its own file, as hexadecimal digits and a newline; created if it is missing. */
@@ -130,21 +141,23 @@ function parseRecord(path: string, text: string): MeshRecord {
   }
 }
 
-/** The keys that a record identifies. A missing key is an error. */
+/** The keys that a record identifies. A missing key is never created again. */
 async function recordedKeys(paths: MeshPaths, record: MeshRecord): Promise<MeshKeys> {
-  const existing = async (path: string) => {
-    const key = await readKey(path)
-    if (key !== undefined) return key
-    const folder = dirname(path)
-    throw new StarlingError(
-      'HOME_UNUSABLE',
-      `${path} is missing, but ${paths.record} records the mesh ${shown(record.rootPublicKey)}; ` +
-        `restore the key from a backup, or move ${folder} away to create a new mesh`,
-    )
-  }
-  const keys = meshOf(await existing(paths.root), await existing(paths.secret))
+  const mesh = record.rootPublicKey
+  const seed = await readKey(paths.root)
+  const secret = await readKey(paths.secret)
+  if (secret === undefined) throw missing(paths.secret, paths, mesh)
+  const keys = seed === undefined ? { mesh, root: null, secret } : meshOf(seed, secret)
   assertRecorded(paths, record, keys)
   return keys
+}
+
+function missing(path: string, { record }: MeshPaths, mesh: string): StarlingError {
+  return new StarlingError(
+    'HOME_UNUSABLE',
+    `${path} is missing, but ${record} records the mesh ${shown(mesh)}; ` +
+      `restore the key from a backup, or move ${dirname(path)} away to create a new mesh`,
+  )
 }
 
 function assertRecorded(paths: MeshPaths, record: MeshRecord, { mesh, secret }: MeshKeys): void {

@@ -16,8 +16,8 @@ import { readTrustedFile } from '../files/trusted-file.js'
 import type { Log } from '../log/log.js'
 import type { Home } from './home.js'
 
-/** The maximum number of peers of all roles takes about 150 KB. */
-const MAX_PEERS_BYTES = 262_144
+/** The maximum number of peers of all roles takes about 1.2 MB. */
+const MAX_PEERS_BYTES = 2_097_152
 
 /** An update takes milliseconds. A process that is stopped by a signal may hold the lock for ever. */
 const PEERS_LOCK_TIMEOUT_MS = 2_000

@@ -1,6 +1,5 @@
-import HyperDHT from 'hyperdht'
+import type HyperDHT from 'hyperdht'
 import ReadyResource from 'ready-resource'
-import safetyCatch from 'safety-catch'
 import type { RosterEntry } from '../../helpers/discovery/roster-entry.js'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Identity } from '../../helpers/identity/identity.js'
@@ -9,25 +8,23 @@ import type { Clock } from '../clock/clock.js'
 import { Deadline } from '../clock/deadline.js'
 import type { Random } from '../clock/random.js'
 import type { Log } from '../log/log.js'
+import type { PeerSearch } from './calls/peers.js'
 import { Service } from './calls/service.js'
 import { MeshEndpoint } from './connection/mesh-endpoint.js'
+import type { ProtocolRegistry } from './connection/protocol-registry.js'
 import { topicOf } from './discovery/announcement.js'
-import { BootstrapNode, LOCAL_HOST } from './discovery/bootstrap-node.js'
 import { KnownPeers, type PeerStore } from './discovery/known-peers.js'
 import { MeshRoster, type RosterSettings } from './discovery/mesh-roster.js'
 import { Presence } from './discovery/presence.js'
 import { RolePeers } from './discovery/role-peers.js'
 import type { RosterKeeper } from './discovery/roster-keeper.js'
 import type { NetworkLimits } from './limits/network-limit-settings.js'
+import type { BootstrapShare, NetworkMode } from './modes/network-mode.js'
 import { NetworkLog } from './watch/network-log.js'
 import { type NetworkObserver, NetworkObservers } from './watch/network-observer.js'
 
 /** How a worker takes part in the mesh. Comes from the configuration. */
 export interface NetworkSettings extends NetworkLimits {
-  /** The UDP port on 127.0.0.1 of the bootstrap node that the workers of one machine share. */
-  readonly bootstrapPort: number
-  /** Between two checks of the holder of that port, in milliseconds. */
-  readonly bootstrapWatchIntervalMs: number
   /** Between two announcements, in milliseconds. */
   readonly announceIntervalMs: number
   /** How long a worker that leaves waits for its requests to end, in milliseconds. */
@@ -39,6 +36,8 @@ export interface NetworkSettings extends NetworkLimits {
 /** The parts of a {@link MeshNetwork}. */
 export interface MeshNetworkOptions {
   readonly role: Role
+  /** The network in which workers reach each other. */
+  readonly mode: NetworkMode
   /** The mesh secret, which the topics are derived from. */
   readonly secret: Uint8Array
   readonly identity: Identity
@@ -52,7 +51,7 @@ export interface MeshNetworkOptions {
 }
 
 /**
- * The network of one worker: its DHT node, its share in the local bootstrap node, its connections, its announcement,
+ * The network of one worker: its DHT node, its share in the bootstrap node, its connections, its announcement,
  * and the workers of other roles that it keeps connected.
  */
 export class MeshNetwork extends ReadyResource {
@@ -64,34 +63,25 @@ export class MeshNetwork extends ReadyResource {
   readonly #peers: RolePeers[] = []
   readonly #observers = new NetworkObservers()
   readonly #networkLog: NetworkLog
-  readonly #bootstrap: BootstrapNode | null
+  readonly #bootstrap: BootstrapShare | null
   readonly #dht: HyperDHT
   readonly #node: MeshEndpoint
   readonly #presence: Presence | null
   readonly #roster: MeshRoster
 
-  /** A client only calls: it is not announced, and does not bind the bootstrap port. */
+  /** A client only calls: it is not announced, and takes no share in the bootstrap node. */
   constructor(options: MeshNetworkOptions) {
     super()
     this.#options = options
-    const { role, identity, clock, log, settings } = options
+    const { role, mode, identity, clock, log, settings } = options
     const serves = role !== 'client'
     this.knownPeers = new KnownPeers({ clock, store: options.peerStore ?? null })
     this.#networkLog = new NetworkLog(log, clock)
     this.#observers.add(this.#networkLog)
     this.#bootstrap = serves
-      ? new BootstrapNode({
-          port: settings.bootstrapPort,
-          clock,
-          watchIntervalMs: settings.bootstrapWatchIntervalMs,
-          onTaken: () => this.#onBootstrapTaken(),
-        })
+      ? mode.shareBootstrap({ clock, onTaken: (port) => this.#onBootstrapTaken(port) })
       : null
-    this.#dht = new HyperDHT({
-      bootstrap: [{ host: LOCAL_HOST, port: settings.bootstrapPort }],
-      host: LOCAL_HOST,
-      firewalled: false,
-    })
+    this.#dht = mode.createDht()
     this.#node = new MeshEndpoint({
       dht: this.#dht,
       identity,
@@ -116,18 +106,24 @@ export class MeshNetwork extends ReadyResource {
     return this.#node.connectionCounts
   }
 
+  /** What is answered on all connections. Protocols are offered before the network is ready. */
+  get protocols(): ProtocolRegistry {
+    return this.#node.protocols
+  }
+
   /** The roles that are looked for, and how many workers of each are connected. */
   get peerCounts(): ReadonlyMap<Role, number> {
     return new Map(this.#peers.map(({ role, connections }) => [role, connections.length]))
   }
 
-  /** The workers of a role, looked for as soon as the network is ready. */
+  /** The other workers of a role, looked for as soon as the network is ready. The role may be that of this worker. */
   peers(role: Role): RolePeers {
     const known = this.#peers.find((peers) => peers.role === role)
     if (known !== undefined) return known
-    const { secret, clock, random, settings } = this.#options
+    const { mode, secret, identity, clock, random, settings } = this.#options
     const peers = new RolePeers({
       role,
+      self: identity.keyPair.publicKey,
       topic: topicOf(secret, role),
       dht: this.#dht,
       node: this.#node,
@@ -135,17 +131,18 @@ export class MeshNetwork extends ReadyResource {
       clock,
       random,
       intervalMs: settings.lookupIntervalMs,
+      dialable: (addresses) => mode.dialable(addresses),
       onDialFailed: (error, publicKey) => this.#observers.onDialFailed(role, error, publicKey),
     })
-    peers.on('connected', ({ peer }) => this.#observers.onPeerConnected(role, peer))
-    peers.on('lost', ({ peer }) => this.#observers.onPeerLost(role, peer))
+    peers.on('connected', ({ identity }) => this.#observers.onPeerConnected(role, identity))
+    peers.on('lost', ({ identity }) => this.#observers.onPeerLost(role, identity))
     this.#roster.watch(peers)
     this.#peers.push(peers)
     return peers
   }
 
-  /** The workers of a role, which are looked for from now on. */
-  async look(role: Role): Promise<RolePeers> {
+  /** The other workers of a role, which are looked for from now on. */
+  async look(role: Role): Promise<PeerSearch> {
     await this.ready()
     const peers = this.peers(role)
     await peers.ready()
@@ -157,9 +154,12 @@ export class MeshNetwork extends ReadyResource {
     return this.#roster.keeper
   }
 
-  /** How many workers of a role the roster lists, wherever they are. */
+  /** How many other workers of a role the roster lists, wherever they are. */
   listed(role: Role): number {
-    return this.roster.entries.filter(({ roles }) => roles.includes(role)).length
+    const { publicKey: own } = this.#options.identity.keyPair
+    const isListed = ({ publicKey, roles }: RosterEntry) =>
+      roles.includes(role) && Buffer.compare(publicKey, own) !== 0
+    return this.roster.entries.filter(isListed).length
   }
 
   /** Why others cannot find this worker; null if they can, or if that is not known yet. */
@@ -169,15 +169,8 @@ export class MeshNetwork extends ReadyResource {
 
   /** Whether the bootstrap node answers within about a second. */
   async pingBootstrap(): Promise<{ readonly address: string; readonly isReachable: boolean }> {
-    const port = this.#options.settings.bootstrapPort
-    const address = this.#bootstrapAddress
-    try {
-      await this.#dht.ping({ host: LOCAL_HOST, port }, { retry: false })
-      return { address, isReachable: true }
-    } catch (error) {
-      safetyCatch(error)
-      return { address, isReachable: false }
-    }
+    const { mode } = this.#options
+    return { address: mode.bootstrap, isReachable: await mode.answers(this.#dht) }
   }
 
   /** @throws StarlingError BOOTSTRAP_UNAVAILABLE */
@@ -219,18 +212,14 @@ export class MeshNetwork extends ReadyResource {
     this.#networkLog.close()
   }
 
-  get #bootstrapAddress(): string {
-    return `${LOCAL_HOST}:${this.#options.settings.bootstrapPort}`
-  }
-
   #createPresence(): Presence {
-    const { role, secret, identity, clock, settings } = this.#options
+    const { role, mode, secret, identity, clock, settings } = this.#options
     return new Presence({
       dht: this.#dht,
       topic: topicOf(secret, role),
       keyPair: identity.keyPair,
       addresses: () => this.#node.addresses,
-      bootstrap: this.#bootstrapAddress,
+      bootstrap: mode.bootstrap,
       clock,
       intervalMs: settings.announceIntervalMs,
       onChanged: (failure) => this.#observers.onDiscoverable(failure),
@@ -267,8 +256,8 @@ export class MeshNetwork extends ReadyResource {
     this.knownPeers.learn(known, 'roster')
   }
 
-  #onBootstrapTaken(): void {
-    this.#observers.onBootstrapTaken(this.#options.settings.bootstrapPort)
+  #onBootstrapTaken(port: number): void {
+    this.#observers.onBootstrapTaken(port)
     // The new node is empty.
     if (this.opened) void this.#roster.round()
   }

@@ -6,13 +6,16 @@ import type { Clock } from '../clock/clock.js'
 import { type Random, SystemRandom } from '../clock/random.js'
 import { SystemClock } from '../clock/system-clock.js'
 import { Home } from '../home/home.js'
-import { findMeshKeys, type MeshKeys, openMeshKeys } from '../home/mesh-keys.js'
+import { RootIdentitySource } from '../home/identity-source.js'
+import { findMeshKeys, type MeshKeys, openMeshKeys, rootKeyOf } from '../home/mesh-keys.js'
 import { PeersFile } from '../home/peers-file.js'
 import { WorkerFolder } from '../home/worker-folder.js'
 import { openWorkerIdentity, type WorkerIdentity } from '../home/worker-identity.js'
 import { createLog, type Log, type LogLevel } from '../log/log.js'
 import type { RosterSettings } from '../network/discovery/mesh-roster.js'
 import { RosterFile } from '../network/discovery/roster-file.js'
+import { LoopbackMode, type LoopbackSettings } from '../network/modes/loopback-mode.js'
+import type { NetworkMode } from '../network/modes/network-mode.js'
 import type { ResourceStack } from './resource-stack.js'
 
 /** The settings of all workers. Comes from the configuration. */
@@ -22,6 +25,7 @@ export interface HostSettings {
   readonly logLevel?: LogLevel | undefined
   /** JSON log lines. */
   readonly json: boolean
+  readonly network: LoopbackSettings
 }
 
 /** What every worker needs: its home, identity, log, clock and randomness. */
@@ -33,6 +37,8 @@ export interface WorkerHost {
   readonly identity: WorkerIdentity
   /** The mesh secret. */
   readonly secret: Uint8Array
+  /** The network in which its workers reach each other. */
+  readonly mode: NetworkMode
   /** The workers that the processes of the home have found. */
   readonly peerStore: PeersFile
   readonly log: Log
@@ -92,7 +98,9 @@ async function createHost(
   const { role } = options
   const clock = new SystemClock()
   const random = new SystemRandom()
-  const identity = await openWorkerIdentity(folder, role, { meshKeys, name, clock, random })
+  const root = rootKeyOf(home, meshKeys)
+  const source = new RootIdentitySource({ root, clock, random })
+  const identity = await openWorkerIdentity(folder, role, { meshKeys, source, name, random })
   const log = createLog({
     name,
     level: options.logLevel ?? (role === 'client' ? 'warn' : 'info'),
@@ -100,9 +108,9 @@ async function createHost(
     output: process.stderr,
   })
   const peerStore = new PeersFile({ home, mesh: meshKeys.mesh, clock, random, log })
-  const rosterKey = deriveRosterKey(meshKeys.root)
+  const rosterKey = deriveRosterKey(root)
   const roster = {
-    certificate: certifyRosterKey(meshKeys.root, rosterKey.publicKey),
+    certificate: certifyRosterKey(root, rosterKey.publicKey),
     store: new RosterFile({
       path: home.path('mesh', 'roster.json'),
       clock,
@@ -116,6 +124,7 @@ async function createHost(
     folder,
     identity,
     secret: meshKeys.secret,
+    mode: new LoopbackMode(options.network),
     peerStore,
     log,
     clock,

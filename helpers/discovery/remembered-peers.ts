@@ -6,7 +6,7 @@ import { ROLES, type Role } from '../identity/roles.js'
  * The most workers of one role that are remembered. If there are more, the one that was authenticated
  * longest ago is forgotten.
  */
-export const MAX_REMEMBERED_PER_ROLE = 128
+export const MAX_REMEMBERED_PER_ROLE = 1_024
 
 /** Addresses of one worker that are remembered. */
 const MAX_ADDRESSES = 4

@@ -20,9 +20,11 @@ export interface RosterEntry {
 const ROLE_BITS: Readonly<Partial<Record<Role, number>>> = { auth: 1, gateway: 2, processor: 4 }
 const ALL_BITS = 7
 
-/** Whether a worker with these roles can be listed. */
-export function isListable(roles: readonly Role[]): boolean {
-  return bitsOf(roles) !== 0
+const LISTED_ROLES: readonly Role[] = ['auth', 'gateway', 'processor']
+
+/** Those roles of a certificate that a roster lists. */
+export function listedRoles(roles: readonly string[]): Role[] {
+  return LISTED_ROLES.filter((role) => roles.includes(role))
 }
 
 /** An entry as bytes: its roles, then its key. Entries are ordered by these bytes. */
@@ -43,6 +45,5 @@ function bitsOf(roles: readonly Role[]): number {
 }
 
 function rolesOf(bits: number): Role[] {
-  const roles: readonly Role[] = ['auth', 'gateway', 'processor']
-  return roles.filter((role) => (bits & (ROLE_BITS[role] ?? 0)) !== 0)
+  return LISTED_ROLES.filter((role) => (bits & (ROLE_BITS[role] ?? 0)) !== 0)
 }

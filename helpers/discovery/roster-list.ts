@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isStarlingError, StarlingError } from '../errors/starling-error.js'
 import type { Certificate } from '../identity/certificate.js'
 import { ROLES } from '../identity/roles.js'
-import { isListable, MAX_ROSTER_ENTRIES, type RosterEntry } from './roster-entry.js'
+import { listedRoles, MAX_ROSTER_ENTRIES, type RosterEntry } from './roster-entry.js'
 
 /** A worker is removed if it was not renewed for this time. Workers renew their entry every ten minutes. */
 export const UNRENEWED_MS = 7 * 24 * 60 * 60 * 1000
@@ -48,7 +48,7 @@ export function listedWorker(
   { publicKey, roles, expiresAt }: Pick<Certificate, 'publicKey' | 'roles' | 'expiresAt'>,
   timeMs: number,
 ): ListedWorker {
-  const listed = roles.filter((role) => isListable([role]))
+  const listed = listedRoles(roles)
   if (listed.length === 0) {
     throw new StarlingError('FORBIDDEN', 'Only workers that serve are listed in the roster')
   }

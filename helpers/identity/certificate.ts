@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { StarlingError } from '../errors/starling-error.js'
+import { criticalSchema, unknownCriticalField } from './critical-fields.js'
 import type { KeyPair } from './key-pair.js'
-import { ROLES } from './roles.js'
+import { MAX_ROLES, roleSchema } from './roles.js'
 import { isSignedBy, sign } from './signature.js'
 
 const PURPOSE = 'starling/certificate/1'
@@ -12,22 +13,24 @@ export const CLOCK_ALLOWANCE_MS = 60_000
 /** A public key, hexadecimal. */
 export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/)
 
-/** What a certificate says about its holder. */
-export const certificateSchema = z.strictObject({
+/** What a certificate says about its holder. Further fields are ignored, unless they are critical. */
+const certificateSchema = z.object({
   /** The mesh's root public key, hexadecimal. It is also the mesh's name. */
   mesh: publicKeySchema,
   /** The public key of the holder, hexadecimal. Its connections are encrypted with it. */
   publicKey: publicKeySchema,
-  roles: z.array(z.enum(ROLES)).min(1).max(ROLES.length),
+  /** They need not be known to the reader. */
+  roles: z.array(roleSchema).min(1).max(MAX_ROLES),
   /** Human-readable: `processor-2`. */
   name: z.string().min(1).max(100),
   /** Identifies the certificate when it is revoked. */
   serial: z.string().min(1).max(64),
   /** Milliseconds since 1970. */
   expiresAt: z.number().int().positive(),
+  critical: criticalSchema,
 })
 
-export type Certificate = z.infer<typeof certificateSchema>
+export type Certificate = Omit<z.infer<typeof certificateSchema>, 'critical'>
 
 /** A certificate as it is sent and stored: the bytes that were signed, and the signature. */
 export interface SignedCertificate {
@@ -35,7 +38,11 @@ export interface SignedCertificate {
   readonly signature: Uint8Array
 }
 
-/** Signs a certificate with the root key of the mesh. */
+/**
+ * Signs a certificate with the root key of the mesh.
+ *
+ * @throws Error if a value has another form than its field
+ */
 export function issueCertificate(
   root: KeyPair,
   certificate: Omit<Certificate, 'mesh'>,
@@ -50,8 +57,9 @@ export function issueCertificate(
  *
  * @param expected.mesh the root public key that must have signed it, hexadecimal
  * @param expected.holderPublicKey the key of the peer
- * @throws StarlingError CERTIFICATE_INVALID if it is malformed, of another mesh, not signed by the
- *   root key, or issued for another key; CERTIFICATE_EXPIRED if it expired more than a minute ago
+ * @throws StarlingError CERTIFICATE_INVALID if it is malformed, has a critical field that is not known here, is of
+ *   another mesh, not signed by the root key, or issued for another key; CERTIFICATE_EXPIRED if it expired more
+ *   than a minute ago
  */
 export function verifyCertificate(
   signed: SignedCertificate,
@@ -79,6 +87,16 @@ export function verifyCertificate(
 }
 
 function parseCertificate(body: Uint8Array): Certificate {
+  const { critical, ...certificate } = decodeCertificate(body)
+  const unknown = unknownCriticalField(critical, certificateSchema)
+  if (unknown === undefined) return certificate
+  throw new StarlingError(
+    'CERTIFICATE_INVALID',
+    `This version does not know the critical field ${unknown} of the certificate`,
+  )
+}
+
+function decodeCertificate(body: Uint8Array): z.infer<typeof certificateSchema> {
   try {
     return certificateSchema.parse(JSON.parse(Buffer.from(body).toString('utf8')))
   } catch (cause) {

@@ -6,24 +6,32 @@ const MAX_CREDIT = 4096
 /**
  * The credit of the sender of a stream: the chunks that the receiver has granted and that are not sent yet.
  * Also used between the processes of an engine, where a chunk is a token.
+ *
+ * A message of several chunks that cannot be divided, as a relay passes it on, may exceed the credit: it may be sent
+ * as long as there is any. So a receiver holds at most one such message more than it has granted.
  */
 export class SendCredit {
   #available = 0
   #wake: (() => void) | undefined
 
+  /** @param initial 0: nothing may be sent before the first grant */
   constructor(initial: number) {
-    this.grant(initial)
+    if (initial !== 0) this.grant(initial)
   }
 
-  /** Chunks that may be sent now. */
+  /** Chunks that may be sent now. Below 0 when the last message exceeded the credit. */
   get available(): number {
     return this.#available
   }
 
-  /** Spends the credit of one chunk. @throws Error if there is none, which is a mistake of the caller */
-  spend(): void {
-    if (this.#available === 0) throw new Error('A chunk was sent without credit')
-    this.#available -= 1
+  /**
+   * Spends the credit of the chunks of one message.
+   *
+   * @throws Error if there is none, which is a mistake of the caller
+   */
+  spend(chunks = 1): void {
+    if (this.#available <= 0) throw new Error('A chunk was sent without credit')
+    this.#available -= chunks
   }
 
   /** Resolves as soon as there is credit. For one waiter at a time. */
@@ -43,6 +51,7 @@ export class SendCredit {
       )
     }
     this.#available += chunks
+    if (this.#available <= 0) return
     this.#wake?.()
     this.#wake = undefined
   }
@@ -63,17 +72,17 @@ export class ReceiveCredit {
     this.#outstanding = windowChunks
   }
 
-  /** Counts a chunk that arrived. @throws StarlingError PROTOCOL_VIOLATION if no credit was left for it */
-  receive(): void {
-    if (this.#outstanding === 0) {
+  /** Counts the chunks of a message that arrived. @throws StarlingError PROTOCOL_VIOLATION if no credit was left */
+  receive(chunks = 1): void {
+    if (this.#outstanding <= 0) {
       throw new StarlingError('PROTOCOL_VIOLATION', 'A chunk arrived without credit')
     }
-    this.#outstanding -= 1
+    this.#outstanding -= chunks
   }
 
-  /** Counts a chunk that was read. @returns the chunks to grant now; 0: none yet */
-  consume(): number {
-    this.#consumed += 1
+  /** Counts chunks that were read. @returns the chunks to grant now; 0: none yet */
+  consume(chunks = 1): number {
+    this.#consumed += chunks
     if (this.#consumed * 2 < this.#windowChunks) return 0
     const grant = this.#consumed
     this.#consumed = 0

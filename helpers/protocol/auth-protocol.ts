@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { accountCredentialSchema, loginSchema, sessionSchema } from './account.js'
+import { roles } from './call-policy.js'
 import { unary } from './method.js'
 
 /**
@@ -18,7 +19,7 @@ export const authProtocol = {
     response: z.strictObject({ userId: z.string() }),
     timeoutMs: 10_000,
     idempotent: false,
-    callers: ['gateway'],
+    callers: roles('gateway'),
   }),
   /**
    * Opens a session. INVALID_CREDENTIAL whether the e-mail address or the password is wrong,
@@ -30,7 +31,7 @@ export const authProtocol = {
     response: sessionSchema,
     timeoutMs: 10_000,
     idempotent: true,
-    callers: ['gateway'],
+    callers: roles('gateway'),
   }),
   /** The public keys that verify sessions. */
   sessionKeys: unary({
@@ -43,6 +44,6 @@ export const authProtocol = {
     }),
     timeoutMs: 2_000,
     idempotent: true,
-    callers: ['gateway'],
+    callers: roles('gateway'),
   }),
 }

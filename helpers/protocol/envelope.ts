@@ -34,7 +34,8 @@ export const unaryResponseSchema = z.union([
 /** The message that opens a stream. */
 export const streamOpeningSchema = z.strictObject({
   method: z.string().min(1).max(100),
-  header: requestHeaderSchema,
+  /** Without `remainingMs`: the caller waits as long as the method allows. */
+  header: requestHeaderSchema.partial({ remainingMs: true }),
   body: z.unknown(),
   /** The first credit: chunks that the receiver has room for. */
   credit: z.number().int().min(1).max(4096),

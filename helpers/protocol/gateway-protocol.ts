@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import { accountCredentialSchema, loginSchema, sessionSchema } from './account.js'
+import { roles } from './call-policy.js'
 import { conversationSchema } from './chat-message.js'
-import { generationEndSchema, reproducibilitySchema, tokenSchema } from './generation.js'
+import { answerHeadSchema, generationEndSchema } from './generation.js'
 import { generationOptionsSchema, seedSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
 import { modelDetailsSchema } from './processor-protocol.js'
+import { tokenChunks } from './token-chunk.js'
 
 /** Fewer than would fit into one answer. */
 export const MAX_LISTED_MODELS = 1024
@@ -37,7 +39,7 @@ export const gatewayProtocol = {
     response: z.strictObject({ userId: z.string() }),
     timeoutMs: 15_000,
     idempotent: false,
-    callers: ['client'],
+    callers: roles('client'),
   }),
   /** Opens a session, through the auth worker. */
   login: unary({
@@ -46,7 +48,7 @@ export const gatewayProtocol = {
     response: sessionSchema,
     timeoutMs: 15_000,
     idempotent: true,
-    callers: ['client'],
+    callers: roles('client'),
   }),
   /** The user and the expiry of a session. INVALID_CREDENTIAL if it is not valid in this mesh. */
   whoami: unary({
@@ -58,7 +60,7 @@ export const gatewayProtocol = {
     }),
     timeoutMs: 5_000,
     idempotent: true,
-    callers: ['client'],
+    callers: roles('client'),
   }),
   /**
    * The models that are available now, in alphabetical order. If a model is named, the call fails as a
@@ -70,7 +72,7 @@ export const gatewayProtocol = {
     response: z.strictObject({ models: z.array(servedModelSchema).max(MAX_LISTED_MODELS) }),
     timeoutMs: 5_000,
     idempotent: true,
-    callers: ['client'],
+    callers: roles('client'),
   }),
   /** Answers a conversation with a model of a connected processor. */
   infer: stream({
@@ -82,21 +84,20 @@ export const gatewayProtocol = {
       messages: conversationSchema,
       options: generationOptionsSchema.prefault({}),
     }),
-    /** The first chunk also has what is needed to repeat or resume the answer. */
-    chunk: tokenSchema.extend({
+    /** What is needed to repeat or resume the answer. */
+    head: answerHeadSchema.extend({
       /** The seed of the request, or the one that the gateway drew for it. */
-      seed: seedSchema.optional(),
+      seed: seedSchema,
       /** The model that answers. */
-      model: z.string().max(200).optional(),
-      /** What the engine promises of the answer; left out if the model had to be loaded for it. */
-      reproducibility: reproducibilitySchema.optional(),
+      model: z.string().max(200),
     }),
+    chunk: tokenChunks,
     end: generationEndSchema.extend({
       /** The model that answered. */
       model: z.string(),
     }),
     timeoutMs: 600_000,
     idempotent: true,
-    callers: ['client'],
+    callers: roles('client'),
   }),
 }

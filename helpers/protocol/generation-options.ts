@@ -3,7 +3,13 @@ import { toolsSchema } from './chat-message.js'
 import { jsonObjectSchema } from './json-object.js'
 import { PROTOCOL_LIMITS } from './limits.js'
 
-export const tokenIdSchema = z.number().int().min(0).max(0x7fff_ffff)
+/** Token ids of llama.cpp are signed 32-bit integers. */
+export const MAX_TOKEN_ID = 0x7fff_ffff
+
+/** The most of the likeliest tokens at one position that are reported. */
+export const MAX_TOP_LOGPROBS = 20
+
+export const tokenIdSchema = z.number().int().min(0).max(MAX_TOKEN_ID)
 
 /** The same seed, prompt, options and model give the same answer, as far as the engine promises. */
 export const seedSchema = z.number().int().min(0).max(0xffff_ffff)
@@ -56,7 +62,7 @@ export const generationOptionsSchema = z.strictObject({
     .refine((bias) => Object.keys(bias).length <= 1024, 'at most 1024 tokens can be biased')
     .default({}),
   /** Reports each token's log-probability, and those of this many of the likeliest tokens. */
-  logprobs: z.number().int().min(0).max(20).optional(),
+  logprobs: z.number().int().min(0).max(MAX_TOP_LOGPROBS).optional(),
   /** A JSON schema that the answer must match. */
   jsonSchema: jsonObjectSchema(PROTOCOL_LIMITS.schemaBytes).optional(),
   /** Functions that the model may call instead of answering. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { toolCallSchema } from './chat-message.js'
-import { tokenIdSchema } from './generation-options.js'
+import { MAX_TOP_LOGPROBS, tokenIdSchema } from './generation-options.js'
 import { PROTOCOL_LIMITS } from './limits.js'
 
 /**
@@ -34,7 +34,18 @@ export const tokenSchema = z.strictObject({
   /** Only if the request asked for it. */
   logprob: z.number().max(0).optional(),
   /** The likeliest tokens at this position, the likeliest first. Only if the request asked for them. */
-  topLogprobs: z.array(logprobSchema).max(20).optional(),
+  topLogprobs: z.array(logprobSchema).max(MAX_TOP_LOGPROBS).optional(),
+})
+
+/** What an answer begins with. */
+export const answerHeadSchema = z.strictObject({
+  /** What the engine promises of the answer. */
+  reproducibility: reproducibilitySchema.optional(),
+  /** SHA-256 over everything that the answer depends on, hexadecimal; left out if the engine does not know it. */
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
 })
 
 /** How an answer ended. */
@@ -67,4 +78,5 @@ export const generationEndSchema = z.strictObject({
 export type Reproducibility = z.infer<typeof reproducibilitySchema>
 export type Token = z.infer<typeof tokenSchema>
 export type TokenLogprob = z.infer<typeof logprobSchema>
+export type AnswerHead = z.infer<typeof answerHeadSchema>
 export type GenerationEnd = z.infer<typeof generationEndSchema>

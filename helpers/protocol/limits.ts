@@ -16,7 +16,7 @@ export const PROTOCOL_LIMITS = {
    * overhead of the multiplexer and the encryption.
    */
   frameBytes: 2 * 1024 * 1024 + 4 * 1024,
-  /** One chunk, the end, or the error of a stream. */
+  /** One message of a stream: its head, its chunks, its end or its error. */
   streamChunkBytes: 64 * 1024,
   /** All message contents of one conversation together, in UTF-8. */
   promptBytes: 1024 * 1024,

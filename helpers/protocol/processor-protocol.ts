@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { roles } from './call-policy.js'
 import { conversationSchema } from './chat-message.js'
-import { generationEndSchema, reproducibilitySchema, tokenSchema } from './generation.js'
+import { answerHeadSchema, generationEndSchema, reproducibilitySchema } from './generation.js'
 import { generationOptionsSchema, resumeFromSchema } from './generation-options.js'
 import { stream, unary } from './method.js'
+import { tokenChunks } from './token-chunk.js'
 
 /** The most models that one processor can offer; its load has to fit into one answer. */
 export const MAX_OFFERED_MODELS = 64
@@ -78,7 +80,7 @@ export const processorProtocol = {
     timeoutMs: 2_000,
     idempotent: true,
     isPoll: true,
-    callers: ['gateway', 'client'],
+    callers: roles('gateway', 'client'),
   }),
   /** Answers a conversation. The gateway has admitted the user already. */
   generate: stream({
@@ -90,10 +92,11 @@ export const processorProtocol = {
       /** Left out: from the beginning. */
       resumeFrom: resumeFromSchema.optional(),
     }),
-    chunk: tokenSchema,
+    head: answerHeadSchema,
+    chunk: tokenChunks,
     end: generationEndSchema,
     timeoutMs: 600_000,
     idempotent: true,
-    callers: ['gateway'],
+    callers: roles('gateway'),
   }),
 }

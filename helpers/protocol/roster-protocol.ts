@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { rosterSchema } from '../discovery/signed-roster.js'
 import { ROLES } from '../identity/roles.js'
+import { roles } from './call-policy.js'
 import { unary } from './method.js'
 
 const sequenceSchema = z.number().int().nonnegative()
@@ -18,7 +19,7 @@ export const rosterProtocol = {
     timeoutMs: 2_000,
     idempotent: true,
     isPoll: true,
-    callers: ROLES,
+    callers: roles(...ROLES),
   }),
   /**
    * Lists the caller in the roster, as its certificate describes it. Auth answers it. OVERLOADED while the
@@ -32,6 +33,6 @@ export const rosterProtocol = {
     timeoutMs: 2_000,
     idempotent: true,
     isPoll: true,
-    callers: ['gateway', 'processor'],
+    callers: roles('gateway', 'processor'),
   }),
 }

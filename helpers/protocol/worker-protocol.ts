@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ROLES } from '../identity/roles.js'
+import { roles } from './call-policy.js'
 import { unary } from './method.js'
 
 const countSchema = z.number().int().nonnegative()
@@ -61,7 +62,7 @@ const QUESTION = {
   idempotent: true,
   isPoll: true,
   whileDraining: true,
-  callers: ROLES,
+  callers: roles(...ROLES),
 } as const
 
 /** What all workers answer. */

@@ -1,66 +1,92 @@
-import { type CandidateLoad, expectedWaitMs, hasFreeSlot, relativeLoad } from './expected-wait.js'
+import type { CandidateGroup, CandidateGroups, Place } from './candidate-groups.js'
+
+/** The most candidates of which all are compared for one request. */
+export const MAX_COMPARED = 16
+/** The candidates that are compared if there are more. The best of eight is among the best eighth on average. */
+export const DRAWN = 8
+const GOLDEN_RATIO = 0.618
 
 /**
- * Chooses the processor for a request. Loaded and loadable candidates compete by {@link expectedWaitMs}.
+ * Chooses the processor for a request. Loaded and loadable candidates compete by their expected wait: see
+ * `expectedWaitMs`. If it is the same, by `reluctanceOf`.
  *
- * Two loaded candidates are drawn at random, and the less loaded of them is taken if it has a free
- * slot: the wait is 0 then, and more candidates cannot make it shorter. Drawing also keeps gateways that
- * have the same reports from all choosing the same processor. If it has no free slot, all candidates are
- * compared: the request would have to wait, and one idle candidate among very many busy ones would hardly
- * ever be drawn.
+ * If there are candidates with a free slot, two of them are drawn at random, and the less loaded of the two is
+ * taken: the wait is 0 then, and more candidates cannot make it shorter. Drawing also keeps gateways that have the
+ * same reports from all choosing the same processor. If there are none, all others are compared. Of more than
+ * {@link MAX_COMPARED}, {@link DRAWN} are drawn, from each group the same number: those that would wait for a slot,
+ * those that are loading the model, and those that would load it. One idle candidate among very many busy ones would
+ * hardly ever be drawn otherwise.
  *
- * Candidates that failed recently are chosen only if there are no others. A processor at which every
- * request fails at once would otherwise look idle and be preferred.
+ * The time that it takes does not depend on the number of candidates.
  *
  * @param below gives a random whole number from 0 up to, not including, its argument
  * @returns undefined when there is no candidate
  */
-export function chooseCandidate<Candidate>(
-  candidates: readonly Candidate[],
-  loadOf: (candidate: Candidate) => CandidateLoad,
+export function chooseCandidate<Candidate extends { readonly place: Place<Candidate> }>(
+  candidates: CandidateGroups<Candidate>,
   below: (limit: number) => number,
 ): Candidate | undefined {
-  const isSound = (candidate: Candidate) => loadOf(candidate).reported.hindrance !== 'failure'
-  const sound = candidates.filter(isSound)
-  const eligible = sound.length > 0 ? sound : candidates
-  const loaded = eligible.filter((candidate) => loadOf(candidate).reported.isLoaded)
-  const drawn = pickOfTwo(loaded, (candidate) => relativeLoad(loadOf(candidate)), below)
-  if (drawn !== undefined && hasFreeSlot(loadOf(drawn))) return drawn
-  return first(eligible, (one, other) => compare(loadOf(one), loadOf(other)), below)
+  const { free, busy, loading, unloaded, refusing } = candidates.eligible
+  if (free.candidates.length > 0) return free.candidates[pickOfTwo(free.reluctances, below)]
+  const best = new Best<Candidate>(below)
+  best.compare([busy, loading, unloaded])
+  // If all refuse, the one that is asked says why.
+  if (best.candidate === undefined) best.compare([refusing])
+  return best.candidate
 }
 
-/**
- * Orders candidates by their expected wait. If it is the same, candidates that have the model loaded
- * come first, in the order of their load. Of those that have not, the one with the most requests comes
- * first: it loads the model anyway, and can answer as many requests as it has slots.
- *
- * @returns negative if `one` comes first, 0 if neither does
- */
-function compare(one: CandidateLoad, other: CandidateLoad): number {
-  const [waitMs, otherWaitMs] = [expectedWaitMs(one), expectedWaitMs(other)]
-  if (waitMs !== otherWaitMs) return waitMs < otherWaitMs ? -1 : 1
-  const { isLoaded } = one.reported
-  if (isLoaded !== other.reported.isLoaded) return isLoaded ? -1 : 1
-  const difference = relativeLoad(one) - relativeLoad(other)
-  return isLoaded ? difference : -difference
-}
+/** The best of the candidates compared so far. If several are equal, each is it with the same probability. */
+class Best<Candidate> {
+  candidate: Candidate | undefined
+  readonly #below: (limit: number) => number
+  #waitMs = 0
+  #reluctance = 0
+  #equals = 0
 
-/** The first item by an order. If several are equal, each is chosen with the same probability. */
-function first<Item>(
-  items: readonly Item[],
-  order: (one: Item, other: Item) => number,
-  below: (limit: number) => number,
-): Item | undefined {
-  let [best] = items
-  let equals = 0
-  for (const item of items) {
-    const difference = best === undefined ? 0 : order(item, best)
-    if (difference > 0) continue
-    equals = difference < 0 ? 1 : equals + 1
-    // Reservoir sampling: the n-th of the equal items replaces the one before with probability 1/n.
-    if (below(equals) === 0) best = item
+  constructor(below: (limit: number) => number) {
+    this.#below = below
   }
-  return best
+
+  /** Compares all candidates of these groups, or {@link DRAWN} of them. */
+  compare(groups: readonly CandidateGroup<Candidate>[]): void {
+    let total = 0
+    let filled = 0
+    for (const { candidates } of groups) {
+      total += candidates.length
+      if (candidates.length > 0) filled += 1
+    }
+    const share = total <= MAX_COMPARED ? total : Math.floor(DRAWN / filled)
+    for (const group of groups) {
+      const { length } = group.candidates
+      const isWhole = length <= share
+      // Every so many, from one that is drawn on. With the golden ratio, any number of them are far apart.
+      const step = isWhole ? 1 : Math.floor(length * GOLDEN_RATIO)
+      let index = isWhole ? 0 : this.#below(length)
+      for (let count = Math.min(share, length); count > 0; count -= 1) {
+        this.#take(group, index)
+        index += step
+        if (index >= length) index -= length
+      }
+    }
+  }
+
+  #take({ candidates, waitsMs, reluctances }: CandidateGroup<Candidate>, index: number): void {
+    const waitMs = waitsMs[index] ?? 0
+    if (this.#equals > 0 && waitMs > this.#waitMs) return
+    const reluctance = reluctances[index] ?? 0
+    if (this.#equals > 0) {
+      if (waitMs === this.#waitMs && reluctance > this.#reluctance) return
+      const isEqual = waitMs === this.#waitMs && reluctance === this.#reluctance
+      this.#equals = isEqual ? this.#equals + 1 : 1
+      // Reservoir sampling: the n-th of the equal items replaces the one before with probability 1/n.
+      if (isEqual && this.#below(this.#equals) > 0) return
+    } else {
+      this.#equals = 1
+    }
+    this.candidate = candidates[index]
+    this.#waitMs = waitMs
+    this.#reluctance = reluctance
+  }
 }
 
 /**
@@ -68,19 +94,15 @@ function first<Item>(
  * were always chosen, but gateways do not all choose the same one while its load is still reported as low.
  * Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 1996.
  *
+ * @param loads of all candidates, at least one
  * @param below gives a random whole number from 0 up to, not including, its argument
- * @returns undefined when there is no candidate
+ * @returns its index
  */
-export function pickOfTwo<Candidate>(
-  candidates: readonly Candidate[],
-  loadOf: (candidate: Candidate) => number,
-  below: (limit: number) => number,
-): Candidate | undefined {
-  if (candidates.length < 2) return candidates[0]
-  const first = below(candidates.length)
+export function pickOfTwo(loads: readonly number[], below: (limit: number) => number): number {
+  if (loads.length < 2) return 0
+  const first = below(loads.length)
   // Drawn from the others, so that the two are never the same.
-  const second = (first + 1 + below(candidates.length - 1)) % candidates.length
-  const one = candidates[first] as Candidate
-  const other = candidates[second] as Candidate
-  return loadOf(other) < loadOf(one) ? other : one
+  const second = (first + 1 + below(loads.length - 1)) % loads.length
+  const [one, other] = [loads[first] ?? 0, loads[second] ?? 0]
+  return other < one ? second : first
 }

@@ -60,7 +60,8 @@ export function expectedWaitMs(candidate: CandidateLoad): number {
   return loadMs + displacedMs + (mustEnd * answerMs) / slots
 }
 
-function requestsAhead({ reported, sentSince }: CandidateLoad): number {
+/** Requests before a new one. */
+export function requestsAhead({ reported, sentSince }: CandidateLoad): number {
   return reported.running + reported.queued + sentSince
 }
 

@@ -1,15 +1,20 @@
 import type { ChatMessage } from '../../helpers/protocol/chat-message.js'
 import { gatewayProtocol } from '../../helpers/protocol/gateway-protocol.js'
+import type { Token } from '../../helpers/protocol/generation.js'
 import type { GenerationOptionsInput } from '../../helpers/protocol/generation-options.js'
-import type { ChunkOf, EndOf } from '../../helpers/protocol/method.js'
+import type { EndOf, HeadOf } from '../../helpers/protocol/method.js'
+import { TokenOrder } from '../../helpers/protocol/token-chunk.js'
 import type { ClientAccounts } from './accounts.js'
 import type { GatewayAccess } from './gateway-access.js'
 
 /** The end of an answer. */
 export type AnswerEnd = EndOf<typeof gatewayProtocol.infer>
 
-/** A token of an answer. The first one contains what is needed to reproduce the answer. */
-export type AnswerToken = ChunkOf<typeof gatewayProtocol.infer>
+/** What is needed to reproduce an answer. */
+type AnswerOrigin = Omit<HeadOf<typeof gatewayProtocol.infer>, 'fingerprint'>
+
+/** A token of an answer. The first one also has what is needed to reproduce the answer. */
+export type AnswerToken = Token & Partial<AnswerOrigin>
 
 /** A request for an answer. */
 export interface ChatRequest {
@@ -42,11 +47,21 @@ export async function* ask(
       signal,
     )
   const session = await accounts.session(signal)
-  try {
-    return yield* request(session.token)
-  } catch (error) {
-    // The session was refused before the first token.
+  const answer = await request(session.token).catch(async (error: unknown) => {
+    // The session was refused before the answer began.
     const renewed = await accounts.replace(error, signal)
-    return yield* request(renewed.token)
+    return await request(renewed.token)
+  })
+  const order = new TokenOrder()
+  try {
+    const { fingerprint: _, ...origin } = await answer.head()
+    for (let isFirst = true; ; isFirst = false) {
+      const step = await answer.next()
+      if (step.done) return step.value
+      order.take({ index: step.value.index, count: 1 })
+      yield isFirst ? { ...step.value, ...origin } : step.value
+    }
+  } finally {
+    await answer.return(undefined as never)
   }
 }

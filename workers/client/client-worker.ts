@@ -1,7 +1,7 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import type { ClientFolder } from '../../facilities/home/client-folder.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
+import type { Peers } from '../../facilities/network/calls/peers.js'
 import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import { gatewayProtocol, type ServedModel } from '../../helpers/protocol/gateway-protocol.js'
 import { ClientAccounts, type ProveLocal } from './accounts.js'
@@ -15,7 +15,7 @@ export class ClientWorker {
   readonly #gateway: GatewayAccess
 
   constructor(options: {
-    gateways: RolePeers
+    gateways: Peers
     folder: ClientFolder
     /** Describes to the user which gateways are looked for, and how. */
     lookedFor: string

@@ -1,9 +1,8 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
+import type { Peer, Peers } from '../../facilities/network/calls/peers.js'
 import { type CallOptions, createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
+import type { StreamAnswer } from '../../facilities/network/calls/stream-answer.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
 import type {
@@ -11,6 +10,7 @@ import type {
   AnyUnaryMethod,
   ChunkOf,
   EndOf,
+  HeadOf,
   RequestInput,
   ResponseOf,
 } from '../../helpers/protocol/method.js'
@@ -30,7 +30,7 @@ const SHORT_LIMIT_MS = 1_000
  * repeated for some time, and the user is notified what the client waits for.
  */
 export class GatewayAccess {
-  readonly #gateways: RolePeers
+  readonly #gateways: Peers
   readonly #clock: Clock
   readonly #random: Random
   readonly #lookedFor: string
@@ -42,7 +42,7 @@ export class GatewayAccess {
    * @param options.onWaiting called once for each new reason to wait
    */
   constructor(options: {
-    gateways: RolePeers
+    gateways: Peers
     lookedFor: string
     clock: Clock
     random: Random
@@ -76,22 +76,27 @@ export class GatewayAccess {
   }
 
   /**
-   * Calls a stream method. After the first chunk, the request is never sent again. Before it, a request that
-   * was not processed is sent again for as long as the client waits. If a worker was lost that had the
-   * request, it is sent again once only, because it may have caused the loss. After a crash it is not sent
+   * Calls a stream method and waits until its answer begins. From then on, the request is never sent again. Before
+   * it, a request that was not processed is sent again for as long as the client waits. If a worker was lost that
+   * had the request, it is sent again once only, because it may have caused the loss. After a crash it is not sent
    * again. If a rate limit allows the request within a second, the client waits for it.
    *
+   * @returns the answer, which must be read to its end or closed
    * @throws StarlingError GATEWAY_NOT_FOUND, or as the stream
    */
-  async *open<M extends AnyStreamMethod>(
+  async open<M extends AnyStreamMethod>(
     method: M,
     body: RequestInput<M>,
     signal: AbortSignal,
-  ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
+  ): Promise<StreamAnswer<ChunkOf<M>, EndOf<M>, HeadOf<M>>> {
     const options = this.#callOptions(signal)
-    return yield* await this.#retry(
+    return await this.#retry(
       signal,
-      (gateway) => untilFirstChunk(gateway.open(method, body, options)),
+      async (gateway) => {
+        const answer = gateway.open(method, body, options)
+        await answer.head()
+        return answer
+      },
       (error, times) =>
         canSucceedLater(error) ||
         isShortLimit(error) ||
@@ -105,7 +110,7 @@ export class GatewayAccess {
 
   async #retry<T>(
     signal: AbortSignal,
-    attempt: (gateway: OutgoingConnection) => Promise<T>,
+    attempt: (gateway: Peer) => Promise<T>,
     mayRepeat: MayRepeat,
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
@@ -131,7 +136,7 @@ export class GatewayAccess {
   }
 
   /** A different one for each attempt, if there are several. */
-  #gateway(tries: number, waitedMs: number): OutgoingConnection {
+  #gateway(tries: number, waitedMs: number): Peer {
     const { connections } = this.#gateways
     const gateway = connections[tries % connections.length]
     if (gateway !== undefined) return gateway
@@ -145,7 +150,7 @@ export class GatewayAccess {
   async #pause(delayMs: number, signal: AbortSignal, untilFound: boolean): Promise<void> {
     const found = new AbortController()
     const onConnected = () => found.abort()
-    if (untilFound) this.#gateways.once('connected', onConnected)
+    if (untilFound) this.#gateways.on('connected', onConnected)
     try {
       await this.#clock.sleep(delayMs, AbortSignal.any([signal, found.signal]))
     } catch {

@@ -1,9 +1,8 @@
 import type { Clock } from '../../facilities/clock/clock.js'
 import { Deadline } from '../../facilities/clock/deadline.js'
 import type { Random } from '../../facilities/clock/random.js'
+import type { Peer, PeerSearch } from '../../facilities/network/calls/peers.js'
 import { createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import type { MeshNetwork } from '../../facilities/network/mesh-network.js'
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
@@ -57,7 +56,7 @@ export async function readMeshStatus(
       const peers = await network.look(role)
       await surveyed(peers, clock, signal)
       const workers = await Promise.all(
-        peers.connections.map((connection) => describe(role, connection, clock, random)),
+        peers.connections.map((peer) => describe(role, peer, clock, random)),
       )
       const unreached = peers.unreached.map(({ publicKey, code }) => ({
         role,
@@ -74,7 +73,7 @@ export async function readMeshStatus(
   }
 }
 
-async function surveyed(peers: RolePeers, clock: Clock, signal: AbortSignal): Promise<void> {
+async function surveyed(peers: PeerSearch, clock: Clock, signal: AbortSignal): Promise<void> {
   const deadline = new Deadline(clock, SURVEY_TIMEOUT_MS, signal)
   try {
     await deadline.race(peers.surveyed())
@@ -87,16 +86,16 @@ async function surveyed(peers: RolePeers, clock: Clock, signal: AbortSignal): Pr
 
 async function describe(
   role: Role,
-  connection: OutgoingConnection,
+  peer: Peer,
   clock: Clock,
   random: Random,
 ): Promise<FoundWorker> {
-  const { name } = connection.peer.certificate
+  const { name } = peer.identity.certificate
   const options = { origin: createOrigin(clock, random) }
   try {
-    const info = await connection.call(workerProtocol.info, {}, options)
+    const info = await peer.call(workerProtocol.info, {}, options)
     if (role !== 'processor') return { role, name, info }
-    const load = await connection.call(processorProtocol.load, {}, options)
+    const load = await peer.call(processorProtocol.load, {}, options)
     return { role, name, info, load }
   } catch (error) {
     if (!isStarlingError(error)) throw error

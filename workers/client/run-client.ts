@@ -5,6 +5,7 @@ import { SystemClock } from '../../facilities/clock/system-clock.js'
 import { ClientFolder } from '../../facilities/home/client-folder.js'
 import { findMeshKeys } from '../../facilities/home/mesh-keys.js'
 import { MeshNetwork, type NetworkSettings } from '../../facilities/network/mesh-network.js'
+import type { LoopbackSettings } from '../../facilities/network/modes/loopback-mode.js'
 import { EXIT_CODES } from '../../facilities/process/exit-codes.js'
 import { onParentNotice, whenParentGone } from '../../facilities/process/parent-channel.js'
 import { protectProcess } from '../../facilities/process/protect-process.js'
@@ -21,7 +22,7 @@ import { Output } from './output.js'
 
 /** The settings of a client command. Comes from the configuration. */
 export interface ClientSettings extends HostSettings {
-  readonly network: NetworkSettings
+  readonly network: NetworkSettings & LoopbackSettings
   readonly client: { readonly waitMs: number }
 }
 
@@ -106,12 +107,12 @@ export async function runClient<Input>(
       folder,
       lookedFor:
         `gateways of mesh ${host.identity.mesh.slice(0, 12)} (home ${host.home.directory}) ` +
-        `by the DHT at 127.0.0.1:${settings.network.bootstrapPort}`,
+        `by the DHT at ${host.mode.bootstrap}`,
       waitMs: settings.client.waitMs,
       onWaiting: ({ message }) => output.notice(`${message}; waiting …`),
       proveLocal: async (account) => {
         const keys = await findMeshKeys(host.home)
-        return keys && proveLocalAccount(keys.root, account)
+        return keys?.root ? proveLocalAccount(keys.root, account) : undefined
       },
     })
     await resources.open(network)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { Peer } from '../../facilities/network/calls/peers.js'
 import { onBehalfOf, type RequestContext } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
 import { createRateLimit } from '../../helpers/limits/gcra.js'
@@ -27,7 +27,7 @@ export interface AccountCallSettings {
  * which serves the clients in turn.
  */
 export class AccountCalls {
-  readonly #auth: () => OutgoingConnection | undefined
+  readonly #auth: () => Peer | undefined
   readonly #registrations: RateLimiter
   readonly #logins: RateLimiter
 
@@ -35,7 +35,7 @@ export class AccountCalls {
   constructor(
     options: AccountCallSettings & {
       clock: Clock
-      auth: () => OutgoingConnection | undefined
+      auth: () => Peer | undefined
     },
   ) {
     const { clock, auth, registrationsPerHour, loginsPerMinute } = options
@@ -80,7 +80,7 @@ export class AccountCalls {
   async #counted<T>(
     limiter: RateLimiter,
     { peer }: RequestContext,
-    call: (auth: OutgoingConnection, peer: string) => Promise<T>,
+    call: (auth: Peer, peer: string) => Promise<T>,
   ): Promise<T> {
     const auth = this.#auth()
     if (auth === undefined) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { Peer } from '../../facilities/network/calls/peers.js'
 import type { CallOptions } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { createRateLimit } from '../../helpers/limits/gcra.js'
 import { type ChatMessage, promptBytes } from '../../helpers/protocol/chat-message.js'
@@ -52,7 +52,7 @@ export class Admission {
     options: AdmissionSettings & {
       mesh: string
       clock: Clock
-      auth: () => OutgoingConnection | undefined
+      auth: () => Peer | undefined
     },
   ) {
     this.#sessions = new SessionVerifier(options)

@@ -2,14 +2,14 @@ import ReadyResource from 'ready-resource'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import { untilFirstChunk } from '../../facilities/network/calls/first-chunk.js'
+import type { Peers } from '../../facilities/network/calls/peers.js'
 import {
   createOrigin,
   onBehalfOf,
   type RequestContext,
 } from '../../facilities/network/calls/request-context.js'
 import type { Service } from '../../facilities/network/calls/service.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
+import type { StreamAnswer } from '../../facilities/network/calls/stream-answer.js'
 import type {
   HealthProblem,
   WatchedWorker,
@@ -18,14 +18,20 @@ import type {
 import type { ErrorCode } from '../../helpers/errors/error-codes.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import { isUnprocessed } from '../../helpers/errors/unprocessed-errors.js'
+import type { EncodedChunk } from '../../helpers/protocol/chunk-codec.js'
 import { gatewayProtocol, MAX_LISTED_MODELS } from '../../helpers/protocol/gateway-protocol.js'
+import type { AnswerHead, GenerationEnd } from '../../helpers/protocol/generation.js'
 import type { RequestOf } from '../../helpers/protocol/method.js'
 import { processorProtocol } from '../../helpers/protocol/processor-protocol.js'
+import { TokenOrder, type TokenPosition } from '../../helpers/protocol/token-chunk.js'
 import { retryDelayMs } from '../../helpers/routing/retry-delay.js'
 import { type AccountCallSettings, AccountCalls } from './account-calls.js'
 import { Admission, type AdmissionSettings, type AdmittedRequest } from './admission.js'
 import { ProcessorDirectory } from './processor-directory.js'
 import { Router } from './router.js'
+
+/** The answer of a processor, as it is passed on. */
+type GeneratedAnswer = StreamAnswer<EncodedChunk<TokenPosition>, GenerationEnd, AnswerHead>
 
 /** Between two requests for the session keys, until they are known. */
 const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
@@ -33,20 +39,21 @@ const PREPARE_DELAYS = { firstMs: 400, mostMs: 400 }
 /** Accepts clients: forwards registrations and logins to auth, admits requests and relays answers. */
 export class GatewayWorker extends ReadyResource implements WatchedWorker {
   readonly #clock: Clock
-  readonly #auth: RolePeers
-  readonly #processors: RolePeers
+  readonly #auth: Peers
+  readonly #processors: Peers
   readonly #random: Random
   readonly #directory: ProcessorDirectory
   readonly #router: Router
   readonly #admission: Admission
   #preparing: Timer | null = null
+  #brokenAnswers = 0
 
   constructor(
     options: AdmissionSettings &
       AccountCallSettings & {
         service: Service
-        auth: RolePeers
-        processors: RolePeers
+        auth: Peers
+        processors: Peers
         /** The mesh's root public key, hexadecimal. */
         mesh: string
         clock: Clock
@@ -66,7 +73,6 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     const auth = () => this.#auth.connections[0]
     this.#admission = new Admission({ ...options, auth })
     const accounts = new AccountCalls({ ...options, auth })
-    const gateway = this
     options.service
       .unary(gatewayProtocol.register, (request, context) => accounts.register(request, context))
       .unary(gatewayProtocol.login, (request, context) => accounts.login(request, context))
@@ -78,28 +84,16 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         if (model !== undefined) this.#router.assertAvailable(model)
         return { models: this.#directory.served.slice(0, MAX_LISTED_MODELS) }
       })
-      .stream(gatewayProtocol.infer, async function* (request, context) {
-        const admitted = await gateway.#admission.admit(request, onBehalfOf(context))
+      .stream(gatewayProtocol.infer, async (request, context) => {
+        const admitted = await this.#admission.admit(request, onBehalfOf(context))
         try {
-          const { model, answer, end } = await gateway
-            .#begin(request, context, admitted)
-            .catch((error: unknown) => {
-              // A request that was not processed does not count against the rate limit of its user.
-              if (isUnprocessed(error)) admitted.uncount()
-              throw error
-            })
-          try {
-            const last = yield* answer
-            admitted.answered()
-            return { ...last, model }
-          } finally {
-            end()
-          }
+          return await this.#begin(request, context, admitted)
         } catch (error) {
-          if (isStarlingError(error, 'ENGINE_CRASHED')) admitted.crashed()
-          throw error
-        } finally {
+          // A request that was not processed does not count against the rate limit of its user.
+          if (isUnprocessed(error)) admitted.uncount()
+          this.#note(error, admitted)
           admitted.end()
+          throw error
         }
       })
   }
@@ -132,6 +126,12 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
         kind: 'gauge',
         value: () => this.#directory.models.length,
       },
+      {
+        name: 'brokenAnswers',
+        help: 'Answers that ended because a processor broke the protocol',
+        kind: 'counter',
+        value: () => this.#brokenAnswers,
+      },
     ]
   }
 
@@ -149,31 +149,63 @@ export class GatewayWorker extends ReadyResource implements WatchedWorker {
     await this.#directory.close()
   }
 
-  /** Sends a request to a processor and waits for the first token. @returns `end` must be called once */
+  /** Sends a request to a processor and waits for the beginning of its answer. */
   async #begin(
     request: RequestOf<typeof gatewayProtocol.infer>,
     context: RequestContext,
     admitted: AdmittedRequest,
   ) {
-    const { processor, offer } = this.#router.route(request.model)
-    const { name: model, reproducibility } = offer
+    const chosen = this.#router.route(request.model)
+    const { processor, offer } = chosen
+    const { name: model } = offer
     const { messages } = request
     const { seed = this.#random.below(2 ** 32) } = request.options
     const options = { ...request.options, seed }
-    const head = { seed, model, ...(reproducibility && { reproducibility }) }
     admitted.begin(model, this.#directory.slots(model))
-    const end = processor.begin(model)
-    const answer = processor.connection.open(
-      processorProtocol.generate,
-      { model, messages, options },
-      onBehalfOf(context),
-    )
+    const end = chosen.begin()
     try {
-      const whole = await untilFirstChunk(answer, (first) => ({ ...first, ...head }))
-      return { model, answer: whole, end }
+      const answer = processor.connection.relay(
+        processorProtocol.generate,
+        { model, messages, options },
+        onBehalfOf(context),
+      )
+      const head = { ...(await answer.head()), seed, model }
+      return { head, chunks: this.#relay(answer, { model, admitted, end }) }
     } catch (error) {
       end()
       throw error
     }
+  }
+
+  /** Passes an answer on and checks that it is whole. */
+  async *#relay(
+    answer: GeneratedAnswer,
+    { model, admitted, end }: { model: string; admitted: AdmittedRequest; end: () => void },
+  ) {
+    const order = new TokenOrder()
+    try {
+      for (;;) {
+        const step = await answer.next()
+        if (step.done) {
+          admitted.answered()
+          return { ...step.value, model }
+        }
+        order.take(step.value.start)
+        yield step.value
+      }
+    } catch (error) {
+      this.#note(error, admitted)
+      throw error
+    } finally {
+      await answer.return(undefined as never)
+      end()
+      admitted.end()
+    }
+  }
+
+  /** Counts what an answer failed with. */
+  #note(error: unknown, admitted: AdmittedRequest): void {
+    if (isStarlingError(error, 'ENGINE_CRASHED')) admitted.crashed()
+    if (isStarlingError(error, 'PROTOCOL_VIOLATION')) this.#brokenAnswers += 1
   }
 }

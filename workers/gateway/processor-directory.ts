@@ -1,141 +1,147 @@
 import ReadyResource from 'ready-resource'
-import type { Clock, Timer } from '../../facilities/clock/clock.js'
+import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import { repeat } from '../../facilities/clock/repeat.js'
+import type { Peer, Peers } from '../../facilities/network/calls/peers.js'
 import { createOrigin } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
-import type { RolePeers } from '../../facilities/network/discovery/role-peers.js'
 import { isStarlingError } from '../../helpers/errors/starling-error.js'
 import type { ServedModel } from '../../helpers/protocol/gateway-protocol.js'
-import type { ProcessorLoad } from '../../helpers/protocol/processor-protocol.js'
-import {
-  type ModelDetails,
-  modelDetailsSchema,
-  type OfferedModel,
-  processorProtocol,
-} from '../../helpers/protocol/processor-protocol.js'
+import { type OfferedModel, processorProtocol } from '../../helpers/protocol/processor-protocol.js'
+import { leadingModels } from '../../helpers/routing/default-model.js'
+import { KnownProcessor } from './known-processor.js'
+import { LoadPolling } from './load-polling.js'
+import { type ModelOffers, OfferIndex } from './model-offers.js'
 
-/** A processor and its offer of the requested model. */
-export interface Candidate {
-  readonly processor: KnownProcessor
-  readonly offer: OfferedModel
-}
-
-/** The connected processors, the models that they serve, and their load. */
+/**
+ * The connected processors, the models that they serve, and their load. Holds tens of thousands of processors: what
+ * a request needs is kept up to date with each report, and found by the name of the model.
+ */
 export class ProcessorDirectory extends ReadyResource {
-  readonly #peers: RolePeers
   readonly #clock: Clock
   readonly #random: Random
-  readonly #intervalMs: number
-  readonly #known = new Map<OutgoingConnection, KnownProcessor>()
-  /** Processors whose report is pending. */
-  readonly #pending = new Set<OutgoingConnection>()
-  #timer: Timer | null = null
+  readonly #polling: LoadPolling
+  readonly #known = new Map<Peer, KnownProcessor>()
+  readonly #answering = new OfferIndex()
+  readonly #embedding = new OfferIndex()
+  /** On how many processors each model is the first one that answers prompts. */
+  readonly #firsts = new Map<string, number>()
+  /** Null: not known, because a processor has another first model than before. */
+  #leading: readonly string[] | null = null
 
   constructor(options: {
-    processors: RolePeers
+    processors: Peers
     clock: Clock
     random: Random
     loadIntervalMs: number
   }) {
     super()
-    this.#peers = options.processors
-    this.#clock = options.clock
+    const { processors, clock, loadIntervalMs: intervalMs } = options
+    this.#clock = clock
     this.#random = options.random
-    this.#intervalMs = options.loadIntervalMs
-    this.#peers.on('connected', (connection: OutgoingConnection) => void this.#ask(connection))
-    this.#peers.on('lost', (connection: OutgoingConnection) => this.#known.delete(connection))
+    this.#polling = new LoadPolling({ clock, intervalMs, ask: (peer) => this.#ask(peer) })
+    for (const peer of processors.connections) this.#polling.add(peer)
+    processors.on('connected', (peer) => this.#polling.add(peer))
+    processors.on('lost', (peer) => {
+      this.#polling.remove(peer)
+      this.#forget(peer)
+    })
   }
 
   /** The names of all models that answer prompts, in alphabetical order. */
-  get models(): string[] {
-    return this.#names(answers)
+  get models(): readonly string[] {
+    return this.#answering.models
   }
 
   /** The names of all embedding models, in alphabetical order. */
-  get embeddingModels(): string[] {
-    return this.#names((offer) => !answers(offer))
+  get embeddingModels(): readonly string[] {
+    return this.#embedding.models
   }
 
-  /** For each processor, the first of its models that answers prompts. */
-  get firstModels(): string[] {
-    return [...this.#known.values()].flatMap(({ load }) => load.models.find(answers)?.name ?? [])
+  /** The models that are the first one that answers prompts on most processors, in alphabetical order. */
+  get leadingModels(): readonly string[] {
+    this.#leading ??= leadingModels(this.#firsts)
+    return this.#leading
   }
 
   /** Whether any processor offers a model of this name, for any purpose. */
   has(model: string): boolean {
-    return this.#offers(model).length > 0
+    return (this.#answering.of(model) ?? this.#embedding.of(model)) !== undefined
   }
 
-  /** The processors that answer prompts with a model, loaded or not. */
-  serving(model: string): Candidate[] {
-    return this.#offers(model).filter(({ offer }) => answers(offer))
+  /** The processors that answer prompts with a model, loaded or not; undefined if there are none. */
+  serving(model: string): ModelOffers | undefined {
+    return this.#answering.of(model)
   }
 
-  /** The number of slots for a model, of all processors that {@link serving} returns. */
+  /** The number of slots for a model, of all processors that answer prompts with it. */
   slots(model: string): number {
-    return this.serving(model).reduce((sum, { offer }) => sum + offer.slots, 0)
+    return this.#answering.of(model)?.slots ?? 0
   }
 
   /** All models that answer prompts, in alphabetical order. */
   get served(): ServedModel[] {
-    return this.models.map((name) => {
-      const offers = this.#offers(name).map(({ offer }) => offer)
-      const contexts = offers.flatMap(({ contextTokens }) => contextTokens ?? [])
-      return {
-        ...detailsOf(offers),
-        name,
-        processors: offers.length,
-        loaded: offers.filter(({ isLoaded }) => isLoaded).length,
-        slots: offers.reduce((sum, { slots }) => sum + slots, 0),
-        // The smallest of all processors, because any of them may be chosen.
-        ...(contexts.length > 0 && { contextTokens: Math.min(...contexts) }),
-      }
-    })
-  }
-
-  #names(isMeant: (offer: OfferedModel) => boolean): string[] {
-    const offers = [...this.#known.values()].flatMap(({ load }) => load.models)
-    return [...new Set(offers.filter(isMeant).map(({ name }) => name))].sort()
-  }
-
-  #offers(model: string): Candidate[] {
-    return [...this.#known.values()].flatMap((processor) =>
-      processor.load.models
-        .filter(({ name }) => name === model)
-        .map((offer) => ({ processor, offer })),
-    )
+    return this.models.flatMap((name) => this.#answering.of(name)?.served ?? [])
   }
 
   protected override async _open(): Promise<void> {
-    // Not awaited: a processor that does not respond must not delay the reports of the others.
-    this.#timer = repeat(this.#clock, this.#intervalMs, () => {
-      for (const connection of this.#peers.connections) void this.#ask(connection)
-    })
+    this.#polling.start()
   }
 
   protected override async _close(): Promise<void> {
-    this.#timer?.cancel()
+    this.#polling.stop()
   }
 
-  async #ask(connection: OutgoingConnection): Promise<void> {
-    if (this.#pending.has(connection)) return
-    this.#pending.add(connection)
-    this.#known.get(connection)?.asked()
+  async #ask(peer: Peer): Promise<void> {
+    this.#known.get(peer)?.asked()
     try {
       const origin = createOrigin(this.#clock, this.#random)
-      const load = await connection.call(processorProtocol.load, {}, { origin })
-      if (!connection.isOpen) return
-      const known = this.#known.get(connection)
-      if (known === undefined) this.#known.set(connection, new KnownProcessor(connection, load))
-      else known.reported(load)
+      const { models } = await peer.call(processorProtocol.load, {}, { origin })
+      if (peer.isOpen) this.#reported(peer, models)
     } catch (error) {
       // A processor that does not report its load gets no requests until it does.
-      this.#known.delete(connection)
+      this.#forget(peer)
       if (!isStarlingError(error)) throw error
-    } finally {
-      this.#pending.delete(connection)
     }
+  }
+
+  #reported(peer: Peer, models: readonly OfferedModel[]): void {
+    const known = this.#known.get(peer)
+    const processor = known ?? new KnownProcessor(peer)
+    this.#known.set(peer, processor)
+    const before = processor.offers
+    processor.reported(models)
+    this.#index(processor, before)
+  }
+
+  #forget(peer: Peer): void {
+    const processor = this.#known.get(peer)
+    if (processor === undefined) return
+    this.#known.delete(peer)
+    const before = processor.offers
+    processor.reported([])
+    this.#index(processor, before)
+  }
+
+  /** @param before the offers of the processor before its last report */
+  #index(processor: KnownProcessor, before: ReadonlyMap<string, OfferedModel>): void {
+    const { offers } = processor
+    for (const model of new Set([...before.keys(), ...offers.keys()])) {
+      const offer = offers.get(model)
+      const isAnswering = offer !== undefined && answers(offer)
+      this.#answering.set(model, processor, isAnswering ? offer : undefined)
+      this.#embedding.set(model, processor, isAnswering ? undefined : offer)
+    }
+    const [first, firstBefore] = [firstOf(offers), firstOf(before)]
+    if (first === firstBefore) return
+    this.#vote(firstBefore, -1)
+    this.#vote(first, 1)
+  }
+
+  #vote(model: string | undefined, change: 1 | -1): void {
+    if (model === undefined) return
+    const votes = (this.#firsts.get(model) ?? 0) + change
+    if (votes === 0) this.#firsts.delete(model)
+    else this.#firsts.set(model, votes)
+    this.#leading = null
   }
 }
 
@@ -144,64 +150,8 @@ function answers({ purpose }: OfferedModel): boolean {
   return purpose !== 'embedding'
 }
 
-/** The details of a model, from the offer with the most of them. */
-function detailsOf(offers: readonly OfferedModel[]): ModelDetails {
-  const details = offers.map((offer) => modelDetailsSchema.strip().parse(offer))
-  const [most = {}] = details.sort(
-    (one, other) => Object.keys(other).length - Object.keys(one).length,
-  )
-  return most
-}
-
-/** Numbers of requests, by model. */
-type Counts = Map<string, number>
-
-/** A processor with its last report and the requests that were sent to it since. */
-export class KnownProcessor {
-  readonly connection: OutgoingConnection
-  #load: ProcessorLoad
-  /** Sent since the last report was requested. */
-  #sent: Counts = new Map()
-  /** Sent since the pending report was requested. */
-  #sentMeanwhile: Counts = this.#sent
-
-  constructor(connection: OutgoingConnection, load: ProcessorLoad) {
-    this.connection = connection
-    this.#load = load
-  }
-
-  /** Its last report. */
-  get load(): ProcessorLoad {
-    return this.#load
-  }
-
-  /** Requests that this gateway has sent to it since its last report and that have not ended. */
-  sentSince(model: string): number {
-    return this.#sent.get(model) ?? 0
-  }
-
-  /** Counts a request. @returns to be called once, when the request has ended */
-  begin(model: string): () => void {
-    // The pending report may or may not include this request. It is counted twice rather than not at all.
-    const all = new Set([this.#sent, this.#sentMeanwhile])
-    for (const counts of all) add(counts, model, 1)
-    return () => {
-      for (const counts of all) add(counts, model, -1)
-    }
-  }
-
-  /** A report has been requested. */
-  asked(): void {
-    this.#sentMeanwhile = new Map()
-  }
-
-  /** The requested report has arrived. */
-  reported(load: ProcessorLoad): void {
-    this.#load = load
-    this.#sent = this.#sentMeanwhile
-  }
-}
-
-function add(counts: Counts, model: string, requests: number): void {
-  counts.set(model, (counts.get(model) ?? 0) + requests)
+/** The name of the first model that answers prompts. */
+function firstOf(offers: ReadonlyMap<string, OfferedModel>): string | undefined {
+  for (const offer of offers.values()) if (answers(offer)) return offer.name
+  return undefined
 }

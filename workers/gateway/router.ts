@@ -1,7 +1,8 @@
 import type { Random } from '../../facilities/clock/random.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
-import { chooseCandidate } from '../../helpers/routing/choose-candidate.js'
-import type { Candidate, ProcessorDirectory } from './processor-directory.js'
+import { chooseDefaultModel } from '../../helpers/routing/default-model.js'
+import type { Candidate } from './candidate.js'
+import type { ProcessorDirectory } from './processor-directory.js'
 
 /** Chooses the model and the processor for a request. */
 export class Router {
@@ -29,23 +30,19 @@ export class Router {
    */
   route(model?: string): Candidate {
     const name = model ?? this.#defaultModel()
-    const chosen = chooseCandidate(
-      this.#directory.serving(name),
-      ({ processor, offer }) => ({ reported: offer, sentSince: processor.sentSince(name) }),
-      (limit) => this.#random.below(limit),
-    )
+    const chosen = this.#directory.serving(name)?.choose((limit) => this.#random.below(limit))
     if (chosen !== undefined) return chosen
     throw model === undefined ? this.#defaultMissing(name) : this.#missing(name)
   }
 
   /** Checks that a model is available. @throws StarlingError as {@link route} */
   assertAvailable(model: string): void {
-    if (this.#directory.serving(model).length === 0) throw this.#missing(model)
+    if (this.#directory.serving(model) === undefined) throw this.#missing(model)
   }
 
   #defaultModel(): string {
-    const { firstModels } = this.#directory
-    const name = this.#configuredDefault ?? chooseDefaultModel(firstModels, this.#lastDefault)
+    const { leadingModels } = this.#directory
+    const name = this.#configuredDefault ?? chooseDefaultModel(leadingModels, this.#lastDefault)
     if (name === undefined) {
       const why = this.#onlyEmbedding() ?? 'no processor with a loaded model is connected'
       throw new StarlingError('MODEL_UNAVAILABLE', `No model can answer: ${why}`)
@@ -95,29 +92,4 @@ function available(models: readonly string[]): string {
   return models.length === 0
     ? 'no other model is available'
     : `available models: ${models.join(', ')}`
-}
-
-/**
- * Chooses the model for requests that name none: the one that is first in the configuration of most
- * processors. If several are first equally often, the current one is kept. If it is not among them, the
- * alphabetically first one is chosen.
- *
- * The choice depends on the order in the configuration and not on what changes during operation, such as
- * which models are loaded. It changes only if another model is first more often or if the
- * current one is not first anywhere any more. A processor that joins or leaves changes nothing as long
- * as most processors agree, and nothing if it only makes it a tie.
- *
- * @param firsts for each processor, the first of its models that answers prompts
- * @param current the model that answered last
- */
-export function chooseDefaultModel(
-  firsts: readonly string[],
-  current?: string,
-): string | undefined {
-  const votes = new Map<string, number>()
-  for (const model of firsts) votes.set(model, (votes.get(model) ?? 0) + 1)
-  const most = Math.max(...votes.values())
-  const elected = [...votes].filter(([, count]) => count === most).map(([model]) => model)
-  if (current !== undefined && elected.includes(current)) return current
-  return elected.sort()[0]
 }

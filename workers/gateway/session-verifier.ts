@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Clock } from '../../facilities/clock/clock.js'
+import type { Peer } from '../../facilities/network/calls/peers.js'
 import type { CallOptions } from '../../facilities/network/calls/request-context.js'
-import type { OutgoingConnection } from '../../facilities/network/connection/outgoing-connection.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import {
   type SessionClaims,
@@ -20,7 +20,7 @@ const REFETCH_INTERVAL_MS = 1_000
 export class SessionVerifier {
   readonly #mesh: string
   readonly #clock: Clock
-  readonly #auth: () => OutgoingConnection | undefined
+  readonly #auth: () => Peer | undefined
   #keys: ReadonlyMap<string, KeyObject> = new Map()
   #fetchedAt = Number.NEGATIVE_INFINITY
   #fetching: Promise<void> | null = null
@@ -29,7 +29,7 @@ export class SessionVerifier {
   constructor(options: {
     mesh: string
     clock: Clock
-    auth: () => OutgoingConnection | undefined
+    auth: () => Peer | undefined
   }) {
     this.#mesh = options.mesh
     this.#clock = options.clock

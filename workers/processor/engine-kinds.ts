@@ -43,7 +43,7 @@ interface ServerSettings {
 
 /** What engines are made with. */
 export interface EngineHost
-  extends Pick<LlamaEngineOptions, 'modelsDirectory' | 'onLog' | 'onCrash'> {
+  extends Pick<LlamaEngineOptions, 'modelsDirectory' | 'gatherMs' | 'onLog' | 'onCrash'> {
   /** Called while a model is being prepared and loaded. */
   readonly onProgress?: (progress: EngineProgress, model: string) => void
   readonly clock: Clock

@@ -1,6 +1,6 @@
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import type { EngineStatus } from '../../facilities/engine/engine.js'
+import type { EngineStatus, GenerateRequest } from '../../facilities/engine/engine.js'
 import type { Service } from '../../facilities/network/calls/service.js'
 import type {
   HealthProblem,
@@ -8,12 +8,13 @@ import type {
   WorkerMetric,
 } from '../../facilities/worker/worker-health.js'
 import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import type { AnswerHead, GenerationEnd, Token } from '../../helpers/protocol/generation.js'
 import {
   type OfferedModel,
   type ProcessorLoad,
   processorProtocol,
 } from '../../helpers/protocol/processor-protocol.js'
-import type { EnginePool } from './engine-pool.js'
+import type { EnginePool, ModelUse } from './engine-pool.js'
 import type { EngineOffer } from './pooled-model.js'
 import type { ServerWatch } from './server-watch.js'
 
@@ -47,24 +48,14 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
     this.#servers?.on('found', (_, offers: readonly EngineOffer[]) => {
       this.#adding = this.#adding.then(() => this.#add(offers)).catch(safetyCatch)
     })
-    const worker = this
     options.service
       .unary(processorProtocol.load, async () => this.load())
-      .stream(processorProtocol.generate, async function* ({ model, ...request }, { signal }) {
-        worker.#assertServing()
-        worker.#assertAnswers(model)
-        const use = await worker.#pool.use(model, signal)
-        try {
-          const withDefaults = { ...request, options: { allowRepetition, ...request.options } }
-          const end = yield* use.engine.generate(withDefaults, signal)
-          use.answered()
-          return end
-        } catch (error) {
-          use.failed(error)
-          throw error
-        } finally {
-          use.release()
-        }
+      .stream(processorProtocol.generate, async ({ model, ...request }, { signal }) => {
+        this.#assertServing()
+        this.#assertAnswers(model)
+        const use = await this.#pool.use(model, signal)
+        const withDefaults = { ...request, options: { allowRepetition, ...request.options } }
+        return await beginAnswer(use, withDefaults, signal)
       })
   }
 
@@ -213,5 +204,47 @@ export class ProcessorWorker extends ReadyResource implements WatchedWorker {
       'MODEL_UNAVAILABLE',
       why?.message ?? 'The processor is still preparing its model',
     )
+  }
+}
+
+/** Starts an answer and waits for its first token. With that, its model is loaded. */
+async function beginAnswer(
+  use: ModelUse,
+  request: GenerateRequest,
+  signal: AbortSignal,
+): Promise<{ head: AnswerHead; chunks: AsyncGenerator<Token, GenerationEnd, void> }> {
+  const tokens = use.engine.generate(request, signal)
+  try {
+    const first = await tokens.next()
+    const { reproducibility, fingerprint } = use.engine.info()
+    const head = { reproducibility, ...(fingerprint !== null && { fingerprint }) }
+    return { head, chunks: answerOf(use, tokens, first) }
+  } catch (error) {
+    await tokens.return(undefined as never)
+    use.failed(error)
+    use.release()
+    throw error
+  }
+}
+
+async function* answerOf(
+  use: ModelUse,
+  tokens: AsyncGenerator<Token, GenerationEnd, void>,
+  first: IteratorResult<Token, GenerationEnd>,
+): AsyncGenerator<Token, GenerationEnd, void> {
+  try {
+    for (let step = first; ; step = await tokens.next()) {
+      if (step.done) {
+        use.answered()
+        return step.value
+      }
+      yield step.value
+    }
+  } catch (error) {
+    use.failed(error)
+    throw error
+  } finally {
+    await tokens.return(undefined as never)
+    use.release()
   }
 }

@@ -29,6 +29,11 @@ export interface LlamaEngineOptions {
    * chunk size of the prompt is adapted to it. Default 50.
    */
   readonly maxStallMs?: number
+  /**
+   * How long a token may wait in the engine's process for others, to be sent with them, in milliseconds: the same
+   * as a token waits for before it is sent to another worker. The first one of an answer never waits. Default 8.
+   */
+  readonly gatherMs?: number
   /** The hub that `hf:` refers to. */
   readonly hubUrl?: string | undefined
   /** Authenticates requests to the hub. */

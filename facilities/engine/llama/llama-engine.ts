@@ -25,10 +25,10 @@ import {
 import { LlamaProcess, type LoadedModel } from './llama-process.js'
 
 /**
- * How many tokens the model may be ahead of the reader. Enough to keep it busy while messages are in
- * transit, and few enough that it stops soon after the reader.
+ * How many tokens the model may be ahead of the reader. Enough to keep it busy while tokens are gathered and
+ * messages are in transit, and few enough that it stops soon after the reader.
  */
-export const TOKENS_AHEAD = 16
+const TOKENS_AHEAD = 32
 
 /** How many tokens are read before credit is granted: half of the window, so that it never runs empty. */
 const GRANT_TOKENS = TOKENS_AHEAD / 2
@@ -181,7 +181,7 @@ export class LlamaEngine implements Engine {
     let taken = 0
     try {
       for (;;) {
-        const item = await queue.take()
+        const item = queue.poll() ?? (await queue.take())
         taken += 1
         if ('end' in item) return item.end
         if (taken % GRANT_TOKENS === 0) process.grant(id, GRANT_TOKENS)
@@ -315,7 +315,7 @@ export class LlamaEngine implements Engine {
 
   #prepareMessage(): PrepareMessage {
     const { model, modelsDirectory, hubUrl, hubToken } = this.#options
-    const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs } = this.#options
+    const { slots, contextTokens, threads, gpu, gpuLayers, maxStallMs, gatherMs } = this.#options
     // The process that parses a model file has the token only if it needs it to fetch that file.
     const isFromHub = parseModelReference(model).source.kind === 'hub'
     return {
@@ -329,6 +329,7 @@ export class LlamaEngine implements Engine {
       gpu: gpu ?? 'auto',
       gpuLayers: gpuLayers ?? 'auto',
       maxStallMs: maxStallMs ?? 50,
+      gatherMs: gatherMs ?? 8,
       ...(hubUrl !== undefined && { hubUrl }),
       ...(hubToken !== undefined && isFromHub && { hubToken }),
     }

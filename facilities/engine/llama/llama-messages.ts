@@ -59,6 +59,8 @@ export const prepareMessageSchema = z.strictObject({
   gpu: gpuSchema,
   gpuLayers: z.union([z.number().int().min(0), z.literal('auto')]),
   maxStallMs: z.number().int().min(1),
+  /** How long a token may wait for others, to be sent with them. */
+  gatherMs: z.number().int().min(0),
   hubUrl: z.string().optional(),
   hubToken: z.string().optional(),
 })
@@ -154,7 +156,7 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
   }),
   /** The model cannot be prepared or loaded. The parent ends the child. */
   z.strictObject({ kind: z.literal('load-failed'), error: wireErrorSchema }),
-  /** Tokens of several answers that were ready at the same time. */
+  /** Tokens of several answers that are sent together. */
   z.strictObject({
     kind: z.literal('tokens'),
     tokens: z.array(z.strictObject({ id, token: tokenSchema })),
@@ -170,6 +172,9 @@ export const fromChildSchema = z.discriminatedUnion('kind', [
 export type PrepareMessage = z.infer<typeof prepareMessageSchema>
 export type ToChild = z.infer<typeof toChildSchema>
 export type FromChild = z.infer<typeof fromChildSchema>
+export type TokensMessage = Extract<FromChild, { kind: 'tokens' }>
+/** A token and the request that it belongs to. */
+export type AddressedToken = TokensMessage['tokens'][number]
 export type GenerateMessage = z.infer<typeof generateMessageSchema>
 export type EngineCall = z.infer<typeof callSchema>
 export type EngineCallResult = z.infer<typeof callResultSchema>

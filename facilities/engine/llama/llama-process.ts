@@ -23,6 +23,7 @@ import {
 } from './llama-messages.js'
 import { PendingCalls, TokenQueue } from './pending-requests.js'
 import { StepRecord } from './step-record.js'
+import { isTokensMessage } from './tokens-check.js'
 
 const CHILD_PATH = fileURLToPath(new URL('./child/llama-child.js', import.meta.url))
 
@@ -233,14 +234,9 @@ export class LlamaProcess {
   }
 
   #receive(raw: unknown): void {
-    const parsed = fromChildSchema.safeParse(raw)
-    if (!parsed.success) {
-      // A child that violates the protocol may also give wrong answers.
-      this.#options.onLog(`invalid message from the engine's process: ${parsed.error.message}`)
-      this.#child.kill('SIGKILL')
-      return
-    }
-    const message = parsed.data
+    // Most messages contain tokens.
+    const message = isTokensMessage(raw) ? raw : this.#checked(raw)
+    if (message === null) return
     switch (message.kind) {
       case 'progress':
         this.#options.onProgress(message.progress)
@@ -281,6 +277,16 @@ export class LlamaProcess {
       case 'pong':
         this.#heartbeat.answered(message.work)
     }
+  }
+
+  /** A message of the child; null, and the child is ended, if it is invalid. */
+  #checked(raw: unknown): FromChild | null {
+    const parsed = fromChildSchema.safeParse(raw)
+    if (parsed.success) return parsed.data
+    // A child that violates the protocol may also give wrong answers.
+    this.#options.onLog(`invalid message from the engine's process: ${parsed.error.message}`)
+    this.#child.kill('SIGKILL')
+    return null
   }
 
   /** The child has finished a request. */

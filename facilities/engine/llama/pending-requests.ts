@@ -55,38 +55,45 @@ export class PendingCalls {
 /** A token of a generation, or its end. */
 export type QueueItem = Token | { readonly end: GenerationEnd }
 
+/** The reader of a queue without tokens. */
+interface Waiting {
+  readonly resolve: (item: QueueItem) => void
+  readonly reject: (error: StarlingError) => void
+}
+
 /** The tokens of one generation that have arrived and were not read yet. For one reader. */
 export class TokenQueue {
   readonly #items: QueueItem[] = []
   #error: StarlingError | null = null
-  #wake: (() => void) | null = null
+  #waiting: Waiting | null = null
 
   put(item: QueueItem): void {
-    this.#items.push(item)
-    this.#wakeReader()
+    const waiting = this.#waiting
+    this.#waiting = null
+    if (waiting === null) this.#items.push(item)
+    else waiting.resolve(item)
   }
 
   /** Makes all further reads fail, and drops unread tokens. Only the first call counts. */
   fail(error: StarlingError): void {
     this.#error ??= error
     this.#items.length = 0
-    this.#wakeReader()
+    this.#waiting?.reject(this.#error)
+    this.#waiting = null
   }
 
-  /** @throws StarlingError what {@link fail} was called with */
-  async take(): Promise<QueueItem> {
-    for (;;) {
-      if (this.#error !== null) throw this.#error
+  /** The next item if it has arrived, for which a promise would cost more than the item; otherwise {@link take} it. */
+  poll(): QueueItem | undefined {
+    return this.#items.shift()
+  }
+
+  /** The next item, as soon as it arrives. @throws StarlingError what {@link fail} was called with */
+  take(): Promise<QueueItem> {
+    return new Promise((resolve, reject) => {
       const item = this.#items.shift()
-      if (item !== undefined) return item
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  #wakeReader(): void {
-    this.#wake?.()
-    this.#wake = null
+      if (this.#error !== null) reject(this.#error)
+      else if (item !== undefined) resolve(item)
+      else this.#waiting = { resolve, reject }
+    })
   }
 }

@@ -7,16 +7,17 @@ import { ReaderPatience, SendCredit } from '../../../helpers/limits/credit.js'
 import { type StreamOpening, streamOpeningSchema } from '../../../helpers/protocol/envelope.js'
 import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
-import type { Clock, Timer } from '../../clock/clock.js'
+import type { AnyStreamMethod } from '../../../helpers/protocol/method.js'
+import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
 import type { NetworkLimits } from '../limits/network-limit-settings.js'
 import type { Refusal } from '../limits/refusal-delays.js'
 import { ObservedRequest, type RequestObserver } from '../watch/request-observer.js'
-import type { BoundStream, Service } from './service.js'
+import { ChunkReader } from './chunk-reader.js'
+import { ChunkSender } from './chunk-sender.js'
+import { corkForThisTick } from './cork-for-this-tick.js'
+import type { BegunAnswer, BoundStream, Service } from './service.js'
 import { addStreamMessages, STREAM_PROTOCOL, type StreamMessages } from './stream-wire.js'
-
-/** Connections that are corked for this tick. */
-const corked = new WeakSet<Protomux>()
 
 /** The part of a connection that an incoming stream needs. */
 export interface StreamHost {
@@ -35,6 +36,8 @@ export interface StreamHost {
   admit(bytes: Uint8Array): () => void
   /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
   holdRefusal(refusal: Refusal): Promise<void>
+  /** Called with the bytes of each message that is kept until it is read, negative when it is read or dropped. */
+  keeping(bytes: number): void
 }
 
 /** The answering end of one stream: runs its handler, spends credit and notices that it is cancelled. */
@@ -44,28 +47,22 @@ export class IncomingStream {
   readonly #channel: Protomux.Channel | null
   readonly #messages: StreamMessages | null
   readonly #cancelled = new AbortController()
-  readonly #patience: ReaderPatience
-  #credit: SendCredit | undefined
+  #sender: ChunkSender | undefined
+  /** What the caller sends; undefined if the method has no input. */
+  #input: ChunkReader<unknown, void> | undefined
   #leave: (() => void) | undefined
-  /** When the current wait for credit began, in monotonic milliseconds. */
-  #waitingSince: number | undefined
+  #isOver = false
 
   constructor(mux: Protomux, id: Uint8Array | null, host: StreamHost) {
     this.#mux = mux
     this.#host = host
-    this.#patience = new ReaderPatience({
-      timeoutMs: host.limits.stalledReaderTimeoutMs,
-      windowChunks: host.limits.streamWindowChunks,
-    })
     this.#channel = mux.createChannel({
       protocol: STREAM_PROTOCOL,
       id,
       handshake: encodings.raw,
       onopen: (opening) => void this.#answer(opening),
       onclose: () => {
-        this.#cancelled.abort(
-          new StarlingError('CANCELLED', 'The caller ended the stream or was lost'),
-        )
+        this.#cancel(new StarlingError('CANCELLED', 'The caller ended the stream or was lost'))
         this.#leave?.()
       },
     })
@@ -73,10 +70,11 @@ export class IncomingStream {
       this.#channel === null
         ? null
         : addStreamMessages(this.#channel, {
-            onChunk: () => this.#channel?.close(),
-            onEnd: () => this.#channel?.close(),
-            onError: () => this.#channel?.close(),
+            onChunk: (bytes) => this.#onInput((input) => input.receive(bytes)),
+            onEnd: () => this.#onInput((input) => input.settle({ end: undefined })),
+            onError: () => this.#violate('sent an error'),
             onCredit: (chunks) => this.#onCredit(chunks),
+            onHead: () => this.#violate('sent a head'),
           })
   }
 
@@ -92,6 +90,7 @@ export class IncomingStream {
       peer: this.#host.peer.certificate.name,
     })
     let deadline: Deadline | undefined
+    let stopWatching: (() => void) | undefined
     try {
       const opening = decodeMessage(
         openingBytes,
@@ -103,17 +102,15 @@ export class IncomingStream {
       this.#leave = this.#host.admit(openingBytes)
       const bound = this.#host.service.streamNamed(opening.method)
       observed.asks(bound.method)
-      this.#credit = new SendCredit(opening.credit)
-      deadline = new Deadline(
-        this.#host.clock,
-        Math.min(opening.header.remainingMs, bound.method.timeoutMs),
-        this.#cancelled.signal,
-      )
-      await this.#pump(bound, opening, deadline, observed)
+      stopWatching = this.#watchLeaving(bound.method)
+      deadline = this.#startDeadline(bound.method, opening)
+      this.#sender = this.#createSender(bound.method, opening, observed)
+      await deadline.race(this.#run(bound, opening, deadline, this.#sender))
     } catch (error) {
       // A stream that this worker reads for its caller stalled because the caller did not read. The
       // error has to name the caller, not this worker.
       const failure = isStarlingError(error, 'READER_STALLED') ? this.#stalled() : error
+      this.#end(failure)
       observed.fail(failure)
       // The deadline begins when the request has its place.
       const remainingMs = deadline?.remainingMs()
@@ -121,67 +118,111 @@ export class IncomingStream {
       await this.#host.holdRefusal({ error: failure, signal, remainingMs })
       this.#fail(failure, observed.origin?.requestId)
     } finally {
+      this.#end(new StarlingError('CANCELLED', 'The stream has ended'))
+      stopWatching?.()
       deadline?.dispose()
       this.#channel?.close()
       observed.end()
     }
   }
 
-  async #pump(
+  /** Runs the handler and sends its answer. */
+  async #run(
     bound: BoundStream,
     { header, body }: StreamOpening,
     deadline: Deadline,
-    observed: ObservedRequest,
+    sender: ChunkSender,
   ): Promise<void> {
-    const chunks = bound.answer(body, {
+    const input = this.#openInput(bound.method)
+    const begun = await bound.answer(body, {
       requestId: header.requestId,
       traceparent: header.traceparent,
       signal: deadline.signal,
       remainingMs: () => deadline.remainingMs(),
       peer: this.#host.peer,
+      input,
     })
     try {
-      for (;;) {
-        if (this.#credit?.available === 0) await this.#nextGrant(deadline)
-        const step = await deadline.race(chunks.next())
-        corkForThisTick(this.#mux)
-        if (step.done) {
-          this.#messages?.end.send(this.#encode(step.value, bound))
-          return
-        }
-        this.#credit?.spend()
-        this.#messages?.chunk.send(this.#encode(step.value, bound))
-        observed.chunk()
-      }
+      // Generators that were not started would not run their `finally`.
+      if (this.#isOver) await begun.chunks.next()
+      else await this.#send(bound.method, begun, sender)
     } finally {
       // Not awaited: a handler that ignores its signal must not keep the peer waiting. What it still
       // throws has been answered already, with the signal's reason.
-      chunks.return(undefined).catch(() => undefined)
+      begun.chunks.return(undefined).then(begun.ended, begun.ended)
     }
   }
 
-  #encode(value: unknown, bound: BoundStream): Buffer {
-    return encodeMessage(value, PROTOCOL_LIMITS.streamChunkBytes, `a chunk of ${bound.method.name}`)
+  async #send(method: AnyStreamMethod, begun: BegunAnswer, sender: ChunkSender): Promise<void> {
+    if (method.head !== undefined) {
+      corkForThisTick(this.#mux)
+      this.#messages?.head.send(encodeValue(begun.head, `the head of ${method.name}`))
+    }
+    const end = await sender.sendAll(begun.chunks)
+    if (this.#isOver) return
+    corkForThisTick(this.#mux)
+    this.#messages?.end.send(encodeValue(end, `the end of ${method.name}`))
   }
 
-  /** Waits for credit. @throws StarlingError READER_STALLED, or the deadline's reason */
-  async #nextGrant(deadline: Deadline): Promise<void> {
-    const { clock } = this.#host
-    let timer: Timer | undefined
-    this.#waitingSince = clock.monotonic()
-    try {
-      await deadline.race(
-        Promise.race([
-          this.#credit?.whenAvailable(),
-          new Promise<void>((_, reject) => {
-            timer = clock.schedule(this.#patience.leftMs, () => reject(this.#stalled()))
-          }),
-        ]),
-      )
-    } finally {
-      timer?.cancel()
-      this.#waitingSince = undefined
+  #createSender(
+    method: AnyStreamMethod,
+    opening: StreamOpening,
+    observed: ObservedRequest,
+  ): ChunkSender {
+    const { clock, limits } = this.#host
+    return new ChunkSender({
+      clock,
+      codec: method.chunk,
+      credit: new SendCredit(opening.credit),
+      gatherMs: limits.gatherMs,
+      stall: {
+        patience: new ReaderPatience({
+          timeoutMs: limits.stalledReaderTimeoutMs,
+          windowChunks: limits.streamWindowChunks,
+        }),
+        error: () => this.#stalled(),
+      },
+      write: (message, chunks) => {
+        corkForThisTick(this.#mux)
+        this.#messages?.chunk.send(message)
+        observed.chunks(chunks)
+      },
+      onFailed: (error) => this.#cancel(error),
+    })
+  }
+
+  /** Lets the caller send its chunks, if the method has input. */
+  #openInput({ input: codec }: AnyStreamMethod): AsyncGenerator<unknown, void, void> {
+    const { streamWindowChunks } = this.#host.limits
+    const input = new ChunkReader<unknown, void>({
+      windowChunks: streamWindowChunks,
+      inspect: (message) => codec?.inspect(message) ?? { count: 1 },
+      read: (message) => codec?.decode(message) ?? [],
+      grant: (chunks) => void this.#messages?.credit.send(chunks),
+      keeping: (bytes) => this.#host.keeping(bytes),
+      onOver: () => undefined,
+    })
+    if (codec === undefined) {
+      input.settle({ end: undefined })
+      return input
     }
+    this.#input = input
+    this.#messages?.credit.send(streamWindowChunks)
+    return input
+  }
+
+  #startDeadline({ timeoutMs }: AnyStreamMethod, { header }: StreamOpening): Deadline {
+    const { remainingMs = Number.POSITIVE_INFINITY } = header
+    const mostMs = timeoutMs === 'lasting' ? Number.POSITIVE_INFINITY : timeoutMs
+    return new Deadline(this.#host.clock, Math.min(remainingMs, mostMs), this.#cancelled.signal)
+  }
+
+  /** Ends a lasting stream as soon as this worker leaves. @returns stops watching */
+  #watchLeaving({ timeoutMs }: AnyStreamMethod): () => void {
+    const { leaving } = this.#host.service
+    const onLeaving = () => this.#cancel(leaving.reason)
+    if (timeoutMs === 'lasting') leaving.addEventListener('abort', onLeaving)
+    return () => leaving.removeEventListener('abort', onLeaving)
   }
 
   #stalled(): StarlingError {
@@ -193,47 +234,50 @@ export class IncomingStream {
     )
   }
 
-  #onCredit(chunks: number): void {
-    try {
-      this.#credit?.grant(chunks)
-    } catch {
-      // The stream of a peer that sends an invalid grant is closed without an error.
-      this.#channel?.close()
+  #onInput(take: (input: ChunkReader<unknown, void>) => void): void {
+    if (this.#isOver) return
+    if (this.#input === undefined) {
+      this.#violate('sent a chunk or an end to a method without input')
       return
     }
-    const now = this.#host.clock.monotonic()
-    this.#patience.granted(chunks, now - (this.#waitingSince ?? now))
-    this.#waitingSince = undefined
+    try {
+      take(this.#input)
+    } catch (error) {
+      this.#cancel(error)
+    }
+  }
+
+  #onCredit(chunks: number): void {
+    try {
+      this.#sender?.grant(chunks)
+    } catch (error) {
+      this.#cancel(error)
+    }
+  }
+
+  #violate(what: string): void {
+    this.#cancel(new StarlingError('PROTOCOL_VIOLATION', `The caller of a stream ${what}`))
+  }
+
+  /** Ends the stream with an error. Only the first call counts. */
+  #cancel(error: unknown): void {
+    this.#cancelled.abort(error)
+  }
+
+  /** Sends no more chunks and takes none. @param reason what the handler gets that still reads its input */
+  #end(reason: unknown): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sender?.stop()
+    this.#input?.abort(reason)
   }
 
   #fail(error: unknown, requestId: string | undefined): void {
     if (this.#channel?.closed !== false) return
-    this.#messages?.error.send(
-      encodeMessage(
-        toPeerError(error, requestId),
-        PROTOCOL_LIMITS.streamChunkBytes,
-        'the error of a stream',
-      ),
-    )
+    this.#messages?.error.send(encodeValue(toPeerError(error, requestId), 'the error of a stream'))
   }
 }
 
-/**
- * Collects everything that is written to a connection until the microtasks of this tick are done in one
- * frame. With many streams on one connection that saves an encryption and a packet for most chunks; it
- * delays none past the tick.
- *
- * Only for the end that answers streams: the receiver of a frame with several messages holds its own
- * replies back until all handlers in that frame have settled, so unary requests, whose handlers may
- * take long, must not be collected.
- */
-function corkForThisTick(mux: Protomux): void {
-  if (corked.has(mux)) return
-  corked.add(mux)
-  mux.cork()
-  // Called from a microtask, nextTick runs when the whole microtask queue is empty.
-  process.nextTick(() => {
-    corked.delete(mux)
-    mux.uncork()
-  })
+function encodeValue(value: unknown, what: string): Buffer {
+  return encodeMessage(value, PROTOCOL_LIMITS.streamChunkBytes, what)
 }

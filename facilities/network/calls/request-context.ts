@@ -1,6 +1,7 @@
 import { createId } from '../../../helpers/identity/id.js'
 import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
+import type { AnyStreamMethod, InputOf } from '../../../helpers/protocol/method.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 
@@ -8,10 +9,19 @@ import type { Random } from '../../clock/random.js'
 export interface RequestContext extends RequestOrigin {
   /** Aborted when the caller cancels, is lost, or has no time left. */
   readonly signal: AbortSignal
-  /** Milliseconds for which the caller still waits. */
+  /** Milliseconds for which the caller still waits; Infinity for a lasting stream. */
   remainingMs(): number
   /** The caller. */
   readonly peer: PeerIdentity
+}
+
+/** What the handler of a stream knows about its request. */
+export interface StreamContext<Input> extends RequestContext {
+  /**
+   * What the caller sends, for a method with input; otherwise nothing. To be read once. Reading it lets the caller
+   * send more. It throws INVALID_REQUEST if a chunk is malformed, and the reason of the signal.
+   */
+  readonly input: AsyncGenerator<Input, void, void>
 }
 
 /** Options of a call. */
@@ -21,6 +31,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Milliseconds; the method's own timeout when left out, and never more than that. */
   readonly timeoutMs?: number
+}
+
+/** Options of a call of a stream method. */
+export interface StreamOptions<M extends AnyStreamMethod> extends CallOptions {
+  /** What is sent to the other end, for a method with input. Closed when the stream ends. Default: nothing. */
+  readonly input?: AsyncIterable<InputOf<M>>
 }
 
 /** The origin of a new request. */

@@ -3,6 +3,7 @@ import HyperswarmRPC from '@hyperswarm/rpc'
 import encodings from 'compact-encoding'
 import type HyperDHT from 'hyperdht'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
+import { corkAfterFirst } from './cork-for-this-tick.js'
 
 const RAW = { valueEncoding: encodings.raw }
 
@@ -31,6 +32,10 @@ export class RpcAdapter {
       },
     })
     this.#server = this.#rpc.createServer()
+    // Requests that arrive in one frame are answered one by one, not when the last of them is done.
+    this.#server.on('connection', ({ _request }: HyperswarmRPC.Session) => {
+      _request.autoBatch = false
+    })
   }
 
   /** Answers `method` on every connection that is accepted. */
@@ -38,9 +43,12 @@ export class RpcAdapter {
     method: string,
     handler: (value: Uint8Array, stream: HyperDHT.SecretStream) => Promise<Uint8Array>,
   ): void {
-    this.#server.respond(method, RAW, (value: Uint8Array, rpc: HyperswarmRPC.Session) =>
-      handler(value, rpc.stream),
-    )
+    this.#server.respond(method, RAW, async (value: Uint8Array, rpc: HyperswarmRPC.Session) => {
+      const response = await handler(value, rpc.stream)
+      // The library writes the response within this tick.
+      corkAfterFirst(rpc.mux)
+      return response
+    })
   }
 
   /** Lets the peer of an authenticated connection call the methods that are answered here. */
@@ -55,6 +63,7 @@ export class RpcAdapter {
 
   /** One request over a client from {@link connect}. Rejects with the library's own errors. */
   request(client: HyperswarmRPC.Client, method: string, value: Uint8Array): Promise<Uint8Array> {
+    if (!client.closed) corkAfterFirst(client.mux)
     return client.request(method, value, RAW)
   }
 

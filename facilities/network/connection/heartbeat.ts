@@ -2,15 +2,40 @@ import encodings from 'compact-encoding'
 import type Protomux from 'protomux'
 import type { Clock } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
+import type { NetworkLimits } from '../limits/network-limit-settings.js'
+import type { ConnectionProtocol } from './protocol-registry.js'
 
 /** The protomux protocol of heartbeats. */
-export const HEARTBEAT_PROTOCOL = 'starling/heartbeat'
+const HEARTBEAT_PROTOCOL = 'starling/heartbeat'
 
 /**
  * Checks for received bytes in each interval. With one check, the time until a peer counts as lost would vary by a
  * whole interval.
  */
 const CHECKS_PER_INTERVAL = 4
+
+/** Keeps the heartbeat of every connection, and ends those on which nothing arrives. */
+export function heartbeatProtocol({
+  clock,
+  limits,
+}: {
+  clock: Clock
+  limits: NetworkLimits
+}): ConnectionProtocol {
+  return {
+    name: HEARTBEAT_PROTOCOL,
+    mayOpen: () => true,
+    attach: ({ mux }) => {
+      const stop = startHeartbeat(mux, {
+        clock,
+        intervalMs: limits.heartbeatIntervalMs,
+        missedLimit: limits.heartbeatMissedLimit,
+        onSilence: () => mux.stream.destroy(),
+      })
+      mux.stream.once('close', stop)
+    },
+  }
+}
 
 /**
  * Sends a beat every `intervalMs` and calls `onSilence` once when nothing at all has arrived for

@@ -11,7 +11,7 @@ import type { PeerQuota } from '../limits/peer-quota.js'
 import type { Refusal } from '../limits/refusal-delays.js'
 import { MAX_BATCH_BYTES } from '../trust/guarded-mux.js'
 import type { RequestObserver } from '../watch/request-observer.js'
-import type { AuthenticatedConnection } from './authenticate-connection.js'
+import type { AuthenticatedConnection } from './protocol-registry.js'
 
 /** An authenticated connection that the peer opened: answers its calls and streams, within the peer's quotas. */
 export class IncomingConnection {
@@ -73,6 +73,7 @@ export class IncomingConnection {
       observer: this.#observer,
       admit: (opening) => this.#admit(this.#bounds.streams, opening),
       holdRefusal: (refusal) => this.#holdRefusal(refusal),
+      keeping: (bytes) => this.#connection.meter.keeping(bytes),
     })
     stream.open()
   }

@@ -12,9 +12,11 @@ import type { NetworkLimits } from '../limits/network-limit-settings.js'
 import { PeerBounds } from '../limits/peer-bounds.js'
 import { type Source, UnverifiedConnections } from '../limits/unverified-connections.js'
 import type { ConnectionObserver } from '../watch/network-observer.js'
+import { AcceptedConnections } from './accepted-connections.js'
 import { authenticateConnection } from './authenticate-connection.js'
-import { IncomingConnection } from './incoming-connection.js'
+import { heartbeatProtocol } from './heartbeat.js'
 import { OutgoingConnection } from './outgoing-connection.js'
+import { ProtocolRegistry } from './protocol-registry.js'
 
 /** Heartbeat intervals after which a connection on which nothing arrives counts as silent. */
 const SILENT_INTERVALS = 1.5
@@ -27,16 +29,20 @@ export const LEAVING_TIMEOUT_MS = 250
  * connection before both ends are authenticated. Does not own the DHT and the service.
  */
 export class MeshEndpoint extends ReadyResource {
+  /** What is answered on all connections. Protocols are offered before the endpoint is ready. */
+  readonly protocols = new ProtocolRegistry()
   readonly #dht: HyperDHT
   readonly #identity: Identity
   readonly #clock: Clock
   readonly #limits: NetworkLimits
   readonly #events: ConnectionObserver
-  readonly #service: Service | null
   readonly #rpc: RpcAdapter
   readonly #server: HyperDHT.Server | null
   readonly #streams = new Set<HyperDHT.SecretStream>()
-  readonly #accepted = new Map<HyperDHT.SecretStream, IncomingConnection>()
+  /** Null for a worker that only calls. */
+  /** Aborted when this worker begins to leave. */
+  readonly #leaving: AbortSignal | undefined
+  readonly #accepted: AcceptedConnections | null
   readonly #unverified: UnverifiedConnections
   readonly #bounds: PeerBounds
   readonly #places: ConnectionPlaces
@@ -56,7 +62,6 @@ export class MeshEndpoint extends ReadyResource {
     this.#clock = options.clock
     this.#limits = options.limits
     this.#events = options.events ?? {}
-    this.#service = options.service
     this.#unverified = new UnverifiedConnections({
       clock: options.clock,
       most: options.limits.maxUnverifiedConnections,
@@ -67,8 +72,21 @@ export class MeshEndpoint extends ReadyResource {
       silentAfterMs: options.limits.heartbeatIntervalMs * SILENT_INTERVALS,
     })
     this.#rpc = new RpcAdapter(options.identity.keyPair)
+    this.protocols.offer(heartbeatProtocol(options))
+    const { service } = options
+    this.#leaving = service?.leaving
+    this.#accepted =
+      service &&
+      new AcceptedConnections({
+        ...options,
+        service,
+        rpc: this.#rpc,
+        bounds: this.#bounds,
+        observer: this.#events,
+      })
+    this.#accepted?.offer(this.protocols)
     this.#server =
-      options.service === null
+      service === null
         ? null
         : this.#dht.createServer({ firewall: (key, _, address) => this.#ignores(key, address) })
   }
@@ -80,20 +98,15 @@ export class MeshEndpoint extends ReadyResource {
 
   /** Incoming connections: those that are authenticated, and those that are not yet. */
   get connectionCounts(): { readonly proved: number; readonly unverified: number } {
-    return { proved: this.#accepted.size, unverified: this.#unverified.size }
+    return { proved: this.#accepted?.size ?? 0, unverified: this.#unverified.size }
   }
 
   protected override async _open(): Promise<void> {
-    if (this.#server === null || this.#service === null) return
-    for (const bound of this.#service.unaryMethods) {
-      this.#rpc.respond(bound.method.name, async (bytes, stream) => {
-        const connection = this.#accepted.get(stream)
-        // Only missing if the connection has just ended; the answer is then discarded.
-        return connection === undefined ? new Uint8Array(0) : await connection.answer(bound, bytes)
-      })
-    }
+    this.protocols.seal()
+    if (this.#server === null) return
+    this.#accepted?.listen()
     this.#server.on('connection', (stream: HyperDHT.SecretStream) => {
-      this.#accept(stream, this.#service as Service).catch(safetyCatch)
+      this.#accept(stream).catch(safetyCatch)
     })
     await this.#server.listen(this.#identity.keyPair)
   }
@@ -135,13 +148,19 @@ export class MeshEndpoint extends ReadyResource {
         clock: this.#clock,
         limits: this.#limits,
         bounds: this.#bounds,
+        protocols: this.protocols,
+        observer: this.#events,
         onMac,
         attach: ({ mux, peer, meter }) =>
           new OutgoingConnection(mux, peer, {
             meter,
             clock: this.#clock,
             rpc: this.#rpc,
-            streamWindowChunks: this.#limits.streamWindowChunks,
+            streams: {
+              windowChunks: this.#limits.streamWindowChunks,
+              gatherMs: this.#limits.gatherMs,
+              leaving: this.#leaving,
+            },
           }),
       })
     } finally {
@@ -161,7 +180,7 @@ export class MeshEndpoint extends ReadyResource {
     return true
   }
 
-  async #accept(stream: HyperDHT.SecretStream, service: Service): Promise<void> {
+  async #accept(stream: HyperDHT.SecretStream): Promise<void> {
     this.#track(stream)
     let isRefused = false
     const refuse = (error: unknown) => {
@@ -186,25 +205,14 @@ export class MeshEndpoint extends ReadyResource {
         clock: this.#clock,
         limits: this.#limits,
         bounds: this.#bounds,
+        protocols: this.protocols,
+        observer: this.#events,
         admit: (member, meter) => {
           const cut = () => stream.destroy()
           leave = this.#places.take(member, { silentMs: () => meter.silentMs(), cut })
           stream.once('close', leave)
         },
-        attach: (connection) => {
-          unverified.verify()
-          const accepted = new IncomingConnection(connection, {
-            service,
-            clock: this.#clock,
-            limits: this.#limits,
-            bounds: this.#bounds,
-            observer: this.#events,
-          })
-          this.#accepted.set(stream, accepted)
-          stream.once('close', () => this.#accepted.delete(stream))
-          this.#rpc.accept(stream)
-        },
-        onStream: (_connection, id) => this.#accepted.get(stream)?.acceptStream(id),
+        attach: () => unverified.verify(),
       })
     } catch (error) {
       leave?.()

@@ -4,6 +4,7 @@ import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { PeerIdentity } from '../../../helpers/identity/identity.js'
 import { answeredError } from '../../../helpers/protocol/answered-error.js'
+import { EncodedChunk, type MessageStart } from '../../../helpers/protocol/chunk-codec.js'
 import { unaryResponseSchema } from '../../../helpers/protocol/envelope.js'
 import {
   decodeMessage,
@@ -17,20 +18,29 @@ import {
   answererOf,
   type ChunkOf,
   type EndOf,
+  type HeadOf,
   type RequestInput,
   type ResponseOf,
+  type StartOf,
 } from '../../../helpers/protocol/method.js'
 import type { Clock } from '../../clock/clock.js'
 import { Deadline } from '../../clock/deadline.js'
-import { OutgoingStream } from '../calls/outgoing-stream.js'
-import type { CallOptions } from '../calls/request-context.js'
+import { OutgoingStream, type OutgoingStreamOptions } from '../calls/outgoing-stream.js'
+import type { Peer } from '../calls/peers.js'
+import type { CallOptions, StreamOptions } from '../calls/request-context.js'
 import type { RpcAdapter } from '../calls/rpc-adapter.js'
+import type { StreamAnswer } from '../calls/stream-answer.js'
 import type { ConnectionMeter } from '../limits/connection-meter.js'
 
+/** The settings of all streams that are opened. */
+type StreamSettings = Pick<
+  OutgoingStreamOptions<AnyStreamMethod, unknown>,
+  'windowChunks' | 'gatherMs' | 'leaving'
+>
+
 /** An authenticated connection that this worker opened. It makes calls on it. */
-export class OutgoingConnection {
-  /** Who is at the other end. */
-  readonly peer: PeerIdentity
+export class OutgoingConnection implements Peer {
+  readonly identity: PeerIdentity
   /** Resolves when the connection has ended, for any reason. */
   readonly closed: Promise<void>
   readonly #mux: Protomux
@@ -38,21 +48,21 @@ export class OutgoingConnection {
   readonly #client: HyperswarmRPC.Client
   readonly #clock: Clock
   readonly #meter: ConnectionMeter
-  readonly #streamWindowChunks: number
+  readonly #streams: StreamSettings
   #streamsOpened = 0
 
   constructor(
     mux: Protomux,
     peer: PeerIdentity,
-    options: { clock: Clock; rpc: RpcAdapter; meter: ConnectionMeter; streamWindowChunks: number },
+    options: { clock: Clock; rpc: RpcAdapter; meter: ConnectionMeter; streams: StreamSettings },
   ) {
     this.#mux = mux
     this.#rpc = options.rpc
     this.#clock = options.clock
     this.#meter = options.meter
-    this.#streamWindowChunks = options.streamWindowChunks
+    this.#streams = options.streams
     this.#client = options.rpc.connect(peer.publicKey, mux.stream)
-    this.peer = peer
+    this.identity = peer
     this.closed = new Promise((resolve) => {
       if (mux.stream.destroyed) resolve()
       else mux.stream.once('close', () => resolve())
@@ -65,17 +75,10 @@ export class OutgoingConnection {
     return remoteHost && remotePort ? [{ host: remoteHost, port: remotePort }] : []
   }
 
-  /** Whether calls can still be made. */
   get isOpen(): boolean {
     return !this.#mux.stream.destroying
   }
 
-  /**
-   * Calls a unary method.
-   *
-   * @throws StarlingError what the other end failed with; PEER_LOST; DEADLINE_EXCEEDED;
-   *   PAYLOAD_TOO_LARGE; PROTOCOL_VIOLATION; or the reason of the aborted signal
-   */
   async call<M extends AnyUnaryMethod>(
     method: M,
     body: RequestInput<M>,
@@ -103,30 +106,22 @@ export class OutgoingConnection {
     }
   }
 
-  /**
-   * Calls a stream method. Nothing is sent before the first chunk is requested. See {@link
-   * OutgoingStream.read} for what it throws.
-   */
-  async *open<M extends AnyStreamMethod>(
+  open<M extends AnyStreamMethod>(
     method: M,
     body: RequestInput<M>,
-    options: CallOptions,
-  ): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
-    const id = Buffer.alloc(8)
-    id.writeBigUInt64BE(BigInt(++this.#streamsOpened))
-    const deadline = this.#deadline(method, options)
-    try {
-      const stream = new OutgoingStream(this.#mux, {
-        method,
-        id,
-        windowChunks: this.#streamWindowChunks,
-        deadline,
-        keeping: (bytes) => this.#meter.keeping(bytes),
-      })
-      return yield* stream.read(body, options.origin)
-    } finally {
-      deadline.dispose()
-    }
+    options: StreamOptions<M>,
+  ): StreamAnswer<ChunkOf<M>, EndOf<M>, HeadOf<M>> {
+    return this.#stream(method, body, options, (message) => method.chunk.decode(message))
+  }
+
+  relay<M extends AnyStreamMethod>(
+    method: M,
+    body: RequestInput<M>,
+    options: StreamOptions<M>,
+  ): StreamAnswer<EncodedChunk<StartOf<M>>, EndOf<M>, HeadOf<M>> {
+    return this.#stream(method, body, options, (message, start) => [
+      new EncodedChunk(message, start as StartOf<M>),
+    ])
   }
 
   /** Ends the connection at once. Its requests in progress fail with PEER_LOST. */
@@ -134,8 +129,31 @@ export class OutgoingConnection {
     this.#mux.stream.destroy()
   }
 
+  #stream<M extends AnyStreamMethod, Item>(
+    method: M,
+    request: RequestInput<M>,
+    call: StreamOptions<M>,
+    read: (message: Uint8Array, start: MessageStart) => readonly Item[],
+  ): StreamAnswer<Item, EndOf<M>, HeadOf<M>> {
+    const id = Buffer.alloc(8)
+    id.writeBigUInt64BE(BigInt(++this.#streamsOpened))
+    return new OutgoingStream({
+      ...this.#streams,
+      mux: this.#mux,
+      method,
+      request,
+      call,
+      id,
+      clock: this.#clock,
+      startDeadline: () => this.#deadline(method, call),
+      read,
+      keeping: (bytes) => this.#meter.keeping(bytes),
+    })
+  }
+
   #deadline(method: AnyUnaryMethod | AnyStreamMethod, options: CallOptions): Deadline {
-    const timeoutMs = Math.min(options.timeoutMs ?? method.timeoutMs, method.timeoutMs)
+    const mostMs = method.timeoutMs === 'lasting' ? Number.POSITIVE_INFINITY : method.timeoutMs
+    const timeoutMs = Math.min(options.timeoutMs ?? mostMs, mostMs)
     return new Deadline(this.#clock, timeoutMs, options.signal)
   }
 }

@@ -4,7 +4,10 @@ import type { Random } from '../../clock/random.js'
 import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { KnownPeer } from './known-peers.js'
 
-/** The most unknown keys that are kept at once. Any DHT node that knows a topic can announce keys on it. */
+/**
+ * The most unknown keys that are kept at once, apart from those that are connected. Any DHT node that knows a topic
+ * can announce keys on it.
+ */
 const MAX_UNKNOWN = 256
 /** Dials at the same time: each holds a handshake at both ends. */
 const MAX_DIALS = 16
@@ -50,6 +53,7 @@ export interface Candidate {
   isAnnounced: boolean
   /** What the last dial failed with; null if it did not fail. */
   failure: ErrorCode | null
+  /** Set by {@link Candidates.connect} and {@link Candidates.disconnect}. */
   connection: OutgoingConnection | null
   routes: Route[]
 }
@@ -58,45 +62,72 @@ export interface Candidate {
  * The keys that may belong to workers of one role, and which of them to dial next. Known workers are
  * dialled first. Unknown keys, which any DHT node can announce, get a part of the dials and of the
  * memory, and are chosen at random, so that no number of them keeps a worker out by being announced
- * first or often.
+ * first or often. The number of known and of connected workers has no limit here.
  */
 export class Candidates {
   readonly #random: Pick<Random, 'below'>
+  readonly #own: string | undefined
   readonly #byKey = new Map<string, Candidate>()
+  readonly #connected = new Set<Candidate>()
+  /** All others. */
+  readonly #unconnected = new Set<Candidate>()
+  /** Those of the others that are not known. */
+  readonly #unknown = new Set<Candidate>()
 
-  constructor(random: Pick<Random, 'below'>) {
+  /** @param own the key of this worker, which is no candidate. Default: none */
+  constructor(random: Pick<Random, 'below'>, own?: Uint8Array) {
     this.#random = random
+    this.#own = own && nameOf(own)
   }
 
   [Symbol.iterator](): Iterator<Candidate> {
     return this.#byKey.values()
   }
 
-  /** Replaces the known workers. */
+  /** The connections that have not been reported as lost. */
+  get connections(): OutgoingConnection[] {
+    return [...this.#connected].flatMap(({ connection }) => connection ?? [])
+  }
+
+  /** Replaces all known workers. */
   adopt(known: readonly KnownPeer[]): void {
-    for (const candidate of this.#byKey.values()) {
-      for (const route of candidate.routes) route.isKnown = false
+    const byKey = new Map<string, KnownPeer[]>()
+    for (const peer of known) {
+      const name = nameOf(peer.publicKey)
+      const same = byKey.get(name)
+      if (same === undefined) byKey.set(name, [peer])
+      else same.push(peer)
     }
-    for (const { publicKey, addresses } of known) {
-      const candidate = this.#of(publicKey)
+    for (const [name, { publicKey }] of this.#byKey) {
+      if (!byKey.has(name)) this.know(publicKey, [])
+    }
+    for (const [first, ...others] of byKey.values()) {
+      if (first !== undefined) this.know(first.publicKey, [first, ...others])
+    }
+  }
+
+  /** Replaces what is known of one worker. */
+  know(publicKey: Uint8Array, known: readonly KnownPeer[]): void {
+    const name = nameOf(publicKey)
+    if (name === this.#own || (known.length === 0 && !this.#byKey.has(name))) return
+    const candidate = this.#of(publicKey)
+    for (const route of candidate.routes) route.isKnown = false
+    for (const { addresses } of known) {
       const route = candidate.routes.find((route) => isSame(route.addresses, addresses))
       if (route === undefined) candidate.routes.push(newRoute(candidate, addresses, true))
       else route.isKnown = true
     }
-    for (const [name, candidate] of this.#byKey) {
-      dropOldRoutes(candidate)
-      if (isKnownWorker(candidate) || candidate.isAnnounced || isInUse(candidate)) continue
-      this.#byKey.delete(name)
-    }
+    dropOldRoutes(candidate)
+    this.#sort(candidate)
     this.#forgetUnknown(MAX_UNKNOWN)
   }
 
   /** Adds a key that was found on the topic. If there is no room, another unknown key is forgotten. */
   hear(publicKey: Uint8Array, addresses: readonly PeerAddress[]): void {
     const name = nameOf(publicKey)
-    const found = this.#byKey.get(name)
-    if (found === undefined && !this.#forgetUnknown(MAX_UNKNOWN - 1)) return
-    const candidate = found ?? this.#of(publicKey)
+    if (name === this.#own) return
+    if (!this.#byKey.has(name) && !this.#forgetUnknown(MAX_UNKNOWN - 1)) return
+    const candidate = this.#of(publicKey)
     candidate.isAnnounced = true
     if (candidate.routes.some((route) => covers(route.addresses, addresses))) return
     const old = candidate.routes.find(({ isKnown }) => !isKnown)
@@ -111,30 +142,43 @@ export class Candidates {
       }
     }
     candidate.routes = [...candidate.routes.filter((one) => one !== old), route]
+    this.#sort(candidate)
+  }
+
+  /** A candidate is connected: it is not dialled any more. */
+  connect(candidate: Candidate, connection: OutgoingConnection): void {
+    candidate.connection = connection
+    this.#sort(candidate)
+  }
+
+  /** The connection of a candidate has ended. */
+  disconnect(candidate: Candidate): void {
+    candidate.connection = null
+    this.#sort(candidate)
+    this.#forgetUnknown(MAX_UNKNOWN)
   }
 
   /** The routes to dial now, in order. */
   due(now: number): Route[] {
     const fresh = new Group(MAX_DIALS)
+    // Addresses from the topic, at which a known worker was not authenticated yet.
+    const moved = new Group(MAX_DIALS)
     const failing = new Group(MAX_FAILING_DIALS)
     const unknown = new Group(MAX_UNKNOWN_DIALS)
-    for (const candidate of this.#byKey.values()) {
+    for (const candidate of this.#unconnected) {
       const isKnown = isKnownWorker(candidate)
       for (const route of candidate.routes) {
-        const ofKnown = route.failures === 0 ? fresh : failing
+        const ofKnown = route.failures > 0 ? failing : route.isKnown ? fresh : moved
         const group = isKnown ? ofKnown : unknown
         if (route.attempt !== null) group.dials += 1
-        else if (candidate.connection !== null || route.retryAt > now) continue
-        else if (!isAnotherRouteTried(route)) group.due.push(route)
+        else if (route.retryAt <= now && !isAnotherRouteTried(route)) group.due.push(route)
       }
     }
-    let room = MAX_DIALS - fresh.dials - failing.dials - unknown.dials
+    const groups = [fresh, moved, failing, unknown]
+    let room = groups.reduce((left, { dials }) => left - dials, MAX_DIALS)
     const chosen: Route[] = []
-    for (const group of [fresh, failing, unknown]) {
-      this.#shuffle(group.due)
-      if (group === fresh)
-        group.due.sort((one, other) => Number(other.isKnown) - Number(one.isKnown))
-      const taken = group.due.slice(0, Math.max(0, Math.min(room, group.most - group.dials)))
+    for (const group of groups) {
+      const taken = this.#draw(group.due, Math.min(room, group.most - group.dials))
       room -= taken.length
       chosen.push(...taken)
     }
@@ -156,30 +200,50 @@ export class Candidates {
     return candidate
   }
 
-  /** Forgets unknown keys that are not in use until there are no more than `most`. @returns whether there are */
-  #forgetUnknown(most: number): boolean {
-    let unknown = 0
-    const idle: string[] = []
-    for (const [name, candidate] of this.#byKey) {
-      if (isKnownWorker(candidate)) continue
-      unknown += 1
-      if (!isInUse(candidate)) idle.push(name)
+  /** Puts a candidate into its sets, and forgets it if it is neither known, announced nor in use any more. */
+  #sort(candidate: Candidate): void {
+    const isConnected = candidate.connection !== null
+    const isKnown = isKnownWorker(candidate)
+    if (!isKnown && !candidate.isAnnounced && !isInUse(candidate)) {
+      this.#forget(candidate)
+      return
     }
-    for (; unknown > most && idle.length > 0; unknown -= 1) {
-      const [name] = idle.splice(this.#random.below(idle.length), 1)
-      if (name !== undefined) this.#byKey.delete(name)
-    }
-    return unknown <= most
+    put(this.#connected, candidate, isConnected)
+    put(this.#unconnected, candidate, !isConnected)
+    put(this.#unknown, candidate, !isConnected && !isKnown)
   }
 
-  /** Fisher and Yates, 1938. */
-  #shuffle(routes: Route[]): void {
-    for (let last = routes.length - 1; last > 0; last -= 1) {
-      const other = this.#random.below(last + 1)
-      const [one, two] = [routes[last], routes[other]]
-      if (one !== undefined && two !== undefined) [routes[last], routes[other]] = [two, one]
-    }
+  #forget(candidate: Candidate): void {
+    this.#byKey.delete(nameOf(candidate.publicKey))
+    for (const set of [this.#connected, this.#unconnected, this.#unknown]) set.delete(candidate)
   }
+
+  /** Forgets unknown keys that are not in use until there are no more than `most`. @returns whether there are */
+  #forgetUnknown(most: number): boolean {
+    if (this.#unknown.size <= most) return true
+    const idle = [...this.#unknown].filter((candidate) => !isInUse(candidate))
+    while (this.#unknown.size > most && idle.length > 0) {
+      const [candidate] = idle.splice(this.#random.below(idle.length), 1)
+      if (candidate !== undefined) this.#forget(candidate)
+    }
+    return this.#unknown.size <= most
+  }
+
+  /** So many of the routes, in random order: the first steps of the shuffle of Fisher and Yates, 1938. */
+  #draw(routes: Route[], count: number): Route[] {
+    const drawn = Math.max(0, Math.min(count, routes.length))
+    for (let next = 0; next < drawn; next += 1) {
+      const other = next + this.#random.below(routes.length - next)
+      const [one, two] = [routes[next], routes[other]]
+      if (one !== undefined && two !== undefined) [routes[next], routes[other]] = [two, one]
+    }
+    return routes.slice(0, drawn)
+  }
+}
+
+function put(set: Set<Candidate>, candidate: Candidate, belongs: boolean): void {
+  if (belongs) set.add(candidate)
+  else set.delete(candidate)
 }
 
 /** Routes that share a part of the dials. */

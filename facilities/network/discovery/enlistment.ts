@@ -4,9 +4,8 @@ import { rosterProtocol } from '../../../helpers/protocol/roster-protocol.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
+import type { Peer, Peers } from '../calls/peers.js'
 import { createOrigin } from '../calls/request-context.js'
-import type { OutgoingConnection } from '../connection/outgoing-connection.js'
-import type { RolePeers } from './role-peers.js'
 
 /** Between two calls, on average. An entry that is not renewed for days is removed. */
 const ENLISTMENT_MS = 10 * 60 * 1000
@@ -18,20 +17,20 @@ const RETRY_MS = 30_000
  * minutes. Auth takes what it lists from the certificate of the connection.
  */
 export class Enlistment extends ReadyResource {
-  readonly #auth: RolePeers
+  readonly #auth: Peers
   readonly #clock: Clock
   readonly #random: Random
-  readonly #onSequence: (sequence: number, auth: OutgoingConnection) => void
-  readonly #onConnected = (connection: OutgoingConnection) => void this.#enlist([connection])
+  readonly #onSequence: (sequence: number, auth: Peer) => void
+  readonly #onConnected = (peer: Peer) => void this.#enlist([peer])
   #isListed = false
   #timer: Timer | null = null
 
   /** @param options.onSequence gets the sequence of the roster that an auth worker has */
   constructor(options: {
-    auth: RolePeers
+    auth: Peers
     clock: Clock
     random: Random
-    onSequence: (sequence: number, auth: OutgoingConnection) => void
+    onSequence: (sequence: number, auth: Peer) => void
   }) {
     super()
     this.#auth = options.auth
@@ -54,13 +53,13 @@ export class Enlistment extends ReadyResource {
     this.#timer?.cancel()
   }
 
-  async #enlist(connections: readonly OutgoingConnection[]): Promise<void> {
-    for (const connection of connections) {
+  async #enlist(peers: readonly Peer[]): Promise<void> {
+    for (const peer of peers) {
       try {
         const origin = createOrigin(this.#clock, this.#random)
-        const { sequence } = await connection.call(rosterProtocol.enlist, {}, { origin })
+        const { sequence } = await peer.call(rosterProtocol.enlist, {}, { origin })
         this.#isListed = true
-        this.#onSequence(sequence, connection)
+        this.#onSequence(sequence, peer)
       } catch (error) {
         if (!isStarlingError(error)) throw error
         this.#isListed = false

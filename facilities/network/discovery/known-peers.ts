@@ -1,6 +1,5 @@
 import ReadyResource from 'ready-resource'
 import {
-  mergeRemembered,
   type PeerAddress,
   type RememberedPeer,
   usableAddresses,
@@ -9,6 +8,9 @@ import { MAX_ROSTER_ENTRIES } from '../../../helpers/discovery/roster-entry.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
+
+/** The most authenticated workers of one role that a process knows: about 300 bytes each. */
+export const MAX_PROVED_PER_ROLE = 16_384
 
 /** Several workers that are found at the same time are saved together. */
 const SAVE_DELAY_MS = 1_000
@@ -55,14 +57,17 @@ export interface PeerStore {
  * The workers that are dialled by their keys, whatever the DHT returns: those that were authenticated before, by
  * this process or another one of the home, and those on the roster. They are dialled before all others.
  *
- * Emits `changed` when {@link known} may return something else than before.
+ * Emits `changed` when {@link known} may return something else than before: with the entries that were added, or
+ * without if any may have changed.
  */
 export class KnownPeers extends ReadyResource {
   readonly #clock: Clock
   readonly #store: PeerStore | null
-  #proved: readonly RememberedPeer[] = []
-  #roster: readonly PeerEntry[] = []
-  #saved: readonly RememberedPeer[] = []
+  readonly #proved = new PeersByRole<RememberedPeer>()
+  #roster = new PeersByRole<PeerEntry>()
+  /** What the store contained when it was last read or written. */
+  #stored: readonly RememberedPeer[] = []
+  #saved = new PeersByRole<RememberedPeer>()
   #timer: Timer | null = null
   #reloading: Timer | null = null
   #saving: Promise<void> = Promise.resolve()
@@ -79,15 +84,13 @@ export class KnownPeers extends ReadyResource {
    * listed twice.
    */
   known(role: Role): KnownPeer[] {
-    const found = new Map<string, KnownPeer>()
-    const add = (peer: KnownPeer) => found.set(nameOf(peer), peer)
-    for (const { role: listedRole, publicKey, addresses } of this.#roster) {
-      if (listedRole === role) add({ publicKey, addresses })
-    }
-    for (const { publicKey, addresses, role: provedRole } of this.#proved) {
-      if (provedRole === role) add({ publicKey: Buffer.from(publicKey, 'hex'), addresses })
-    }
-    return [...found.values()]
+    const keys = new Set([...this.#roster.of(role).keys(), ...this.#proved.of(role).keys()])
+    return [...keys].flatMap((key) => this.#knownAs(role, key))
+  }
+
+  /** The same of one worker: nothing if it is not known. */
+  knownAs(role: Role, publicKey: Uint8Array): KnownPeer[] {
+    return this.#knownAs(role, Buffer.from(publicKey).toString('hex'))
   }
 
   /**
@@ -101,18 +104,25 @@ export class KnownPeers extends ReadyResource {
     const usable = entries
       .map((entry) => ({ ...entry, addresses: usableAddresses(entry.addresses) }))
       .filter(({ addresses }) => source === 'roster' || addresses.length > 0)
-    if (source === 'roster') this.#roster = usable.slice(0, MAX_ROSTER_ENTRIES)
-    else this.#adopt(usable.map((entry) => rememberedFrom(entry, this.#clock.now())))
-    this.emit('changed')
-    if (this.#timer === null && this.#proved.some((peer) => this.#isWorthSaving(peer))) {
+    if (source === 'roster') {
+      this.#roster = new PeersByRole()
+      for (const entry of usable.slice(0, MAX_ROSTER_ENTRIES)) {
+        this.#roster.set(Buffer.from(entry.publicKey).toString('hex'), entry)
+      }
+      this.emit('changed')
+      return
+    }
+    const proved = usable.map((entry) => rememberedFrom(entry, this.#clock.now()))
+    this.#adopt(proved)
+    this.emit('changed', usable)
+    if (this.#timer === null && proved.some((peer) => this.#isWorthSaving(peer))) {
       this.#timer = this.#clock.schedule(SAVE_DELAY_MS, () => void this.#save())
     }
   }
 
   protected override async _open(): Promise<void> {
     if (this.#store === null) return
-    this.#saved = await this.#store.load()
-    this.#adopt(this.#saved)
+    this.#adoptStored(await this.#store.load())
     this.#reloading = repeat(this.#clock, RELOAD_INTERVAL_MS, () => this.#reload())
   }
 
@@ -124,21 +134,53 @@ export class KnownPeers extends ReadyResource {
 
   async #reload(): Promise<void> {
     const stored = await this.#store?.load()
-    if (stored === undefined || stored === this.#saved) return
-    this.#saved = stored
-    this.#adopt(stored)
-    this.emit('changed')
+    if (stored !== undefined && stored !== this.#stored) this.#adoptStored(stored)
   }
 
-  #adopt(peers: readonly RememberedPeer[]): void {
-    this.#proved = mergeRemembered(this.#proved, peers)
+  #adoptStored(stored: readonly RememberedPeer[]): void {
+    this.#stored = stored
+    this.#saved = new PeersByRole()
+    for (const peer of stored) this.#saved.set(peer.publicKey, peer)
+    // The store lists the latest first, which is forgotten last.
+    if (this.#adopt([...stored].reverse())) this.emit('changed')
+  }
+
+  /** Keeps the newer entry of each worker. @returns whether any worker or address is new */
+  #adopt(peers: readonly RememberedPeer[]): boolean {
+    let hasChanged = false
+    for (const peer of peers) {
+      const known = this.#proved.get(peer)
+      if (known !== undefined && known.provedAt >= peer.provedAt) continue
+      hasChanged ||= known === undefined || textOf(known.addresses) !== textOf(peer.addresses)
+      const all = this.#proved.of(peer.role)
+      // Moved to the end: the first one was authenticated longest ago.
+      all.delete(peer.publicKey)
+      all.set(peer.publicKey, peer)
+      const [oldest] = all.keys()
+      if (oldest !== undefined && all.size > MAX_PROVED_PER_ROLE) all.delete(oldest)
+    }
+    return hasChanged
+  }
+
+  #knownAs(role: Role, key: string): KnownPeer[] {
+    const listed = this.#roster.of(role).get(key)
+    const proved = this.#proved.of(role).get(key)
+    const known: KnownPeer[] = []
+    if (listed !== undefined) {
+      known.push({ publicKey: listed.publicKey, addresses: listed.addresses })
+    }
+    if (
+      proved !== undefined &&
+      (!listed || textOf(listed.addresses) !== textOf(proved.addresses))
+    ) {
+      known.push({ publicKey: Buffer.from(key, 'hex'), addresses: proved.addresses })
+    }
+    return known
   }
 
   #isWorthSaving(peer: RememberedPeer): boolean {
     if (this.#store === null || this.closing) return false
-    const saved = this.#saved.find(
-      ({ role, publicKey }) => role === peer.role && publicKey === peer.publicKey,
-    )
+    const saved = this.#saved.get(peer)
     if (saved === undefined || peer.provedAt - saved.provedAt >= SAVE_AGAIN_MS) return true
     return textOf(saved.addresses) !== textOf(peer.addresses)
   }
@@ -147,23 +189,38 @@ export class KnownPeers extends ReadyResource {
     this.#timer?.cancel()
     this.#timer = null
     this.#saving = this.#saving.then(async () => {
-      if (this.#store === null) return
-      this.#saved = await this.#store.merge(this.#proved)
-      this.#adopt(this.#saved)
-      this.emit('changed')
+      if (this.#store !== null) this.#adoptStored(await this.#store.merge(this.#proved.all()))
     })
     return this.#saving
+  }
+}
+
+/** Peers by their role and their key, hexadecimal. */
+class PeersByRole<P extends { readonly role: Role }> {
+  readonly #byRole = new Map<Role, Map<string, P>>()
+
+  of(role: Role): Map<string, P> {
+    const known = this.#byRole.get(role) ?? new Map<string, P>()
+    this.#byRole.set(role, known)
+    return known
+  }
+
+  get({ role, publicKey }: { readonly role: Role; readonly publicKey: string }): P | undefined {
+    return this.of(role).get(publicKey)
+  }
+
+  set(key: string, peer: P): void {
+    this.of(peer.role).set(key, peer)
+  }
+
+  all(): P[] {
+    return [...this.#byRole.values()].flatMap((peers) => [...peers.values()])
   }
 }
 
 function rememberedFrom({ role, publicKey, addresses }: PeerEntry, now: number): RememberedPeer {
   const key = Buffer.from(publicKey).toString('hex')
   return { role, publicKey: key, addresses: [...addresses], provedAt: now }
-}
-
-/** Identifies a worker at an address. */
-function nameOf({ publicKey, addresses }: KnownPeer): string {
-  return `${Buffer.from(publicKey).toString('hex')} ${textOf(addresses)}`
 }
 
 function textOf(addresses: readonly PeerAddress[]): string {

@@ -6,10 +6,9 @@ import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
+import type { Peers } from '../calls/peers.js'
 import type { Service } from '../calls/service.js'
-import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import { Enlistment } from './enlistment.js'
-import type { RolePeers } from './role-peers.js'
 import { RosterDht } from './roster-dht.js'
 import { RosterHandover } from './roster-handover.js'
 import { type RosterEvents, RosterKeeper, type RosterStore } from './roster-keeper.js'
@@ -52,7 +51,7 @@ export class MeshRoster extends ReadyResource {
   readonly #clock: Clock
   readonly #random: Random
   readonly #handover: RosterHandover
-  readonly #watched: RolePeers[] = []
+  readonly #watched: Peers[] = []
   #enlistment: Enlistment | null = null
   #timer: Timer | null = null
 
@@ -82,19 +81,19 @@ export class MeshRoster extends ReadyResource {
   }
 
   /** Asks each of these workers for its roster when it is connected. */
-  watch(peers: RolePeers): void {
+  watch(peers: Peers): void {
     this.#watched.push(peers)
-    peers.on('connected', (connection: OutgoingConnection) => void this.#handover.ask(connection))
+    peers.on('connected', (peer) => void this.#handover.ask(peer))
   }
 
   /** Has this worker listed, as soon as one of these auth workers is connected. */
-  enlistAt(auth: RolePeers): void {
+  enlistAt(auth: Peers): void {
     this.#enlistment = new Enlistment({
       auth,
       clock: this.#clock,
       random: this.#random,
-      onSequence: (sequence, connection) => {
-        if (sequence > this.keeper.sequence) void this.#handover.ask(connection)
+      onSequence: (sequence, peer) => {
+        if (sequence > this.keeper.sequence) void this.#handover.ask(peer)
       },
     })
   }

@@ -23,7 +23,7 @@ export class Presence extends ReadyResource {
   readonly #selfLookup: SelfLookup
 
   /**
-   * @param options.bootstrap the address of the node that is asked: `127.0.0.1:28737`
+   * @param options.bootstrap the node that is asked, as messages name it: its host and port
    * @param options.onChanged called when the worker is not discoverable any more, and with null when it is
    *   again
    */

@@ -6,22 +6,17 @@ import {
   LOST_RETRY_MS,
   redialDelayMs,
 } from '../../../helpers/discovery/dial-policy.js'
-import type { ErrorCode } from '../../../helpers/errors/error-codes.js'
+import type { PeerAddress } from '../../../helpers/discovery/remembered-peers.js'
 import { isStarlingError, StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
 import { repeat } from '../../clock/repeat.js'
+import type { PeerSearch, UnreachedPeer } from '../calls/peers.js'
 import type { MeshEndpoint } from '../connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../connection/outgoing-connection.js'
-import {
-  type Attempt,
-  type Candidate,
-  Candidates,
-  isKnownWorker,
-  type Route,
-} from './candidates.js'
-import type { KnownPeers } from './known-peers.js'
+import { type Attempt, Candidates, isKnownWorker, type Route } from './candidates.js'
+import type { KnownPeers, PeerEntry } from './known-peers.js'
 
 /**
  * A dial to an unknown key is aborted if no MAC has arrived by then. With a running worker it takes
@@ -29,21 +24,15 @@ import type { KnownPeers } from './known-peers.js'
  */
 const UNKNOWN_DIAL_TIMEOUT_MS = 1_500
 
-/** A key that is announced as a worker of the role and is not connected. */
-export interface UnreachedPeer {
-  readonly publicKey: Uint8Array
-  /** What the last dial failed with; null when none has failed yet. */
-  readonly code: ErrorCode | null
-}
-
 /**
  * The workers of one role, found and kept connected. Known workers are dialled first, at the addresses that are
  * remembered, so that neither a silent DHT nor strangers on the topic keep them away. Every few seconds the
  * topic of the role is looked up, and the keys found there are dialled within bounds: see {@link Candidates}.
+ * This worker may have the same role: it is neither dialled nor listed.
  *
  * Emits `connected` and `lost` with the connection.
  */
-export class RolePeers extends ReadyResource {
+export class RolePeers extends ReadyResource implements PeerSearch {
   readonly role: Role
   readonly #dht: HyperDHT
   readonly #node: MeshEndpoint
@@ -52,10 +41,16 @@ export class RolePeers extends ReadyResource {
   readonly #clock: Clock
   readonly #random: Random
   readonly #intervalMs: number
+  readonly #dialable: (addresses: readonly PeerAddress[]) => readonly PeerAddress[]
   readonly #onDialFailed: (error: unknown, publicKey: Uint8Array) => void
   readonly #candidates: Candidates
-  readonly #onKnown = () => {
-    this.#candidates.adopt(this.#known.known(this.role))
+  /** Routes that are being dialled. */
+  readonly #dialled = new Set<Route>()
+  readonly #onKnown = (changed?: readonly PeerEntry[]) => {
+    if (changed === undefined) this.#candidates.adopt(this.#known.known(this.role))
+    for (const { role, publicKey } of changed ?? []) {
+      if (role === this.role) this.#candidates.know(publicKey, this.#known.knownAs(role, publicKey))
+    }
     this.#dialDue()
   }
   #timers: Timer[] = []
@@ -63,8 +58,13 @@ export class RolePeers extends ReadyResource {
   #query: HyperDHT.Query | null = null
   #lookups = 0
 
+  /**
+   * @param options.self the key of this worker
+   * @param options.dialable the addresses at which a peer is dialled, of those at which it was seen. Default: all.
+   */
   constructor(options: {
     role: Role
+    self: Uint8Array
     topic: Uint8Array
     dht: HyperDHT
     node: MeshEndpoint
@@ -72,6 +72,7 @@ export class RolePeers extends ReadyResource {
     clock: Clock
     random: Random
     intervalMs: number
+    dialable?: (addresses: readonly PeerAddress[]) => readonly PeerAddress[]
     onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
   }) {
     super()
@@ -83,17 +84,14 @@ export class RolePeers extends ReadyResource {
     this.#clock = options.clock
     this.#random = options.random
     this.#intervalMs = options.intervalMs
+    this.#dialable = options.dialable ?? ((addresses) => addresses)
     this.#onDialFailed = options.onDialFailed ?? (() => undefined)
-    this.#candidates = new Candidates(options.random)
+    this.#candidates = new Candidates(options.random, options.self)
   }
 
   /** The open connections to workers of the role. */
   get connections(): OutgoingConnection[] {
-    const open: OutgoingConnection[] = []
-    for (const { connection } of this.#candidates) {
-      if (connection?.isOpen) open.push(connection)
-    }
-    return open
+    return this.#candidates.connections.filter(({ isOpen }) => isOpen)
   }
 
   /** The keys that are announced and not connected. They are not authenticated: only for messages. */
@@ -154,9 +152,9 @@ export class RolePeers extends ReadyResource {
   }
 
   #isSurveyed(): boolean {
-    const isWaitedFor = ({ routes, isAnnounced }: Candidate) =>
-      routes.some(({ attempt }) => attempt !== null && (isAnnounced || !attempt.isSlow))
-    return this.#lookups > 0 && ![...this.#candidates].some(isWaitedFor)
+    const isWaitedFor = ({ candidate, attempt }: Route) =>
+      candidate.isAnnounced || attempt?.isSlow === false
+    return this.#lookups > 0 && ![...this.#dialled].some(isWaitedFor)
   }
 
   #noteSurvey(): void {
@@ -178,6 +176,7 @@ export class RolePeers extends ReadyResource {
       isTimedOut: false,
     }
     route.attempt = attempt
+    this.#dialled.add(route)
     const slow = this.#clock.schedule(UNKNOWN_DIAL_TIMEOUT_MS, () => {
       attempt.isSlow = true
       this.#noteSurvey()
@@ -188,9 +187,14 @@ export class RolePeers extends ReadyResource {
     })
     const { signal } = attempt.cancel
     try {
-      const connection = await this.#node.dial(publicKey, addresses, signal, (isMember) => {
-        attempt.isMember = isMember
-      })
+      const connection = await this.#node.dial(
+        publicKey,
+        this.#dialable(addresses),
+        signal,
+        (isMember) => {
+          attempt.isMember = isMember
+        },
+      )
       this.#connect(route, connection)
     } catch (error) {
       // A dial that was aborted for another reason than its timeout has not failed.
@@ -199,6 +203,7 @@ export class RolePeers extends ReadyResource {
     } finally {
       slow.cancel()
       route.attempt = null
+      this.#dialled.delete(route)
       this.#dialDue()
       this.#noteSurvey()
     }
@@ -210,7 +215,7 @@ export class RolePeers extends ReadyResource {
       connection.destroy()
       return
     }
-    if (!connection.peer.certificate.roles.includes(this.role)) {
+    if (!connection.identity.certificate.roles.includes(this.role)) {
       connection.destroy()
       this.#redialLater(route, new StarlingError('FORBIDDEN', 'It has another role'), false)
       return
@@ -223,7 +228,7 @@ export class RolePeers extends ReadyResource {
     route.failures = 0
     route.isStranger = false
     candidate.failure = null
-    candidate.connection = connection
+    this.#candidates.connect(candidate, connection)
     const addresses = [...connection.remoteAddress, ...route.addresses]
     const learn = () => {
       const { publicKey } = candidate
@@ -231,7 +236,7 @@ export class RolePeers extends ReadyResource {
     }
     learn()
     void connection.closed.then(() => {
-      candidate.connection = null
+      this.#candidates.disconnect(candidate)
       this.emit('lost', connection)
       // It was reachable until now.
       learn()

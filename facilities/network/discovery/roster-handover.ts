@@ -5,9 +5,9 @@ import { createRateLimit, decideRate, isRateStateOver } from '../../../helpers/l
 import { rosterProtocol } from '../../../helpers/protocol/roster-protocol.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Random } from '../../clock/random.js'
+import type { Peer } from '../calls/peers.js'
 import { createOrigin } from '../calls/request-context.js'
 import type { Service } from '../calls/service.js'
-import type { OutgoingConnection } from '../connection/outgoing-connection.js'
 import type { RosterKeeper } from './roster-keeper.js'
 
 /** Rosters that one peer may fetch, or that are fetched from one peer, in a minute: up to 50 KB each. */
@@ -22,7 +22,7 @@ export class RosterHandover {
   readonly #keeper: RosterKeeper
   readonly #clock: Clock
   readonly #random: Random
-  readonly #onRefused: (error: unknown, connection: OutgoingConnection) => void
+  readonly #onRefused: (error: unknown, peer: Peer) => void
   readonly #given: HandoverCounts
   readonly #taken: HandoverCounts
   /** When a peer may be asked again, in monotonic milliseconds, by key. */
@@ -35,7 +35,7 @@ export class RosterHandover {
     keeper: RosterKeeper
     clock: Clock
     random: Random
-    onRefused: (error: unknown, connection: OutgoingConnection) => void
+    onRefused: (error: unknown, peer: Peer) => void
   }) {
     this.#keeper = options.keeper
     this.#clock = options.clock
@@ -64,19 +64,19 @@ export class RosterHandover {
    *
    * @returns whether it had one
    */
-  async ask(connection: OutgoingConnection): Promise<boolean> {
-    const key = keyOf(connection.peer.publicKey)
+  async ask(peer: Peer): Promise<boolean> {
+    const key = keyOf(peer.identity.publicKey)
     if (this.#asking.has(key) || this.#isDistrusted(key)) return false
     if (this.#taken.count(key) !== null) return false
     this.#asking.add(key)
     try {
       const origin = createOrigin(this.#clock, this.#random)
       const body = { newerThan: this.#keeper.sequence }
-      const { roster } = await connection.call(rosterProtocol.newest, body, { origin })
+      const { roster } = await peer.call(rosterProtocol.newest, body, { origin })
       return roster !== undefined && this.#keeper.offer(decodeRoster(roster))
     } catch (error) {
       if (!isStarlingError(error)) throw error
-      if (error.code === 'PROTOCOL_VIOLATION') this.#distrust(key, error, connection)
+      if (error.code === 'PROTOCOL_VIOLATION') this.#distrust(key, error, peer)
       else safetyCatch(error)
       return false
     } finally {
@@ -89,10 +89,10 @@ export class RosterHandover {
     return until !== undefined && this.#clock.monotonic() < until
   }
 
-  #distrust(key: string, error: unknown, connection: OutgoingConnection): void {
+  #distrust(key: string, error: unknown, peer: Peer): void {
     forgetFirst(this.#distrusted)
     this.#distrusted.set(key, this.#clock.monotonic() + ROSTER_DISTRUST_MS)
-    this.#onRefused(error, connection)
+    this.#onRefused(error, peer)
   }
 }
 

@@ -31,7 +31,7 @@ export class SelfLookup extends ReadyResource {
   #query: { destroy(): void } | null = null
 
   /**
-   * @param options.bootstrap the address of the node that is asked: `127.0.0.1:28737`
+   * @param options.bootstrap the node that is asked, as messages name it: its host and port
    * @param options.intervalMs between two announcements
    * @param options.onChanged called when the worker is not found any more, and with null when it is again
    */

@@ -29,6 +29,8 @@ export interface NetworkLimits {
   readonly workerFactor: number
   /** Chunks that the sender of a stream may be ahead of its reader. */
   readonly streamWindowChunks: number
+  /** How long the chunks of a stream may wait to be sent together, in milliseconds; 0: not at all. */
+  readonly gatherMs: number
   /** How long the sender of a stream waits for its reader, in milliseconds. */
   readonly stalledReaderTimeoutMs: number
   /** Between two heartbeats, in milliseconds. */

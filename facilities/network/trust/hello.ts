@@ -13,19 +13,13 @@ import {
 } from '../../../helpers/identity/hello-proof.js'
 import type { Identity, PeerIdentity } from '../../../helpers/identity/identity.js'
 import { createMembershipMac, isMembershipMac } from '../../../helpers/identity/membership-mac.js'
-import {
-  agreeOnVersion,
-  createHello,
-  helloSchema,
-  PROTOCOL_VERSIONS,
-  readHello,
-  welcomeSchema,
-} from '../../../helpers/protocol/hello-message.js'
+import { createHello, readHello, welcomeSchema } from '../../../helpers/protocol/hello-message.js'
 import { decodeMessage, encodeMessage } from '../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../helpers/protocol/limits.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 
-const PROTOCOL = 'starling/hello/2'
+/** The same in every version of the protocol: ends that speak different ones can say so. */
+const PROTOCOL = 'starling/hello'
 
 /** The peer chooses part of the message: at six bytes a character in JSON, it still fits a hello. */
 const REFUSAL_CHARACTERS = 512
@@ -72,7 +66,7 @@ export interface HelloOptions {
  * Call it in the same tick in which the multiplexer was made: a channel that the other end opens
  * before ours is there would be rejected.
  *
- * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED,
+ * @throws StarlingError CERTIFICATE_INVALID, CERTIFICATE_EXPIRED, VERSION_UNSUPPORTED, PROTOCOL_VIOLATION,
  *   INVALID_REQUEST, PAYLOAD_TOO_LARGE; HELLO_FAILED if the peer is not a member, left, took too long or refused
  *   with a code that a hello does not have; what `admit` threw; or the code that the peer refused with
  */
@@ -201,16 +195,7 @@ class HelloExchange {
 
   #onHello(bytes: Uint8Array): void {
     if (this.#peer) throw new StarlingError('PROTOCOL_VIOLATION', 'A second hello was sent')
-    const hello = decodeMessage(bytes, helloSchema, PROTOCOL_LIMITS.helloBytes, 'the hello')
-    const version = agreeOnVersion(PROTOCOL_VERSIONS, hello.versions)
-    if (version === undefined) {
-      throw new StarlingError(
-        'VERSION_UNSUPPORTED',
-        `Protocol versions ${hello.versions.lowest} to ${hello.versions.highest} and ` +
-          `${PROTOCOL_VERSIONS.lowest} to ${PROTOCOL_VERSIONS.highest} have none in common`,
-      )
-    }
-    const { certificate: signed, proof } = readHello(hello)
+    const { version, certificate: signed, proof } = readHello(bytes)
     const publicKey =
       this.#side === 'initiator'
         ? this.#session.responderPublicKey

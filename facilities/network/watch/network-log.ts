@@ -7,7 +7,7 @@ import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import type { Clock } from '../../clock/clock.js'
 import type { Log } from '../../log/log.js'
 import { LimitedLines } from './limited-lines.js'
-import type { NetworkObserver } from './network-observer.js'
+import type { NetworkObserver, RefusedChannel } from './network-observer.js'
 import type { EndedRequest } from './request-observer.js'
 
 /** The codes of requests that are refused for a limit. A peer can repeat such a request at no cost. */
@@ -16,27 +16,34 @@ const LIMIT_CODES: readonly (ErrorCode | 'OK')[] = ['RATE_LIMITED', 'OVERLOADED'
 /** One source for all strangers, who can change their keys and ports. */
 const STRANGERS = 'strangers'
 
+/** The part of a protocol name that is logged: a peer chooses it, up to the size of a frame. */
+const LOGGED_CHARACTERS = 64
+
 const UNLISTED = 'refused more, not listed'
 
 /**
  * Logs the events in the network of a worker. Each request has one line with its id when it has ended.
  * Periodic requests of other workers are only logged at the debug level. Of the connections of
- * strangers that are refused, and of the requests of each peer that are refused for a limit, only the
- * first few in a minute get their own line.
+ * strangers that are refused, of the requests of each peer that are refused for a limit, and of the channels
+ * of each peer that are refused, only the first few in a minute get their own line.
  */
 export class NetworkLog implements NetworkObserver {
   readonly #log: Log
   readonly #refusedStrangers: LimitedLines
   readonly #refusedRequests: LimitedLines
+  readonly #refusedChannels: LimitedLines
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
     this.#refusedStrangers = new LimitedLines(clock, ({ count, codes }) =>
       log.warn({ count, codes }, UNLISTED),
     )
-    this.#refusedRequests = new LimitedLines(clock, ({ source, count, codes }) =>
-      log.info({ peer: source, count, codes }, UNLISTED),
-    )
+    const byPeer = () =>
+      new LimitedLines(clock, ({ source, count, codes }) =>
+        log.info({ peer: source, count, codes }, UNLISTED),
+      )
+    this.#refusedRequests = byPeer()
+    this.#refusedChannels = byPeer()
   }
 
   onRequestEnded(request: EndedRequest): void {
@@ -74,6 +81,13 @@ export class NetworkLog implements NetworkObserver {
     this.#log.warn({ err, from: publicKey === null ? undefined : keyName(publicKey) }, 'refused')
   }
 
+  onChannelRefused({ peer, protocol, reason }: RefusedChannel): void {
+    const { name } = peer.certificate
+    if (!this.#refusedChannels.admits(name, reason)) return
+    const named = protocol.slice(0, LOGGED_CHARACTERS)
+    this.#log.info({ peer: name, protocol: named, reason }, 'channel refused')
+  }
+
   onBootstrapTaken(port: number): void {
     this.#log.info({ port }, 'holding the bootstrap port')
   }
@@ -99,6 +113,7 @@ export class NetworkLog implements NetworkObserver {
   close(): void {
     this.#refusedStrangers.close()
     this.#refusedRequests.close()
+    this.#refusedChannels.close()
   }
 }
 

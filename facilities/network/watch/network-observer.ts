@@ -5,10 +5,21 @@ import type { Role } from '../../../helpers/identity/roles.js'
 import type { RequestOrigin } from '../../../helpers/protocol/envelope.js'
 import type { EndedRequest, RequestObserver } from './request-observer.js'
 
+/** A channel that a peer opened and that was rejected. The connection stays. */
+export interface RefusedChannel {
+  readonly peer: PeerIdentity
+  /** The protocol that the peer named, of any length. */
+  readonly protocol: string
+  /** `not claimed`: the protocol is offered, but not on this connection, or not with this id. */
+  readonly reason: 'not offered' | 'not allowed' | 'not claimed'
+}
+
 /** Observes the connections of a worker, and the requests on them. */
 export interface ConnectionObserver extends RequestObserver {
   /** An incoming connection was refused: it was not authenticated, or there was no room for it. */
   onRefused?(error: unknown, publicKey: Uint8Array | null): void
+  /** An authenticated peer opened a channel that this worker does not answer. */
+  onChannelRefused?(channel: RefusedChannel): void
 }
 
 /** Observes the network of a worker: its log, its metrics and its statistics do. */
@@ -61,6 +72,10 @@ export class NetworkObservers implements Required<NetworkObserver> {
 
   onRefused(error: unknown, publicKey: Uint8Array | null): void {
     for (const observer of this.#observers) observer.onRefused?.(error, publicKey)
+  }
+
+  onChannelRefused(channel: RefusedChannel): void {
+    for (const observer of this.#observers) observer.onChannelRefused?.(channel)
   }
 
   onInternalError(error: unknown, origin: RequestOrigin): void {

@@ -25,7 +25,7 @@ export interface EndedRequest {
   readonly requestId: string | undefined
   /** The name in the caller's certificate. */
   readonly peer: string
-  /** Chunks that were sent; 0 for a unary call. */
+  /** Chunks that were sent, such as the tokens of an answer; 0 for a unary call. */
   readonly chunks: number
   /** From its arrival to its first chunk, in milliseconds; undefined when there was none. */
   readonly firstChunkMs: number | undefined
@@ -82,9 +82,9 @@ export class ObservedRequest {
     this.#method = method
   }
 
-  /** A chunk was sent. */
-  chunk(): void {
-    this.#chunks += 1
+  /** A message of this many chunks was sent. */
+  chunks(count: number): void {
+    this.#chunks += count
     this.#firstChunkMs ??= this.#clock.monotonic() - this.#startedAt
   }
 

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import {
   LlamaRequests,
   type RequestRuntime,
@@ -53,7 +54,11 @@ async function send(message: FromChild): Promise<void> {
   await new Promise((resolve) => process.send?.(message, undefined, undefined, resolve))
 }
 
-const requests = new LlamaRequests(runtime, (message) => void send(message), new StepRecorder())
+const requests = new LlamaRequests(runtime, (message) => void send(message), {
+  clock: new SystemClock(),
+  steps: new StepRecorder(),
+  gatherMs: 8,
+})
 
 // The parent decides when this process exits, as with llama.cpp.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)

@@ -3,6 +3,7 @@ import {
   type RequestContext,
 } from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
+import type { StreamAnswer } from '../../../facilities/network/calls/stream-answer.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { ROLES, type Role } from '../../../helpers/identity/roles.js'
 import {
@@ -11,10 +12,12 @@ import {
   answererOf,
   type ChunkOf,
   type EndOf,
+  type HeadOf,
   type RequestInput,
   type ResponseOf,
 } from '../../../helpers/protocol/method.js'
 import { createCertificate } from '../factory.js'
+import { lateAnswer } from './answer-stand-in.js'
 import { linkTo } from './service-link.js'
 
 /** What a handler learns about a caller of that role. */
@@ -48,14 +51,16 @@ export async function callUnary<M extends AnyUnaryMethod>(
 }
 
 /** The answer to a caller of a stream method. */
-export async function* openStream<M extends AnyStreamMethod>(
+export function openStream<M extends AnyStreamMethod>(
   service: Service,
   method: M,
   body: RequestInput<M>,
   context: RequestContext,
-): AsyncGenerator<ChunkOf<M>, EndOf<M>, void> {
-  const connection = await linkOf(service, method, context)
-  return yield* connection.open(method, body, onBehalfOf(context))
+): StreamAnswer<ChunkOf<M>, EndOf<M>, HeadOf<M>> {
+  return lateAnswer(async () => {
+    const connection = await linkOf(service, method, context)
+    return connection.open(method, body, onBehalfOf(context))
+  })
 }
 
 /** The connections to each service, by caller; cached because a handshake takes milliseconds. */

@@ -38,7 +38,7 @@ export class HelloSpeaker {
   ) {
     this.mux = options.mux ?? new Protomux(stream)
     const channel = this.mux.createChannel({
-      protocol: 'starling/hello/2',
+      protocol: 'starling/hello',
       handshake: encodings.raw,
       onopen: (mac) => {
         this.heardMac = Buffer.from(mac)

@@ -66,17 +66,23 @@ export function rpcRequest(id: number, method: string, value: Uint8Array): Buffe
 export interface HandStream {
   readonly channel: Protomux.Channel
   readonly messages: StreamMessages
-  readonly heard: { kind: 'chunk' | 'end' | 'error' | 'credit'; value: unknown }[]
+  readonly heard: { kind: 'head' | 'chunk' | 'end' | 'error' | 'credit'; value: unknown }[]
   readonly state: { closed: boolean }
 }
 
-/** Makes a stream's channel; it is open when `opening` has been sent. Null when the channel is refused. */
+/**
+ * Makes a stream's channel; it is open when `opening` has been sent. Null when the channel is refused.
+ *
+ * @param options.readChunk reads a message of chunks; default: as JSON
+ */
 export function streamByHand(
   mux: Protomux,
   id: Uint8Array | null,
   opening: Uint8Array,
-  unique = true,
+  options: { unique?: boolean; readChunk?: (message: Uint8Array) => unknown } = {},
 ): HandStream {
+  const json = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString())
+  const { unique = true, readChunk = json } = options
   const heard: HandStream['heard'] = []
   const state = { closed: false }
   const channel = mux.createChannel({
@@ -89,12 +95,12 @@ export function streamByHand(
     },
   })
   if (channel === null) throw new Error('No channel')
-  const json = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString())
   const messages = addStreamMessages(channel, {
-    onChunk: (bytes) => heard.push({ kind: 'chunk', value: json(bytes) }),
+    onChunk: (bytes) => heard.push({ kind: 'chunk', value: readChunk(bytes) }),
     onEnd: (bytes) => heard.push({ kind: 'end', value: json(bytes) }),
     onError: (bytes) => heard.push({ kind: 'error', value: json(bytes) }),
     onCredit: (chunks) => heard.push({ kind: 'credit', value: chunks }),
+    onHead: (bytes) => heard.push({ kind: 'head', value: json(bytes) }),
   })
   channel.open(opening)
   return { channel, messages, heard, state }

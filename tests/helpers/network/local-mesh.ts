@@ -1,9 +1,9 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Test } from 'brittle'
-import HyperDHT from 'hyperdht'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
+import type { BootstrapNode } from '../../../facilities/network/modes/bootstrap-node.js'
+import { LoopbackMode } from '../../../facilities/network/modes/loopback-mode.js'
 import { Cleanup } from '../cleanup.js'
 import { MeshFixture } from './mesh-fixture.js'
 import { freeUdpPort } from './udp-port.js'
@@ -18,7 +18,7 @@ export class LocalMesh extends MeshFixture {
     const clock = new SystemClock()
     const cleanup = new Cleanup(t)
     const createDht = () => {
-      const dht = createLocalDht(port)
+      const dht = localMode(port).createDht()
       cleanup.add(() => dht.destroy({ force: true }))
       return dht
     }
@@ -39,21 +39,18 @@ export class LocalMesh extends MeshFixture {
     return mesh
   }
 
-  /** One process's share in the local bootstrap node. */
+  /** The part of one worker in running the bootstrap node. */
   async bootstrap(): Promise<BootstrapNode> {
-    const bootstrap = new BootstrapNode({
-      port: this.port,
-      clock: this.clock,
-      watchIntervalMs: 100,
-    })
+    const bootstrap = localMode(this.port).shareBootstrap({ clock: this.clock })
     this.cleanup.add(() => bootstrap.close())
     await bootstrap.ready()
     return bootstrap
   }
 }
 
-export function createLocalDht(port: number): HyperDHT {
-  return new HyperDHT({ bootstrap: [{ host: HOST, port }], host: HOST, firewalled: false })
+/** The network of one machine, with its own bootstrap port. Its holder is checked often. */
+export function localMode(bootstrapPort: number): LoopbackMode {
+  return new LoopbackMode({ bootstrapPort, bootstrapWatchIntervalMs: 100 })
 }
 
 /** Occupies a UDP port without answering until the test ends. */

@@ -2,14 +2,17 @@ import type { Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
+import type { Peer } from '../../../facilities/network/calls/peers.js'
 import type { CallOptions } from '../../../facilities/network/calls/request-context.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
+import type { ConnectionProtocol } from '../../../facilities/network/connection/protocol-registry.js'
 import { Announcement, topicOf } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import type { NetworkLimits } from '../../../facilities/network/limits/network-limit-settings.js'
+import type { NetworkMode } from '../../../facilities/network/modes/network-mode.js'
 import type { ConnectionObserver } from '../../../facilities/network/watch/network-observer.js'
 import type { Identity } from '../../../helpers/identity/identity.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -37,6 +40,7 @@ export const TEST_LIMITS: NetworkLimits = {
   workerShare: 0.25,
   workerFactor: 2,
   streamWindowChunks: 8,
+  gatherMs: 0,
   stalledReaderTimeoutMs: 3_000,
   heartbeatIntervalMs: 100,
   heartbeatMissedLimit: 5,
@@ -47,6 +51,8 @@ export interface NodeOptions {
   readonly identity?: Identity
   readonly limits?: Partial<NetworkLimits>
   readonly service?: Service | null
+  /** What the node answers besides calls, streams and heartbeats. */
+  readonly protocols?: readonly ConnectionProtocol[]
   readonly events?: ConnectionObserver
   readonly dht?: HyperDHT
 }
@@ -97,6 +103,7 @@ export class MeshFixture {
       ...(options.events && { events: options.events }),
     })
     this.cleanup.add(() => node.close())
+    for (const protocol of options.protocols ?? []) node.protocols.offer(protocol)
     await node.ready()
     return { node, dht, identity }
   }
@@ -129,11 +136,14 @@ export class MeshFixture {
       known?: KnownPeers
       /** Redials come at their mean delay by default. */
       random?: Partial<Random>
+      /** All addresses by default. */
+      dialable?: NetworkMode['dialable']
       onDialFailed?: (error: unknown, publicKey: Uint8Array) => void
     } = {},
   ): RolePeers {
     const peers = new RolePeers({
       role,
+      self: from.identity.keyPair.publicKey,
       topic: this.topic(role),
       dht: from.dht,
       node: from.node,
@@ -141,6 +151,7 @@ export class MeshFixture {
       clock: this.clock,
       random: Object.assign(new SystemRandom(), options.random ?? { fraction: () => 0.5 }),
       intervalMs: options.intervalMs ?? 200,
+      ...(options.dialable && { dialable: options.dialable }),
       ...(options.onDialFailed && { onDialFailed: options.onDialFailed }),
     })
     this.cleanup.add(() => peers.close())
@@ -160,6 +171,9 @@ export class MeshFixture {
 }
 
 /** Waits until these peers have a connection. */
-export function firstConnection(peers: RolePeers, timeoutMs = 5_000): Promise<OutgoingConnection> {
+export function firstConnection<P extends Peer>(
+  peers: { readonly role: string; readonly connections: readonly P[] },
+  timeoutMs = 5_000,
+): Promise<P> {
   return until(`a connection to a ${peers.role}`, () => peers.connections[0], timeoutMs)
 }

@@ -1,60 +1,50 @@
-import HyperDHT from 'hyperdht'
+import { EventEmitter } from 'node:events'
 import { createStubInstance, type SinonStubbedInstance } from 'sinon'
-import { SystemRandom } from '../../../facilities/clock/random.js'
+import type { Peer, PeerSearch, UnreachedPeer } from '../../../facilities/network/calls/peers.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
-import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
-import { RolePeers, type UnreachedPeer } from '../../../facilities/network/discovery/role-peers.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import { VirtualClock } from '../clock/virtual-clock.js'
+import { lateAnswer } from './answer-stand-in.js'
 import { requestContext } from './call-service.js'
 import { linkTo } from './service-link.js'
 
-/** A connection without a network: a stub whose answers a test sets. */
-export type ConnectionStandIn = SinonStubbedInstance<OutgoingConnection>
+/** A connected worker without a network: a stub whose answers a test sets. */
+export type ConnectionStandIn = SinonStubbedInstance<Peer & { destroy(): void }>
 
 /** The workers of one role, which a test adds and removes. */
-export class PeersStandIn extends RolePeers {
+export class PeersStandIn extends EventEmitter implements PeerSearch {
+  readonly role: Role
   /** Resolves the callers that wait for a survey. */
   survey: Promise<void> = Promise.resolve()
   /** Peers that are announced but not connected. */
   missed: UnreachedPeer[] = []
-  #open: OutgoingConnection[] = []
+  readonly #open = new Set<ConnectionStandIn>()
 
   constructor(role: Role) {
-    super({
-      role,
-      topic: new Uint8Array(32),
-      dht: createStubInstance(HyperDHT),
-      node: createStubInstance(MeshEndpoint),
-      known: createStubInstance(KnownPeers),
-      clock: new VirtualClock(),
-      random: new SystemRandom(),
-      intervalMs: 1_000,
-    })
+    super()
+    this.role = role
   }
 
-  override get connections(): OutgoingConnection[] {
+  get connections(): ConnectionStandIn[] {
     return [...this.#open]
   }
 
-  override get unreached(): UnreachedPeer[] {
+  get unreached(): UnreachedPeer[] {
     return this.missed
   }
 
-  override async surveyed(): Promise<void> {
+  async surveyed(): Promise<void> {
     await this.survey
   }
 
-  connect(connection: OutgoingConnection): void {
-    this.#open.push(connection)
+  connect(connection: ConnectionStandIn): void {
+    this.#open.add(connection)
     this.emit('connected', connection)
   }
 
-  lose(connection: OutgoingConnection): void {
+  lose(connection: ConnectionStandIn): void {
     connection.destroy()
-    this.#open = this.#open.filter((one) => one !== connection)
+    this.#open.delete(connection)
     this.emit('lost', connection)
   }
 }
@@ -79,7 +69,7 @@ export function connectionTo(
   const connection = createStubInstance(OutgoingConnection)
   Object.defineProperties(connection, {
     isOpen: { get: () => isOpen },
-    peer: { value: peer, configurable: true },
+    identity: { value: peer, configurable: true },
   })
   connection.destroy.callsFake(() => {
     isOpen = false
@@ -88,13 +78,35 @@ export function connectionTo(
   connection.call.callsFake(async (method, body, options) =>
     (await linked()).call(method, body, options),
   )
-  connection.open.callsFake(async function* (method, body, options) {
-    return yield* (await linked()).open(method, body, options)
-  })
+  connection.open.callsFake((method, body, options) =>
+    lateAnswer(async () => (await linked()).open(method, body, options)),
+  )
+  connection.relay.callsFake((method, body, options) =>
+    lateAnswer(async () => (await linked()).relay(method, body, options)),
+  )
   return connection
 }
 
 /** The same, but the other side does not answer until a test sets the answer. */
 export function silentConnection(peer: Role): ConnectionStandIn {
   return connectionTo(new Service(), { caller: 'client', peer })
+}
+
+/**
+ * Connections that answer each call at once. They are copies of one stand-in: stubs of thousands would take
+ * seconds.
+ *
+ * @param answer the answer of each one, by its number
+ */
+export function manyConnections(
+  count: number,
+  answer: (index: number) => unknown,
+): ConnectionStandIn[] {
+  const connection = silentConnection('processor')
+  return Array.from({ length: count }, (_, index) =>
+    Object.assign(Object.create(connection), {
+      call: async () => answer(index),
+      destroy: () => undefined,
+    }),
+  )
 }

@@ -1,7 +1,6 @@
 import type { Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import {
   MeshRoster,
   type MeshRosterOptions,
@@ -94,13 +93,14 @@ export class RosterScene {
     })
     const connection = connectionTo(service, { caller: 'gateway', peer: 'processor' })
     const { publicKey } = rosterEntry('processor')
-    Object.defineProperties(connection, { peer: { value: { ...connection.peer, publicKey } } })
+    const identity = { ...connection.identity, publicKey }
+    Object.defineProperties(connection, { identity: { value: identity } })
     return connection
   }
 }
 
 /** How often a connection was asked for its roster. */
-export function asked(connection: OutgoingConnection & ConnectionStandIn): number {
+export function asked(connection: ConnectionStandIn): number {
   return connection.call.callCount
 }
 

@@ -6,6 +6,8 @@ import {
   createOrigin,
 } from '../../../facilities/network/calls/request-context.js'
 import { Service } from '../../../facilities/network/calls/service.js'
+import { roles } from '../../../helpers/protocol/call-policy.js'
+import { jsonChunks } from '../../../helpers/protocol/chunk-codec.js'
 import { stream, unary } from '../../../helpers/protocol/method.js'
 
 /** Answers with what it was sent. */
@@ -15,18 +17,18 @@ export const echo = unary({
   response: z.strictObject({ text: z.string() }),
   timeoutMs: 2_000,
   idempotent: true,
-  callers: ['client'],
+  callers: roles('client'),
 })
 
 /** Counts from 0. */
 export const count = stream({
   name: 'gateway.count',
   request: z.strictObject({ to: z.number(), padding: z.string().optional() }),
-  chunk: z.strictObject({ n: z.number() }),
+  chunk: jsonChunks(z.strictObject({ n: z.number() })),
   end: z.strictObject({ total: z.number() }),
   timeoutMs: 20_000,
   idempotent: true,
-  callers: ['client'],
+  callers: roles('client'),
 })
 
 /** What the handlers of a sample service did. */

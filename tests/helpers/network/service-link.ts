@@ -1,10 +1,10 @@
 import { configSchema } from '../../../config/schema.js'
 import { RpcAdapter } from '../../../facilities/network/calls/rpc-adapter.js'
 import type { Service } from '../../../facilities/network/calls/service.js'
-import { STREAM_PROTOCOL } from '../../../facilities/network/calls/stream-wire.js'
+import { AcceptedConnections } from '../../../facilities/network/connection/accepted-connections.js'
 import { memberOf } from '../../../facilities/network/connection/authenticate-connection.js'
-import { IncomingConnection } from '../../../facilities/network/connection/incoming-connection.js'
 import { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
+import { ProtocolRegistry } from '../../../facilities/network/connection/protocol-registry.js'
 import { ConnectionMeter } from '../../../facilities/network/limits/connection-meter.js'
 import { PeerBounds } from '../../../facilities/network/limits/peer-bounds.js'
 import { GuardedMux } from '../../../facilities/network/trust/guarded-mux.js'
@@ -14,7 +14,7 @@ import { newKeyPair } from './mesh-authority.js'
 import { pipeOpenStreams } from './piped-streams.js'
 
 /** With a window of one chunk, a test can count the chunks that were requested from a handler. */
-const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1 }
+const LIMITS = { ...configSchema.parse({}).network, streamWindowChunks: 1, gatherMs: 0 }
 
 /**
  * A connection to a service in this process, after its hello: both sides of the product over an encrypted pipe in
@@ -38,18 +38,24 @@ export async function linkTo(
     meter.authenticate(member)
     // The id of the calls' channel is the key of the answering side.
     const rpc = new RpcAdapter({ ...newKeyPair(), publicKey: peer.publicKey })
-    return { bounds, meter, mux, member, peer: other, rpc }
+    return { bounds, meter, mux, member, peer: other, rpc, isDialled: stream.isInitiator }
   }
   const answering = end(responder, caller)
-  const { bounds, mux, rpc } = answering
-  const options = { service, clock, limits: LIMITS, bounds, observer: {} }
-  const incoming = new IncomingConnection(answering, options)
-  for (const bound of service.unaryMethods) {
-    rpc.respond(bound.method.name, (bytes) => incoming.answer(bound, bytes))
-  }
-  mux.pair({ protocol: STREAM_PROTOCOL }, (id) => incoming.acceptStream(id))
-  rpc.accept(responder)
+  const protocols = new ProtocolRegistry()
+  const accepted = new AcceptedConnections({
+    ...answering,
+    service,
+    clock,
+    limits: LIMITS,
+    observer: {},
+  })
+  accepted.offer(protocols)
+  accepted.listen()
+  protocols.answer(answering)
   const calling = end(initiator, peer)
-  const { streamWindowChunks } = LIMITS
-  return new OutgoingConnection(calling.mux, peer, { ...calling, clock, streamWindowChunks })
+  const { streamWindowChunks: windowChunks, gatherMs } = LIMITS
+  const streams = { windowChunks, gatherMs, leaving: undefined }
+  const connection = new OutgoingConnection(calling.mux, peer, { ...calling, clock, streams })
+  new ProtocolRegistry().answer(calling)
+  return connection
 }

@@ -6,13 +6,13 @@ import { pathToFileURL } from 'node:url'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { Home } from '../../../facilities/home/home.js'
-import { openMeshKeys } from '../../../facilities/home/mesh-keys.js'
+import { RootIdentitySource } from '../../../facilities/home/identity-source.js'
+import { openMeshKeys, rootKeyOf } from '../../../facilities/home/mesh-keys.js'
 import { openWorkerIdentity } from '../../../facilities/home/worker-identity.js'
 import { createOrigin } from '../../../facilities/network/calls/request-context.js'
 import { MeshEndpoint } from '../../../facilities/network/connection/mesh-endpoint.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { topicOf } from '../../../facilities/network/discovery/announcement.js'
-import { BootstrapNode } from '../../../facilities/network/discovery/bootstrap-node.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
 import { openStore } from '../../../facilities/store/open-store.js'
@@ -20,7 +20,7 @@ import { accountKey, parseAccount } from '../../../helpers/accounts/account-reco
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
 import { RECORDS } from '../../../workers/auth/account-store.js'
 import type { Cleanup } from '../cleanup.js'
-import { createLocalDht } from '../network/local-mesh.js'
+import { localMode } from '../network/local-mesh.js'
 import { firstConnection, TEST_LIMITS } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
 import { createRecords, valueAt } from '../storage/local-records.js'
@@ -197,25 +197,29 @@ export class KilledAuth {
   async #joinMesh(): Promise<void> {
     const { clock } = this
     const cleanup = this.#cleanup
-    const port = this.#port
     const meshKeys = await openMeshKeys(this.#home, this.#random)
     const folder = await this.#home.folder('gateway')
+    const random = this.#random
+    const root = rootKeyOf(this.#home, meshKeys)
+    const source = new RootIdentitySource({ root, clock, random })
     const identity = await openWorkerIdentity(folder, 'gateway', {
       meshKeys,
+      source,
       name: 'gateway',
-      clock,
-      random: this.#random,
+      random,
     })
-    const bootstrap = new BootstrapNode({ port, clock, watchIntervalMs: 1_000 })
+    const mode = localMode(this.#port)
+    const bootstrap = mode.shareBootstrap({ clock })
     cleanup.add(() => bootstrap.close())
     await bootstrap.ready()
-    const dht = createLocalDht(port)
+    const dht = mode.createDht()
     cleanup.add(() => dht.destroy({ force: true }))
     const node = new MeshEndpoint({ dht, identity, clock, limits: TEST_LIMITS, service: null })
     cleanup.add(() => node.close())
     await node.ready()
     this.#peers = new RolePeers({
       role: 'auth',
+      self: identity.keyPair.publicKey,
       topic: topicOf(meshKeys.secret, 'auth'),
       dht,
       node,

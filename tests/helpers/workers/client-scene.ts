@@ -9,7 +9,7 @@ import { ClientWorker } from '../../../workers/client/client-worker.js'
 import { Output } from '../../../workers/client/output.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { PeersStandIn } from '../network/peers-stand-in.js'
-import { foundMesh } from './mesh-home.js'
+import { foundMesh, NETWORK } from './mesh-home.js'
 
 /** How the scene's answers end by default. */
 export const END = {
@@ -52,7 +52,7 @@ export async function clientScene(t: Test, options: { json?: boolean; isTTY?: bo
   const client = createStubInstance(ClientWorker)
   const home = await t.tmp()
   await foundMesh(home)
-  const host = await openClientHost({ home, json })
+  const host = await openClientHost({ home, json, network: NETWORK })
   const folder = await ClientFolder.open(host.home, host.random)
   const ending = new AbortController()
   const tools = {

@@ -2,9 +2,10 @@ import type { Test } from 'brittle'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { ScriptedEngine } from '../../../facilities/engine/scripted/scripted-engine.js'
 import { Service } from '../../../facilities/network/calls/service.js'
-import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
+import { EncodedChunk } from '../../../helpers/protocol/chunk-codec.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
+import type { AnswerHead } from '../../../helpers/protocol/generation.js'
 import type { RequestInput } from '../../../helpers/protocol/method.js'
 import {
   type OfferedModel,
@@ -17,11 +18,12 @@ import { ProcessorWorker } from '../../../workers/processor/processor-worker.js'
 import { Cleanup } from '../cleanup.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
 import { createSession, TEST_MESH } from '../factory.js'
+import { withHead } from '../network/answer-stand-in.js'
 import { callUnary, openStream, requestContext } from '../network/call-service.js'
-import { connectionTo, PeersStandIn } from '../network/peers-stand-in.js'
+import { type ConnectionStandIn, connectionTo, PeersStandIn } from '../network/peers-stand-in.js'
 import { settle } from '../until.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
-import { poolOf } from './offered-models.js'
+import { offeredModel, poolOf } from './offered-models.js'
 
 const random = new SystemRandom()
 const keys = new SessionKeys(createPrivateKeyPem(random))
@@ -88,7 +90,7 @@ export async function gatewayScene(
     authConnection,
     connectAuth: () => auth.connect(authConnection),
     loseAuth: () => auth.lose(authConnection),
-    loseProcessor: (connection: OutgoingConnection) => processors.lose(connection),
+    loseProcessor: (connection: ConnectionStandIn) => processors.lose(connection),
     /** Connects a processor with this engine. */
     connectProcessor: async (engine = new ScriptedEngine(), slots = 4) => ({
       engine,
@@ -101,14 +103,37 @@ export async function gatewayScene(
       const load = { models }
       const behind = new Service()
         .unary(processorProtocol.load, async () => structuredClone(load))
-        .stream(processorProtocol.generate, async function* () {
-          yield { text: 'yes', tokenId: 0, index: 0 }
-          return END
-        })
+        .stream(
+          processorProtocol.generate,
+          withHead({}, async function* () {
+            yield { text: 'yes', tokenId: 0, index: 0 }
+            return END
+          }),
+        )
       const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
       processors.connect(connection)
       await settle()
       return { connection, load }
+    },
+    /** Connects a processor with a model of its own that answers with these messages, whatever they contain. */
+    connectSending: async (head: AnswerHead, ...messages: Uint8Array[]) => {
+      const log = { running: 0 }
+      async function* send() {
+        log.running += 1
+        try {
+          for (const bytes of messages) yield new EncodedChunk(bytes, { count: 1 })
+          return END
+        } finally {
+          log.running -= 1
+        }
+      }
+      const behind = new Service()
+        .unary(processorProtocol.load, async () => ({ models: [offeredModel('sent')] }))
+        .stream(processorProtocol.generate, async () => ({ head, chunks: send() }))
+      const connection = connectionTo(behind, { caller: 'gateway', peer: 'processor' })
+      processors.connect(connection)
+      await settle()
+      return { connection, log }
     },
     /** Requests the list of models and the check of this one. */
     checkModel: (model: string) => {

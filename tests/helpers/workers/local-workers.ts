@@ -9,6 +9,7 @@ import { Home } from '../../../facilities/home/home.js'
 import { createLog, type Log } from '../../../facilities/log/log.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { MeshNetwork, type NetworkSettings } from '../../../facilities/network/mesh-network.js'
+import type { NetworkMode } from '../../../facilities/network/modes/network-mode.js'
 import type { WatchedWorker } from '../../../facilities/worker/worker-health.js'
 import { WorkerWatch } from '../../../facilities/worker/worker-watch.js'
 import type { Role } from '../../../helpers/identity/roles.js'
@@ -20,6 +21,7 @@ import { ClientWorker } from '../../../workers/client/client-worker.js'
 import { GatewayWorker } from '../../../workers/gateway/gateway-worker.js'
 import { ProcessorWorker } from '../../../workers/processor/processor-worker.js'
 import { Cleanup } from '../cleanup.js'
+import { localMode } from '../network/local-mesh.js'
 import { MeshAuthority, newKeyPair, rosterSettings } from '../network/mesh-authority.js'
 import { firstConnection } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
@@ -69,6 +71,7 @@ export interface LocalWorker {
 export class LocalWorkers {
   readonly #t: Test
   readonly #cleanup: Cleanup
+  readonly #mode: NetworkMode
   readonly #settings: NetworkSettings
   readonly #random = new SystemRandom()
   readonly #authority = new MeshAuthority(new OffsetClock(0))
@@ -78,10 +81,9 @@ export class LocalWorkers {
     this.#t = t
     this.#options = options
     this.#cleanup = new Cleanup(t)
+    this.#mode = localMode(bootstrapPort)
     this.#settings = {
       ...configSchema.parse({}).network,
-      bootstrapPort,
-      bootstrapWatchIntervalMs: 100,
       announceIntervalMs: 200,
       lookupIntervalMs: 100,
       // A worker that is closed during an answer breaks it off.
@@ -230,6 +232,7 @@ export class LocalWorkers {
     })
     const network = new MeshNetwork({
       role,
+      mode: this.#mode,
       secret: this.#authority.secret,
       identity: this.#authority.identity(role, { keyPair, certificate: () => certificate }),
       clock,

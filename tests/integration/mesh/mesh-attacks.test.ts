@@ -1,6 +1,7 @@
 import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import { configSchema } from '../../../config/schema.js'
+import { type HandChannel, openByHand } from '../../helpers/network/echo-channels.js'
 import { HelloSpeaker } from '../../helpers/network/hello-speaker.js'
 import {
   idOf,
@@ -170,4 +171,36 @@ test('should serve others when a member uses all credit and reads nothing', asyn
     streamByHand(mux, idOf(i), openingOf(count.name, { to: 1_000_000 }, { credit: 4_096 }))
   }
   await serves(t, mesh)
+})
+
+test('should keep its connection and serve others when a member opens channels that nobody offers', async (t) => {
+  const mesh = await LocalMesh.open(t)
+  let refused = 0
+  const gateway = await mesh.announced('gateway', {
+    service: sampleService(),
+    events: {
+      onChannelRefused: () => {
+        refused += 1
+      },
+    },
+  })
+  const identity = mesh.authority.identity('client')
+  const stream = mesh.dht().connect(gateway.identity.keyPair.publicKey, {
+    keyPair: identity.keyPair,
+    relayAddresses: [...gateway.node.addresses],
+  })
+  t.teardown(() => stream.destroy(), { order: -1 })
+  const early: HandChannel[] = []
+  const { mux } = await proveByHand(stream, identity, async (mux) => {
+    for (let n = 0; n < 10; n += 1) early.push(openByHand(mux, 'test/unknown', idOf(n)))
+  })
+  await until('the rejections', () => early.every(({ state }) => state.isClosed))
+  for (let round = 0; round < 50; round += 1) {
+    const channels = Array.from({ length: 100 }, (_, n) => openByHand(mux, `test/${n}`, idOf(n)))
+    await until('the rejections', () => channels.every(({ state }) => state.isClosed))
+  }
+  t.is(refused, 5_010)
+  await serves(t, mesh)
+  const hand = streamByHand(mux, idOf(1), openingOf(count.name, { to: 1 }))
+  await until('the answer', () => hand.heard.some(({ kind }) => kind === 'end'))
 })

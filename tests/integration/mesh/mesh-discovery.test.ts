@@ -29,7 +29,7 @@ test('should find every worker of the role and none of another when there are se
   const peers = mesh.peers('gateway', await mesh.node('client'))
   await peers.ready()
   await until('three connections', () => peers.connections.length === 3)
-  t.ok(peers.connections.every(({ peer }) => peer.certificate.roles.includes('gateway')))
+  t.ok(peers.connections.every(({ identity }) => identity.certificate.roles.includes('gateway')))
 })
 
 test('should not find the workers of another mesh when they share the network', async (t) => {
@@ -40,7 +40,7 @@ test('should not find the workers of another mesh when they share the network', 
   const peers = mesh.peers('gateway', await mesh.node('client'))
   await peers.ready()
   const connection = await firstConnection(peers)
-  t.alike(connection.peer.publicKey, own.identity.keyPair.publicKey)
+  t.alike(connection.identity.publicKey, own.identity.keyPair.publicKey)
   t.is(peers.connections.length, 1)
 })
 

@@ -5,6 +5,7 @@ import type { SignedCertificate } from '../../../helpers/identity/certificate.js
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import { gatewayProtocol } from '../../../helpers/protocol/gateway-protocol.js'
 import { PROTOCOL_VERSIONS } from '../../../helpers/protocol/hello-message.js'
+import { withHead } from '../../helpers/network/answer-stand-in.js'
 import { HelloSpeaker } from '../../helpers/network/hello-speaker.js'
 import { LocalMesh } from '../../helpers/network/local-mesh.js'
 import { MeshAuthority, newKeyPair } from '../../helpers/network/mesh-authority.js'
@@ -60,17 +61,20 @@ function gatewayService(passwords: string[]): Service {
       passwords.push(password)
       return { userId: 'usr_1' }
     })
-    .stream(gatewayProtocol.infer, async function* () {
-      yield { text: 'Because.', tokenId: 1, index: 0 }
-      return {
-        model: 'tiny',
-        finishReason: 'stop',
-        promptTokens: 1,
-        cachedTokens: 0,
-        completionTokens: 1,
-        timings: { promptMs: 0, generationMs: 0 },
-      } as const
-    })
+    .stream(
+      gatewayProtocol.infer,
+      withHead({ seed: 1, model: 'tiny' }, async function* () {
+        yield { text: 'Because.', tokenId: 1, index: 0 }
+        return {
+          model: 'tiny',
+          finishReason: 'stop',
+          promptTokens: 1,
+          cachedTokens: 0,
+          completionTokens: 1,
+          timings: { promptMs: 0, generationMs: 0 },
+        } as const
+      }),
+    )
 }
 
 /** Registers and asks at whatever gateway it is connected to, as often as it is connected. */

@@ -6,10 +6,17 @@ import { SystemClock } from '../../../facilities/clock/system-clock.js'
 import { Home } from '../../../facilities/home/home.js'
 import { PeersFile } from '../../../facilities/home/peers-file.js'
 import { createLog } from '../../../facilities/log/log.js'
+import type { Peers } from '../../../facilities/network/calls/peers.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { Cleanup } from '../../helpers/cleanup.js'
-import { occupyUdpPort } from '../../helpers/network/local-mesh.js'
+import {
+  ECHO_PROTOCOL,
+  echoProtocol,
+  type HandChannel,
+  openByHand,
+} from '../../helpers/network/echo-channels.js'
+import { localMode, occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { MeshAuthority, rosterSettings } from '../../helpers/network/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../../helpers/network/mesh-fixture.js'
 import { echo, requestOptions } from '../../helpers/network/sample-service.js'
@@ -36,6 +43,7 @@ async function scene(t: Test) {
     const random = new SystemRandom()
     const built = new MeshNetwork({
       role,
+      mode: localMode(port),
       secret: authority.secret,
       identity: authority.identity(role),
       clock,
@@ -44,8 +52,6 @@ async function scene(t: Test) {
       peerStore: new PeersFile({ home, mesh: authority.mesh, clock, random, log }),
       settings: {
         ...TEST_LIMITS,
-        bootstrapPort: port,
-        bootstrapWatchIntervalMs: 100,
         announceIntervalMs: 200,
         lookupIntervalMs: 200,
         drainTimeoutMs: 0,
@@ -72,11 +78,44 @@ test('should find, call and log when a gateway and a client start', async (t) =>
   t.absent(log.includes('a secret'))
 })
 
+test('should answer a protocol that a facility offers when another worker opens it', async (t) => {
+  const { network } = await scene(t)
+  const gateway = network('gateway')
+  gateway.protocols.offer(echoProtocol())
+  await gateway.ready()
+  const client = network('client')
+  const channels: HandChannel[] = []
+  client.protocols.offer({
+    name: 'test/asking',
+    mayOpen: () => true,
+    attach: ({ mux }) => void channels.push(openByHand(mux, ECHO_PROTOCOL)),
+  })
+  await client.look('gateway')
+  const channel = await until('a connection', () => channels[0])
+  channel.send('hi')
+  await until('the echo', () => channel.heard[0] === 'hi')
+  t.pass('it was echoed')
+})
+
 test('should look for a role once when it is requested several times', async (t) => {
   const { network } = await scene(t)
   const client = network('client')
   t.is(client.peers('gateway'), client.peers('gateway'))
   t.is(await client.look('gateway'), client.peers('gateway'))
+})
+
+test('should connect the workers of one role to each other when they look for it', async (t) => {
+  const { network } = await scene(t)
+  const [one, other] = [network('gateway'), network('gateway')]
+  const ones = await one.look('gateway')
+  const others = await other.look('gateway')
+  await until('each other', () => ones.connections.length + others.connections.length === 2)
+  const keyOf = ({ connections }: Peers) => connections[0]?.identity.publicKey
+  t.unlike(keyOf(ones), keyOf(others))
+  // The end that dials knows first that both ends are authenticated.
+  const dialled = () => [one, other].map(({ connectionCounts }) => connectionCounts.proved)
+  await until('both ends', () => dialled().every((proved) => proved > 0))
+  t.alike(dialled(), [1, 1], 'nobody has dialled itself')
 })
 
 test('should move the bootstrap node to another worker when the one that holds the port shuts down', async (t) => {

@@ -61,7 +61,7 @@ test('should report identity and health when workers of any role are asked', asy
   const mesh = await wholeMesh(t)
   for (const role of SERVERS) {
     const connection = await mesh.connectionTo(role)
-    t.alike(connection.peer.certificate.roles, [role])
+    t.alike(connection.identity.certificate.roles, [role])
     t.alike(await connection.call(workerProtocol.ping, {}, requestOptions(clock)), {})
     const info = await connection.call(workerProtocol.info, {}, requestOptions(clock))
     t.is(info.role, role)

@@ -160,6 +160,7 @@ export class LlamaChildSession {
         `The file of ${name} has changed, and needs more memory than was reserved for it`,
       )
     }
+    const clock = new SystemClock()
     const runtime = await LlamaRuntime.load({
       modelPath: path,
       facts: inspected.facts,
@@ -172,7 +173,7 @@ export class LlamaChildSession {
       tuningPath: join(message.modelsDirectory, TUNING_FILE),
       modelSha256: sha256,
       sampling: catalogSampling(sha256),
-      clock: new SystemClock(),
+      clock,
       random: new SystemRandom(),
       onLog: (line) => this.#process.stderr.write(`${line}\n`),
       onProgress: (fraction) => this.#progress({ phase: 'loading', fraction }),
@@ -180,7 +181,11 @@ export class LlamaChildSession {
     this.#runtime = runtime
     if (this.#maxThreads !== null) runtime.limitThreads(this.#maxThreads)
     const send = (answer: FromChild) => this.#send(answer)
-    this.#requests = new LlamaRequests(runtime, send, new StepRecorder())
+    this.#requests = new LlamaRequests(runtime, send, {
+      clock,
+      steps: new StepRecorder(),
+      gatherMs: message.gatherMs,
+    })
     const { contextTokens, slots, reproducibility, capabilities, fingerprintParts, tokenMs } =
       runtime
     this.#send({

@@ -2,59 +2,21 @@ import { isStarlingError, StarlingError } from '../../../../helpers/errors/starl
 import { toWireError } from '../../../../helpers/errors/wire-error.js'
 import { encodeVector } from '../../../../helpers/generation/vectors.js'
 import { SendCredit } from '../../../../helpers/limits/credit.js'
-import type { Token } from '../../../../helpers/protocol/generation.js'
 import { unlessAborted } from '../../../clock/bounded-wait.js'
+import type { Clock } from '../../../clock/clock.js'
 import type { GenerateRequest } from '../../engine.js'
 import type { EngineCall, EngineCallResult, FromChild, GenerateMessage } from '../llama-messages.js'
 import type { Choice, WorkReport } from '../overdue-work.js'
 import type { BlockingStep, RequestWatch } from '../request-watch.js'
 import type { StepRecorder } from '../step-record.js'
 import type { LlamaRuntime } from './llama-runtime.js'
+import { TokenGatherer } from './token-gatherer.js'
 
 /** The operations of a request. */
 export type RequestRuntime = Pick<
   LlamaRuntime,
   'generate' | 'tokenize' | 'detokenize' | 'applyTemplate' | 'embed' | 'progress'
 >
-
-/** A token and the request that it belongs to. */
-export interface AddressedToken {
-  readonly id: number
-  readonly token: Token
-}
-
-/**
- * Collects the tokens that become ready in one turn of the event loop, so that the tokens of answers
- * that are computed together share a message: a message costs more than its content.
- */
-export class TokenBatcher {
-  readonly #send: (tokens: AddressedToken[]) => void
-  #tokens: AddressedToken[] = []
-  #scheduled = false
-
-  constructor(send: (tokens: AddressedToken[]) => void) {
-    this.#send = send
-  }
-
-  put(id: number, token: Token): void {
-    this.#tokens.push({ id, token })
-    if (this.#scheduled) return
-    this.#scheduled = true
-    // After everything that is ready now, and before anything else.
-    process.nextTick(() => {
-      this.#scheduled = false
-      this.flush()
-    })
-  }
-
-  /** Sends the collected tokens at once; must be called before sending a message that must follow them. */
-  flush(): void {
-    if (this.#tokens.length === 0) return
-    const tokens = this.#tokens
-    this.#tokens = []
-    this.#send(tokens)
-  }
-}
 
 /** A request in progress. */
 interface RunningRequest {
@@ -73,20 +35,27 @@ export class LlamaRequests {
   readonly #runtime: RequestRuntime
   readonly #send: (message: FromChild) => void
   readonly #steps: Pick<StepRecorder, 'write'>
-  readonly #batcher: TokenBatcher
+  readonly #gatherer: TokenGatherer
   /** Tokens that are being chosen with grammars, in the order in which that began. */
   readonly #choosing = new Map<number, Choice>()
 
-  /** @param steps records what blocks the process */
+  /**
+   * @param options.steps records what blocks the process
+   * @param options.gatherMs how long tokens may wait for others: see {@link TokenGatherer}
+   */
   constructor(
     runtime: RequestRuntime,
     send: (message: FromChild) => void,
-    steps: Pick<StepRecorder, 'write'>,
+    options: { clock: Clock; steps: Pick<StepRecorder, 'write'>; gatherMs: number },
   ) {
     this.#runtime = runtime
     this.#send = send
-    this.#steps = steps
-    this.#batcher = new TokenBatcher((tokens) => send({ kind: 'tokens', tokens }))
+    this.#steps = options.steps
+    this.#gatherer = new TokenGatherer({
+      clock: options.clock,
+      gatherMs: options.gatherMs,
+      send: (tokens) => send({ kind: 'tokens', tokens }),
+    })
   }
 
   /** The work in progress for all of them. */
@@ -138,12 +107,14 @@ export class LlamaRequests {
     try {
       await work
     } catch (error) {
-      this.#batcher.flush()
+      this.#gatherer.flush()
       if (!signal.aborted)
         this.#send({ kind: 'failed', id, error: toWireError(asStarlingError(error)) })
     }
     this.#running.delete(id)
-    if (signal.aborted) this.#send({ kind: 'cancelled', id })
+    if (!signal.aborted) return
+    this.#gatherer.flush()
+    this.#send({ kind: 'cancelled', id })
   }
 
   #watch(id: number): RequestWatch {
@@ -174,20 +145,24 @@ export class LlamaRequests {
   ): Promise<void> {
     const request: GenerateRequest = { messages, options, resumeFrom }
     const generation = this.#runtime.generate(request, signal, this.#watch(id))
+    let isFirst = true
     for (;;) {
       if (credit.available === 0) {
+        // The reader grants more only when it has read these.
+        this.#gatherer.sendThisTurn()
         // A cancelled generation is continued below: it frees its slot and throws.
         await unlessAborted(credit.whenAvailable(), signal).catch(() => undefined)
       }
       const step = await generation.next()
       if (step.done) {
-        this.#batcher.flush()
+        this.#gatherer.flush()
         if (!signal.aborted) this.#send({ kind: 'end', id, end: step.value })
         return
       }
       if (signal.aborted) continue
       credit.spend()
-      this.#batcher.put(id, step.value)
+      this.#gatherer.put(id, step.value, isFirst)
+      isFirst = false
     }
   }
 }

@@ -8,7 +8,8 @@ import { SystemFiles } from '../../../../facilities/files/files.js'
 import { readSecret } from '../../../../facilities/files/private-file.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
 import { Home } from '../../../../facilities/home/home.js'
-import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
+import { RootIdentitySource } from '../../../../facilities/home/identity-source.js'
+import { openMeshKeys, rootKeyOf } from '../../../../facilities/home/mesh-keys.js'
 import { WorkerFolder } from '../../../../facilities/home/worker-folder.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { openLogFile } from '../../../../facilities/log/log-file.js'
@@ -32,7 +33,8 @@ async function client(home: Home): Promise<ClientFolder> {
 async function identity(home: Home) {
   const meshKeys = await openMeshKeys(home, random)
   const folder = await home.folder('gateway')
-  return await openWorkerIdentity(folder, 'gateway', { meshKeys, name: 'gateway', clock, random })
+  const source = new RootIdentitySource({ root: rootKeyOf(home, meshKeys), clock, random })
+  return await openWorkerIdentity(folder, 'gateway', { meshKeys, source, name: 'gateway', random })
 }
 
 async function partialFile(home: Home) {

@@ -2,7 +2,7 @@ import { chmod, copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { Home } from '../../../../facilities/home/home.js'
-import { openMeshKeys } from '../../../../facilities/home/mesh-keys.js'
+import { findMeshKeys, openMeshKeys, rootKeyOf } from '../../../../facilities/home/mesh-keys.js'
 
 const random = new SystemRandom()
 
@@ -11,7 +11,7 @@ test('should be the same mesh when several workers come first at once', async (t
   const all = await Promise.all(Array.from({ length: 8 }, () => openMeshKeys(home, random)))
   const later = await openMeshKeys(home, random)
   for (const keys of all) t.alike(keys, later)
-  t.is(later.mesh, Buffer.from(later.root.publicKey).toString('hex'))
+  t.is(later.mesh, Buffer.from(rootKeyOf(home, later).publicKey).toString('hex'))
   t.is(later.secret.byteLength, 32)
   t.alike((await readdir(home.path('mesh'))).sort(), ['mesh.json', 'root.key', 'secret.key'])
 })
@@ -21,7 +21,7 @@ test('should be another mesh when the home is another', async (t) => {
   const other = await openMeshKeys(await Home.open(await t.tmp()), random)
   t.not(one.mesh, other.mesh)
   t.unlike(one.secret, other.secret)
-  t.unlike(one.secret, one.root.secretKey.subarray(0, 32), 'the secret does not tell the root key')
+  t.unlike(one.secret, one.root?.secretKey.subarray(0, 32), 'the secret does not tell the root key')
 })
 
 test('should keep both keys from others when they were made', async (t) => {
@@ -79,15 +79,28 @@ test('should refuse a secret when it is that of another mesh', async (t) => {
   await t.exception(openMeshKeys(home, random), /secret.key is not the secret of the mesh/)
 })
 
-test('should make no new key when one of the mesh is lost', async (t) => {
-  for (const name of ['root.key', 'secret.key']) {
-    const home = await Home.open(await t.tmp())
-    await openMeshKeys(home, random)
-    await rm(home.path('mesh', name))
-    await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
-    await t.exception(openMeshKeys(home, random), new RegExp(`${name} is missing`))
-    t.absent((await readdir(home.path('mesh'))).includes(name))
-  }
+test('should make no new secret when that of the mesh is lost', async (t) => {
+  const home = await Home.open(await t.tmp())
+  await openMeshKeys(home, random)
+  await rm(home.path('mesh', 'secret.key'))
+  await t.exception(openMeshKeys(home, random), { code: 'HOME_UNUSABLE' })
+  await t.exception(openMeshKeys(home, random), /secret.key is missing/)
+  t.absent((await readdir(home.path('mesh'))).includes('secret.key'))
+})
+
+test('should make no new root key when the home of a mesh does not have it', async (t) => {
+  const home = await Home.open(await t.tmp())
+  const { mesh, secret } = await openMeshKeys(home, random)
+  await rm(home.path('mesh', 'root.key'))
+  const keys = await openMeshKeys(home, random)
+  t.alike(keys, { mesh, secret, root: null })
+  t.alike(await findMeshKeys(home), keys)
+  t.absent((await readdir(home.path('mesh'))).includes('root.key'))
+  await t.exception(() => rootKeyOf(home, keys), { code: 'HOME_UNUSABLE' })
+  await t.exception(
+    () => rootKeyOf(home, keys),
+    /root.key is missing, .*; restore the key from a backup, or move .*mesh away/,
+  )
 })
 
 test('should write down which keys belong together when an older version made them', async (t) => {

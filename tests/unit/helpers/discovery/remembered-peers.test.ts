@@ -59,6 +59,18 @@ test('should keep the latest entry of each worker, and no more than its bound of
   )
 })
 
+test('should forget the worker of a role that was authenticated longest ago when there are too many', (t) => {
+  const peer = (role: 'auth' | 'gateway', n: number): RememberedPeer => {
+    const publicKey = n.toString(16).padStart(64, '0')
+    return { role, publicKey, addresses: [HOME], provedAt: n }
+  }
+  const gateways = Array.from({ length: MAX_REMEMBERED_PER_ROLE + 2 }, (_, n) => peer('gateway', n))
+  const merged = mergeRemembered([...gateways, peer('auth', 0)], gateways)
+  t.is(merged.length, MAX_REMEMBERED_PER_ROLE + 1)
+  const kept = merged.filter(({ role }) => role === 'gateway').map(({ provedAt }) => provedAt)
+  t.is(Math.min(...kept), 2)
+})
+
 test('should leave out addresses that cannot be dialled', (t) => {
   const bad = [
     { host: 'example.com', port: 1 },

@@ -72,7 +72,7 @@ test('should refuse the body when the root signed it for another purpose', async
 test('should refuse what the root signed when it is no certificate', async (t) => {
   const { signed, expected, authority } = house()
   const certificate = JSON.parse(Buffer.from(signed.body).toString('utf8'))
-  for (const value of ['no JSON', '{}', JSON.stringify({ ...certificate, admin: true })]) {
+  for (const value of ['no JSON', '{}', '[]', JSON.stringify({ ...certificate, serial: 1 })]) {
     const body = Buffer.from(value)
     const signature = sign('starling/certificate/1', body, authority.root.secretKey)
     await t.exception(() => verifyCertificate({ body, signature }, expected), {
@@ -91,6 +91,87 @@ test('should refuse the certificate when the root signed it in the name of anoth
   })
 })
 
+test('should accept roles that this version does not know when they have the form of roles', async (t) => {
+  const { authority, holder, expected } = house()
+  const longest = `r${'-9'.repeat(15)}z`
+  t.is(longest.length, 32)
+  const many = Array.from({ length: 16 }, (_, n) => `role-${n}`)
+  for (const roles of [['librarian'], ['x'], [longest], many, ['constructor']]) {
+    t.alike(verifyCertificate(authority.certify(holder, roles), expected).roles, roles)
+  }
+})
+
+test('should refuse the certificate when a role has no form of a role, or there are too many', async (t) => {
+  const { authority, holder, expected } = house()
+  const many = (count: number) => Array.from({ length: count }, (_, n) => `role-${n}`)
+  const wrong = [
+    [],
+    [''],
+    ['Gateway'],
+    ['gateWay'],
+    ['r'.repeat(33)],
+    ['9lives'],
+    ['-gateway'],
+    ['gate way'],
+    ['gateway\n'],
+    ['gäteway'],
+    ['gateway', 1],
+    'gateway',
+    many(17),
+    many(1_000),
+  ]
+  for (const roles of wrong) {
+    const signed = authority.certifyAnything(holder, { roles })
+    const says = JSON.stringify(roles).slice(0, 40)
+    await t.exception(
+      () => verifyCertificate(signed, expected),
+      { code: 'CERTIFICATE_INVALID' },
+      says,
+    )
+  }
+})
+
+test('should ignore fields that it does not know when they are not critical', (t) => {
+  const { authority, holder, expected, signed } = house()
+  const known = verifyCertificate(authority.certifyAnything(holder, {}), expected)
+  t.alike(Object.keys(known).sort(), Object.keys(verifyCertificate(signed, expected)).sort())
+  for (const more of [
+    { admin: true },
+    { critical: [] },
+    { generation: 7, critical: ['mesh', 'publicKey', 'roles', 'name', 'serial', 'expiresAt'] },
+    { generation: 7, critical: Array(16).fill('critical') },
+  ]) {
+    t.alike(verifyCertificate(authority.certifyAnything(holder, more), expected), known)
+  }
+})
+
+test('should refuse the certificate and name the field when a field is critical and not known', async (t) => {
+  const { authority, holder, expected } = house()
+  for (const more of [
+    { generation: 7, critical: ['generation'] },
+    { critical: ['roles', 'generation'] },
+    { generation: 7, limits: 1, critical: ['generation', 'limits'] },
+  ]) {
+    const signed = authority.certifyAnything(holder, more)
+    await t.exception(() => verifyCertificate(signed, expected), {
+      code: 'CERTIFICATE_INVALID',
+      message: 'This version does not know the critical field generation of the certificate',
+    })
+  }
+  for (const name of ['constructor', 'toString', '__proto__']) {
+    const signed = authority.certifyAnything(holder, { critical: [name] })
+    await t.exception(() => verifyCertificate(signed, expected), new RegExp(name))
+  }
+})
+
+test('should refuse the certificate when its list of critical fields is malformed', async (t) => {
+  const { authority, holder, expected } = house()
+  for (const critical of ['roles', [1], [''], ['x'.repeat(65)], Array(17).fill('roles'), null]) {
+    const signed = authority.certifyAnything(holder, { critical })
+    await t.exception(() => verifyCertificate(signed, expected), { code: 'CERTIFICATE_INVALID' })
+  }
+})
+
 test('should allow for clocks that differ when the certificate ends', async (t) => {
   const { signed, expected } = house({ expiresAt: NOW })
   const latest = NOW + CLOCK_ALLOWANCE_MS - 1
@@ -100,10 +181,11 @@ test('should allow for clocks that differ when the certificate ends', async (t) 
   })
 })
 
-test('should not issue a certificate when it names no role, or has a bad key', async (t) => {
+test('should not issue a certificate when it names no role or no possible one, or has a bad key', async (t) => {
   const { authority } = house()
   const good = { publicKey: 'a'.repeat(64), name: 'x', serial: '1', expiresAt: NOW }
   await t.exception.all(() => issueCertificate(authority.root, { ...good, roles: [] }))
+  await t.exception.all(() => issueCertificate(authority.root, { ...good, roles: ['Client'] }))
   await t.exception.all(() =>
     issueCertificate(authority.root, { ...good, roles: ['client'], publicKey: 'A'.repeat(64) }),
   )

@@ -34,6 +34,34 @@ test('should refuse a chunk when the window is spent', async (t) => {
   await t.exception(() => credit.receive(), { code: 'PROTOCOL_VIOLATION' })
 })
 
+test('should let a message exceed the credit, and nothing more until that is paid back', async (t) => {
+  const sender = new SendCredit(2)
+  const receiver = new ReceiveCredit(2)
+  sender.spend(5)
+  receiver.receive(5)
+  t.is(sender.available, -3)
+  await t.exception(() => sender.spend(), /without credit/)
+  await t.exception(() => receiver.receive(), { code: 'PROTOCOL_VIOLATION' })
+  let hasCredit = false
+  const waiting = sender.whenAvailable().then(() => {
+    hasCredit = true
+  })
+  sender.grant(receiver.consume(3))
+  await Promise.resolve()
+  t.absent(hasCredit)
+  sender.grant(receiver.consume(2))
+  await waiting
+  t.is(sender.available, 2)
+  receiver.receive()
+})
+
+test('should have no credit before the first grant when it begins with none', (t) => {
+  const credit = new SendCredit(0)
+  t.is(credit.available, 0)
+  credit.grant(3)
+  t.is(credit.available, 3)
+})
+
 test('should grant half a window at once when that much was read', (t) => {
   const credit = new ReceiveCredit(8)
   for (let i = 0; i < 8; i += 1) credit.receive()

@@ -2,45 +2,88 @@ import test from 'brittle'
 import {
   agreeOnVersion,
   createHello,
-  helloSchema,
   PROTOCOL_VERSIONS,
   readHello,
 } from '../../../../helpers/protocol/hello-message.js'
-import { encodeMessage } from '../../../../helpers/protocol/json-message.js'
 import { PROTOCOL_LIMITS } from '../../../../helpers/protocol/limits.js'
 import { MeshAuthority, newKeyPair } from '../../../helpers/network/mesh-authority.js'
+import { codeThrownBy } from '../../../helpers/property.js'
 
 const certificate = { body: Buffer.from('body'), signature: Buffer.alloc(64, 1) }
 const hello = createHello(certificate, Buffer.alloc(64, 2))
 
+function encoded(message: unknown): Buffer {
+  return Buffer.from(JSON.stringify(message))
+}
+
 test('should come back as the bytes it was made of when a hello is read', (t) => {
-  const read = readHello(helloSchema.parse(JSON.parse(JSON.stringify(hello))))
-  t.alike(read.certificate, certificate)
-  t.alike(read.proof, Buffer.alloc(64, 2))
+  t.alike(readHello(encoded(hello)), {
+    version: PROTOCOL_VERSIONS.highest,
+    certificate,
+    proof: Buffer.alloc(64, 2),
+  })
 })
 
 test('should fit its limit when the certificate is as large as one can be', (t) => {
   const authority = new MeshAuthority({ now: () => Date.UTC(2026, 0, 1) })
-  const largest = authority.certify(newKeyPair(), ['auth', 'gateway', 'processor', 'client'], {
-    name: '🐦'.repeat(50),
-    serial: 's'.repeat(64),
-  })
-  const message = createHello(largest, Buffer.alloc(64))
-  t.ok(helloSchema.safeParse(message).success)
-  t.ok(encodeMessage(message, PROTOCOL_LIMITS.helloBytes, 'the hello'))
+  const roles = Array.from(
+    { length: 16 },
+    (_, n) => `${'r'.repeat(30)}${String(n).padStart(2, '0')}`,
+  )
+  const changes = { name: '🐦'.repeat(50), serial: 's'.repeat(64) }
+  const largest = authority.certify(newKeyPair(), roles, changes)
+  const message = encoded(createHello(largest, Buffer.alloc(64)))
+  t.ok(message.byteLength < PROTOCOL_LIMITS.helloBytes)
+  t.alike(readHello(message).certificate, largest)
 })
 
-test('should be refused when a field is added, missing or no base64', (t) => {
+test('should be refused when a field is missing, no base64, too long or out of range', (t) => {
   const wrong = [
-    { ...hello, admin: true },
     { ...hello, proof: 'not base64!' },
     { ...hello, proof: undefined },
-    { ...hello, certificate: { ...hello.certificate, body: 'A'.repeat(2_052) } },
-    { ...hello, versions: { lowest: 0, highest: 1 } },
+    { ...hello, certificate: { ...hello.certificate, body: 'A'.repeat(2_736) } },
+    { ...hello, certificate: undefined },
+    { ...hello, versions: { lowest: 0, highest: 3 } },
     { ...hello, versions: { lowest: 1, highest: 0x1_0000 } },
-    { ...hello, versions: { lowest: 1, highest: 1.5 } },
+    { ...hello, versions: { lowest: 1, highest: 3.5 } },
+    { ...hello, versions: undefined },
+    { ...hello, critical: 'proof' },
+    { ...hello, critical: Array(17).fill('proof') },
+    [hello],
+    null,
   ]
-  for (const message of wrong) t.absent(helloSchema.safeParse(message).success)
+  for (const message of wrong) {
+    t.is(
+      codeThrownBy(() => readHello(encoded(message))),
+      'INVALID_REQUEST',
+    )
+  }
+})
+
+test('should read the versions before the rest when the rest has another form', (t) => {
+  const later = { lowest: PROTOCOL_VERSIONS.highest + 1, highest: 99 }
+  for (const message of [{ versions: later }, { versions: later, proof: 1, critical: ['all'] }]) {
+    t.is(
+      codeThrownBy(() => readHello(encoded(message))),
+      'VERSION_UNSUPPORTED',
+    )
+  }
+  const overlapping = { versions: { ...later, lowest: 1 }, proof: 1 }
+  t.is(
+    codeThrownBy(() => readHello(encoded(overlapping))),
+    'INVALID_REQUEST',
+  )
+})
+
+test('should ignore what is not known unless it is critical', (t) => {
+  const more = { region: 'attic', versions: { ...hello.versions, preferred: 3 } }
+  const critical = ['versions', 'certificate', 'proof', 'critical']
+  t.alike(readHello(encoded({ ...hello, ...more, critical })), readHello(encoded(hello)))
+  const marked = encoded({ ...hello, ...more, critical: ['region'] })
+  t.is(
+    codeThrownBy(() => readHello(marked)),
+    'PROTOCOL_VIOLATION',
+  )
 })
 
 test('should agree on the highest common version when there is one', (t) => {

@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { ROLES } from '../../../../helpers/identity/roles.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
+import { roles } from '../../../../helpers/protocol/call-policy.js'
 import { requestHeaderSchema } from '../../../../helpers/protocol/envelope.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { answererOf } from '../../../../helpers/protocol/method.js'
@@ -29,18 +30,19 @@ test('should name the answerer of each method of the roster', (t) => {
 test('should have a timeout and callers, whatever the method', (t) => {
   for (const table of [...Object.values(TABLES), rosterProtocol]) {
     for (const method of Object.values(table)) {
-      t.ok(method.timeoutMs > 0 && method.timeoutMs <= 86_400_000, method.name)
-      t.ok(method.callers.length > 0, method.name)
+      const { timeoutMs, callers, name } = method
+      t.ok(timeoutMs === 'lasting' || (timeoutMs > 0 && timeoutMs <= 86_400_000), name)
+      t.ok(callers.roles.length > 0, name)
     }
   }
 })
 
 test('should keep clients away when a method belongs to the inner workers', (t) => {
-  t.absent(processorProtocol.generate.callers.includes('client'))
+  t.alike(processorProtocol.generate.callers, roles('gateway'))
   for (const method of Object.values(authProtocol)) {
-    t.alike(method.callers, ['gateway'])
+    t.alike(method.callers, roles('gateway'))
   }
-  t.alike(rosterProtocol.enlist.callers, ['gateway', 'processor'])
+  t.alike(rosterProtocol.enlist.callers, roles('gateway', 'processor'))
 })
 
 test('should refuse a field that it does not know, whatever the method', (t) => {
@@ -63,7 +65,7 @@ test('should refuse a field that it does not know, whatever the method', (t) => 
 test('should let everybody ask how a worker is, even one that leaves, without filling its log', (t) => {
   t.alike(Object.keys(workerProtocol), ['ping', 'info', 'stats'])
   for (const { callers, whileDraining, isPoll } of Object.values(workerProtocol)) {
-    t.alike([callers, whileDraining, isPoll], [ROLES, true, true])
+    t.alike([callers, whileDraining, isPoll], [roles(...ROLES), true, true])
   }
   t.ok(processorProtocol.load.isPoll)
 })

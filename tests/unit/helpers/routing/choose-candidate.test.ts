@@ -1,16 +1,26 @@
 import test from 'brittle'
-import { chooseCandidate, pickOfTwo } from '../../../../helpers/routing/choose-candidate.js'
-import type { CandidateLoad, ReportedLoad } from '../../../../helpers/routing/expected-wait.js'
+import { CandidateGroups, Place } from '../../../../helpers/routing/candidate-groups.js'
+import {
+  chooseCandidate,
+  MAX_COMPARED,
+  pickOfTwo,
+} from '../../../../helpers/routing/choose-candidate.js'
+import {
+  type CandidateLoad,
+  expectedWaitMs,
+  type ReportedLoad,
+} from '../../../../helpers/routing/expected-wait.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
 import { offeredModel } from '../../../helpers/workers/offered-models.js'
 
 interface Candidate extends CandidateLoad {
   readonly name: string
+  readonly place: Place<Candidate>
 }
 
 function candidate(name: string, changes: Partial<ReportedLoad> = {}, sentSince = 0): Candidate {
   const reported = offeredModel('m', { answerMs: 8_000, ...changes })
-  return { name, reported, sentSince }
+  return { name, reported, sentSince, place: new Place() }
 }
 
 const FULL = { running: 4, queued: 10 }
@@ -18,7 +28,12 @@ const COLD = { isLoaded: false, loadMs: 3_000 }
 
 function choose(candidates: readonly Candidate[], random = new SeededRandom(7)) {
   const below = (limit: number) => random.below(limit)
-  return chooseCandidate(candidates, (one) => one, below)
+  const groups = new CandidateGroups<Candidate>()
+  for (const { place: _, ...one } of candidates) {
+    const candidate = { ...one, place: new Place<Candidate>() }
+    groups.put(candidate, candidate)
+  }
+  return chooseCandidate(groups, below)
 }
 
 /** How often each is chosen of a hundred times. */
@@ -56,6 +71,32 @@ test('should wait in a line that is shorter than loading takes', (t) => {
   t.is(choose([short, candidate('quick', { ...COLD, loadMs: 1_999 })])?.name, 'quick')
   const displacing = candidate('displacing', { ...COLD, loadMs: 1_000, displacedMs: 1_001 })
   t.is(choose([short, displacing])?.name, 'line')
+})
+
+test('should compare all when they are few, and a part of each kind when they are many', (t) => {
+  const few = Array.from({ length: MAX_COMPARED }, (_, index) =>
+    candidate(`${index}`, { running: 4, queued: 40 - index }),
+  )
+  t.is(choose(few)?.name, `${MAX_COMPARED - 1}`, 'the shortest line')
+  // A second, two seconds and so on until an answer.
+  const lines = Array.from({ length: 10_000 }, (_, index) =>
+    candidate('line', { running: 4, queued: index % 50, answerMs: 4_000 }),
+  )
+  const waits: number[] = []
+  const random = new SeededRandom(5)
+  const groups = new CandidateGroups<Candidate>()
+  for (const one of lines) groups.put(one, one)
+  for (let round = 0; round < 100; round += 1) {
+    const chosen = chooseCandidate(groups, (limit) => random.below(limit))
+    if (chosen !== undefined) waits.push(expectedWaitMs(chosen))
+  }
+  const meanMs = waits.reduce((sum, waitMs) => sum + waitMs, 0) / waits.length
+  t.ok(meanMs < 8_000, `${meanMs} ms on average, of 25 s if one were drawn blindly`)
+})
+
+test('should have the model loaded where it is being loaded already among very many that could', (t) => {
+  const unloaded = many(10_000, COLD)
+  t.is(choose([...unloaded, candidate('loading', COLD, 1)])?.name, 'loading')
 })
 
 test('should spread what is equal evenly', (t) => {
@@ -113,30 +154,23 @@ function drawing(...numbers: number[]) {
   return { below, limits }
 }
 
-const loadOf = ({ load }: { load: number }) => load
-const candidates = [{ load: 3 }, { load: 1 }, { load: 2 }]
-
-test('should pick no candidate when there is none', (t) => {
-  t.is(pickOfTwo([], loadOf, drawing().below), undefined)
-})
-
 test('should draw nothing when there is one candidate', (t) => {
   const { below, limits } = drawing()
-  t.is(pickOfTwo(candidates.slice(0, 1), loadOf, below), candidates[0])
+  t.is(pickOfTwo([3], below), 0)
   t.is(limits.length, 0)
 })
 
 test('should pick the less loaded when two were drawn, in whichever order', (t) => {
-  t.is(pickOfTwo(candidates, loadOf, drawing(0, 0).below), candidates[1])
-  t.is(pickOfTwo(candidates, loadOf, drawing(1, 1).below), candidates[1])
-  t.is(pickOfTwo(candidates, loadOf, drawing(0, 1).below), candidates[2])
-  t.is(pickOfTwo(candidates, loadOf, drawing(2, 0).below), candidates[2])
+  const loads = [3, 1, 2]
+  t.is(pickOfTwo(loads, drawing(0, 0).below), 1)
+  t.is(pickOfTwo(loads, drawing(1, 1).below), 1)
+  t.is(pickOfTwo(loads, drawing(0, 1).below), 2)
+  t.is(pickOfTwo(loads, drawing(2, 0).below), 2)
 })
 
 test('should pick the first drawn when both are as loaded', (t) => {
-  const equal = [{ load: 1 }, { load: 1 }]
-  t.is(pickOfTwo(equal, loadOf, drawing(0, 0).below), equal[0])
-  t.is(pickOfTwo(equal, loadOf, drawing(1, 0).below), equal[1])
+  t.is(pickOfTwo([1, 1], drawing(0, 0).below), 0)
+  t.is(pickOfTwo([1, 1], drawing(1, 0).below), 1)
 })
 
 test('should never compare a candidate with itself when any two are drawn', (t) => {
@@ -144,12 +178,13 @@ test('should never compare a candidate with itself when any two are drawn', (t) 
   const pairs = new Set<string>()
   for (const first of five) {
     for (const second of [0, 1, 2, 3]) {
-      const { below, limits } = drawing(first, second)
-      const compared: number[] = []
-      pickOfTwo(five, (candidate) => compared.push(candidate), below)
-      t.is(new Set(compared).size, 2)
-      t.alike(limits, [5, 4])
-      pairs.add(compared.sort().join())
+      const equal = drawing(first, second)
+      t.is(pickOfTwo([1, 1, 1, 1, 1], equal.below), first)
+      t.alike(equal.limits, [5, 4])
+      const loads = five.map((index) => (index === first ? 1 : 0))
+      const other = pickOfTwo(loads, drawing(first, second).below)
+      t.not(other, first)
+      pairs.add([first, other].sort().join())
     }
   }
   t.is(pairs.size, 10, 'and every pair can be drawn')

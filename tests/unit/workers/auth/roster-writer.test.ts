@@ -10,7 +10,7 @@ import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 import { memoryStore, RosterScene, rosterOf } from '../../../helpers/network/roster-scene.js'
 import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
 import { createRecords, valueAt } from '../../../helpers/storage/local-records.js'
-import { until, untilItWorks } from '../../../helpers/until.js'
+import { rejectionOf, until, untilItWorks } from '../../../helpers/until.js'
 
 const MINUTE_MS = 60_000
 const log = createLog({ name: 'auth', level: 'silent', json: true, output: { write: () => {} } })
@@ -71,6 +71,18 @@ test('should list itself and every worker that enlists, and find the roster in t
   t.is(keeper.entries.length, 3, 'both in one roster')
   await until('the read back', () => roster.dht.mutable.size === 1)
   t.alike(writer.problems(), [])
+})
+
+test('should list the roles that a roster knows when a certificate names others, too', async (t) => {
+  const { clock, start, published } = await scene(t)
+  const { writer, keeper } = await start()
+  await published(keeper, 1)
+  await writer.enlist({ ...gateway(), roles: ['librarian', 'processor', 'client', 'gateway'] })
+  await clock.advance(1_000)
+  await published(keeper, 2)
+  t.alike(keeper.entries.map(({ roles }) => roles).sort(), [['auth'], ['gateway', 'processor']])
+  const enlisted = writer.enlist({ ...gateway(), roles: ['librarian'] })
+  t.is(Object(await rejectionOf(enlisted)).code, 'FORBIDDEN')
 })
 
 test('should write no new roster when only the times have changed', async (t) => {

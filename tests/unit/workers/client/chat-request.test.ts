@@ -7,10 +7,12 @@ import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.js'
 import { ClientWorker } from '../../../../workers/client/client-worker.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { withHead } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 
 const MESSAGES = [{ role: 'user' as const, content: 'Why?' }]
+const FINGERPRINT = 'ab'.repeat(32)
 const never = new AbortController().signal
 
 /** A client with a session, and a gateway that accepts only some. */
@@ -19,26 +21,30 @@ async function scene(t: Test) {
   const random = new SystemRandom()
   const accepted = new Set(['kept'])
   const asked: object[] = []
-  const options = { failAfterFirst: undefined as StarlingError | undefined }
+  const options = { failAfterFirst: undefined as StarlingError | undefined, secondIndex: 1 }
   const service = new Service()
     .unary(gatewayProtocol.register, async () => ({ userId: 'usr_1' }))
     .unary(gatewayProtocol.login, async () => ({ token: 'renewed', expiresInMs: 3_600_000 }))
-    .stream(gatewayProtocol.infer, async function* (request) {
-      asked.push(request)
-      if (!accepted.has(request.credential)) {
-        throw new StarlingError('INVALID_CREDENTIAL', `${request.credential} is not accepted`)
-      }
-      yield { text: 'because', tokenId: 1, index: 0 }
-      if (options.failAfterFirst) throw options.failAfterFirst
-      return {
-        finishReason: 'stop' as const,
-        promptTokens: 1,
-        cachedTokens: 0,
-        completionTokens: 1,
-        timings: { promptMs: 0, generationMs: 0 },
-        model: request.model ?? 'any',
-      }
-    })
+    .stream(
+      gatewayProtocol.infer,
+      withHead({ seed: 7, model: 'small', fingerprint: FINGERPRINT }, async function* (request) {
+        asked.push(request)
+        if (!accepted.has(request.credential)) {
+          throw new StarlingError('INVALID_CREDENTIAL', `${request.credential} is not accepted`)
+        }
+        yield { text: 'because', tokenId: 1, index: 0 }
+        if (options.failAfterFirst) throw options.failAfterFirst
+        yield { text: ' of', tokenId: 2, index: options.secondIndex }
+        return {
+          finishReason: 'stop' as const,
+          promptTokens: 1,
+          cachedTokens: 0,
+          completionTokens: 2,
+          timings: { promptMs: 0, generationMs: 0 },
+          model: request.model ?? 'any',
+        }
+      }),
+    )
   const gateways = new PeersStandIn('gateway')
   gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
   const folder = await ClientFolder.open(await Home.open(await t.tmp()), random)
@@ -55,7 +61,14 @@ test('should send the prompt with the saved session', async (t) => {
   const { client, asked } = await scene(t)
   const question = { messages: MESSAGES, model: 'small', options: { maxTokens: 5 } }
   const { chunks, end } = await readAll(client.ask(question, never))
-  t.alike(chunks, [{ text: 'because', tokenId: 1, index: 0 }])
+  t.alike(
+    chunks,
+    [
+      { text: 'because', tokenId: 1, index: 0, seed: 7, model: 'small' },
+      { text: ' of', tokenId: 2, index: 1 },
+    ],
+    'the first token says how to repeat the answer',
+  )
   t.is(end.model, 'small')
   const [request] = asked
   t.is(Object(request).credential, 'kept')
@@ -76,7 +89,7 @@ test('should renew the session once when the mesh does not accept it any more', 
   await useLocalAccount()
   accepted.clear()
   accepted.add('renewed')
-  t.is((await readAll(client.ask({ messages: MESSAGES }, never))).chunks.length, 1)
+  t.is((await readAll(client.ask({ messages: MESSAGES }, never))).chunks.length, 2)
   t.alike(
     asked.map((request) => Object(request).credential),
     ['kept', 'renewed'],
@@ -103,6 +116,16 @@ test('should say why the session was refused when nobody can renew it without a 
     message: 'kept is not accepted',
   })
   t.is(asked.length, 1)
+})
+
+test('should fail when a token is missing or comes twice', async (t) => {
+  const { client, options } = await scene(t)
+  for (const index of [0, 2]) {
+    options.secondIndex = index
+    const answer = client.ask({ messages: MESSAGES }, never)
+    await answer.next()
+    await t.exception(answer.next(), { code: 'PROTOCOL_VIOLATION' })
+  }
 })
 
 test('should ask nothing again when the answer fails in its middle', async (t) => {

@@ -8,6 +8,7 @@ import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.j
 import { ClientWorker } from '../../../../workers/client/client-worker.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount, createQuestion, createUserId } from '../../../helpers/factory.js'
+import { withHead } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 
@@ -42,18 +43,21 @@ async function scene(t: Test) {
       if (model !== MODEL.name) throw new StarlingError('MODEL_UNAVAILABLE', `no ${model}`)
       return { models: [{ ...MODEL, contextTokens: 4_096 }] }
     })
-    .stream(gatewayProtocol.infer, async function* ({ credential, messages }) {
-      verify(credential)
-      yield { text: String(messages.at(-1)?.content), tokenId: 1, index: 0 }
-      return {
-        finishReason: 'stop' as const,
-        promptTokens: 1,
-        cachedTokens: 0,
-        completionTokens: 1,
-        timings: { promptMs: 0, generationMs: 0 },
-        model: MODEL.name,
-      }
-    })
+    .stream(
+      gatewayProtocol.infer,
+      withHead({ seed: 1, model: MODEL.name }, async function* ({ credential, messages }) {
+        verify(credential)
+        yield { text: String(messages.at(-1)?.content), tokenId: 1, index: 0 }
+        return {
+          finishReason: 'stop' as const,
+          promptTokens: 1,
+          cachedTokens: 0,
+          completionTokens: 1,
+          timings: { promptMs: 0, generationMs: 0 },
+          model: MODEL.name,
+        }
+      }),
+    )
   const gateways = new PeersStandIn('gateway')
   gateways.connect(connectionTo(service, { caller: 'client', peer: 'gateway' }))
   const client = new ClientWorker({

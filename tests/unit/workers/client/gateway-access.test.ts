@@ -5,23 +5,18 @@ import { gatewayProtocol } from '../../../../helpers/protocol/gateway-protocol.j
 import { GatewayAccess } from '../../../../workers/client/gateway-access.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount } from '../../../helpers/factory.js'
+import { answerFrom } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { PeersStandIn, silentConnection } from '../../../helpers/network/peers-stand-in.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
-import { settle } from '../../../helpers/until.js'
+import { rejectionOf, settle } from '../../../helpers/until.js'
+import { END } from '../../../helpers/workers/client-scene.js'
 
 const { register, login, infer } = gatewayProtocol
 const ADA = createAccount()
 const SESSION = { token: 'a.b.c', expiresInMs: 60_000 }
 const QUESTION = { credential: 'a.b.c', messages: [{ role: 'user' as const, content: 'Why?' }] }
-const END = {
-  finishReason: 'stop' as const,
-  promptTokens: 1,
-  cachedTokens: 0,
-  completionTokens: 1,
-  timings: { promptMs: 0, generationMs: 0 },
-  model: 'scripted',
-}
+const HEAD = { seed: 1, model: 'scripted' }
 const never = new AbortController().signal
 
 function scene(waitMs = 10_000, random: Random = new SystemRandom()) {
@@ -49,18 +44,19 @@ function gateway() {
 const failure = (code: ConstructorParameters<typeof StarlingError>[0]) =>
   new StarlingError(code, `it is ${code}`)
 
-/** What a promise is rejected with. */
-const reasonOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error) => error,
-  )
-
 /** An answer of these tokens, which ends well or fails. */
-async function* answer(texts: string[], error?: Error) {
-  for (const [index, text] of texts.entries()) yield { text, tokenId: index, index }
-  if (error) throw error
-  return END
+function answer(texts: string[], error?: Error) {
+  async function* tokens() {
+    for (const [index, text] of texts.entries()) yield { text, tokenId: index, index }
+    if (error) throw error
+    return END
+  }
+  return answerFrom(tokens(), HEAD)
+}
+
+/** Sends the question and reads the answer. */
+async function read(access: GatewayAccess) {
+  return await readAll(await access.open(infer, QUESTION, never))
 }
 
 test('should call at once and say nothing when a gateway is there', async (t) => {
@@ -119,7 +115,7 @@ test('should say what it looked for and for how long when it found no gateway', 
 test('should not wait when it is told not to', async (t) => {
   const { access } = scene(0)
   await t.exception(access.call(login, ADA, never), { code: 'GATEWAY_NOT_FOUND' })
-  await t.exception(access.open(infer, QUESTION, never).next(), { code: 'GATEWAY_NOT_FOUND' })
+  await t.exception(access.open(infer, QUESTION, never), { code: 'GATEWAY_NOT_FOUND' })
 })
 
 test('should retry a refused call when it was certainly not executed', async (t) => {
@@ -186,8 +182,8 @@ test('should give up with the last reason when waiting did not help', async (t) 
   const connection = gateway()
   connection.call.rejects(failure('AUTH_UNAVAILABLE'))
   gateways.connect(connection)
-  const asked = reasonOf(access.call(login, ADA, never))
-  t.is((await clock.advanceUntil(asked)).code, 'AUTH_UNAVAILABLE')
+  const asked = rejectionOf(access.call(login, ADA, never))
+  t.is(Object(await clock.advanceUntil(asked)).code, 'AUTH_UNAVAILABLE')
   t.ok(connection.call.callCount >= 4, 'less and less often')
   t.is(clock.monotonic(), 2_000, 'the last try comes when the patience ends')
 })
@@ -208,7 +204,7 @@ test('should stream an answer to its end when a gateway is there', async (t) => 
   const connection = gateway()
   connection.open.returns(answer(['be', 'cause']))
   gateways.connect(connection)
-  const { chunks, end } = await readAll(access.open(infer, QUESTION, never))
+  const { chunks, end } = await read(access)
   t.is(chunks.map(({ text }) => text).join(''), 'because')
   t.alike(end, END)
   t.alike(connection.open.firstCall.args[1], QUESTION)
@@ -219,7 +215,7 @@ test('should end at once when an answer has no tokens', async (t) => {
   const connection = gateway()
   connection.open.returns(answer([]))
   gateways.connect(connection)
-  t.alike(await readAll(access.open(infer, QUESTION, never)), { chunks: [], end: END })
+  t.alike(await read(access), { chunks: [], end: END })
 })
 
 test('should retry when no token of the answer was received', async (t) => {
@@ -229,7 +225,7 @@ test('should retry when no token of the answer was received', async (t) => {
     connection.open.onFirstCall().returns(answer([], failure(code)))
     connection.open.onSecondCall().returns(answer(['yes']))
     gateways.connect(connection)
-    const reading = readAll(access.open(infer, QUESTION, never))
+    const reading = read(access)
     await settle()
     await clock.advance(500)
     t.is((await reading).chunks.length, 1, code)
@@ -241,7 +237,7 @@ test('should report the rate limit at once', async (t) => {
   const connection = gateway()
   connection.open.returns(answer([], failure('RATE_LIMITED')))
   gateways.connect(connection)
-  await t.exception(readAll(access.open(infer, QUESTION, never)), { code: 'RATE_LIMITED' })
+  await t.exception(read(access), { code: 'RATE_LIMITED' })
   t.is(connection.open.callCount, 1)
   t.is(clock.pending, 0)
 })
@@ -253,7 +249,7 @@ test('should wait when other answers of the user are in progress', async (t) => 
   connection.open.onFirstCall().returns(answer([], full))
   connection.open.onSecondCall().returns(answer(['yes']))
   gateways.connect(connection)
-  const reading = readAll(access.open(infer, QUESTION, never))
+  const reading = read(access)
   t.is((await clock.advanceUntil(reading)).chunks.length, 1)
 })
 
@@ -262,7 +258,7 @@ test('should not retry after the first token', async (t) => {
   const connection = gateway()
   connection.open.returns(answer(['be'], failure('PEER_LOST')))
   gateways.connect(connection)
-  const stream = access.open(infer, QUESTION, never)
+  const stream = await access.open(infer, QUESTION, never)
   t.is((await stream.next()).done, false)
   await t.exception(stream.next(), { code: 'PEER_LOST' })
   t.is(connection.open.callCount, 1)
@@ -273,15 +269,16 @@ test('should end the stream at the gateway when the reader stops', async (t) => 
   const { gateways, access } = scene()
   const connection = gateway()
   let ended = false
-  connection.open.callsFake(async function* () {
+  async function* tokens() {
     try {
       for (let index = 0; ; index += 1) yield { text: 'x', tokenId: 0, index }
     } finally {
       ended = true
     }
-  })
+  }
+  connection.open.callsFake(() => answerFrom(tokens(), HEAD))
   gateways.connect(connection)
-  for await (const _token of access.open(infer, QUESTION, never)) break
+  for await (const _token of await access.open(infer, QUESTION, never)) break
   t.ok(ended)
 })
 
@@ -295,7 +292,7 @@ async function callsOf(error: StarlingError, random?: Random): Promise<number[]>
     throw error
   })
   gateways.connect(connection)
-  await clock.advanceUntil(reasonOf(access.call(login, ADA, never)))
+  await clock.advanceUntil(rejectionOf(access.call(login, ADA, never)))
   return times
 }
 
@@ -306,8 +303,8 @@ test('should report a crash at once, and not send a request that crashed one pro
     connection.open.callsFake(() => answer([], failure('ENGINE_CRASHED')))
     gateways.connect(connection)
   }
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  t.is((await clock.advanceUntil(asked)).code, 'ENGINE_CRASHED')
+  const asked = rejectionOf(read(access))
+  t.is(Object(await clock.advanceUntil(asked)).code, 'ENGINE_CRASHED')
   t.is(
     connections.reduce((sum, { open }) => sum + open.callCount, 0),
     1,
@@ -319,8 +316,8 @@ test('should not retry a request that used the whole time limit of an answer', a
   const connection = gateway()
   connection.open.callsFake(() => answer([], failure('DEADLINE_EXCEEDED')))
   gateways.connect(connection)
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  t.is((await clock.advanceUntil(asked)).code, 'DEADLINE_EXCEEDED')
+  const asked = rejectionOf(read(access))
+  t.is(Object(await clock.advanceUntil(asked)).code, 'DEADLINE_EXCEEDED')
   t.is(connection.open.callCount, 1)
 })
 
@@ -329,8 +326,8 @@ test('should retry once, and not twice, when the worker with the request was los
   const connection = gateway()
   connection.open.callsFake(() => answer([], failure('PEER_LOST')))
   gateways.connect(connection)
-  const asked = reasonOf(readAll(access.open(infer, QUESTION, never)))
-  t.is((await clock.advanceUntil(asked)).code, 'PEER_LOST')
+  const asked = rejectionOf(read(access))
+  t.is(Object(await clock.advanceUntil(asked)).code, 'PEER_LOST')
   t.is(connection.open.callCount, 2)
 })
 

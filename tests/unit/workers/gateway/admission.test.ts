@@ -2,6 +2,7 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
+import { failingAnswer } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
 
@@ -45,7 +46,7 @@ test('should not count a request when no processor could take it', async (t) => 
   }
   const { connection } = await connectProcessor()
   for (const code of ['OVERLOADED', 'DRAINING', 'ENGINE_UNREACHABLE'] as const) {
-    connection.open.onCall(connection.open.callCount).throws(new StarlingError(code, code))
+    connection.relay.onCall(connection.relay.callCount).throws(new StarlingError(code, code))
     await t.exception(infer().next(), { code })
   }
   for (let asked = 0; asked < 10; asked += 1) await readAll(infer())
@@ -59,10 +60,8 @@ test('should count a request when a processor took it, however it ended', async 
   connectAuth()
   const { connection } = await connectProcessor()
   const endAfter = (tokens: number, code: 'ENGINE_CRASHED' | 'DRAINING') => {
-    connection.open.onCall(connection.open.callCount).callsFake(async function* () {
-      for (let index = 0; index < tokens; index += 1) yield { text: 'x', tokenId: 0, index }
-      throw new StarlingError(code, code)
-    })
+    const answer = failingAnswer(tokens, new StarlingError(code, code))
+    connection.relay.onCall(connection.relay.callCount).returns(answer)
   }
   endAfter(0, 'ENGINE_CRASHED')
   await t.exception(infer().next(), { code: 'ENGINE_CRASHED' })

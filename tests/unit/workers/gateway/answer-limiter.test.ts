@@ -2,6 +2,7 @@ import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
 import { StarlingError } from '../../../../helpers/errors/starling-error.js'
 import { FIRST_CRASH_DELAY_MS } from '../../../../workers/gateway/crash-delays.js'
+import { failingAnswer } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
@@ -84,16 +85,14 @@ test('should release the place however an answer ends', async (t) => {
   const ends: Record<string, () => Promise<unknown>> = {
     'its end': async () => readAll(infer()),
     'an error': async () => {
-      connection.open.onCall(connection.open.callCount).callsFake(async function* () {
-        yield { text: 'x', tokenId: 0, index: 0 }
-        throw new StarlingError('ENGINE_CRASHED', 'crashed')
-      })
+      const answer = failingAnswer(1, new StarlingError('ENGINE_CRASHED', 'crashed'))
+      connection.relay.onCall(connection.relay.callCount).returns(answer)
       await t.exception(readAll(infer()), { code: 'ENGINE_CRASHED' })
       await clock.advance(FIRST_CRASH_DELAY_MS)
     },
     'a refusal': async () => {
-      connection.open
-        .onCall(connection.open.callCount)
+      connection.relay
+        .onCall(connection.relay.callCount)
         .throws(new StarlingError('OVERLOADED', 'full'))
       await t.exception(infer().next(), { code: 'OVERLOADED' })
     },

@@ -8,6 +8,7 @@ import {
   MAX_CRASHING_USERS,
 } from '../../../../workers/gateway/crash-delays.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { failingAnswer } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { gatewayScene } from '../../../helpers/workers/gateway-scene.js'
 
@@ -75,16 +76,15 @@ test('should delay the next request of a user whose request crashed an engine, b
   const { infer, connectAuth, connectProcessor, sessionOf, session, clock } = await gatewayScene(t)
   connectAuth()
   const { connection } = await connectProcessor()
-  const crashNext = () =>
-    connection.open.onCall(connection.open.callCount).callsFake(async function* () {
-      yield { text: 'x', tokenId: 0, index: 0 }
-      throw new StarlingError('ENGINE_CRASHED', 'crashed')
-    })
+  const crashNext = () => {
+    const answer = failingAnswer(1, new StarlingError('ENGINE_CRASHED', 'crashed'))
+    connection.relay.onCall(connection.relay.callCount).returns(answer)
+  }
   crashNext()
   await t.exception(readAll(infer()), { code: 'ENGINE_CRASHED' })
-  const asked = connection.open.callCount
+  const asked = connection.relay.callCount
   await t.exception(readAll(infer()), { code: 'RATE_LIMITED', retryAfterMs: 1_000 })
-  t.is(connection.open.callCount, asked, 'no processor is asked')
+  t.is(connection.relay.callCount, asked, 'no processor is asked')
   await readAll(infer({ credential: sessionOf('usr_2') }))
   await clock.advance(1_000)
   await readAll(infer())

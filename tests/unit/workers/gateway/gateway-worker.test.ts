@@ -120,7 +120,7 @@ test('should relay an answer token by token and name the model at its end', asyn
     timings: { promptMs: 0, generationMs: 0 },
     model: 'scripted',
   })
-  const [, body, options] = connection.open.firstCall.args
+  const [, body, options] = connection.relay.firstCall.args
   t.absent('credential' in Object(body), 'the session stays at the gateway')
   t.is(options.origin.requestId, 'req_travels')
 })
@@ -247,21 +247,17 @@ test('should list the served models with the number of processors and free slots
   await t.exception(models('a.b.c'), { code: 'INVALID_CREDENTIAL' })
 })
 
-test('should draw a seed for each request without one, and send it with the first token', async (t) => {
+test('should draw a seed for each request without one, and send it before the first token', async (t) => {
   const { infer, connectAuth, connectProcessor } = await scene(t)
   connectAuth()
   const { connection } = await connectProcessor()
   const seeds = new Set<number>()
   for (let asked = 0; asked < 3; asked += 1) {
-    const { chunks } = await readAll(infer({ options: { temperature: 1 } }))
-    const sent = Object(connection.open.lastCall.args[1]).options
-    t.is(sent.seed, chunks[0]?.seed, 'what the processor was asked with')
-    t.alike(
-      chunks.slice(1).map((chunk) => Object.keys(chunk).sort()),
-      chunks.slice(1).map(() => ['index', 'text', 'tokenId']),
-      'and with no other',
-    )
-    t.alike([chunks[0]?.model, chunks[0]?.reproducibility], ['scripted', 'exact'])
+    const answer = infer({ options: { temperature: 1 } })
+    const head = await answer.head()
+    const sent = Object(connection.relay.lastCall.args[1]).options
+    t.alike(head, { seed: sent.seed, model: 'scripted', reproducibility: 'exact' })
+    t.is((await readAll(answer)).chunks.length, 3)
     seeds.add(sent.seed)
   }
   t.is(seeds.size, 3)
@@ -273,9 +269,10 @@ test('should keep the seed of a request, and add no options to it', async (t) =>
   connectAuth()
   const { connection } = await connectProcessor()
   for (const seed of [0, 7, 2 ** 32 - 1]) {
-    const { chunks } = await readAll(infer({ options: { seed } }))
-    t.is(chunks[0]?.seed, seed)
-    const { options } = Object(connection.open.lastCall.args[1])
+    const answer = infer({ options: { seed } })
+    t.is((await answer.head()).seed, seed)
+    await readAll(answer)
+    const { options } = Object(connection.relay.lastCall.args[1])
     t.alike(options, { seed, stop: [], logitBias: {} })
   }
 })

@@ -38,6 +38,11 @@ function processor(...models: string[]) {
   return { load, connection }
 }
 
+/** The processor that a request for `small` would be sent to, and its offer. */
+function chosen(directory: ProcessorDirectory) {
+  return directory.serving('small')?.choose(() => 0)
+}
+
 test('should know the models of a processor as soon as it is connected', async (t) => {
   const { peers, directory } = await scene(t)
   const { connection, load } = processor('small')
@@ -45,12 +50,11 @@ test('should know the models of a processor as soon as it is connected', async (
   peers.connect(connection)
   await settle()
   t.alike(directory.models, ['small'])
-  const [known, ...others] = directory.serving('small')
-  t.is(others.length, 0)
+  t.is(directory.serving('small')?.size, 1)
+  const known = chosen(directory)
   t.is(known?.processor.connection, connection)
-  t.alike(known?.processor.load, load)
   t.alike(known?.offer, load.models[0])
-  t.is(known?.processor.sentSince('small'), 0)
+  t.is(known?.load.sentSince, 0)
 })
 
 test('should ask each processor once per interval', async (t) => {
@@ -60,9 +64,9 @@ test('should ask each processor once per interval', async (t) => {
   await settle()
   load.models = [offeredModel('small', { running: 3 })]
   await clock.advance(INTERVAL_MS - 1)
-  t.is(directory.serving('small')[0]?.offer.running, 0)
+  t.is(chosen(directory)?.offer.running, 0)
   await clock.advance(1)
-  t.is(directory.serving('small')[0]?.offer.running, 3)
+  t.is(chosen(directory)?.offer.running, 3)
   await clock.advance(2 * INTERVAL_MS)
   t.is(connection.call.callCount, 4)
 })
@@ -74,9 +78,9 @@ test('should list each model once and in order when several processors serve the
   }
   await settle()
   t.alike(directory.models, ['large', 'small'])
-  t.is(directory.serving('small').length, 2)
-  t.is(directory.serving('large').length, 1)
-  t.alike(directory.serving('other'), [])
+  t.is(directory.serving('small')?.size, 2)
+  t.is(directory.serving('large')?.size, 1)
+  t.is(directory.serving('other'), undefined)
 })
 
 test('should learn of a model when it is loaded later', async (t) => {
@@ -97,7 +101,9 @@ test('should forget a processor at once when it is lost', async (t) => {
   await settle()
   peers.lose(connection)
   t.alike(directory.models, [])
-  t.alike(directory.serving('small'), [])
+  t.is(directory.serving('small'), undefined)
+  t.is(directory.slots('small'), 0)
+  t.alike(directory.leadingModels, [])
 })
 
 test('should drop a processor that does not answer, and list it again when it does', async (t) => {
@@ -108,12 +114,10 @@ test('should drop a processor that does not answer, and list it again when it do
   await settle()
   one.connection.call.onSecondCall().rejects(new StarlingError('DEADLINE_EXCEEDED', 'silent'))
   await clock.advance(INTERVAL_MS)
-  t.alike(
-    directory.serving('small').map(({ processor }) => processor.connection),
-    [other.connection],
-  )
+  t.is(directory.serving('small')?.size, 1)
+  t.is(chosen(directory)?.processor.connection, other.connection)
   await clock.advance(INTERVAL_MS)
-  t.is(directory.serving('small').length, 2)
+  t.is(directory.serving('small')?.size, 2)
 })
 
 test('should not know a processor when it was lost before it answered', async (t) => {
@@ -130,11 +134,11 @@ test('should reset the count of sent requests when a processor has reported', as
   const { connection } = processor('small', 'large')
   peers.connect(connection)
   await settle()
-  const [known] = directory.serving('small')
-  const sentSince = () => known?.processor.sentSince('small')
-  const ends = [known?.processor.begin('small'), known?.processor.begin('small')]
+  const known = chosen(directory)
+  const sentSince = () => known?.load.sentSince
+  const ends = [known?.begin(), known?.begin()]
   t.is(sentSince(), 2)
-  t.is(known?.processor.sentSince('large'), 0, 'each model has a line of its own')
+  t.is(directory.serving('large')?.choose(() => 0)?.load.sentSince, 0, 'each model has its own')
   ends[0]?.()
   t.is(sentSince(), 1, 'less those that have ended')
   await clock.advance(INTERVAL_MS)
@@ -148,8 +152,10 @@ test('should keep the count of requests that were sent while a report was pendin
   const { connection } = processor('small')
   peers.connect(connection)
   await settle()
-  const [known] = directory.serving('small')
-  known?.processor.begin('small')
+  const known = chosen(directory)
+  const sentSince = () => known?.load.sentSince
+  const endFirst = known?.begin()
+  known?.begin()
   let report = () => {}
   const reporting = new Promise<void>((resolve) => {
     report = resolve
@@ -160,11 +166,18 @@ test('should keep the count of requests that were sent while a report was pendin
     return await answer
   })
   await clock.advance(INTERVAL_MS)
-  known?.processor.begin('small')
-  t.is(known?.processor.sentSince('small'), 2)
+  const endMeanwhile = known?.begin()
+  known?.begin()
+  t.is(sentSince(), 4)
+  endFirst?.()
+  t.is(sentSince(), 3)
   report()
   await settle()
-  t.is(known?.processor.sentSince('small'), 1, 'the report may not know of it')
+  t.is(sentSince(), 2, 'the report may not know of them')
+  endMeanwhile?.()
+  t.is(sentSince(), 1)
+  await clock.advance(2 * INTERVAL_MS)
+  t.is(sentSince(), 0)
 })
 
 test('should continue to ask the others when one does not answer', async (t) => {
@@ -190,20 +203,17 @@ test('should stop asking when it is closed', async (t) => {
 })
 
 test('should know which processors have a model loaded and which could load it', async (t) => {
-  const { peers, directory } = await scene(t)
+  const { clock, peers, directory } = await scene(t)
   const [loaded, other] = [processor('small'), processor('small')]
   other.load.models = [offeredModel('small', { isLoaded: false })]
   for (const { connection } of [other, loaded]) peers.connect(connection)
   await settle()
-  t.alike(
-    directory
-      .serving('small')
-      .map(({ processor, offer }) => [processor.connection, offer.isLoaded]),
-    [
-      [other.connection, false],
-      [loaded.connection, true],
-    ],
-  )
+  const small = { name: 'small', processors: 2, slots: 8 }
+  t.alike(directory.served, [{ ...small, loaded: 1 }])
+  t.is(chosen(directory)?.processor.connection, loaded.connection)
+  other.load.models = [offeredModel('small')]
+  await clock.advance(INTERVAL_MS)
+  t.alike(directory.served, [{ ...small, loaded: 2 }])
 })
 
 test('should report all that is known about a model when some processors know more than others', async (t) => {
@@ -226,7 +236,76 @@ test('should not offer a model that cannot chat', async (t) => {
   peers.connect(connection)
   await settle()
   t.alike(directory.models, [])
-  t.alike(directory.serving('vectors'), [])
-  t.alike(directory.firstModels, [])
+  t.is(directory.serving('vectors'), undefined)
+  t.alike(directory.leadingModels, [])
   t.ok(directory.has('vectors'), 'but say that it is there')
+})
+
+test('should count a model once when a processor lists it twice', async (t) => {
+  const { peers, directory } = await scene(t)
+  const { connection, load } = processor()
+  load.models = [offeredModel('small', { slots: 1 }), offeredModel('small', { slots: 9 })]
+  peers.connect(connection)
+  await settle()
+  t.alike(directory.served, [{ name: 'small', processors: 1, loaded: 1, slots: 1 }])
+})
+
+test('should list a model for its present purpose when that changes', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const { connection, load } = processor('small')
+  peers.connect(connection)
+  await settle()
+  load.models = [offeredModel('small', { purpose: 'embedding' })]
+  await clock.advance(INTERVAL_MS)
+  t.alike([directory.models, directory.embeddingModels], [[], ['small']])
+  load.models = [offeredModel('small')]
+  await clock.advance(INTERVAL_MS)
+  t.alike([directory.models, directory.embeddingModels], [['small'], []])
+})
+
+test('should say which models come first on most processors while processors come and go', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const [one, two, three] = [processor('b', 'a'), processor('a', 'b'), processor('b')]
+  peers.connect(one.connection)
+  await settle()
+  t.alike(directory.leadingModels, ['b'])
+  peers.connect(two.connection)
+  await settle()
+  t.alike(directory.leadingModels, ['a', 'b'])
+  peers.connect(three.connection)
+  await settle()
+  t.alike(directory.leadingModels, ['b'])
+  three.load.models = [offeredModel('a')]
+  await clock.advance(INTERVAL_MS)
+  t.alike(directory.leadingModels, ['a'])
+  peers.lose(two.connection)
+  peers.lose(three.connection)
+  t.alike(directory.leadingModels, ['b'])
+})
+
+test('should send a request elsewhere when it has filled the slots of a processor since its report', async (t) => {
+  const { peers, directory } = await scene(t)
+  const [loaded, other] = [processor(), processor()]
+  loaded.load.models = [offeredModel('small', { slots: 1, answerMs: 5_000 })]
+  other.load.models = [offeredModel('small', { isLoaded: false, loadMs: 1_000 })]
+  for (const { connection } of [loaded, other]) peers.connect(connection)
+  await settle()
+  const connection = () => chosen(directory)?.processor.connection
+  t.is(connection(), loaded.connection)
+  const end = chosen(directory)?.begin()
+  t.is(connection(), other.connection, 'loading takes less than waiting')
+  end?.()
+  t.is(connection(), loaded.connection)
+})
+
+test('should count the slots of the others exactly when a processor claims to have very many', async (t) => {
+  const { clock, peers, directory } = await scene(t)
+  const [honest, liar] = [processor(), processor()]
+  honest.load.models = [offeredModel('small', { slots: 3 })]
+  liar.load.models = [offeredModel('small', { slots: Number.MAX_SAFE_INTEGER })]
+  for (const { connection } of [honest, liar]) peers.connect(connection)
+  await clock.advance(10 * INTERVAL_MS)
+  t.is(directory.slots('small'), 3 + 65_536)
+  peers.lose(liar.connection)
+  t.is(directory.slots('small'), 3)
 })

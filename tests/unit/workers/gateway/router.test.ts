@@ -1,8 +1,8 @@
 import test from 'brittle'
 import { ScriptedEngine } from '../../../../facilities/engine/scripted/scripted-engine.js'
-import { chooseDefaultModel } from '../../../../workers/gateway/router.js'
 import { EnginePool } from '../../../../workers/processor/engine-pool.js'
 import { SoleBudget } from '../../../../workers/processor/memory-budget.js'
+import { generatedAnswer } from '../../../helpers/network/answer-stand-in.js'
 import { readAll } from '../../../helpers/network/call-service.js'
 import { settle } from '../../../helpers/until.js'
 import { gatewayScene as scene } from '../../../helpers/workers/gateway-scene.js'
@@ -17,7 +17,7 @@ test('should choose an idle processor that has to load the model when many other
   for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
   const { connection: idle } = await connectReporting(offeredModel('big', COLD))
   await readAll(infer({ model: 'big' }))
-  t.is(idle.open.callCount, 1)
+  t.is(idle.relay.callCount, 1)
 })
 
 test('should load nothing when a processor that has the model has a free slot', async (t) => {
@@ -26,7 +26,7 @@ test('should load nothing when a processor that has the model has a free slot', 
   for (let index = 0; index < 5; index += 1) await connectReporting(offeredModel('big', COLD))
   const { connection } = await connectReporting(offeredModel('big', { slots: 4, running: 3 }))
   await readAll(infer({ model: 'big' }))
-  t.is(connection.open.callCount, 1)
+  t.is(connection.relay.callCount, 1)
 })
 
 test('should choose the processor with a free slot when all others that have the model are full', async (t) => {
@@ -35,7 +35,7 @@ test('should choose the processor with a free slot when all others that have the
   for (let index = 0; index < 20; index += 1) await connectReporting(offeredModel('big', FULL))
   const { connection } = await connectReporting(offeredModel('big', { slots: 4, running: 3 }))
   await readAll(infer({ model: 'big' }))
-  t.is(connection.open.callCount, 1)
+  t.is(connection.relay.callCount, 1)
 })
 
 test('should answer with the model that was configured first when none is named', async (t) => {
@@ -69,7 +69,7 @@ test('should refuse and load nothing when a request names an embedding model', a
     code: 'NOT_SUPPORTED',
     message: 'vectors is an embedding model and cannot answer prompts; available models: small',
   })
-  t.is(connection.open.callCount, 0)
+  t.is(connection.relay.callCount, 0)
 })
 
 test('should refuse a request without a model when only embedding models are served', async (t) => {
@@ -151,12 +151,16 @@ test('should have one processor load a model for all requests that arrive at onc
   ]
   const stop = new AbortController()
   for (const { connection } of cold) {
-    connection.open.callsFake(async function* () {
-      await new Promise((_, reject) => stop.signal.addEventListener('abort', reject))
-      throw new Error('nothing comes')
-    })
+    connection.relay.callsFake(() =>
+      generatedAnswer(
+        (async function* () {
+          await new Promise((_, reject) => stop.signal.addEventListener('abort', reject))
+          throw new Error('nothing comes')
+        })(),
+      ),
+    )
   }
-  const calls = () => cold.map(({ connection }) => connection.open.callCount).sort()
+  const calls = () => cold.map(({ connection }) => connection.relay.callCount).sort()
   const ask = () =>
     infer({ model: 'big' })
       .next()
@@ -196,31 +200,4 @@ test('should keep two models where they are loaded when they are requested in tu
     }
   }
   t.is(loads, 3, 'ant on both at the start, and zebra on one of them')
-})
-
-test('should be none when no processor serves a model', (t) => {
-  t.is(chooseDefaultModel([]), undefined)
-  t.is(chooseDefaultModel([], 'gone'), undefined)
-})
-
-test('should be the first model of most processors', (t) => {
-  t.is(chooseDefaultModel(['zebra', 'ant', 'zebra']), 'zebra')
-  t.is(chooseDefaultModel(['zebra', 'ant', 'zebra'], 'ant'), 'zebra', 'whatever it was before')
-})
-
-test('should stay the same when another model is first on as many processors', (t) => {
-  t.is(chooseDefaultModel(['ant', 'zebra'], 'zebra'), 'zebra')
-  t.is(chooseDefaultModel(['ant', 'zebra'], 'other'), 'ant')
-  t.is(chooseDefaultModel(['zebra', 'ant']), 'ant', 'in no order that processors come in')
-})
-
-test('should change once when a processor goes and comes back between two', (t) => {
-  const both = ['ant', 'zebra']
-  let model = chooseDefaultModel(both)
-  const answered = [model]
-  for (const firsts of [['zebra'], both, both, ['zebra'], both]) {
-    model = chooseDefaultModel(firsts, model)
-    answered.push(model)
-  }
-  t.alike(answered, ['ant', 'zebra', 'zebra', 'zebra', 'zebra', 'zebra'])
 })

@@ -172,7 +172,7 @@ test('should never start when it is cancelled while it waits', async (t) => {
   await settle()
   controller.abort(new StarlingError('CANCELLED', 'gone'))
   await t.exception(second, { code: 'CANCELLED' })
-  t.is(busyOf(worker.load()).queued, 0)
+  await until('its place to be free', () => busyOf(worker.load()).queued === 0)
   goOn()
   await first
   t.is(engine.startedGenerations, 1)

@@ -15,7 +15,7 @@ import { settle } from '../../../../helpers/until.js'
 const SETTINGS: PrepareMessage = {
   kind: 'prepare',
   ...{ model: 'any', modelsDirectory: '/models', slots: 2, contextTokens: 100, threads: 1 },
-  ...{ gpu: false, gpuLayers: 'auto', maxStallMs: 50 },
+  ...{ gpu: false, gpuLayers: 'auto', maxStallMs: 50, gatherMs: 8 },
 }
 
 const LOADED: FromChild = {

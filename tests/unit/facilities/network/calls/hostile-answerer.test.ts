@@ -6,10 +6,12 @@ import {
   addStreamMessages,
   type StreamMessages,
 } from '../../../../../facilities/network/calls/stream-wire.js'
+import { tokenChunks } from '../../../../../helpers/protocol/token-chunk.js'
 import { type HostilePeer, proveByHand } from '../../../../helpers/network/hostile-peer.js'
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
 import { count, echo } from '../../../../helpers/network/sample-service.js'
+import { say, tokenAt } from '../../../../helpers/network/sample-streams.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value))
@@ -54,6 +56,7 @@ async function scene(
       onCredit: (chunks) => {
         seen.credit += chunks
       },
+      onHead: () => {},
     })
     channel.open(Buffer.alloc(0))
   })
@@ -73,7 +76,10 @@ test('should fail with PROTOCOL_VIOLATION and close the stream when the answer b
     'a chunk that is no JSON': ({ chunk }) => void chunk.send(Buffer.from('{')),
     'an end that is not as agreed': ({ end }) => void end.send(json({ total: 'many' })),
     'an error that is none': ({ error }) => void error.send(json({ message: 'x' })),
+    'binary where JSON was said': ({ chunk }) =>
+      void chunk.send(tokenChunks.encode([{ text: 'x', tokenId: 1, index: 0 }])),
     'credit from the sender': ({ credit }) => void credit.send(5),
+    'a head where there is none': ({ head }) => void head.send(json({ title: 'x' })),
   }
   for (const [name, answer] of Object.entries(answers)) {
     const { connection, mesh, seen, timers } = await scene(t, answer)
@@ -85,6 +91,68 @@ test('should fail with PROTOCOL_VIOLATION and close the stream when the answer b
     t.is(mesh.time.pending, timers)
     t.ok(connection.isOpen)
   }
+})
+
+test('should fail with PROTOCOL_VIOLATION when the head is not the first, or the tokens are none', async (t) => {
+  const HEAD = json({ title: 'x' })
+  const token = (index: number) => tokenChunks.encode([{ text: 'x', tokenId: 1, index }])
+  const tokens = Array.from({ length: 100 }, (_, index) => token(index))
+  const answers: Record<string, (messages: StreamMessages) => void> = {
+    'a chunk before the head': ({ chunk, head }) => {
+      chunk.send(token(0))
+      head.send(HEAD)
+    },
+    'an end before the head': ({ end }) => void end.send(json({ total: 0 })),
+    'a second head': ({ head, chunk }) => {
+      head.send(HEAD)
+      chunk.send(token(0))
+      head.send(HEAD)
+    },
+    'a head that is not as agreed': ({ head }) => void head.send(json({ title: 7 })),
+    'a head that is no JSON': ({ head }) => void head.send(token(0)),
+    'JSON where binary was said': ({ head, chunk }) => {
+      head.send(HEAD)
+      chunk.send(json({ text: 'x', tokenId: 1, index: 0 }))
+    },
+    'no tokens': ({ head, chunk }) => {
+      head.send(HEAD)
+      chunk.send(Buffer.from([0, 0, 0, 0, 0]))
+    },
+    'more tokens than were granted': ({ head, chunk }) => {
+      head.send(HEAD)
+      for (const message of tokens) chunk.send(message)
+    },
+    'more tokens than were granted, in few messages': ({ head, chunk }) => {
+      head.send(HEAD)
+      for (const first of [0, 5, 10]) {
+        const five = Array.from({ length: 5 }, (_, offset) => tokenAt(first + offset))
+        chunk.send(tokenChunks.encode(five))
+      }
+    },
+  }
+  for (const [name, answer] of Object.entries(answers)) {
+    const { connection, mesh, seen, timers } = await scene(t, answer)
+    const stream = connection.open(say, { words: 1 }, mesh.call())
+    const readAll = async () => {
+      await stream.head()
+      for await (const _ of stream);
+    }
+    t.is(Object(await rejectionOf(readAll())).code, 'PROTOCOL_VIOLATION', name)
+    await until('the close', () => seen.closed === 1)
+    t.is(mesh.time.pending, timers)
+    t.ok(connection.isOpen)
+  }
+})
+
+test('should fail before the head, and leave nothing behind, when only the head is waited for', async (t) => {
+  const { connection, mesh, seen, timers } = await scene(t, ({ error }) => {
+    error.send(json({ code: 'OVERLOADED', message: 'full' }))
+  })
+  const answer = connection.open(say, { words: 1 }, mesh.call())
+  t.is(Object(await rejectionOf(answer.head())).code, 'OVERLOADED')
+  await until('the close', () => seen.closed === 1)
+  t.is(mesh.time.pending, timers)
+  t.is(Object(await rejectionOf(answer.head())).code, 'OVERLOADED', 'and says so again')
 })
 
 test('should not gather what is larger than a chunk when nobody has read it yet', async (t) => {

@@ -113,7 +113,7 @@ test('should cancel when the opening and its close come in one frame', async (t)
 test('should refuse the second stream when two have one id', async (t) => {
   const { mux, log, piped } = await scene(t)
   const opening = openingOf(count.name, { to: 1_000 })
-  const hands = [true, false].map((unique) => streamByHand(mux, idOf(1), opening, unique))
+  const hands = [true, false].map((unique) => streamByHand(mux, idOf(1), opening, { unique }))
   await until('the refusal', () => hands.some(({ state }) => state.closed))
   await settle(10)
   t.is(log.started, 1)
@@ -145,13 +145,14 @@ test('should never hold more than the most credit when grants are small and many
   t.is(log.running, 0)
 })
 
-test('should cancel the stream when its caller sends chunks, an end or an error', async (t) => {
-  for (const kind of ['chunk', 'end', 'error'] as const) {
+test('should end the stream typed when its caller sends chunks, an end, an error or a head', async (t) => {
+  for (const kind of ['chunk', 'end', 'error', 'head'] as const) {
     const { mux, log, mesh, timers } = await scene(t)
     const hand = streamByHand(mux, idOf(1), openingOf(count.name, { to: 1_000 }))
     await until('a chunk', () => hand.heard.length > 0)
     hand.messages[kind].send(Buffer.from('{"n":1}'))
     await until('the end of the stream', () => hand.state.closed)
+    t.is(Object(hand.heard.at(-1)?.value).code, 'PROTOCOL_VIOLATION', kind)
     await until('the end of the handler', () => log.running === 0)
     t.is(mesh.time.pending, timers)
   }
@@ -217,7 +218,7 @@ test('should answer within the shorter time when a caller asks for very little o
   await mesh.time.advance(1)
   await until('the end of the short one', () => short.state.closed)
   t.is(Object(short.heard.at(-1)?.value).code, 'DEADLINE_EXCEEDED')
-  await mesh.time.advance(count.timeoutMs)
+  await mesh.time.advance(Number(count.timeoutMs))
   await until('the end of the long one', () => long.state.closed)
   t.is(Object(long.heard.at(-1)?.value).code, 'DEADLINE_EXCEEDED')
   t.is(mesh.time.pending, timers)

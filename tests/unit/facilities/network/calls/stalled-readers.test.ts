@@ -1,6 +1,7 @@
 import test, { type Test } from 'brittle'
 import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
+import { roles } from '../../../../../helpers/protocol/call-policy.js'
 import { stream } from '../../../../../helpers/protocol/method.js'
 import {
   idOf,
@@ -20,7 +21,7 @@ const behind = stream({
   ...count,
   request: z.strictObject({ to: z.number() }),
   name: 'processor.count',
-  callers: ['gateway'],
+  callers: roles('gateway'),
 })
 
 /** A gateway that relays what a processor counts, and a client that asks it. */

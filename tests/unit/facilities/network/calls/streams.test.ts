@@ -1,6 +1,7 @@
 import test from 'brittle'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import { roles } from '../../../../../helpers/protocol/call-policy.js'
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
 import { count, sampleLog, sampleService } from '../../../../helpers/network/sample-service.js'
@@ -228,7 +229,7 @@ test('should fail with PEER_LOST and stop the handler when the connection breaks
 
 test('should refuse, with the connection kept, when a stream is not allowed or not as agreed', async (t) => {
   const mesh = new PipedMesh(t)
-  const forClients = { ...count, callers: ['processor'] as const }
+  const forClients = { ...count, callers: roles('processor') }
   const service = new Service().stream(forClients, async function* () {
     yield { n: 0 }
     return { total: 1 }

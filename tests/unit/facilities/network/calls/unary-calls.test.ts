@@ -2,6 +2,7 @@ import test from 'brittle'
 import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
+import { roles } from '../../../../../helpers/protocol/call-policy.js'
 import { unary } from '../../../../../helpers/protocol/method.js'
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
@@ -116,7 +117,7 @@ test('should reveal only INTERNAL when the handler throws or gives an invalid an
 test('should refuse a caller whose role may not call when it calls', async (t) => {
   const mesh = new PipedMesh(t)
   let calls = 0
-  const service = new Service().unary({ ...echo, callers: ['gateway', 'auth'] }, async () => {
+  const service = new Service().unary({ ...echo, callers: roles('gateway', 'auth') }, async () => {
     calls += 1
     return { text: '' }
   })
@@ -274,4 +275,43 @@ test('should not stop the streams of a connection when a call on it is slow', as
   t.is(signals.length, 5, 'the calls are still under way')
   for (const release of waiting) release()
   t.is((await Promise.all(calls)).length, 5)
+})
+
+test('should answer a call at once when another one that was made with it is slow', async (t) => {
+  const mesh = new PipedMesh(t)
+  let release = () => {}
+  const service = new Service().unary(echo, async ({ text }) => {
+    if (text === 'slow') {
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+    }
+    return { text }
+  })
+  const { connection } = await mesh.connected(service)
+  const texts = ['before', 'slow', 'after']
+  const [before, slow, after] = texts.map((text) => connection.call(echo, { text }, mesh.call()))
+  t.alike(await Promise.all([before, after]), [{ text: 'before' }, { text: 'after' }])
+  release()
+  t.alike(await slow, { text: 'slow' })
+})
+
+test('should share frames when calls are made together, or answers are ready together', async (t) => {
+  const mesh = new PipedMesh(t)
+  const { connection, piped } = await mesh.connected(sampleService())
+  const frames = { initiator: 0, responder: 0 }
+  for (const end of ['initiator', 'responder'] as const) {
+    piped[end].on('data', () => {
+      frames[end] += 1
+    })
+  }
+  const texts = Array.from({ length: TEST_LIMITS.maxCallsPerKey }, (_, index) => `${index}`)
+  const answers = await Promise.all(
+    texts.map((text) => connection.call(echo, { text }, mesh.call())),
+  )
+  t.alike(
+    answers.map(({ text }) => text),
+    texts,
+  )
+  t.alike(frames, { initiator: 2, responder: 2 }, 'the first goes at once, the others together')
 })

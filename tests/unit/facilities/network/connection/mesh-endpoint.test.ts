@@ -60,7 +60,7 @@ test('should connect both ends when both belong to the mesh', async (t) => {
   const { mesh, gateway, refused } = await scene(t)
   const client = await mesh.node('client')
   const connection = await mesh.dial(client, gateway)
-  t.is(connection.peer.certificate.name, 'gateway@test')
+  t.is(connection.identity.certificate.name, 'gateway@test')
   t.ok(connection.isOpen)
   t.alike(refused, [])
 })

@@ -1,6 +1,9 @@
 import test from 'brittle'
 import fc from 'fast-check'
+import { createStubInstance } from 'sinon'
+import { OutgoingConnection } from '../../../../../facilities/network/connection/outgoing-connection.js'
 import {
+  type Candidate,
   Candidates,
   isKnownWorker,
 } from '../../../../../facilities/network/discovery/candidates.js'
@@ -62,6 +65,27 @@ test('should keep its bounds and forget no known worker, whatever happens', asyn
     }),
     20,
   )
+})
+
+test('should count no connected key among the unknown ones that it may keep', (t) => {
+  const candidates = new Candidates(new SeededRandom(1))
+  const connection = createStubInstance(OutgoingConnection)
+  const connected = new Set<Candidate>()
+  for (let key = 0; key < 300; key += 1) {
+    candidates.hear(keyOf(key), addressOf(0))
+    for (const candidate of candidates) {
+      if (connected.has(candidate)) continue
+      candidates.connect(candidate, connection)
+      connected.add(candidate)
+    }
+  }
+  candidates.hear(keyOf(1_000), addressOf(0))
+  t.is([...candidates].length, 301)
+  t.is(candidates.connections.length, 300)
+  t.is(candidates.due(0).length, 1, 'only what is not connected is dialled')
+  for (const candidate of connected) candidates.disconnect(candidate)
+  t.is([...candidates].length, 256)
+  t.is(candidates.connections.length, 0)
 })
 
 test('should give unknown keys half of the dials, and all others to known workers', (t) => {

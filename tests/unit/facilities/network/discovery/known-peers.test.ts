@@ -1,6 +1,7 @@
 import test, { type Test } from 'brittle'
 import {
   KnownPeers,
+  MAX_PROVED_PER_ROLE,
   type PeerStore,
 } from '../../../../../facilities/network/discovery/known-peers.js'
 import {
@@ -150,20 +151,56 @@ test('should know a worker of the roster by its key alone, and by its address wh
   )
 })
 
-test('should ignore proved workers without a usable address, and those beyond its bound', async (t) => {
+/** So many gateways with different keys. */
+const gateways = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({
+    ...gateway,
+    publicKey: Buffer.from(n.toString(16).padStart(64, '0'), 'hex'),
+  }))
+
+test('should know 10,000 workers of a role when they were all authenticated', async (t) => {
+  const { known } = scene(t)
+  for (const one of gateways(10_000)) known.learn([one], 'proved')
+  t.is(known.known('gateway').length, 10_000)
+})
+
+test('should forget the worker that was authenticated longest ago when it knows as many as it may', async (t) => {
+  const { clock, known } = scene(t)
+  const many = gateways(MAX_PROVED_PER_ROLE + 1)
+  const [first, second] = many
+  if (first === undefined || second === undefined) throw new Error('no gateways')
+  known.learn(many.slice(0, -1), 'proved')
+  await clock.advance(1)
+  known.learn([first], 'proved')
+  known.learn(many.slice(-1), 'proved')
+  t.is(known.known('gateway').length, MAX_PROVED_PER_ROLE)
+  t.is(known.knownAs('gateway', first.publicKey).length, 1, 'authenticated again')
+  t.is(known.knownAs('gateway', second.publicKey).length, 0)
+})
+
+test('should say which worker is known anew, and nothing when only its time has changed', async (t) => {
+  const { clock, store, known } = scene(t)
+  await known.ready()
+  const changes: unknown[] = []
+  known.on('changed', (entries) => changes.push(entries))
+  known.learn([gateway], 'proved')
+  t.alike(changes, [[gateway]])
+  await clock.advance(1_000)
+  // What it saved itself comes back from the store.
+  t.is(store.merges, 1)
+  t.is(changes.length, 1)
+  store.peers = store.peers.map((peer) => ({ ...peer, provedAt: peer.provedAt + 1 }))
+  await clock.advance(2_000)
+  t.is(changes.length, 1)
+})
+
+test('should ignore proved workers without a usable address, and those of a roster beyond its bound', async (t) => {
   const { known } = scene(t)
   known.learn([{ ...gateway, addresses: [] }], 'proved')
   known.learn([{ ...gateway, addresses: [{ host: 'x', port: 1 }] }], 'proved')
   t.alike(known.known('gateway'), [])
-  const many = Array.from({ length: 1_100 }, (_, n) => ({
-    ...gateway,
-    publicKey: Buffer.from(n.toString(16).padStart(64, '0'), 'hex'),
-  }))
-  known.learn(many, 'roster')
+  known.learn(gateways(1_100), 'roster')
   t.is(known.known('gateway').length, 1_024, 'as many as a roster lists')
-  known.learn([], 'roster')
-  known.learn(many, 'proved')
-  t.is(known.known('gateway').length, 128)
 })
 
 test('should know within two seconds what another process has saved', async (t) => {

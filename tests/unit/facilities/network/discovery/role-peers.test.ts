@@ -2,6 +2,7 @@ import test, { type Test } from 'brittle'
 import type HyperDHT from 'hyperdht'
 import type { SinonStubbedInstance } from 'sinon'
 import type { OutgoingConnection } from '../../../../../facilities/network/connection/outgoing-connection.js'
+import { KnownPeers } from '../../../../../facilities/network/discovery/known-peers.js'
 import type { RolePeers } from '../../../../../facilities/network/discovery/role-peers.js'
 import type { Identity } from '../../../../../helpers/identity/identity.js'
 import { proveByHand } from '../../../../helpers/network/hostile-peer.js'
@@ -12,6 +13,8 @@ import { sampleService } from '../../../../helpers/network/sample-service.js'
 import { settle, until } from '../../../../helpers/until.js'
 
 const INTERVAL_MS = 200
+
+type PeersOptions = NonNullable<Parameters<PipedMesh['peers']>[2]>
 
 interface Scene {
   readonly mesh: PipedMesh
@@ -24,12 +27,13 @@ interface Scene {
 }
 
 /** A client that looks for gateways, and a topic that the test fills. */
-async function scene(t: Test): Promise<Scene> {
+async function scene(t: Test, options: Pick<PeersOptions, 'dialable'> = {}): Promise<Scene> {
   const mesh = new PipedMesh(t)
   const dht = mesh.network.dht()
   const client = await mesh.node('client', { dht })
   const failures: unknown[] = []
   const peers = mesh.peers('gateway', client, {
+    ...options,
     intervalMs: INTERVAL_MS,
     onDialFailed: (error) => failures.push(Object(error).code),
   })
@@ -138,6 +142,24 @@ test('should cancel the running dial when the worker is found at a new address',
   t.alike(last?.relayAddresses, [{ host: '127.0.0.1', port: 1001 }])
 })
 
+test('should dial a worker only where its network reaches when it was seen elsewhere, too', async (t) => {
+  const isNear = ({ port }: { port: number }) => port < 1_000
+  const { mesh, peers, connected, list, dht } = await scene(t, {
+    dialable: (addresses) => addresses.filter(isNear),
+  })
+  const [near, far] = [await gateway(mesh), await gateway(mesh)]
+  list([near.key, 999], [far.key, 1_000])
+  await peers.ready()
+  await until('both connections', () => connected.length === 2)
+  const ports = dht.connect
+    .getCalls()
+    .map(({ args: [key, options] }) => [
+      Buffer.from(key).equals(Buffer.from(near.key)) ? 'near' : 'far',
+      options?.relayAddresses?.map(({ port }) => port),
+    ])
+  t.alike(Object.fromEntries(ports), { near: [999], far: [] })
+})
+
 test('should dial less and less often when a worker does not answer', async (t) => {
   const { mesh, peers, list, dht, failures } = await scene(t)
   list(newKeyPair().publicKey)
@@ -161,6 +183,26 @@ test('should ignore a worker whose certificate is of another role', async (t) =>
   await until('the end of that connection', () =>
     mesh.network.connections.every(({ initiator }) => initiator.destroyed),
   )
+})
+
+test('should neither dial nor list itself when it has the role that it looks for', async (t) => {
+  const mesh = new PipedMesh(t)
+  const [own, other] = [await gateway(mesh), await gateway(mesh)]
+  const known = new KnownPeers({ clock: mesh.clock, store: null })
+  const addresses = [{ host: '127.0.0.1', port: 1 }]
+  const itself = { role: 'gateway', publicKey: own.key, addresses } as const
+  known.learn([itself], 'proved')
+  known.learn([itself], 'roster')
+  const listed = [own, other].map(({ key }) => ({ publicKey: key, relayAddresses: addresses }))
+  mesh.network.announce(mesh.topic('gateway'), ...listed)
+  const peers = mesh.peers('gateway', own, { intervalMs: INTERVAL_MS, known })
+  await peers.ready()
+  await until('the other', () => peers.connections.length === 1)
+  known.learn([itself], 'proved')
+  await pass(mesh, 2_000)
+  t.alike(peers.connections[0]?.identity.publicKey, other.key)
+  t.is(mesh.network.connections.length, 1, 'it has dialled the other one only')
+  t.alike(peers.unreached, [])
 })
 
 test('should report which peers are announced and why they are not connected', async (t) => {

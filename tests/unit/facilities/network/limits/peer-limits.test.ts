@@ -4,6 +4,7 @@ import type { NetworkLimits } from '../../../../../facilities/network/limits/net
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
 import type { Identity } from '../../../../../helpers/identity/identity.js'
 import type { Role } from '../../../../../helpers/identity/roles.js'
+import { roles } from '../../../../../helpers/protocol/call-policy.js'
 import { TEST_LIMITS } from '../../../../helpers/network/mesh-fixture.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
 import {
@@ -132,7 +133,7 @@ test('should count the streams of one key on all its connections, and keep the c
 
 test('should keep streams and calls for workers when clients have taken all of theirs', async (t) => {
   const waiting: (() => void)[] = []
-  const forAll = ['client', 'auth'] as const
+  const forAll = roles('client', 'auth')
   const service = sampleService()
     .stream({ ...count, callers: forAll }, async function* () {
       yield { n: 0 }

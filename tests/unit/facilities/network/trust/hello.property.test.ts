@@ -2,7 +2,6 @@ import test from 'brittle'
 import fc from 'fast-check'
 import {
   type HelloMessage,
-  helloSchema,
   PROTOCOL_VERSIONS,
   readHello,
 } from '../../../../../helpers/protocol/hello-message.js'
@@ -29,8 +28,7 @@ function honest({ speaker, genuine, speakerKey }: HelloScene): HelloMessage {
 /** What a hello proves, whatever its spelling: base64 has spare bits. */
 function meaningOf(bytes: Uint8Array): string | null {
   try {
-    const hello = helloSchema.parse(JSON.parse(Buffer.from(bytes).toString()))
-    const { certificate, proof } = readHello(hello)
+    const { certificate, proof } = readHello(bytes)
     return [certificate.body, certificate.signature, proof]
       .map((part) => Buffer.from(part).toString('hex'))
       .join()
@@ -73,7 +71,7 @@ test('should refuse a hello when any byte of it, of its certificate or of its pr
 })
 
 test('should welcome a hello when its versions hold ours, and refuse it otherwise', async (t) => {
-  const version = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 0xffff }))
+  const version = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 0xffff }))
   await holds(
     t,
     fc.asyncProperty(version, version, async (lowest, highest) => {

@@ -9,6 +9,7 @@ import {
   type HelloScene,
   helloScene,
 } from '../../../../helpers/network/hello-scene.js'
+import { HelloSpeaker } from '../../../../helpers/network/hello-speaker.js'
 import { MeshAuthority } from '../../../../helpers/network/mesh-authority.js'
 import { pipeOpenStreams } from '../../../../helpers/network/piped-streams.js'
 import { rejectionOf, settle, until } from '../../../../helpers/until.js'
@@ -112,12 +113,91 @@ test('should refuse when the proof is of another session or another side', async
 test('should refuse when the versions have none in common', async (t) => {
   for (const versions of [
     { lowest: VERSION + 1, highest: 9 },
+    { lowest: 1, highest: VERSION - 1 },
     { lowest: 5, highest: 1 },
   ]) {
     const on = await helloScene(t)
     const hello = on.speaker.honestHello(on.genuine, on.speakerKey.secretKey)
     on.speaker.say('hello', { ...hello, versions })
     await isRefused(t, on, 'VERSION_UNSUPPORTED')
+  }
+})
+
+for (const side of ['initiator', 'responder'] as const) {
+  test(`should say VERSION_UNSUPPORTED when the other end speaks a later version with another hello, as the ${side}`, async (t) => {
+    const clock = new VirtualClock()
+    const authority = new MeshAuthority(clock)
+    const identity = authority.identity('gateway')
+    const piped = await pipeOpenStreams({ [side]: identity.keyPair })
+    t.teardown(() => piped.initiator.destroy())
+    const outcome = exchangeHello(new Protomux(piped[side]), identity, {
+      clock,
+      timeoutMs: HELLO_TIMEOUT_MS,
+    })
+    outcome.catch(() => {})
+    const otherSide = side === 'initiator' ? 'responder' : 'initiator'
+    const { membershipKey } = authority
+    const speaker = new HelloSpeaker(piped[otherSide], { membershipKey })
+    const versions = { lowest: VERSION + 1, highest: VERSION + 2, preferred: VERSION + 1 }
+    speaker.say('hello', { versions, critical: 'all', documents: [[1], { certificate: null }] })
+    const error = Object(await rejectionOf(outcome))
+    t.is(error.code, 'VERSION_UNSUPPORTED')
+    t.ok(error.message.includes(`${VERSION + 1} to ${VERSION + 2}`), error.message)
+    await until('the refusal to be told', () => speaker.refusedWith)
+    t.is(speaker.refusedWith, 'VERSION_UNSUPPORTED')
+  })
+}
+
+test('should ignore what it does not know of a hello and of a certificate when it is not critical', async (t) => {
+  const { speaker, speakerKey, authority, outcome } = await helloScene(t)
+  const certificate = authority.certifyAnything(speakerKey, {
+    roles: ['client', 'librarian'],
+    generation: 7,
+    critical: ['roles', 'expiresAt'],
+  })
+  const hello = speaker.honestHello(certificate, speakerKey.secretKey)
+  const more = { region: 'attic', critical: ['proof', 'critical'] }
+  speaker.say('hello', { ...hello, ...more, certificate: { ...hello.certificate, chain: [] } })
+  speaker.say('welcome', { version: VERSION })
+  t.alike(Object(await outcome).certificate.roles, ['client', 'librarian'])
+})
+
+test('should refuse and name the field when a field of the hello is critical and not known', async (t) => {
+  for (const more of [
+    { region: 'attic', critical: ['proof', 'region'] },
+    { critical: ['region'] },
+  ]) {
+    const on = await helloScene(t)
+    const hello = on.speaker.honestHello(on.genuine, on.speakerKey.secretKey)
+    on.speaker.say('hello', { ...hello, ...more })
+    await isRefused(t, on, 'PROTOCOL_VIOLATION')
+    t.ok(Object(await rejectionOf(on.outcome)).message.includes('region'))
+  }
+})
+
+test('should refuse and name the field when a field of the certificate is critical and not known', async (t) => {
+  const on = await helloScene(t)
+  const more = { generation: 7, critical: ['generation'] }
+  const certificate = on.authority.certifyAnything(on.speakerKey, more)
+  on.speaker.say('hello', on.speaker.honestHello(certificate, on.speakerKey.secretKey))
+  await isRefused(t, on, 'CERTIFICATE_INVALID')
+  t.ok(Object(await rejectionOf(on.outcome)).message.includes('generation'))
+})
+
+test('should refuse when the certificate names roles that none can have', async (t) => {
+  const many = (count: number) => Array.from({ length: count }, (_, n) => `r${n}`)
+  const wrong: [roles: string[], code: string][] = [
+    [['r'.repeat(33)], 'CERTIFICATE_INVALID'],
+    [['Client'], 'CERTIFICATE_INVALID'],
+    [many(17), 'CERTIFICATE_INVALID'],
+    // It does not fit a hello.
+    [many(1_000), 'PAYLOAD_TOO_LARGE'],
+  ]
+  for (const [roles, code] of wrong) {
+    const on = await helloScene(t)
+    const certificate = on.authority.certifyAnything(on.speakerKey, { roles })
+    on.speaker.say('hello', on.speaker.honestHello(certificate, on.speakerKey.secretKey))
+    await isRefused(t, on, code)
   }
 })
 
@@ -162,7 +242,7 @@ test('should not care when a hello or a refusal is said after all is done', asyn
   t.absent(piped.responder.destroying)
 })
 
-test('should refuse when the hello is oversized, malformed or has unknown fields', async (t) => {
+test('should refuse when the hello is oversized or malformed', async (t) => {
   const wrong: [Uint8Array, string][] = [
     [Buffer.alloc(4_097, 0x20), 'PAYLOAD_TOO_LARGE'],
     [Buffer.from('not json'), 'INVALID_REQUEST'],
@@ -230,11 +310,9 @@ test('should fail, and say nothing back, when it is refused with as much as fits
   t.is(clock.pending, 0)
 })
 
-test('should refuse when the reason quotes more than fits a refusal', async (t) => {
+test('should refuse when the reason quotes characters that take six bytes each', async (t) => {
   const on = await helloScene(t)
-  const unknownFields = Object.fromEntries(
-    Array.from({ length: 355 }, (_, index) => [String.fromCodePoint(0x4e00 + index), 1]),
-  )
-  on.speaker.say('hello', unknownFields)
-  await isRefused(t, on, 'INVALID_REQUEST')
+  const hello = on.speaker.honestHello(on.genuine, on.speakerKey.secretKey)
+  on.speaker.say('hello', { ...hello, critical: ['\u0001'.repeat(64)] })
+  await isRefused(t, on, 'PROTOCOL_VIOLATION')
 })

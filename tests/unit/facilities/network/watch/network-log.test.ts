@@ -84,6 +84,7 @@ test('should write who comes, who goes and who is refused', (t) => {
   network.onDialFailed('processor', error, publicKey)
   network.onRefused(error, publicKey)
   network.onRefused(error, null)
+  network.onChannelRefused({ peer, protocol: 'x'.repeat(100), reason: 'not offered' })
   network.onBootstrapTaken(1234)
   network.onDrainTimeout(10_000)
   t.alike(
@@ -94,6 +95,11 @@ test('should write who comes, who goes and who is refused', (t) => {
       [20, 'could not connect', { role: 'processor', peer: 'abababababab' }],
       [40, 'refused', { from: 'abababababab' }],
       [40, 'refused', {}],
+      [
+        30,
+        'channel refused',
+        { peer: peer.certificate.name, protocol: 'x'.repeat(64), reason: 'not offered' },
+      ],
       [30, 'holding the bootstrap port', { port: 1234 }],
       [40, 'left before all work was done', { drainTimeoutMs: 10_000 }],
     ],
@@ -166,6 +172,27 @@ test('should write a few refused calls of a peer a minute and the number of the 
       msg: 'refused more, not listed',
     }),
   )
+})
+
+test('should write a few refused channels of a peer a minute and the number of the others when it floods', async (t) => {
+  const { network, lines, clock } = heard('info')
+  const channel = { peer, protocol: 'test/unknown', reason: 'not offered' } as const
+  for (let count = 0; count < 100; count += 1) network.onChannelRefused(channel)
+  network.onChannelRefused({ ...channel, reason: 'not allowed' })
+  network.onRequestEnded({ ...REQUEST, code: 'RATE_LIMITED', peer: peer.certificate.name })
+  t.is(lines.length, 6, 'a refused request is listed all the same')
+  await clock.advance(MINUTE_MS)
+  t.alike(lines.slice(6), [
+    {
+      level: 30,
+      peer: peer.certificate.name,
+      count: 96,
+      codes: { 'not offered': 95, 'not allowed': 1 },
+      msg: 'refused more, not listed',
+    },
+  ])
+  network.close()
+  t.is(clock.pending, 0)
 })
 
 test('should write a bounded number of lines when calls of very many peers are refused', async (t) => {

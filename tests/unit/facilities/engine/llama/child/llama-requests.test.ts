@@ -1,9 +1,7 @@
 import test from 'brittle'
 import {
-  type AddressedToken,
   LlamaRequests,
   type RequestRuntime,
-  TokenBatcher,
 } from '../../../../../../facilities/engine/llama/child/llama-requests.js'
 import type {
   FromChild,
@@ -12,6 +10,7 @@ import type {
 import type { RecordedStep } from '../../../../../../facilities/engine/llama/step-record.js'
 import { ScriptedEngine } from '../../../../../../facilities/engine/scripted/scripted-engine.js'
 import { generationOptionsSchema } from '../../../../../../helpers/protocol/generation-options.js'
+import { VirtualClock } from '../../../../../helpers/clock/virtual-clock.js'
 
 /** The tokens of all requests, in the order in which they were sent. */
 function tokensIn(sent: readonly FromChild[]) {
@@ -21,7 +20,12 @@ function tokensIn(sent: readonly FromChild[]) {
 /** Keeps what is sent. */
 const into = (sent: FromChild[]) => (message: FromChild) => void sent.push(message)
 
-const UNRECORDED = { write: () => undefined }
+/** Records nothing, and sends tokens at once. */
+const options = () => ({
+  clock: new VirtualClock(),
+  steps: { write: () => undefined },
+  gatherMs: 0,
+})
 
 /** A runtime that generates with an engine and can do nothing else. */
 function runtimeOf(engine: ScriptedEngine): RequestRuntime {
@@ -58,7 +62,7 @@ async function settled(): Promise<void> {
 test('should send no more tokens than its credit when the reader takes none', async (t) => {
   const engine = new ScriptedEngine({ script: () => HUNDRED })
   const sent: FromChild[] = []
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), options())
   requests.start(generate(1, 8))
   await settled()
   t.is(engine.tokensProduced, 8)
@@ -72,7 +76,7 @@ test('should send no more tokens than its credit when the reader takes none', as
 test('should send the tokens in order and then the end when the credit suffices', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => ['a', 'b'] })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), options())
   requests.start(generate(7, 8))
   await settled()
   t.alike(
@@ -84,7 +88,7 @@ test('should send the tokens in order and then the end when the credit suffices'
 test('should stop and send nothing more when it is cancelled while it waits for credit', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), options())
   requests.start(generate(1, 2))
   await settled()
   requests.cancel(1)
@@ -96,7 +100,7 @@ test('should stop and send nothing more when it is cancelled while it waits for 
 test('should keep requests apart when several run', async (t) => {
   const sent: FromChild[] = []
   const engine = new ScriptedEngine({ script: () => HUNDRED })
-  const requests = new LlamaRequests(runtimeOf(engine), into(sent), UNRECORDED)
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), options())
   requests.start(generate(1, 3))
   requests.start(generate(2, 5))
   requests.cancel(9)
@@ -113,7 +117,7 @@ test('should send the failure with its code when the engine fails', async (t) =>
   const typed = new LlamaRequests(
     runtimeOf(new ScriptedEngine({ contextTokens: 1 })),
     into(sent),
-    UNRECORDED,
+    options(),
   )
   typed.start(generate(1, 8))
   await settled()
@@ -122,7 +126,7 @@ test('should send the failure with its code when the engine fails', async (t) =>
       new ScriptedEngine({ beforeToken: () => Promise.reject(new Error('Eval has failed')) }),
     ),
     into(sent),
-    UNRECORDED,
+    options(),
   )
   plain.start(generate(2, 8))
   await settled()
@@ -159,7 +163,7 @@ test('should record what it blocks for, and say for whom a grammar chooses', asy
       },
     },
     into(sent),
-    { write: (step) => void recorded.push(step) },
+    { ...options(), steps: { write: (step) => void recorded.push(step) } },
   )
   requests.start(generate(3, 8))
   await settled()
@@ -175,38 +179,93 @@ test('should record what it blocks for, and say for whom a grammar chooses', asy
   await requests.cancelAll()
 })
 
-const token = (index: number) => ({ text: 'x', tokenId: 1, index })
+/** How many tokens each message has, or its kind. */
+const shapes = (sent: readonly FromChild[]) =>
+  sent.map((message) => (message.kind === 'tokens' ? message.tokens.length : message.kind))
 
-test('should send what became ready together in one message', async (t) => {
-  const sent: AddressedToken[][] = []
-  const batcher = new TokenBatcher((tokens) => sent.push(tokens))
-  batcher.put(1, token(0))
-  await Promise.resolve().then(() => batcher.put(2, token(0)))
-  batcher.put(1, token(1))
-  t.is(sent.length, 0)
-  await new Promise((resolve) => setImmediate(resolve))
-  t.alike(
-    sent.map((tokens) => tokens.map(({ id, token: { index } }) => [id, index])),
-    [
-      [
-        [1, 0],
-        [2, 0],
-        [1, 1],
-      ],
-    ],
-  )
+/** Requests whose tokens become ready one by one: each when the test says so. */
+function steppedScene(script: readonly string[], gatherMs = 8) {
+  const sent: FromChild[] = []
+  const clock = new VirtualClock()
+  const waiting: (() => void)[] = []
+  const engine = new ScriptedEngine({
+    script: () => [...script],
+    beforeToken: () => new Promise<void>((resolve) => waiting.push(resolve)),
+  })
+  const requests = new LlamaRequests(runtimeOf(engine), into(sent), {
+    ...options(),
+    clock,
+    gatherMs,
+  })
+  const next = async () => {
+    waiting.shift()?.()
+    await settled()
+  }
+  return { sent, clock, requests, next }
+}
+
+test('should send the first token of an answer at once and gather those after it', async (t) => {
+  const { sent, clock, requests, next } = steppedScene(HUNDRED)
+  requests.start(generate(1, 32))
+  await settled()
+  await next()
+  t.alike(shapes(sent), [1])
+  await next()
+  await next()
+  await clock.advance(7)
+  t.alike(shapes(sent), [1])
+  await clock.advance(1)
+  t.alike(shapes(sent), [1, 2])
+  await requests.cancelAll()
+  t.is(clock.pending, 0)
 })
 
-test('should send at once and only once when it is flushed', async (t) => {
-  const sent: AddressedToken[][] = []
-  const batcher = new TokenBatcher((tokens) => sent.push(tokens))
-  batcher.put(1, token(0))
-  batcher.flush()
-  batcher.flush()
-  t.is(sent.length, 1)
-  await new Promise((resolve) => setImmediate(resolve))
-  t.is(sent.length, 1)
-  batcher.put(1, token(1))
-  await new Promise((resolve) => setImmediate(resolve))
-  t.is(sent.length, 2)
+test('should send gathered tokens before the end of their answer', async (t) => {
+  const { sent, clock, requests, next } = steppedScene(['a', 'b', 'c'])
+  requests.start(generate(1, 32))
+  await settled()
+  for (let token = 0; token < 3; token += 1) await next()
+  t.alike(shapes(sent), [1, 2, 'end'])
+  t.is(clock.pending, 0)
+})
+
+test('should send gathered tokens when their reader cannot grant more before it has read them', async (t) => {
+  const { sent, clock, requests, next } = steppedScene(HUNDRED)
+  requests.start(generate(1, 3))
+  await settled()
+  for (let token = 0; token < 3; token += 1) await next()
+  t.alike(shapes(sent), [1, 2])
+  await requests.cancelAll()
+  t.is(clock.pending, 0)
+})
+
+test('should send gathered tokens before it says that an answer has failed or was cancelled', async (t) => {
+  const { sent, clock, requests, next } = steppedScene(HUNDRED)
+  requests.start(generate(1, 32))
+  await settled()
+  await next()
+  await next()
+  requests.cancel(1)
+  await next()
+  t.alike(shapes(sent), [1, 1, 'cancelled'])
+
+  const failed: FromChild[] = []
+  let tokens = 0
+  const engine = new ScriptedEngine({
+    script: () => HUNDRED,
+    beforeToken: async () => {
+      tokens += 1
+      if (tokens > 2) throw new Error('Eval has failed')
+    },
+  })
+  const failing = new LlamaRequests(runtimeOf(engine), into(failed), {
+    ...options(),
+    clock,
+    gatherMs: 8,
+  })
+  failing.start(generate(2, 32))
+  await settled()
+  t.alike(shapes(failed).at(-1), 'failed')
+  t.is(tokensIn(failed).length, 2)
+  t.is(clock.pending, 0)
 })

@@ -5,9 +5,7 @@ import safetyCatch from 'safety-catch'
 import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
-
-/** Packets of a local mesh do not leave the machine. */
-export const LOCAL_HOST = '127.0.0.1'
+import type { BootstrapShare } from './network-mode.js'
 
 /** Attempts to bind the port or to reach the node on it before the start fails. */
 const START_ATTEMPTS = 3
@@ -17,26 +15,33 @@ const START_ATTEMPTS = 3
  * binds the port. The others watch it, and one of them takes it over when its holder ends. The node need not keep
  * its records: workers announce themselves again every few seconds.
  */
-export class BootstrapNode extends ReadyResource {
-  readonly #port: number
+export class BootstrapNode extends ReadyResource implements BootstrapShare {
+  readonly #address: HyperDHT.Address
   readonly #clock: Clock
   readonly #watchIntervalMs: number
-  readonly #onTaken: () => void
+  readonly #createProbe: () => HyperDHT
+  readonly #onTaken: (port: number) => void
   #held: HyperDHT | null = null
   #probe: HyperDHT | null = null
   #watch: Timer | null = null
 
-  /** @param options.onTaken called whenever this process becomes the holder */
+  /**
+   * @param options.address where the node listens
+   * @param options.createProbe creates the DHT node that watches it
+   * @param options.onTaken called with the port whenever this process becomes the holder
+   */
   constructor(options: {
-    port: number
+    address: HyperDHT.Address
     clock: Clock
     watchIntervalMs: number
-    onTaken?: () => void
+    createProbe: () => HyperDHT
+    onTaken?: (port: number) => void
   }) {
     super()
-    this.#port = options.port
+    this.#address = options.address
     this.#clock = options.clock
     this.#watchIntervalMs = options.watchIntervalMs
+    this.#createProbe = options.createProbe
     this.#onTaken = options.onTaken ?? (() => undefined)
   }
 
@@ -53,19 +58,17 @@ export class BootstrapNode extends ReadyResource {
 
   /** @throws StarlingError BOOTSTRAP_UNAVAILABLE if something else uses the port */
   protected override async _open(): Promise<void> {
-    this.#probe = new HyperDHT({
-      bootstrap: [{ host: LOCAL_HOST, port: this.#port }],
-      host: LOCAL_HOST,
-      firewalled: false,
-    })
-    if (!(await this.#isServed())) {
-      await this.#probe.destroy()
+    const probe = this.#createProbe()
+    this.#probe = probe
+    if (!(await this.#isServed(probe))) {
+      await probe.destroy()
+      const { host, port } = this.#address
       throw new StarlingError(
         'BOOTSTRAP_UNAVAILABLE',
-        `UDP port ${this.#port} on ${LOCAL_HOST} is used by something that is not a DHT node`,
+        `UDP port ${port} on ${host} is used by something that is not a DHT node`,
       )
     }
-    this.#watch = repeat(this.#clock, this.#watchIntervalMs, () => this.#check())
+    this.#watch = repeat(this.#clock, this.#watchIntervalMs, () => this.#check(probe))
   }
 
   protected override async _close(): Promise<void> {
@@ -75,22 +78,23 @@ export class BootstrapNode extends ReadyResource {
     this.#held = null
   }
 
-  async #isServed(): Promise<boolean> {
+  async #isServed(probe: HyperDHT): Promise<boolean> {
     for (let attempt = 0; attempt < START_ATTEMPTS; attempt += 1) {
-      if ((await this.#take()) || (await this.#answers())) return true
+      if ((await this.#take()) || (await isServing(probe, this.#address))) return true
     }
     return false
   }
 
-  async #check(): Promise<void> {
-    if (this.#held !== null || (await this.#answers())) return
+  async #check(probe: HyperDHT): Promise<void> {
+    if (this.#held !== null || (await isServing(probe, this.#address))) return
     if (this.#watch !== null && !this.closing) await this.#take()
   }
 
   /** Binds the port if it is free. */
   async #take(): Promise<boolean> {
-    if (!(await isPortFree(this.#port))) return false
-    const node = HyperDHT.bootstrapper(this.#port, LOCAL_HOST, { host: LOCAL_HOST })
+    if (!(await isFree(this.#address))) return false
+    const { host, port } = this.#address
+    const node = HyperDHT.bootstrapper(port, host, { host })
     try {
       await node.ready()
     } catch (error) {
@@ -107,31 +111,31 @@ export class BootstrapNode extends ReadyResource {
       return false
     }
     this.#held = node
-    this.#onTaken()
+    this.#onTaken(port)
     return true
   }
+}
 
-  /** Whether a DHT node answers on the port, within a second. */
-  async #answers(): Promise<boolean> {
-    try {
-      await this.#probe?.ping({ host: LOCAL_HOST, port: this.#port }, { retry: false })
-      return true
-    } catch (error) {
-      safetyCatch(error)
-      return false
-    }
+/** Whether a DHT node answers another one at that address, within about a second. Does not fail. */
+export async function isServing(dht: HyperDHT, address: HyperDHT.Address): Promise<boolean> {
+  try {
+    await dht.ping(address, { retry: false })
+    return true
+  } catch (error) {
+    safetyCatch(error)
+    return false
   }
 }
 
 /** Checked first, because a DHT node that cannot bind its port leaks its sockets. */
-function isPortFree(port: number): Promise<boolean> {
+function isFree({ host, port }: HyperDHT.Address): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')
     socket.once('error', () => {
       socket.close()
       resolve(false)
     })
-    socket.bind({ port, address: LOCAL_HOST, exclusive: true }, () => {
+    socket.bind({ port, address: host, exclusive: true }, () => {
       socket.close(() => resolve(true))
     })
   })
