@@ -12,6 +12,7 @@ export const FOLDERS = [
   'helpers/http',
   'helpers/limits',
   'helpers/store',
+  'helpers/accounts',
   'helpers/identity',
   'helpers/discovery',
   'helpers/protocol',

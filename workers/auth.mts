@@ -19,7 +19,7 @@ auth.action(() => {
     const { records, sessionKeys } = await openAccountStore(resources, host)
     const passwords = new PasswordHasher(config.auth)
     const network = new MeshNetwork({ ...host, settings: config.network })
-    const roster = new RosterWriter({ ...host, keeper: network.roster })
+    const roster = new RosterWriter({ ...host, records, keeper: network.roster })
     const worker = new AuthWorker({
       accounts: new Accounts({ ...host, records, passwords }),
       sessionKeys,

@@ -8,9 +8,13 @@ declare module 'corestore' {
     readonly readOnly?: boolean
   }
 
-  /** A core of this store by name, any core by key, or a stored core by discovery key. */
+  /**
+   * A core of this store by name or by the key pair that signs it, any core by key, or a stored core by discovery
+   * key. A stored core with its key pair can be written, however it was selected.
+   */
   export type CoreSelector =
     | { readonly name: string }
+    | { readonly keyPair: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array } }
     | { readonly key: Uint8Array; readonly createIfMissing?: boolean }
     | { readonly discoveryKey: Uint8Array; readonly createIfMissing: false }
 

@@ -12,6 +12,8 @@ declare module 'hypercore-crypto' {
   export function parent(left: MerkleNode, right: MerkleNode): Buffer
   /** The hash of a whole tree. */
   export function tree(roots: readonly MerkleNode[]): Buffer
+  /** The name of a core in a Corestore: a hash of its public key. */
+  export function discoveryKey(publicKey: Uint8Array): Buffer
   /** The Ed25519 key pair of a seed of 32 bytes. */
   export function keyPair(seed: Uint8Array): { publicKey: Buffer; secretKey: Buffer }
 }

@@ -11,6 +11,8 @@ declare module 'hypercore' {
     static defaultStorage(folder: string, options?: StorageOptions): HypercoreStorage
     /** Null until `ready()`. */
     readonly key: Buffer | null
+    /** Null until `ready()`. */
+    readonly discoveryKey: Buffer | null
     readonly length: number
     readonly fork: number
     readonly opened: boolean
@@ -48,11 +50,32 @@ declare module 'hypercore-storage' {
     readonly writeBufferSize?: number
   }
 
+  /** Where the data of a core is. */
+  export interface CorePointers {
+    readonly corePointer: number
+    readonly dataPointer: number
+    /** Its name, if it has one. */
+    readonly alias?: { readonly name: string } | null
+  }
+
   export default class HypercoreStorage {
     /** A directory, or a RocksDB handle that is open already. */
     constructor(database: string | StorageDatabase, options?: StorageOptions)
     readonly db: StorageDatabase
     readonly closed: boolean
+    /** The discovery key of the core with this name, which may be missing; null if there never was one. */
+    getAlias(alias: {
+      readonly name: string
+      readonly namespace: Uint8Array
+    }): Promise<Buffer | null>
+    hasCore(discoveryKey: Uint8Array): Promise<boolean>
+    /** Null if there is no such core. */
+    getInfo(
+      discoveryKey: Uint8Array,
+      options: { readonly auth: false; readonly head: false; readonly hints: false },
+    ): Promise<{ readonly core: CorePointers } | null>
+    /** Removes a core, but not its blocks. */
+    deleteCore(core: CorePointers): Promise<void>
     ready(): Promise<void>
     close(): Promise<void>
   }

@@ -1,16 +1,15 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
+import { discoveryKey } from 'hypercore-crypto'
 import ReadyResource from 'ready-resource'
-import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
-import type { WitnessState } from '../../helpers/store/store-witness.js'
+import type { StarlingError } from '../../helpers/errors/starling-error.js'
 import type { Clock, Timer } from '../clock/clock.js'
 import { repeat } from '../clock/repeat.js'
-import { diskFailure } from '../files/disk-failure.js'
-import { coreState, hashAt } from './core-state.js'
+import { CommittedCores } from './committed-cores.js'
 import type { RollbackGuard } from './rollback-guard.js'
 import type { StoreDisk } from './store-disk.js'
-import { contradictsWitness } from './store-errors.js'
-import { closeAnyway } from './verify-store.js'
+import { type KnownState, writeFailure } from './store-errors.js'
+import { closeAnyway, names, unwitnessedCores } from './verify-store.js'
 import type { Witness } from './witness.js'
 
 /** How often a store that cannot write checks whether it can write again. */
@@ -42,12 +41,11 @@ export class DurableStore extends ReadyResource {
   readonly #witness: Witness
   readonly #guard: RollbackGuard | null
   readonly #clock: Clock
-  readonly #cores = new Map<string, Hypercore>()
+  readonly #cores: CommittedCores
   readonly #users = new Set<StoreUser>()
   #corestore: Corestore | null = null
+  #unwitnessed: readonly Buffer[] = []
   #watch: Timer | null = null
-  #running: Promise<void> = Promise.resolve()
-  #next: Promise<void> | null = null
   #reopening: Promise<void> | null = null
   #failure: StarlingError | null = null
   #announced: StarlingError | null = null
@@ -63,12 +61,28 @@ export class DurableStore extends ReadyResource {
     this.#witness = parts.witness
     this.#guard = parts.guard
     this.#clock = parts.clock
+    this.#cores = new CommittedCores({
+      ...parts,
+      assertWritable: () => {
+        // While the store is reopened, only cores that are being opened commit.
+        if (this.#failure !== null && this.#reopening === null) throw this.#failure
+      },
+      onFailed: (cause) => this.fail(cause),
+    })
   }
 
   /** The open Corestore. @throws StarlingError the reason if the store could not be reopened */
   get corestore(): Corestore {
     if (this.#corestore !== null) return this.#corestore
     throw this.#failure ?? new Error('The store is not open')
+  }
+
+  /**
+   * The discovery keys of the cores that the store contained when it was opened and that its witness does not name:
+   * a crash has interrupted their first commit or their removal, or there is no witness.
+   */
+  get unwitnessedCores(): readonly Buffer[] {
+    return this.#unwitnessed
   }
 
   /** Why the store cannot write; null while it can. */
@@ -97,8 +111,7 @@ export class DurableStore extends ReadyResource {
   protected override async _close(): Promise<void> {
     this.#watch?.cancel()
     await this.#reopening
-    // Its callers get the error.
-    await (this.#next ?? this.#running).catch(() => undefined)
+    await this.#cores.settled()
     try {
       if (this.#failure === null) await this.#corestore?.close()
     } finally {
@@ -115,6 +128,21 @@ export class DurableStore extends ReadyResource {
     await this.#reopening
   }
 
+  /** How many records the witness counts in a core; undefined if it does not. */
+  recordsIn(name: string): number | undefined {
+    return this.#witness.state?.cores[name]?.records
+  }
+
+  /** Whether the witness names a core, which must be ready. */
+  isWitnessed({ key }: Hypercore): boolean {
+    return key !== null && names(this.#witness.state, key)
+  }
+
+  /** Whether the witness or the guard names a core, which must be ready. It must not be deleted then. */
+  isNamed(core: Hypercore): boolean {
+    return this.isWitnessed(core) || names(this.#guard?.state ?? null, core.key)
+  }
+
   /** From now on the user closes and opens its cores with the store. Called once they are open. */
   join(user: StoreUser): void {
     this.#users.add(user)
@@ -126,33 +154,69 @@ export class DurableStore extends ReadyResource {
   }
 
   /**
+   * Opens the core that the witness names. The caller closes it.
+   *
+   * @param name its name in the witness
+   * @returns undefined if the witness names none
+   * @throws StarlingError STORE_DAMAGED if it is missing or differs from the witness
+   */
+  async openCore(name: string): Promise<Hypercore | undefined> {
+    await this.ready()
+    const expected = this.#witness.state?.cores[name]
+    if (expected === undefined) return undefined
+    const key = Buffer.from(expected.key, 'hex')
+    const { corestore } = this
+    if (!(await corestore.storage.hasCore(discoveryKey(key)))) throw this.#cores.contradiction(name)
+    const core = corestore.get({ key, createIfMissing: false })
+    try {
+      await core.ready()
+      await this.#cores.assertWitnessed(name, core)
+      return core
+    } catch (error) {
+      // A core that did not open fails again when it is closed. The first error is the one to report.
+      await core.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  /**
    * Includes a core, which must be ready, in all commits from now on, and makes the first commit.
    *
    * @param name its name in the witness
+   * @param records counts its records, for the witness
    * @throws StarlingError STORE_DAMAGED if it differs from the witness: nothing must be appended to it
    *   then; DISK_FULL, DISK_FAILED
    */
-  async track(name: string, core: Hypercore): Promise<void> {
+  async track(name: string, core: Hypercore, records?: () => number): Promise<void> {
     await this.ready()
-    const recorded = this.#witness.state
-    const expected = recorded?.cores[name]
-    if (recorded !== null && expected !== undefined) {
-      const found = await coreState(core)
-      const isSame =
-        found.key === expected.key &&
-        found.fork === expected.fork &&
-        found.length >= expected.length &&
-        (await hashAt(core, expected.length)) === expected.treeHash
-      const known = { witnessed: recorded, guarded: this.#guard?.state ?? null }
-      if (!isSame) throw contradictsWitness(this.#disk.place, known, name, found)
-    }
-    this.#cores.set(name, core)
+    await this.#cores.assertWitnessed(name, core)
+    this.#cores.add(name, core, records)
     await this.commit()
+  }
+
+  /**
+   * From the next commit on, which this makes, a name stands for another core. The core that had it before can be
+   * deleted if the guard, too, names the new one, which is tried: see `isNamed`.
+   *
+   * @param core ready, and filled with everything that is needed of the other one
+   * @param options.records counts its records, for the witness
+   * @param options.removed a further name that the witness forgets
+   * @throws StarlingError DISK_FULL, DISK_FAILED: the next start may find the one or the other
+   */
+  async replace(
+    name: string,
+    core: Hypercore,
+    { records, removed }: { records?: () => number; removed?: string | undefined } = {},
+  ): Promise<void> {
+    this.#cores.add(name, core, records)
+    if (removed !== undefined) this.#cores.remove(removed)
+    await this.commit()
+    await this.#guard?.flush()
   }
 
   /** Leaves a core out of later commits: it is about to be closed. */
   untrack(name: string): void {
-    this.#cores.delete(name)
+    this.#cores.leaveOut(name)
   }
 
   /**
@@ -163,8 +227,7 @@ export class DurableStore extends ReadyResource {
    *   and nothing is committed until the store has been reopened
    */
   commit(): Promise<void> {
-    this.#next ??= this.#commitNext(this.#running)
-    return this.#next
+    return this.#cores.commit()
   }
 
   /**
@@ -173,7 +236,7 @@ export class DurableStore extends ReadyResource {
    * @returns the error for the caller
    */
   fail(cause: unknown): StarlingError {
-    const failure = this.#failureOf(cause)
+    const failure = writeFailure(this.#disk.place, cause, STORE_WATCH_INTERVAL_MS)
     const isNews = this.#announced?.code !== failure.code
     this.#failure = failure
     this.#announced = failure
@@ -181,55 +244,8 @@ export class DurableStore extends ReadyResource {
     return failure
   }
 
-  #failureOf(cause: unknown): StarlingError {
-    if (isStarlingError(cause, 'STORE_DAMAGED')) return cause
-    const { store } = this.#disk.place
-    const options = { retryAfterMs: STORE_WATCH_INTERVAL_MS, cause }
-    if (isStarlingError(cause, 'DISK_FULL', 'DISK_FAILED')) {
-      return new StarlingError(cause.code, cause.message, options)
-    }
-    const message = isStarlingError(cause)
-      ? cause.message
-      : `The store in ${store} cannot be written`
-    return diskFailure(store, cause, options) ?? new StarlingError('DISK_FAILED', message, options)
-  }
-
-  async #commitNext(previous: Promise<void>): Promise<void> {
-    // Its own callers get the error.
-    await previous.catch(() => undefined)
-    this.#running = this.#commitNow()
-    this.#next = null
-    await this.#running
-  }
-
-  async #commitNow(): Promise<void> {
-    // While the store is reopened, only cores that are being opened commit.
-    if (this.#failure !== null && this.#reopening === null) throw this.#failure
-    try {
-      // Determined before the sync, which may not include later appends.
-      const cores = await this.#currentCores()
-      await this.#disk.sync()
-      if (!this.#isWitnessed(cores)) await this.#witness.record(cores)
-      this.#guard?.note(cores)
-    } catch (cause) {
-      // A second sync after one that failed may falsely succeed.
-      throw this.fail(cause)
-    }
-  }
-
-  /** Cores that are not open are taken from the witness. */
-  async #currentCores(): Promise<WitnessState['cores']> {
-    const cores = { ...this.#witness.state?.cores }
-    for (const [name, core] of this.#cores) cores[name] = await coreState(core)
-    return cores
-  }
-
-  #isWitnessed(cores: WitnessState['cores']): boolean {
-    const recorded = this.#witness.state?.cores
-    if (recorded === undefined) return false
-    return Object.entries(cores).every(([name, { length, fork }]) => {
-      return recorded[name]?.length === length && recorded[name].fork === fork
-    })
+  get #known(): KnownState {
+    return { witnessed: this.#witness.state, guarded: this.#guard?.state ?? null }
   }
 
   /** Reopens the store if it failed and can be written again, or if its log is full. */
@@ -255,7 +271,7 @@ export class DurableStore extends ReadyResource {
   async #reopen(): Promise<void> {
     const users = [...this.#users]
     for (const user of users) await user.detach()
-    await (this.#next ?? this.#running).catch(() => undefined)
+    await this.#cores.settled()
     await this.#closeAll()
     try {
       await this.#openAll()
@@ -272,8 +288,9 @@ export class DurableStore extends ReadyResource {
   }
 
   async #openAll(): Promise<void> {
-    const witnessed = await this.#witness.load()
-    this.#corestore = await this.#disk.open({ witnessed, guarded: this.#guard?.state ?? null })
+    await this.#witness.load()
+    this.#corestore = await this.#disk.open(this.#known)
+    this.#unwitnessed = await unwitnessedCores(this.#corestore, this.#witness.state)
   }
 
   async #closeAll(): Promise<void> {

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock/clock.js'
+import { SystemFiles } from '../files/files.js'
 import { DurableStore } from './durable-store.js'
 import { RollbackGuard } from './rollback-guard.js'
 import { StoreFolder } from './store-folder.js'
 import { Witness } from './witness.js'
-import { WitnessFile } from './witness-file.js'
 
 /** Options of {@link openStore}. */
 export interface OpenStoreOptions {
@@ -39,8 +39,8 @@ export async function openStore(
 ): Promise<DurableStore> {
   const place = { store: directory, witness: `${directory}.witness`, ...paths }
   const { guard } = paths
-  const record = (path: string) =>
-    new Witness({ storage: new WitnessFile(path), place, clock, path })
+  const files = new SystemFiles()
+  const record = (path: string) => new Witness({ files, place, clock, path })
   const store = new DurableStore({
     disk: new StoreFolder(place, onUnwitnessed),
     witness: record(place.witness),

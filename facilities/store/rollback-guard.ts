@@ -50,12 +50,18 @@ export class RollbackGuard {
     else this.#writeIn(dueInMs)
   }
 
+  /** Writes the last noted state now, if possible: see `failure`. */
+  async flush(): Promise<void> {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#writePending()
+    await this.#writing
+  }
+
   /** Writes the last noted state first, if possible. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#timer?.cancel()
-    this.#writePending()
-    await this.#writing
+    await this.flush()
     await this.#record.close()
   }
 

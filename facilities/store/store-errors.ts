@@ -1,5 +1,6 @@
-import { StarlingError } from '../../helpers/errors/starling-error.js'
+import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessedCore, WitnessState } from '../../helpers/store/store-witness.js'
+import { diskFailure } from '../files/disk-failure.js'
 
 /** The paths of a store and of the files that describe it. */
 export interface StorePlace {
@@ -120,6 +121,25 @@ export function recordIsUnreadable(place: StorePlace, path: string): StarlingErr
   )
 }
 
+/**
+ * The error for callers when the store cannot be written.
+ *
+ * @returns the cause if the store is damaged; otherwise DISK_FULL or DISK_FAILED
+ */
+export function writeFailure(
+  { store }: StorePlace,
+  cause: unknown,
+  retryAfterMs: number,
+): StarlingError {
+  if (isStarlingError(cause, 'STORE_DAMAGED')) return cause
+  const options = { retryAfterMs, cause }
+  if (isStarlingError(cause, 'DISK_FULL', 'DISK_FAILED')) {
+    return new StarlingError(cause.code, cause.message, options)
+  }
+  const message = isStarlingError(cause) ? cause.message : `The store in ${store} cannot be written`
+  return diskFailure(store, cause, options) ?? new StarlingError('DISK_FAILED', message, options)
+}
+
 function damaged(place: StorePlace, what: string, cause?: unknown): StarlingError {
   return new StarlingError(
     'STORE_DAMAGED',
@@ -128,7 +148,7 @@ function damaged(place: StorePlace, what: string, cause?: unknown): StarlingErro
   )
 }
 
-/** `"accounts" held 5 entries (…), and it now holds 3 entries (…)` */
+/** `"records" held 5 entries (…), and it now holds 3 entries (…)` */
 function difference(recorded: WitnessState, name: string, found: CoreState | undefined): string {
   const expected = describe(recorded.cores[name])
   const actual = found === undefined ? 'it is missing' : `it now holds ${describe(found)}`

@@ -1,5 +1,6 @@
 import type Corestore from 'corestore'
 import type Hypercore from 'hypercore'
+import { discoveryKey } from 'hypercore-crypto'
 import { isStarlingError, type StarlingError } from '../../helpers/errors/starling-error.js'
 import type { WitnessState } from '../../helpers/store/store-witness.js'
 import { coreState, hashAt, readWholeCore } from './core-state.js'
@@ -45,6 +46,25 @@ export async function closeAnyway(store: Corestore): Promise<void> {
   // error is the one to report.
   await store.close().catch(() => undefined)
   await store.storage.close().catch(() => undefined)
+}
+
+/** The discovery keys of the cores in a store that its witness does not name. */
+export async function unwitnessedCores(
+  store: Corestore,
+  witnessed: WitnessState | null,
+): Promise<readonly Buffer[]> {
+  const keys = Object.values(witnessed?.cores ?? {}).map(({ key }) => Buffer.from(key, 'hex'))
+  const known = new Set(keys.map((key) => discoveryKey(key).toString('hex')))
+  const unknown: Buffer[] = []
+  for await (const key of store.list()) if (!known.has(key.toString('hex'))) unknown.push(key)
+  return unknown
+}
+
+/** Whether a witness or a guard names the core with this key. */
+export function names(state: WitnessState | null, key: Uint8Array | null): boolean {
+  if (key === null) return false
+  const hex = Buffer.from(key).toString('hex')
+  return Object.values(state?.cores ?? {}).some((core) => core.key === hex)
 }
 
 /** @returns whether any of them contains anything */
@@ -108,8 +128,7 @@ async function withKnownCore(
   try {
     await withCore(store.get({ key: Buffer.from(key, 'hex'), createIfMissing: false }), use)
   } catch (error) {
-    if (hasCode(error, 'STORAGE_EMPTY')) throw contradiction()
-    throw error
+    throw isMissingCore(error) ? contradiction() : error
   }
 }
 
@@ -123,8 +142,9 @@ async function withCore(core: Hypercore, use: (core: Hypercore) => Promise<void>
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+/** Whether a core could not be opened because the store does not contain it. */
+function isMissingCore(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'STORAGE_EMPTY'
 }
 
 /** The message of an error with those of its causes. */

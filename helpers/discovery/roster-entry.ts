@@ -27,11 +27,6 @@ export function listedRoles(roles: readonly string[]): Role[] {
   return LISTED_ROLES.filter((role) => roles.includes(role))
 }
 
-/** Whether a worker with these roles can be listed. */
-export function isListable(roles: readonly Role[]): boolean {
-  return bitsOf(roles) !== 0
-}
-
 /** An entry as bytes: its roles, then its key. Entries are ordered by these bytes. */
 export function encodeEntry({ publicKey, roles }: RosterEntry): Buffer {
   return Buffer.concat([Buffer.of(bitsOf(roles)), publicKey])

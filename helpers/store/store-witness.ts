@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 
-/** The size of a slot: a block of a disk, so that a torn write of one slot does not damage the other. */
+/**
+ * The smallest size of a slot: a block of a disk, so that a torn write of one slot does not damage the other. Larger
+ * ones are twice, four times, … as large.
+ */
 export const WITNESS_SLOT_BYTES = 4096
 export const WITNESS_SLOTS = 2
 
-/** As many as fit into a slot: a core takes about 250 bytes. */
-const MAX_CORES = 12
+/** A core takes about 250 bytes, and each commit writes those of all cores. */
+export const MAX_WITNESSED_CORES = 4096
 
 const FORMAT = 'starling/store-witness/1'
 
@@ -21,6 +24,8 @@ const coreSchema = z.strictObject({
   fork: z.number().int().nonnegative(),
   /** The hash of the core at that length, hexadecimal. */
   treeHash: digestSchema,
+  /** How many records a core of records contains. Saves counting them; after a crash, a few may be missing. */
+  records: z.number().int().nonnegative().optional(),
 })
 
 const stateSchema = z.strictObject({
@@ -30,7 +35,10 @@ const stateSchema = z.strictObject({
   writtenAt: z.number().int().nonnegative(),
   cores: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/), coreSchema)
-    .refine((cores) => Object.keys(cores).length <= MAX_CORES, `At most ${MAX_CORES} cores`),
+    .refine(
+      (cores) => Object.keys(cores).length <= MAX_WITNESSED_CORES,
+      `At most ${MAX_WITNESSED_CORES} cores`,
+    ),
 })
 
 /** The recorded state of one core. */
@@ -40,26 +48,36 @@ export type WitnessedCore = z.infer<typeof coreSchema>
 export type WitnessState = z.infer<typeof stateSchema>
 
 /**
- * The bytes of one slot: a line of text with the SHA-256 of the state and the state, padded with spaces.
+ * A state as it is written: a line of text with the SHA-256 of the state and the state.
  *
- * @throws Error if the state does not fit into a slot
+ * @throws ZodError if it has more than {@link MAX_WITNESSED_CORES} cores
  */
-export function encodeWitnessSlot(state: WitnessState): Buffer {
+export function encodeWitness(state: WitnessState): Buffer {
   const json = JSON.stringify(stateSchema.parse(state))
-  const line = `${FORMAT} ${checksum(json)} ${json}`
-  if (Buffer.byteLength(line) >= WITNESS_SLOT_BYTES) throw new Error('The witness is full')
-  return Buffer.from(`${line.padEnd(WITNESS_SLOT_BYTES - 1)}\n`)
+  return Buffer.from(`${FORMAT} ${checksum(json)} ${json}`)
 }
 
-/** An empty slot. */
-export function emptyWitnessSlot(): Buffer {
-  return Buffer.from(`${' '.repeat(WITNESS_SLOT_BYTES - 1)}\n`)
+/** The size of the smallest slot that a line fits into, with a newline at the end. */
+export function slotBytesFor(line: Uint8Array): number {
+  let slotBytes = WITNESS_SLOT_BYTES
+  while (slotBytes <= line.byteLength) slotBytes *= 2
+  return slotBytes
+}
+
+/** The bytes of a slot with this line, or of an empty one. The line is padded with spaces. */
+export function witnessSlot(slotBytes: number, line: Uint8Array = new Uint8Array()): Buffer {
+  const slot = Buffer.alloc(slotBytes, ' ')
+  slot.set(line)
+  slot.write('\n', slotBytes - 1)
+  return slot
 }
 
 /** The bytes of a new witness. */
 export function newWitness(state: WitnessState): Buffer {
-  const slots = Array.from({ length: WITNESS_SLOTS }, emptyWitnessSlot)
-  slots[slotOf(state)] = encodeWitnessSlot(state)
+  const line = encodeWitness(state)
+  const slotBytes = slotBytesFor(line)
+  const slots = Array.from({ length: WITNESS_SLOTS }, () => witnessSlot(slotBytes))
+  slots[slotOf(state)] = witnessSlot(slotBytes, line)
   return Buffer.concat(slots)
 }
 
@@ -73,11 +91,11 @@ export function slotOf({ sequence }: Pick<WitnessState, 'sequence'>): number {
  * claims less and is still true.
  */
 export function decodeWitness(bytes: Uint8Array): WitnessState | null {
-  if (bytes.byteLength !== WITNESS_SLOTS * WITNESS_SLOT_BYTES) return null
-  const states = Array.from({ length: WITNESS_SLOTS }, (_, slot) => {
-    const start = slot * WITNESS_SLOT_BYTES
-    return decodeSlot(bytes.subarray(start, start + WITNESS_SLOT_BYTES))
-  })
+  const slotBytes = bytes.byteLength / WITNESS_SLOTS
+  if (slotBytes === 0 || slotBytes % WITNESS_SLOT_BYTES !== 0) return null
+  const states = Array.from({ length: WITNESS_SLOTS }, (_, slot) =>
+    decodeSlot(bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes)),
+  )
   return states.reduce((newest, state) =>
     newest === null || (state !== null && state.sequence > newest.sequence) ? state : newest,
   )

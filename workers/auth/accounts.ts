@@ -1,27 +1,20 @@
-import { z } from 'zod'
 import type { Clock } from '../../facilities/clock/clock.js'
 import type { Random } from '../../facilities/clock/random.js'
-import type { DurableRecords } from '../../facilities/store/durable-records.js'
+import { CommandRunner } from '../../facilities/store/command-runner.js'
+import type { Records } from '../../facilities/store/records.js'
 import type { HealthProblem, WorkerMetric } from '../../facilities/worker/worker-health.js'
-import { isStarlingError, StarlingError } from '../../helpers/errors/starling-error.js'
+import {
+  type AccountRecord,
+  accountKey,
+  parseAccount,
+} from '../../helpers/accounts/account-record.js'
+import { registerAccount } from '../../helpers/accounts/register-account.js'
+import { StarlingError } from '../../helpers/errors/starling-error.js'
 import { createId } from '../../helpers/identity/id.js'
 import { type AccountCredential, accountCredentialSchema } from '../../helpers/protocol/account.js'
 import { validateMessage } from '../../helpers/protocol/json-message.js'
 import { LoginDelays } from './login-delays.js'
 import type { HashRequest, PasswordHasher } from './passwords.js'
-
-/** An account as it is stored, under its e-mail address. */
-export const accountRecordSchema = z.strictObject({
-  /** `usr_…` */
-  userId: z.string().startsWith('usr_').max(64),
-  email: z.string().max(254),
-  /** Argon2id with its salt and parameters. */
-  passwordHash: z.string().max(128),
-  /** Milliseconds since 1970. */
-  createdAt: z.number().int().nonnegative(),
-})
-
-export type AccountRecord = z.infer<typeof accountRecordSchema>
 
 /** The caller of an operation on an account. */
 export interface AccountCaller {
@@ -35,20 +28,22 @@ export interface AccountCaller {
 
 /** The accounts: registration and authentication. */
 export class Accounts {
-  readonly #records: DurableRecords<AccountRecord>
+  readonly #records: Records
+  readonly #commands: CommandRunner
   readonly #passwords: PasswordHasher
   readonly #clock: Clock
   readonly #random: Random
   readonly #delays: LoginDelays
 
-  /** @param parts.records of `accountRecordSchema`; closed by their creator */
+  /** @param parts.records closed by their creator */
   constructor(parts: {
-    records: DurableRecords<AccountRecord>
+    records: Records
     passwords: PasswordHasher
     clock: Clock
     random: Random
   }) {
     this.#records = parts.records
+    this.#commands = new CommandRunner(parts)
     this.#passwords = parts.passwords
     this.#clock = parts.clock
     this.#random = parts.random
@@ -57,15 +52,7 @@ export class Accounts {
 
   /** Why accounts cannot be read or written. */
   problems(): readonly HealthProblem[] {
-    const { opened, closing, failure, guardFailure } = this.#records
-    if (!opened || closing !== null) {
-      return [{ code: 'HOME_UNUSABLE', message: 'The account store is not open', blocks: true }]
-    }
-    if (failure !== null) return [{ code: failure.code, message: failure.message, blocks: true }]
-    if (guardFailure === null) return []
-    const code = isStarlingError(guardFailure) ? guardFailure.code : 'DISK_FAILED'
-    const message = 'The rollback guard of the store cannot be written'
-    return [{ code, message, blocks: false }]
+    return this.#records.problems()
   }
 
   /** The load of password hashing. */
@@ -99,12 +86,11 @@ export class Accounts {
   ): Promise<{ readonly userId: string }> {
     const { email, password } = validate(credential)
     if (this.#records.failure !== null) throw this.#records.failure
-    // Before the expensive hash. `insert` decides between concurrent registrations.
-    if ((await this.#records.get(email)) !== undefined) throw taken(email)
+    // Before the expensive hash. The command decides between concurrent registrations.
+    if ((await this.#find(email)) !== undefined) throw taken(email)
     const passwordHash = await this.#passwords.hash(password, hashRequest(caller))
-    const createdAt = this.#clock.now()
-    const userId = createId('usr', createdAt, () => this.#random.fraction())
-    const isNew = await this.#records.insert(email, { userId, email, passwordHash, createdAt })
+    const userId = createId('usr', this.#clock.now(), () => this.#random.fraction())
+    const isNew = await this.#commands.run(registerAccount, { userId, email, passwordHash })
     if (!isNew) throw taken(email)
     return { userId }
   }
@@ -122,7 +108,7 @@ export class Accounts {
     const { email, password } = validate(credential)
     const assertNoDelay = () => this.#delays.assertOver(caller.peer, email)
     assertNoDelay()
-    const record = await this.#records.get(email)
+    const record = await this.#find(email)
     const isMatch = await this.#passwords.verify(password, record?.passwordHash, {
       ...hashRequest(caller),
       // Other logins of the same pair may have failed while this one was queued.
@@ -139,6 +125,11 @@ export class Accounts {
       )
     }
     return { userId: record.userId }
+  }
+
+  async #find(email: string): Promise<AccountRecord | undefined> {
+    const entry = await this.#records.get(accountKey(email))
+    return entry && parseAccount(entry.value)
   }
 }
 

@@ -1,42 +1,33 @@
-import { join } from 'node:path'
 import ReadyResource from 'ready-resource'
 import safetyCatch from 'safety-catch'
-import { z } from 'zod'
 import type { Clock, Timer } from '../../facilities/clock/clock.js'
-import type { Random } from '../../facilities/clock/random.js'
 import { repeat } from '../../facilities/clock/repeat.js'
-import { readPrivateFile, writePrivateFile } from '../../facilities/files/private-file.js'
 import type { Log } from '../../facilities/log/log.js'
 import type { RosterKeeper } from '../../facilities/network/discovery/roster-keeper.js'
+import { CommandRunner } from '../../facilities/store/command-runner.js'
+import type { Records } from '../../facilities/store/records.js'
 import type { HealthProblem } from '../../facilities/worker/worker-health.js'
+import { publishRoster } from '../../helpers/discovery/publish-roster.js'
 import {
-  encodeEntry,
-  listedRoles,
-  MAX_ROSTER_ENTRIES,
-  type RosterEntry,
-} from '../../helpers/discovery/roster-entry.js'
+  enlist,
+  enlistAll,
+  entriesOf,
+  type ListedWorker,
+  listedWorker,
+  type RosterList,
+} from '../../helpers/discovery/roster-list.js'
 import type { RosterSeal } from '../../helpers/discovery/roster-pages.js'
 import { signRoster } from '../../helpers/discovery/signed-roster.js'
 import { type Certificate, verifyCertificate } from '../../helpers/identity/certificate.js'
 import type { Identity } from '../../helpers/identity/identity.js'
 import type { KeyPair } from '../../helpers/identity/key-pair.js'
-import { listedWorkerSchema, RosterList } from './roster-list.js'
 
 /** Workers that are enlisted at the same time are published together. */
 const PUBLISH_DELAY_MS = 1_000
 /** Between two checks that the roster is in the DHT. */
 const CHECK_INTERVAL_MS = 60_000
-/** Between two writes of a list of which only the times have changed. */
-const SAVE_INTERVAL_MS = 60 * 60 * 1000
 /** Checks in a row that did not find it, after which it is reported. */
 const LOST_CHECKS_BEFORE_REPORT = 2
-
-const stateSchema = z.strictObject({
-  version: z.literal(1),
-  /** The highest sequence number that was ever used. */
-  sequence: z.number().int().nonnegative(),
-  workers: z.array(listedWorkerSchema).max(MAX_ROSTER_ENTRIES),
-})
 
 /**
  * Writes the roster of the mesh: the workers that have enlisted at auth over an authenticated
@@ -44,47 +35,43 @@ const stateSchema = z.strictObject({
  * that an older roster is never published after a restart.
  */
 export class RosterWriter extends ReadyResource {
-  readonly #path: string
+  readonly #commands: CommandRunner
   readonly #keyPair: KeyPair
   readonly #seal: RosterSeal
   readonly #keeper: RosterKeeper
   readonly #identity: Identity
   readonly #clock: Clock
-  readonly #random: Random
   readonly #log: Log
-  #list = new RosterList()
-  /** The highest sequence that is on disk. */
-  #sequence = 0
-  #savedAt = Number.NEGATIVE_INFINITY
+  /** The workers that have enlisted since the list was stored. */
+  readonly #enlisted = new Map<string, ListedWorker>()
+  #list: RosterList = new Map()
   #writing: Promise<void> = Promise.resolve()
   #delay: Timer | null = null
   #check: Timer | null = null
   #misses = 0
 
   /**
-   * @param options.folder of the worker: the list is kept in a file there
+   * @param options.records the list is kept in them; closed by their creator
    * @param options.rosterKey signs the roster
    * @param options.secret the mesh secret
    * @param options.identity of this worker, which is listed too
    */
   constructor(options: {
-    folder: string
+    records: Records
     rosterKey: KeyPair
     secret: Uint8Array
     identity: Identity
     keeper: RosterKeeper
     clock: Clock
-    random: Random
     log: Log
   }) {
     super()
-    this.#path = join(options.folder, 'roster.json')
+    this.#commands = new CommandRunner(options)
     this.#keyPair = options.rosterKey
     this.#seal = { mesh: options.identity.mesh, secret: options.secret }
     this.#keeper = options.keeper
     this.#identity = options.identity
     this.#clock = options.clock
-    this.#random = options.random
     this.#log = options.log
   }
 
@@ -92,11 +79,15 @@ export class RosterWriter extends ReadyResource {
    * Lists an authenticated worker.
    *
    * @returns the sequence of the newest roster, which may not list it yet
-   * @throws StarlingError OVERLOADED if the roster is full
+   * @throws StarlingError OVERLOADED if the roster is full; FORBIDDEN if the worker has no role that is listed
    */
   async enlist(certificate: Certificate): Promise<number> {
     await this.ready()
-    if (this.#enlist(certificate)) this.#publishSoon()
+    const worker = listedWorker(certificate, this.#clock.now())
+    const known = this.#list.get(worker.publicKey)
+    this.#list = enlist(this.#list, worker)
+    this.#enlisted.set(worker.publicKey, worker)
+    if (known?.roles.join() !== worker.roles.join()) this.#publishSoon()
     return this.#keeper.sequence
   }
 
@@ -108,7 +99,6 @@ export class RosterWriter extends ReadyResource {
 
   protected override async _open(): Promise<void> {
     await this.#keeper.ready()
-    await this.#load()
     this.#check = repeat(this.#clock, CHECK_INTERVAL_MS, () => this.#publish())
     // Not awaited: a DHT that does not answer takes seconds.
     void this.#start()
@@ -137,11 +127,6 @@ export class RosterWriter extends ReadyResource {
     return verifyCertificate(this.#identity.certificate(), expected)
   }
 
-  #enlist({ publicKey, roles, expiresAt }: Certificate): boolean {
-    const worker = { publicKey, roles: listedRoles(roles), expiresAt }
-    return this.#list.enlist(worker, this.#clock.now())
-  }
-
   #publishSoon(): void {
     if (this.#delay !== null || this.closing) return
     this.#delay = this.#clock.schedule(PUBLISH_DELAY_MS, () => {
@@ -167,23 +152,27 @@ export class RosterWriter extends ReadyResource {
   }
 
   async #writeList(): Promise<void> {
-    const now = this.#clock.now()
-    // The stored list is older than the published one: it was restored from a backup, or lost.
-    if (this.#keeper.sequence > this.#sequence) this.#list.adopt(this.#keeper.entries, now)
-    this.#list.expire(now)
-    this.#enlist(this.#ownCertificate)
-    const { entries, workers } = this.#list
-    const isPublished = this.#keeper.sequence > 0 && areSame(entries, this.#keeper.entries)
-    // Only the times of renewal have changed, and they need not be exact.
-    if (isPublished && this.#savedAt + SAVE_INTERVAL_MS > now) return
-    const newest = Math.max(this.#sequence, this.#keeper.sequence)
-    const sequence = isPublished ? newest : newest + 1
-    await writePrivateFile(this.#path, { version: 1, sequence, workers }, this.#random)
-    this.#sequence = sequence
-    this.#savedAt = now
-    if (isPublished) return
-    this.#keeper.offer(signRoster(entries, sequence, { keyPair: this.#keyPair, seal: this.#seal }))
-    this.#log.info({ sequence, workers: entries.length }, 'roster written')
+    const own = listedWorker(this.#ownCertificate, this.#clock.now())
+    const enlisted = [own, ...this.#enlisted.values()]
+    const { sequence, entries } = this.#keeper
+    const decision = await this.#commands.run(publishRoster, {
+      enlisted,
+      published: { sequence, entries },
+    })
+    if (decision.isStored) this.#forget(enlisted)
+    this.#list = enlistAll(decision.list, this.#enlisted.values())
+    if (!decision.isNew) return
+    const seal = { keyPair: this.#keyPair, seal: this.#seal }
+    this.#keeper.offer(signRoster(entriesOf(decision.list), decision.sequence, seal))
+    const { size } = decision.list
+    this.#log.info({ sequence: decision.sequence, workers: size }, 'roster written')
+  }
+
+  /** Except workers that have enlisted again since. */
+  #forget(stored: readonly ListedWorker[]): void {
+    for (const worker of stored) {
+      if (this.#enlisted.get(worker.publicKey) === worker) this.#enlisted.delete(worker.publicKey)
+    }
   }
 
   async #readBack(): Promise<void> {
@@ -196,23 +185,4 @@ export class RosterWriter extends ReadyResource {
     if (this.#misses === LOST_CHECKS_BEFORE_REPORT)
       this.#log.warn('the roster is not found in the DHT')
   }
-
-  async #load(): Promise<void> {
-    try {
-      const state = await readPrivateFile(this.#path, stateSchema)
-      if (state === undefined) return
-      this.#sequence = state.sequence
-      this.#list = new RosterList(state.workers)
-    } catch (err) {
-      // The other workers know what was published last, and it is read from them.
-      this.#log.error({ err }, 'the list of workers cannot be read')
-    }
-  }
-}
-
-/** Whether two lists contain the same workers, in any order. */
-function areSame(one: readonly RosterEntry[], other: readonly RosterEntry[]): boolean {
-  const bytesOf = (entries: readonly RosterEntry[]) =>
-    Buffer.concat(entries.map(encodeEntry).sort(Buffer.compare))
-  return bytesOf(one).equals(bytesOf(other))
 }

@@ -6,7 +6,8 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import type { Random } from '../../facilities/clock/random.js'
-import { loadOrCreateSecret } from '../../facilities/files/private-file.js'
+import type { CommandRunner } from '../../facilities/store/command-runner.js'
+import { keepSessionKey } from '../../helpers/accounts/session-key-record.js'
 import { StarlingError } from '../../helpers/errors/starling-error.js'
 
 /** If this many draws fail, the random source is broken. */
@@ -41,12 +42,20 @@ export class SessionKeys {
 }
 
 /**
- * Loads the session keys from a file, or creates the file, readable by its owner only.
+ * Loads the session keys, or creates and stores them.
  *
- * @throws StarlingError HOME_UNUSABLE
+ * @param earlierPem the key of an earlier version, which is stored if there is no other
+ * @throws StarlingError HOME_UNUSABLE if the earlier key is none; DISK_FULL, DISK_FAILED
  */
-export async function loadOrCreateSessionKeys(path: string, random: Random): Promise<SessionKeys> {
-  return new SessionKeys(await loadOrCreateSecret(path, random, () => createPrivateKeyPem(random)))
+export async function loadOrCreateSessionKeys(
+  commands: CommandRunner,
+  random: Random,
+  earlierPem?: string,
+): Promise<SessionKeys> {
+  // Before it is stored: it may be damaged.
+  if (earlierPem !== undefined) readPrivateKey(earlierPem)
+  const privateKeyPem = earlierPem ?? createPrivateKeyPem(random)
+  return new SessionKeys(await commands.run(keepSessionKey, { privateKeyPem }))
 }
 
 /**

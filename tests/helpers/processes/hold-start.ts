@@ -5,7 +5,7 @@ import { once } from 'node:events'
 await import('../../../facilities/worker/worker-watch.js')
 await import('../../../facilities/network/mesh-network.js')
 await import('../../../facilities/store/open-store.js')
-await import('../../../facilities/store/durable-records.js')
+await import('../../../facilities/store/local-records.js')
 await import('../../../workers/auth/auth-worker.js')
 await import('../../../workers/auth/passwords.js')
 await import('../../../config/flags.js')

@@ -15,14 +15,15 @@ import type { OutgoingConnection } from '../../../facilities/network/connection/
 import { topicOf } from '../../../facilities/network/discovery/announcement.js'
 import { KnownPeers } from '../../../facilities/network/discovery/known-peers.js'
 import { RolePeers } from '../../../facilities/network/discovery/role-peers.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { openStore } from '../../../facilities/store/open-store.js'
+import { accountKey, parseAccount } from '../../../helpers/accounts/account-record.js'
 import { authProtocol } from '../../../helpers/protocol/auth-protocol.js'
-import { accountRecordSchema } from '../../../workers/auth/accounts.js'
+import { RECORDS } from '../../../workers/auth/account-store.js'
 import type { Cleanup } from '../cleanup.js'
 import { localMode } from '../network/local-mesh.js'
 import { firstConnection, TEST_LIMITS } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
+import { createRecords, valueAt } from '../storage/local-records.js'
 import { settle, until } from '../until.js'
 import { Running } from './worker-processes.js'
 
@@ -129,10 +130,11 @@ export class KilledAuth {
 
   async #lostIn(directory: string): Promise<string[]> {
     const store = await openStore(directory, { clock: this.clock })
-    const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+    const records = createRecords(store, RECORDS)
     const lost: string[] = []
     for (const [email, userId] of this.acknowledged) {
-      if ((await records.get(email))?.userId !== userId) lost.push(email)
+      const value = await valueAt(records, accountKey(email))
+      if (value === undefined || parseAccount(value).userId !== userId) lost.push(email)
     }
     await records.close()
     await store.close()

@@ -1,15 +1,16 @@
 import type Corestore from 'corestore'
-import { z } from 'zod'
+import sinon from 'sinon'
 import type { Clock } from '../../../facilities/clock/clock.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
+import type { Random } from '../../../facilities/clock/random.js'
 import { DurableStore } from '../../../facilities/store/durable-store.js'
 import { RollbackGuard } from '../../../facilities/store/rollback-guard.js'
 import type { StoreDisk } from '../../../facilities/store/store-disk.js'
 import type { KnownState, StorePlace } from '../../../facilities/store/store-errors.js'
 import { closeAnyway, verifyStore } from '../../../facilities/store/verify-store.js'
 import { Witness } from '../../../facilities/store/witness.js'
-import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
 import { VirtualClock } from '../clock/virtual-clock.js'
+import { createRecords, insert, valueAt } from './local-records.js'
+import { MemoryFile, MemoryFiles } from './memory-files.js'
 import { Memory, memoryStore } from './memory-storage.js'
 
 /** The name of a store in memory in messages. */
@@ -22,44 +23,12 @@ export const MEMORY_PLACE = {
 /** When everything in memory is witnessed. */
 export const MEMORY_TIME_MS = Date.UTC(2026, 10, 3, 12, 30)
 
-/** A witness's file in memory. Every write is synced, unless the power fails during it. */
-export class MemoryWitness implements WitnessStorage {
-  bytes: Buffer | undefined
-  /** How often it was created or written. */
-  writes = 0
-  /** The error of every write. */
-  failure: Error | null = null
-
-  constructor(bytes?: Uint8Array) {
-    this.bytes = bytes && Buffer.from(bytes)
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    return this.bytes && Buffer.from(this.bytes)
-  }
-
-  async create(bytes: Uint8Array): Promise<void> {
-    if (this.failure !== null) throw this.failure
-    this.writes += 1
-    this.bytes = Buffer.from(bytes)
-  }
-
-  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.failure !== null) throw this.failure
-    this.writes += 1
-    if (this.bytes === undefined) throw new Error('There is no witness to overwrite')
-    this.bytes.set(bytes, offset)
-  }
-
-  async close(): Promise<void> {}
-}
-
 /** The disk of a worker: its store, the witness beside it, and the rollback guard elsewhere. */
 export class DurableMemory implements StoreDisk {
   readonly place: StorePlace
   readonly store: Memory
-  readonly witness: MemoryWitness
-  readonly guard: MemoryWitness
+  readonly witness: MemoryFile
+  readonly guard: MemoryFile
   /** Whether the store is to start a new log. */
   logIsFull = false
   /** How often the store was opened. */
@@ -70,8 +39,8 @@ export class DurableMemory implements StoreDisk {
 
   constructor(
     store = new Memory(),
-    witness = new MemoryWitness(),
-    guard = new MemoryWitness(),
+    witness = new MemoryFile(),
+    guard = new MemoryFile(),
     options: { readonly isVerified?: boolean; readonly place?: StorePlace } = {},
   ) {
     this.store = store
@@ -121,20 +90,25 @@ export class DurableMemory implements StoreDisk {
     return new DurableMemory(store, witness, guard, { isVerified: true, place })
   }
 
-  afterPowerCut(): DurableMemory {
+  /** The files of the witness and the guard. */
+  get files(): MemoryFiles {
+    return new MemoryFiles([
+      [MEMORY_PLACE.witness, this.witness],
+      [MEMORY_PLACE.guard, this.guard],
+    ])
+  }
+
+  /** @param random decides what reached the disk although it was not synced; left out: nothing */
+  afterPowerCut(random?: Random): DurableMemory {
     return new DurableMemory(
-      this.store.afterPowerCut(),
-      new MemoryWitness(this.witness.bytes),
-      new MemoryWitness(this.guard.bytes),
+      this.store.afterPowerCut(random),
+      this.witness.afterPowerCut(random),
+      this.guard.afterPowerCut(random),
     )
   }
 
   copy(): DurableMemory {
-    return new DurableMemory(
-      this.store.copy(),
-      new MemoryWitness(this.witness.bytes),
-      new MemoryWitness(this.guard.bytes),
-    )
+    return new DurableMemory(this.store.copy(), this.witness.copy(), this.guard.copy())
   }
 
   async #verify(known: KnownState): Promise<void> {
@@ -147,17 +121,58 @@ export class DurableMemory implements StoreDisk {
   }
 }
 
+/** A disk after a power cut, and what a test has noted at that moment. */
+export interface PowerCutDisk<Note> {
+  readonly disk: DurableMemory
+  readonly noted: Note
+}
+
+/**
+ * Collects what a power cut would leave of a disk, before and after each of its syncs, while the disk is used.
+ *
+ * @param random decides what reached the disk although it was not synced; each second cut loses all of it
+ * @param note what the test wants to know of the moment, for instance what was acknowledged
+ */
+export function collectPowerCuts<Note>(
+  memory: DurableMemory,
+  random: Random,
+  note: () => Note,
+): readonly PowerCutDisk<Note>[] {
+  const cuts: PowerCutDisk<Note>[] = []
+  const cut = () => {
+    for (const fate of [undefined, random]) {
+      cuts.push({ disk: memory.afterPowerCut(fate), noted: note() })
+    }
+  }
+  const { store } = memory
+  const syncStore = store.sync.bind(store)
+  sinon.stub(store, 'sync').callsFake(() => {
+    cut()
+    syncStore()
+    cut()
+  })
+  for (const file of [memory.witness, memory.guard]) {
+    const syncFile = file.sync.bind(file)
+    sinon.stub(file, 'sync').callsFake(async () => {
+      cut()
+      await syncFile()
+      cut()
+    })
+  }
+  return cuts
+}
+
 /** A store in memory, not checked against its witness as a whole. The caller makes it ready and closes it. */
 export function durableMemoryStore(
   memory = new DurableMemory(),
   clock: Clock = new VirtualClock(MEMORY_TIME_MS),
 ): DurableStore {
-  const record = (storage: WitnessStorage, path: string) =>
-    new Witness({ storage, place: memory.place, clock, path })
+  const { files, place } = memory
+  const record = (path: string) => new Witness({ files, place, clock, path })
   return new DurableStore({
     disk: memory,
-    witness: record(memory.witness, memory.place.witness),
-    guard: new RollbackGuard({ record: record(memory.guard, MEMORY_PLACE.guard), clock }),
+    witness: record(MEMORY_PLACE.witness),
+    guard: new RollbackGuard({ record: record(MEMORY_PLACE.guard), clock }),
     clock,
   })
 }
@@ -179,8 +194,8 @@ export async function openMemoryStore(
 /** Opens the store and stores a record for each of these owners, one after the other. */
 export async function writeCats(memory: DurableMemory, owners: readonly string[]): Promise<void> {
   const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  for (const owner of owners) await records.insert(owner, `the cat of ${owner}`)
+  const records = createRecords(store)
+  for (const owner of owners) await insert(records, owner, `the cat of ${owner}`)
   await records.close()
   await store.close()
 }
@@ -191,8 +206,8 @@ export async function readCats(
   owners: readonly string[],
 ): Promise<readonly string[]> {
   const store = await openMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
-  const values = await Promise.all(owners.map((owner) => records.get(owner)))
+  const records = createRecords(store)
+  const values = await Promise.all(owners.map((owner) => valueAt(records, owner)))
   await records.close()
   await store.close()
   return owners.filter((_, index) => values[index] !== undefined)

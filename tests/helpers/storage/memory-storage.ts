@@ -3,10 +3,12 @@
 import Corestore from 'corestore'
 import HypercoreStorage from 'hypercore-storage'
 import { Readable } from 'streamx'
+import type { Random } from '../../../facilities/clock/random.js'
 
 const CLOSED = 'RocksDB session is closed'
 
 type Entries = Map<string, Buffer>
+type Write = (entries: Entries) => void
 
 interface KeyRange {
   readonly gt?: Uint8Array
@@ -28,6 +30,8 @@ export class Memory {
   /** The error of every write, for instance of a full disk. */
   failure: Error | null = null
   #synced: Entries
+  /** Batches since the last sync. */
+  #unsynced: (readonly Write[])[] = []
 
   /** @param entries the initial content of the disk */
   constructor(entries: Entries = new Map()) {
@@ -40,15 +44,31 @@ export class Memory {
     this.assertWritable()
     this.flushes++
     this.#synced = new Map(this.entries)
+    this.#unsynced = []
+  }
+
+  /** Makes all writes of a batch. They survive a power cut together or not at all. */
+  write(batch: readonly Write[]): void {
+    this.assertWritable()
+    for (const write of batch) write(this.entries)
+    this.#unsynced.push(batch)
   }
 
   assertWritable(): void {
     if (this.failure !== null) throw this.failure
   }
 
-  /** The same disk after a power cut now: without what was not synced. */
-  afterPowerCut(): Memory {
-    return new Memory(new Map(this.#synced))
+  /**
+   * The same disk after a power cut now: without what was not synced.
+   *
+   * @param random decides how many of the batches that were not synced reached the disk, the oldest first. Left
+   *   out: none
+   */
+  afterPowerCut(random?: Random): Memory {
+    const entries = new Map(this.#synced)
+    const count = random?.below(this.#unsynced.length + 1) ?? 0
+    for (const batch of this.#unsynced.slice(0, count)) for (const write of batch) write(entries)
+    return new Memory(entries)
   }
 
   /** A backup taken now, with everything that was written. */
@@ -75,33 +95,30 @@ class MemoryReadBatch {
 
 class MemoryWriteBatch {
   readonly #memory: Memory
-  readonly #entries: Entries
-  #writes: (() => void)[] = []
+  #writes: Write[] = []
   constructor(memory: Memory) {
     this.#memory = memory
-    this.#entries = memory.entries
   }
 
   tryPut(key: Uint8Array, value: Uint8Array): void {
-    const copy = Buffer.from(value)
-    this.#writes.push(() => this.#entries.set(hex(key), copy))
+    const [name, copy] = [hex(key), Buffer.from(value)]
+    this.#writes.push((entries) => entries.set(name, copy))
   }
 
   tryDelete(key: Uint8Array): void {
-    this.#writes.push(() => this.#entries.delete(hex(key)))
+    const name = hex(key)
+    this.#writes.push((entries) => entries.delete(name))
   }
 
   tryDeleteRange(start: Uint8Array, end: Uint8Array): void {
-    this.#writes.push(() => {
-      for (const key of keysWithin(this.#entries, { gte: start, lt: end })) {
-        this.#entries.delete(key)
-      }
+    const range = { gte: Buffer.from(start), lt: Buffer.from(end) }
+    this.#writes.push((entries) => {
+      for (const key of keysWithin(entries, range)) entries.delete(key)
     })
   }
 
   async flush(): Promise<void> {
-    this.#memory.assertWritable()
-    for (const write of this.#writes) write()
+    this.#memory.write(this.#writes)
     this.#writes = []
   }
 

@@ -10,11 +10,10 @@ import { createLog, type Log } from '../../../facilities/log/log.js'
 import type { OutgoingConnection } from '../../../facilities/network/connection/outgoing-connection.js'
 import { MeshNetwork, type NetworkSettings } from '../../../facilities/network/mesh-network.js'
 import type { NetworkMode } from '../../../facilities/network/modes/network-mode.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import type { WatchedWorker } from '../../../facilities/worker/worker-health.js'
 import { WorkerWatch } from '../../../facilities/worker/worker-watch.js'
 import type { Role } from '../../../helpers/identity/roles.js'
-import { Accounts, accountRecordSchema } from '../../../workers/auth/accounts.js'
+import { Accounts } from '../../../workers/auth/accounts.js'
 import { AuthWorker } from '../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../workers/auth/session-keys.js'
@@ -27,6 +26,7 @@ import { MeshAuthority, newKeyPair, rosterSettings } from '../network/mesh-autho
 import { firstConnection } from '../network/mesh-fixture.js'
 import { freeUdpPort } from '../network/udp-port.js'
 import { durableMemoryStore } from '../storage/durable-memory.js'
+import { createRecords } from '../storage/local-records.js'
 import { ADMIT_FREELY, type GatewayLimits } from './admission-settings.js'
 import { poolOf } from './offered-models.js'
 
@@ -100,7 +100,7 @@ export class LocalWorkers {
     const network = this.#network('auth')
     const clock = this.#clock('auth')
     const store = durableMemoryStore()
-    const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+    const records = createRecords(store)
     this.#cleanup.add(() => store.close())
     this.#cleanup.add(() => records.close())
     const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })

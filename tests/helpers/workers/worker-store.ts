@@ -2,16 +2,14 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'brittle'
 import sinon from 'sinon'
-import { z } from 'zod'
 import type { Random } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import type { DurableStore } from '../../../facilities/store/durable-store.js'
 import { openStore } from '../../../facilities/store/open-store.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
+import { createRecords, insert, valueAt } from '../storage/local-records.js'
 import { rejectionOf } from '../until.js'
 
-const textSchema = z.string()
 const clock = new SystemClock()
 
 /**
@@ -21,15 +19,15 @@ const clock = new SystemClock()
 export async function killedWorker(t: Test): Promise<{ folder: string; keys: readonly string[] }> {
   const [origin, folder] = [await t.tmp(), join(await t.tmp(), 'auth')]
   const store = await openStore(join(origin, 'store'), { clock })
-  const records = new DurableRecords(store, 'texts', textSchema)
+  const records = createRecords(store, 'texts')
   const keys = Array.from({ length: 40 }, (_, index) => `key-${index}`)
   for (const [index, key] of keys.entries()) {
     if (index === keys.length / 2) await store.corestore.storage.db.flush()
-    await records.insert(key, `${key} ${'x'.repeat(200)}`)
+    await insert(records, key, `${key} ${'x'.repeat(200)}`)
   }
   // Appended and never acknowledged.
   sinon.stub(store, 'commit').rejects(new Error('killed'))
-  await rejectionOf(records.insert('unacknowledged', 'x'.repeat(2_000)))
+  await rejectionOf(insert(records, 'unacknowledged', 'x'.repeat(2_000)))
   await cp(origin, folder, { recursive: true })
   await records.close()
   await store.close()
@@ -39,8 +37,8 @@ export async function killedWorker(t: Test): Promise<{ folder: string; keys: rea
 /** Writes a record for each key into the store of a worker's folder, and stops. */
 export async function writeTexts(folder: string, keys: readonly string[]): Promise<void> {
   const store = await openStore(join(folder, 'store'), { clock })
-  const records = new DurableRecords(store, 'texts', textSchema)
-  for (const key of keys) await records.insert(key, `${key} x`)
+  const records = createRecords(store, 'texts')
+  for (const key of keys) await insert(records, key, `${key} x`)
   await records.close()
   await store.close()
 }
@@ -55,10 +53,10 @@ export async function recordsIn(folder: string, keys: readonly string[]): Promis
     throw error
   }
   try {
-    const records = new DurableRecords(store, 'texts', textSchema)
-    const values = await Promise.all(keys.map((key) => records.get(key)))
+    const records = createRecords(store, 'texts')
+    const values = await Promise.all(keys.map((key) => valueAt(records, key)))
     await records.close()
-    return values.filter((value, index) => value?.startsWith(`${keys[index]} x`)).length
+    return values.filter((value, index) => String(value).startsWith(`${keys[index]} x`)).length
   } finally {
     await store.close()
   }

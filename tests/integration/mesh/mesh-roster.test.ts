@@ -15,6 +15,8 @@ import { localMode, occupyUdpPort } from '../../helpers/network/local-mesh.js'
 import { MeshAuthority, newKeyPair, rosterSettings } from '../../helpers/network/mesh-authority.js'
 import { firstConnection, TEST_LIMITS } from '../../helpers/network/mesh-fixture.js'
 import { freeUdpPort } from '../../helpers/network/udp-port.js'
+import { durableMemoryStore } from '../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../helpers/storage/local-records.js'
 import { until, untilItWorks } from '../../helpers/until.js'
 
 const HOST = '127.0.0.1'
@@ -67,14 +69,17 @@ async function scene(t: Test) {
   const auth = async () => {
     const identity = authority.identity('auth')
     const built = network('auth', identity)
+    const store = durableMemoryStore()
+    cleanup.add(() => store.close())
+    const records = createRecords(store)
+    cleanup.add(() => records.close())
     const writer = new RosterWriter({
-      folder: await t.tmp(),
+      records,
       rosterKey: deriveRosterKey(authority.root),
       secret: authority.secret,
       identity,
       keeper: built.roster,
       clock,
-      random,
       log,
     })
     built.service.unary(rosterProtocol.enlist, async (_request, { peer }) => ({

@@ -1,21 +1,20 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
 import Corestore from 'corestore'
 import sinon from 'sinon'
-import { z } from 'zod'
 import { SystemRandom } from '../../../facilities/clock/random.js'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { openStore } from '../../../facilities/store/open-store.js'
 import { WriteAheadLog } from '../../../facilities/store/write-ahead-log.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
-import { Accounts, accountRecordSchema } from '../../../workers/auth/accounts.js'
+import { RECORDS } from '../../../workers/auth/account-store.js'
+import { Accounts } from '../../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../../workers/auth/passwords.js'
-import { loadOrCreateSessionKeys } from '../../../workers/auth/session-keys.js'
 import { createAccount, createAsker } from '../../helpers/factory.js'
 import { SeededRandom } from '../../helpers/seeded-random.js'
+import { createRecords, insert } from '../../helpers/storage/local-records.js'
 import { rejectionOf } from '../../helpers/until.js'
 import {
   contentOf,
@@ -29,7 +28,6 @@ import {
 
 const ADA = createAccount()
 const ASKER = createAsker()
-const textSchema = z.string()
 const clock = new SystemClock()
 
 /** Bits that are flipped in each file of a kind. */
@@ -37,7 +35,7 @@ const FLIPS = { log: 12, other: 2 } as const
 
 async function openAccounts(directory: string) {
   const store = await openStore(directory, { clock })
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store, RECORDS)
   const accounts = new Accounts({
     records,
     passwords: new PasswordHasher(),
@@ -89,8 +87,8 @@ test('should refuse when the store is open already', async (t) => {
   const first = await openStore(directory, { clock })
   await t.exception(openStore(directory, { clock }), { code: 'HOME_IN_USE' })
 
-  const records = new DurableRecords(first, 'texts', textSchema)
-  t.ok(await records.insert('key', 'value'), 'the first one goes on')
+  const records = createRecords(first, 'texts')
+  t.ok(await insert(records, 'key', 'value'), 'the first one goes on')
   await records.close()
   await first.close()
   const third = await openForTest(t, directory)
@@ -205,7 +203,7 @@ test('should refuse when an old copy was restored, and serve a young one', async
   t.is((await stat(join(folder, 'store.witness'))).mode & 0o777, 0o600)
   await replaceStore(folder, old)
   const message = await refused(t, folder)
-  t.ok(/"texts" held 5 entries .* it now holds 3 entries/.test(message))
+  t.ok(/"texts" held 6 entries .* it now holds 4 entries/.test(message))
   t.ok(/Restore a backup of the store taken after \d{4}-\d\d-\d\dT/.test(message))
   await refused(t, folder)
 
@@ -248,18 +246,4 @@ test('should start when a first start was cut off', async (t) => {
   await corestore.close()
   await writeTexts(cut, ['a'])
   t.is(await recordsIn(cut, ['a']), 1)
-})
-
-test('should keep the session keys when the worker restarts', async (t) => {
-  const path = join(await t.tmp(), 'session-key.pem')
-  const random = new SystemRandom()
-  const all = await Promise.all([1, 2, 3].map(() => loadOrCreateSessionKeys(path, random)))
-  const again = await loadOrCreateSessionKeys(path, random)
-  t.alike(
-    all.map(({ keyId }) => keyId),
-    [again.keyId, again.keyId, again.keyId],
-  )
-  t.is((await stat(path)).mode & 0o777, 0o600)
-  await chmod(path, 0o644)
-  await t.exception(loadOrCreateSessionKeys(path, random), { code: 'HOME_UNUSABLE' })
 })

@@ -1,15 +1,13 @@
 import { cp, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { z } from 'zod'
 import { SystemClock } from '../../../facilities/clock/system-clock.js'
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
 import { openStore } from '../../../facilities/store/open-store.js'
 import { isStarlingError } from '../../../helpers/errors/starling-error.js'
+import { createRecords, insert } from '../../helpers/storage/local-records.js'
 import { rejectionOf } from '../../helpers/until.js'
 import { contentOf, copyOf, recordsIn } from '../../helpers/workers/worker-store.js'
 
-const textSchema = z.string()
 const clock = new SystemClock()
 
 /** A worker's folder and, elsewhere in its home, what tells that there was a store in it. */
@@ -19,15 +17,15 @@ async function guardedWorker(t: Test) {
   const options = {
     clock,
     guard: join(home, 'auth-store.guard'),
-    trace: join(folder, 'session.key'),
+    trace: join(folder, 'store.trace'),
   }
   const write = async (keys: readonly string[]) => {
     const store = await openStore(join(folder, 'store'), options)
-    const records = new DurableRecords(store, 'texts', textSchema)
-    for (const key of keys) await records.insert(key, `${key} x`)
+    const records = createRecords(store, 'texts')
+    for (const key of keys) await insert(records, key, `${key} x`)
     await records.close()
     await store.close()
-    await writeFile(options.trace, 'a key')
+    await writeFile(options.trace, 'a trace')
   }
   const refusal = async () => {
     const before = await contentOf(home)
@@ -48,7 +46,7 @@ test('should refuse when the store and its witness are gone, until each trace of
   await rm(join(folder, 'store.witness'))
   const both = await refusal()
   t.ok(/it is missing, and so is its witness/.test(both), both)
-  t.ok(/held 3 entries .* in "texts".*Restore a backup of the store taken after/.test(both), both)
+  t.ok(/held 4 entries .* in "texts".*Restore a backup of the store taken after/.test(both), both)
   t.ok(both.includes(`to start without accounts, remove ${guard} and ${trace}`), both)
   await rm(guard)
   const keysAlone = await refusal()
@@ -71,7 +69,7 @@ test('should refuse when the whole folder of the worker was replaced by an older
   await restore(old)
   const message = await refusal()
   t.ok(/it and its witness .* were replaced by an older or another copy/.test(message), message)
-  t.ok(/held 4 entries .* holds 3 entries .*Restore a backup/.test(message), message)
+  t.ok(/held 5 entries .* holds 4 entries .*Restore a backup/.test(message), message)
   await restore(young)
   await write(['d'])
   t.is(await recordsIn(folder, ['a', 'b', 'c', 'd']), 4, 'a young copy is served')

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import test from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { FileLock } from '../../../../facilities/files/file-lock.js'
+import { SystemFiles } from '../../../../facilities/files/files.js'
+import { readSecret } from '../../../../facilities/files/private-file.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { RootIdentitySource } from '../../../../facilities/home/identity-source.js'
@@ -12,8 +14,6 @@ import { WorkerFolder } from '../../../../facilities/home/worker-folder.js'
 import { openWorkerIdentity } from '../../../../facilities/home/worker-identity.js'
 import { openLogFile } from '../../../../facilities/log/log-file.js'
 import { DiskModelStorage } from '../../../../facilities/models/cache/disk-model-storage.js'
-import { WitnessFile } from '../../../../facilities/store/witness-file.js'
-import { loadOrCreateSessionKeys } from '../../../../workers/auth/session-keys.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 
 const random = new SystemRandom()
@@ -74,20 +74,12 @@ const FILES: readonly HomeFile[] = [
   {
     path: 'auth/session.key',
     isSecret: true,
-    open: (home) => loadOrCreateSessionKeys(home.path('auth', 'session.key'), random),
+    open: (home) => readSecret(home.path('auth', 'session.key')),
   },
   {
     path: 'auth/store.witness',
     isSecret: false,
-    open: (home) => new WitnessFile(home.path('auth', 'store.witness')).read(),
-  },
-  {
-    path: 'auth/store.witness',
-    isSecret: false,
-    open: (home) => {
-      const file = new WitnessFile(home.path('auth', 'store.witness'))
-      return file.overwrite(0, Buffer.from('x'))
-    },
+    open: (home) => new SystemFiles().open(home.path('auth', 'store.witness')),
   },
   {
     path: 'client/session.json',

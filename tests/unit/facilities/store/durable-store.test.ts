@@ -1,10 +1,10 @@
 import test, { type Test } from 'brittle'
 import sinon from 'sinon'
-import { z } from 'zod'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import type { DurableStore } from '../../../../facilities/store/durable-store.js'
+import type { LocalRecords } from '../../../../facilities/store/local-records.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
 import { decodeWitness } from '../../../../helpers/store/store-witness.js'
+import { SeededRandom } from '../../../helpers/seeded-random.js'
 import {
   DurableMemory,
   durableMemoryStore,
@@ -13,6 +13,7 @@ import {
   readCats,
   writeCats,
 } from '../../../helpers/storage/durable-memory.js'
+import { createRecords, insert } from '../../../helpers/storage/local-records.js'
 import { Memory } from '../../../helpers/storage/memory-storage.js'
 import { rejectionOf, settle, until } from '../../../helpers/until.js'
 
@@ -50,11 +51,11 @@ test('should refuse when the store is older than its witness, and say what to do
   const old = memory.copy()
   await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, memory.witness)
-  // One more than the records: Hyperbee begins with a block of its own.
-  const message = await refused(t, stale, /held 6 entries .* it now holds 3 entries/)
+  // Two more than the records: a core of records begins with two blocks of its own.
+  const message = await refused(t, stale, /held 7 entries .* it now holds 4 entries/)
   t.ok(message.includes('taken after 2026-11-03T12:30:00.000Z'))
   t.ok(message.includes(`remove ${MEMORY_PLACE.witness}`))
-  await refused(t, stale, /held 6 entries/)
+  await refused(t, stale, /held 7 entries/)
 
   t.alike(await read(memory), OWNERS, 'the right one is served')
 })
@@ -67,7 +68,7 @@ test('should take the store as it is when its witness was removed', async (t) =>
 
   const accepted = new DurableMemory(old.store)
   t.alike(await read(accepted), OWNERS.slice(0, 2))
-  t.is(lengthWitnessed(accepted), 3, 'and is witnessed from then on')
+  t.is(lengthWitnessed(accepted), 4, 'and is witnessed from then on')
 })
 
 test('should serve when a crash came between the sync of the store and its witness', async (t) => {
@@ -77,7 +78,7 @@ test('should serve when a crash came between the sync of the store and its witne
   await writeCats(memory, OWNERS.slice(2))
   const ahead = new DurableMemory(memory.store.copy(), before.witness)
   t.alike(await read(ahead), OWNERS)
-  t.is(lengthWitnessed(ahead), 6)
+  t.is(lengthWitnessed(ahead), 7)
 })
 
 test('should refuse when the content is another at the same length', async (t) => {
@@ -87,7 +88,7 @@ test('should refuse when the content is another at the same length', async (t) =
   const witnessed = memory.copy()
   await writeCats(forked, ['cleo', 'dora'])
   await writeCats(witnessed, ['dora', 'emil'])
-  await refused(t, new DurableMemory(forked.store, witnessed.witness), /5 entries .*5 entries/)
+  await refused(t, new DurableMemory(forked.store, witnessed.witness), /6 entries .*6 entries/)
 
   const other = new DurableMemory()
   await writeCats(other, OWNERS)
@@ -102,11 +103,11 @@ test('should append nothing when a store that was never verified is not what its
   for (const store of [old.store, new Memory()]) {
     const stale = new DurableMemory(store, memory.copy().witness)
     const durable = durableMemoryStore(stale)
-    const records = new DurableRecords(durable, 'cats', z.string())
-    await t.exception(records.insert('cleo', 'tom'), { code: 'STORE_DAMAGED' })
+    const records = createRecords(durable)
+    await t.exception(insert(records, 'cleo', 'tom'), { code: 'STORE_DAMAGED' })
     await records.close()
     await durable.close()
-    t.is(lengthWitnessed(stale), 3)
+    t.is(lengthWitnessed(stale), 4)
   }
   await t.exception(read(new DurableMemory(old.store, memory.witness)), { code: 'STORE_DAMAGED' })
 })
@@ -121,7 +122,7 @@ test('should refuse when a byte of any record was changed', async (t) => {
     const changed = Buffer.from(value)
     changed.write('THE', changed.indexOf('the cat of'))
     copy.store.entries.set(key, changed)
-    await refused(t, copy, /cannot be read: its 6 entries differ from those that were written/)
+    await refused(t, copy, /cannot be read: its 7 entries differ from those that were written/)
     await t.exception(read(new DurableMemory(copy.store)), { code: 'STORE_DAMAGED' })
   }
 })
@@ -134,7 +135,7 @@ test('should refuse when the witness is damaged, and serve when its last writing
   const slot = (decodeWitness(bytes)?.sequence ?? 0) % 2
   torn.witness.bytes?.fill(0, slot * 4096 + 100, slot * 4096 + 4096)
   t.alike(await read(torn), OWNERS)
-  t.is(lengthWitnessed(torn), 6, 'what was torn is written again')
+  t.is(lengthWitnessed(torn), 7, 'what was torn is written again')
 
   const damaged = memory.copy()
   damaged.witness.bytes?.fill(0)
@@ -147,24 +148,28 @@ test('should refuse when the witness is damaged, and serve when its last writing
 test('should never witness more than is synced when many write at once', async (t) => {
   const memory = new DurableMemory()
   const store = durableMemoryStore(memory)
-  const cats = new DurableRecords(store, 'cats', z.string())
-  const dogs = new DurableRecords(store, 'dogs', z.string())
+  const cats = createRecords(store)
+  const dogs = createRecords(store, 'dogs')
   t.teardown(() => store.close())
   t.teardown(() => Promise.all([cats.close(), dogs.close()]), { order: -1 })
-  const create = sinon.spy(memory.witness, 'create')
-  const overwrite = sinon.stub(memory.witness, 'overwrite').callsFake(async (offset, bytes) => {
+  const create = sinon.spy(memory.witness, 'replace')
+  const random = new SeededRandom(5)
+  const synchronize = memory.witness.sync.bind(memory.witness)
+  const sync = sinon.stub(memory.witness, 'sync').callsFake(async () => {
+    const torn = memory.afterPowerCut(random)
     await settle(1)
-    memory.witness.bytes?.set(bytes, offset)
-    const disk = memory.afterPowerCut()
-    const after = await openMemoryStore(disk)
-    await after.close()
+    await synchronize()
+    for (const disk of [torn, memory.afterPowerCut()]) {
+      const after = await openMemoryStore(disk)
+      await after.close()
+    }
   })
   await Promise.all(
-    OWNERS.flatMap((owner) => [cats.insert(owner, 'tom'), dogs.insert(owner, 'rex')]),
+    OWNERS.flatMap((owner) => [insert(cats, owner, 'tom'), insert(dogs, owner, 'rex')]),
   )
-  t.ok(overwrite.callCount >= 1)
+  t.ok(sync.callCount >= 1)
   t.is(create.callCount, 1)
-  t.is(lengthWitnessed(memory), 6)
+  t.is(lengthWitnessed(memory), 7)
 })
 
 test('should share one sync and one writing of the witness when commits wait together', async (t) => {
@@ -196,35 +201,35 @@ test('should acknowledge only when the witness is on disk', async (t) => {
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
-  const overwrite = sinon.stub(memory.witness, 'overwrite').returns(held)
+  const sync = sinon.stub(memory.witness, 'sync').returns(held)
   let acknowledged = false
-  const insert = records.insert('tom', 'ada').finally(() => {
+  const inserted = insert(records, 'tom', 'ada').finally(() => {
     acknowledged = true
   })
-  await until('the witness is written', () => overwrite.callCount > 0)
+  await until('the witness is written', () => sync.callCount > 0)
   await settle()
   t.absent(acknowledged)
   release()
-  t.ok(await insert)
+  t.ok(await inserted)
   t.ok(store.opened)
 })
 
 test('should write nothing more when the witness cannot be written', async (t) => {
   const { memory, store, records } = await openRecords(t)
-  sinon.stub(memory.witness, 'overwrite').onFirstCall().rejects(new Error('EIO'))
-  await t.exception(records.insert('tom', 'ada'), { code: 'DISK_FAILED' })
+  sinon.stub(memory.witness, 'sync').onFirstCall().rejects(new Error('EIO'))
+  await t.exception(insert(records, 'tom', 'ada'), { code: 'DISK_FAILED' })
   await t.exception(store.commit(), { code: 'DISK_FAILED' })
-  await t.exception(records.insert('kit', 'ada'), { code: 'DISK_FAILED' })
+  await t.exception(insert(records, 'kit', 'ada'), { code: 'DISK_FAILED' })
   await t.execution(records.close())
   await t.execution(store.close())
 })
 
 async function openRecords(
   t: Test,
-): Promise<{ memory: DurableMemory; store: DurableStore; records: DurableRecords<string> }> {
+): Promise<{ memory: DurableMemory; store: DurableStore; records: LocalRecords }> {
   const memory = new DurableMemory()
   const store = durableMemoryStore(memory)
-  const records = new DurableRecords(store, 'cats', z.string())
+  const records = createRecords(store)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
   await records.ready()

@@ -1,6 +1,4 @@
 import test, { type Test } from 'brittle'
-import { z } from 'zod'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { GUARD_INTERVAL_MS } from '../../../../facilities/store/rollback-guard.js'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
 import { decodeWitness } from '../../../../helpers/store/store-witness.js'
@@ -9,11 +7,12 @@ import {
   DurableMemory,
   durableMemoryStore,
   MEMORY_PLACE,
-  MemoryWitness,
   openMemoryStore,
   readCats,
   writeCats,
 } from '../../../helpers/storage/durable-memory.js'
+import { createRecords, insert } from '../../../helpers/storage/local-records.js'
+import { MemoryFile } from '../../../helpers/storage/memory-files.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
 
 const OWNERS = ['ada', 'bob', 'cleo', 'dora']
@@ -42,13 +41,13 @@ test('should refuse when the store and its witness are both an older copy', asyn
   await writeCats(memory, OWNERS.slice(2))
   const stale = new DurableMemory(old.store, old.witness, memory.guard)
   const message = await refused(t, stale)
-  t.ok(/"cats" held 5 entries .* it now holds 3 entries/.test(message), message)
+  t.ok(/"cats" held 6 entries .* it now holds 4 entries/.test(message), message)
   t.ok(message.includes('Restore a backup of the store taken after 2026-11-03T12:30:00.000Z'))
   t.ok(message.includes(`remove ${MEMORY_PLACE.guard}`))
 
   const accepted = new DurableMemory(old.store, old.witness)
   t.alike(await read(accepted), OWNERS.slice(0, 2), 'its owner has accepted it')
-  t.is(lengthGuarded(accepted), 3, 'and it is guarded from then on')
+  t.is(lengthGuarded(accepted), 4, 'and it is guarded from then on')
   t.alike(await read(memory), OWNERS, 'the right one is served')
 })
 
@@ -58,7 +57,7 @@ test('should refuse when the store and its witness are of another store', async 
   await writeCats(memory, OWNERS)
   await writeCats(other, OWNERS)
   const message = await refused(t, new DurableMemory(other.store, other.witness, memory.guard))
-  t.ok(/another copy: .*"cats" held 5 entries .* it is missing/.test(message), message)
+  t.ok(/another copy: .*"cats" held 6 entries .* it is missing/.test(message), message)
 })
 
 test('should refuse an older copy when the witness alone was removed', async (t) => {
@@ -66,8 +65,8 @@ test('should refuse an older copy when the witness alone was removed', async (t)
   await writeCats(memory, OWNERS.slice(0, 2))
   const old = memory.copy()
   await writeCats(memory, OWNERS.slice(2))
-  await refused(t, new DurableMemory(old.store, new MemoryWitness(), memory.guard))
-  t.alike(await read(new DurableMemory(memory.store, new MemoryWitness(), memory.guard)), OWNERS)
+  await refused(t, new DurableMemory(old.store, new MemoryFile(), memory.guard))
+  t.alike(await read(new DurableMemory(memory.store, new MemoryFile(), memory.guard)), OWNERS)
 })
 
 test('should name both records when the store is older than its witness', async (t) => {
@@ -105,7 +104,7 @@ async function scene(t: Test) {
   const memory = new DurableMemory()
   const clock = new VirtualClock()
   const store = durableMemoryStore(memory, clock)
-  const records = new DurableRecords(store, 'cats', z.string())
+  const records = createRecords(store)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
   await records.ready()
@@ -115,36 +114,36 @@ async function scene(t: Test) {
 
 test('should be written a second after the witness at the latest, and once for all that came', async (t) => {
   const { memory, clock, records } = await scene(t)
-  t.is(lengthGuarded(memory), 0, 'at once when it is new')
+  t.is(lengthGuarded(memory), 2, 'at once when it is new')
   const before = memory.guard.writes
-  for (const owner of OWNERS) await records.insert(owner, 'tom')
-  t.is(lengthGuarded(memory), 0)
+  for (const owner of OWNERS) await insert(records, owner, 'tom')
+  t.is(lengthGuarded(memory), 2)
   await clock.advance(GUARD_INTERVAL_MS)
-  t.is(lengthGuarded(memory), OWNERS.length + 1)
+  t.is(lengthGuarded(memory), OWNERS.length + 2)
   t.is(memory.guard.writes, before + 1)
 })
 
 test('should be written when the store is closed', async (t) => {
   const { memory, store, records } = await scene(t)
-  await records.insert('ada', 'tom')
-  t.is(lengthGuarded(memory), 0)
+  await insert(records, 'ada', 'tom')
+  t.is(lengthGuarded(memory), 2)
   await records.close()
   await store.close()
-  t.is(lengthGuarded(memory), 2)
+  t.is(lengthGuarded(memory), 3)
 })
 
 test('should keep nobody from writing when it cannot be written, say so and try again', async (t) => {
   const { memory, clock, store, records } = await scene(t)
   memory.guard.failure = new Error('EROFS')
   await clock.advance(GUARD_INTERVAL_MS)
-  t.ok(await records.insert('ada', 'tom'))
+  t.ok(await insert(records, 'ada', 'tom'))
   await settle()
   t.is(store.guardFailure, memory.guard.failure)
   t.is(store.failure, null)
-  t.ok(await records.insert('bob', 'tom'))
+  t.ok(await insert(records, 'bob', 'tom'))
   memory.guard.failure = null
   await clock.advance(GUARD_INTERVAL_MS)
   await settle()
   t.is(store.guardFailure, null)
-  t.is(lengthGuarded(memory), 3)
+  t.is(lengthGuarded(memory), 4)
 })

@@ -1,11 +1,14 @@
 import test from 'brittle'
 import {
   decodeWitness,
-  encodeWitnessSlot,
+  encodeWitness,
+  MAX_WITNESSED_CORES,
   newWitness,
+  slotBytesFor,
   slotOf,
   WITNESS_SLOT_BYTES,
   type WitnessState,
+  witnessSlot,
 } from '../../../../helpers/store/store-witness.js'
 import { SeededRandom } from '../../../helpers/seeded-random.js'
 
@@ -16,10 +19,14 @@ function stateAt(sequence: number, length = sequence): WitnessState {
   return { sequence, writtenAt: 1_700_000_000_000 + sequence, cores: { accounts } }
 }
 
+function slotWith(state: WitnessState): Buffer {
+  return witnessSlot(WITNESS_SLOT_BYTES, encodeWitness(state))
+}
+
 /** A witness that these states were written to, one after the other. */
 function written(first: WitnessState, ...later: WitnessState[]): Buffer {
   const bytes = newWitness(first)
-  for (const state of later) bytes.set(encodeWitnessSlot(state), slotOf(state) * WITNESS_SLOT_BYTES)
+  for (const state of later) bytes.set(slotWith(state), slotOf(state) * WITNESS_SLOT_BYTES)
   return bytes
 }
 
@@ -32,7 +39,7 @@ test('should say what was written last when it is read', (t) => {
 
 test('should say what was written before when the last writing was torn', (t) => {
   const before = written(stateAt(8), stateAt(9))
-  const next = encodeWitnessSlot(stateAt(10, 1000))
+  const next = slotWith(stateAt(10, 1000))
   const offset = slotOf({ sequence: 10 }) * WITNESS_SLOT_BYTES
   for (let length = 0; length <= next.byteLength; length += length < 512 ? 8 : 512) {
     const torn = Buffer.from(before)
@@ -68,15 +75,41 @@ test('should say nothing when no state in it is whole', (t) => {
   t.is(decodeWitness(newWitness(stateAt(1)).subarray(1)), null)
 })
 
-test('should fit its slot when it has as many cores as it may, and refuse more', (t) => {
+/** A state with that many cores, whose names and numbers are as long as they may be. */
+function stateWith(count: number): WitnessState {
   const cores = Object.fromEntries(
-    Array.from({ length: 12 }, (_, index) => [
-      `a-name-of-thirty-two-letters-${index + 100}`,
-      { key: KEY, length: 2 ** 48, fork: 2 ** 48, treeHash: KEY },
+    Array.from({ length: count }, (_, index) => [
+      `c${index}`.padEnd(32, 'x'),
+      { key: KEY, length: 2 ** 48, fork: 2 ** 48, treeHash: KEY, records: 2 ** 48 },
     ]),
   )
-  const state = { ...stateAt(2 ** 48), cores }
-  t.alike(decodeWitness(newWitness(state)), state)
-  const tooMany = { ...cores, another: { key: KEY, length: 0, fork: 0, treeHash: KEY } }
-  t.exception.all(() => encodeWitnessSlot({ ...state, cores: tooMany }), /At most 12 cores/)
+  return { ...stateAt(2 ** 48), cores }
+}
+
+test('should have slots that a few hundred cores fit into, each as large as it needs', (t) => {
+  for (const count of [1, 12, 15, 16, 100, 900]) {
+    const state = stateWith(count)
+    const bytes = newWitness(state)
+    t.alike(decodeWitness(bytes), state)
+    const slotBytes = bytes.byteLength / 2
+    t.is(slotBytes, slotBytesFor(encodeWitness(state)))
+    t.is(slotBytes % WITNESS_SLOT_BYTES, 0)
+    t.ok(slotBytes < count * 700 + 8192, `${slotBytes} bytes for ${count} cores`)
+  }
+  t.is(newWitness(stateAt(1)).byteLength, 2 * WITNESS_SLOT_BYTES)
+})
+
+test('should find the other state when a large slot is torn', (t) => {
+  const state = stateWith(100)
+  const bytes = newWitness({ ...state, sequence: 8 })
+  const slotBytes = bytes.byteLength / 2
+  bytes.set(witnessSlot(slotBytes, encodeWitness({ ...state, sequence: 9 })), slotBytes)
+  t.is(decodeWitness(bytes)?.sequence, 9)
+  bytes.fill(0, slotBytes + WITNESS_SLOT_BYTES, slotBytes + 2 * WITNESS_SLOT_BYTES)
+  t.is(decodeWitness(bytes)?.sequence, 8)
+})
+
+test('should take as many cores as it may have, and refuse more', (t) => {
+  t.is(newWitness(stateWith(MAX_WITNESSED_CORES)).byteLength, 4 * 1024 * 1024)
+  t.exception.all(() => encodeWitness(stateWith(MAX_WITNESSED_CORES + 1)), /At most 4096 cores/)
 })

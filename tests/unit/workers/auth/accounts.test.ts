@@ -2,12 +2,13 @@ import test, { type Test } from 'brittle'
 import sinon from 'sinon'
 import sodium from 'sodium-native'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
-import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { accountKey, parseAccount } from '../../../../helpers/accounts/account-record.js'
+import { Accounts } from '../../../../workers/auth/accounts.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount, createAsker } from '../../../helpers/factory.js'
 import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../../helpers/storage/local-records.js'
 import { rejectionOf, until } from '../../../helpers/until.js'
 
 const ADA = createAccount()
@@ -15,7 +16,7 @@ const ASKER = createAsker()
 
 function createAccounts(t: Test, memory = new DurableMemory()) {
   const store = durableMemoryStore(memory)
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
   const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })
@@ -40,14 +41,10 @@ test('should recognise the user when the credential is valid', async (t) => {
 test('should store a hash and never the password when a user registers', async (t) => {
   const { accounts, records, clock, memory } = createAccounts(t)
   const { userId } = await accounts.register(ADA, ASKER)
-  const record = await records.get(ADA.email)
-  t.ok(record?.passwordHash.startsWith('$argon2id$'))
-  t.alike(record, {
-    userId,
-    email: ADA.email,
-    passwordHash: record?.passwordHash,
-    createdAt: clock.now(),
-  })
+  const entry = await records.get(accountKey(ADA.email))
+  const { passwordHash } = parseAccount(entry?.value)
+  t.ok(passwordHash.startsWith('$argon2id$'))
+  t.alike(entry?.value, { userId, email: ADA.email, passwordHash, createdAt: clock.now() })
   t.absent([...memory.store.entries.values()].some((value) => value.includes(ADA.password)))
 })
 
@@ -125,13 +122,13 @@ test('should do nothing when the caller has given up', async (t) => {
   const signal = AbortSignal.abort(new Error('gone'))
   t.is((await errorOf(accounts.register(ADA, { ...ASKER, signal }))).message, 'gone')
   t.is((await errorOf(accounts.authenticate(ADA, { ...ASKER, signal }))).message, 'gone')
-  t.is(await records.get(ADA.email), undefined)
+  t.is(await records.get(accountKey(ADA.email)), undefined)
 })
 
 test('should know the user when the worker has restarted', async (t) => {
   const memory = new DurableMemory()
   const store = durableMemoryStore(memory)
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store)
   const passwords = new PasswordHasher({ passes: 1, memoryBytes: 8192 })
   const parts = { records, passwords, clock: new VirtualClock(), random: new SystemRandom() }
   const { userId } = await new Accounts(parts).register(ADA, ASKER)

@@ -1,8 +1,7 @@
 import test, { type Test } from 'brittle'
 import sinon from 'sinon'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
-import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { Accounts } from '../../../../workers/auth/accounts.js'
 import { AuthWorker } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
@@ -10,6 +9,7 @@ import { Cleanup } from '../../../helpers/cleanup.js'
 import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount, createAsker } from '../../../helpers/factory.js'
 import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../../helpers/storage/local-records.js'
 import { rejectionOf, settle } from '../../../helpers/until.js'
 
 const ADA = createAccount()
@@ -21,7 +21,7 @@ function scene(t: Test) {
   const memory = new DurableMemory()
   const store = durableMemoryStore(memory)
   cleanup.add(() => store.close())
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store)
   cleanup.add(() => records.close())
   const passwords = new PasswordHasher({ maxConcurrentHashes: 1, passes: 1, memoryBytes: 8192 })
   const clock = new VirtualClock()
@@ -34,7 +34,7 @@ function scene(t: Test) {
 
 test('should be ready as long as its accounts are open', async (t) => {
   const { worker, records } = scene(t)
-  const message = 'The account store is not open'
+  const message = 'The store is not open'
   const closed = [{ code: 'HOME_UNUSABLE', message, blocks: true }]
   t.alike(worker.problems(), closed)
   await records.ready()

@@ -2,12 +2,11 @@ import test, { type Test } from 'brittle'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
 import type { RequestContext } from '../../../../facilities/network/calls/request-context.js'
 import { Service } from '../../../../facilities/network/calls/service.js'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
 import { proveLocalAccount } from '../../../../helpers/identity/local-account-proof.js'
 import type { Role } from '../../../../helpers/identity/roles.js'
 import { verifySessionToken } from '../../../../helpers/identity/session-token.js'
 import { authProtocol } from '../../../../helpers/protocol/auth-protocol.js'
-import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { Accounts } from '../../../../workers/auth/accounts.js'
 import { AuthWorker, SESSION_LIFETIME } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
@@ -15,6 +14,7 @@ import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { createAccount } from '../../../helpers/factory.js'
 import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 import { durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../../helpers/storage/local-records.js'
 
 const ROOT = newKeyPair()
 const MESH = Buffer.from(ROOT.publicKey).toString('hex')
@@ -44,7 +44,7 @@ function contextOf(role: Role, signal = new AbortController().signal): RequestCo
 
 function createWorker(t: Test, sessionLifetimeMs?: number) {
   const store = durableMemoryStore()
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store)
   t.teardown(() => store.close())
   t.teardown(() => records.close(), { order: -1 })
   const clock = new VirtualClock()

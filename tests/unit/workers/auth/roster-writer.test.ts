@@ -1,15 +1,15 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import test, { type Test } from 'brittle'
-import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { createLog } from '../../../../facilities/log/log.js'
 import type { MeshRoster } from '../../../../facilities/network/discovery/mesh-roster.js'
+import { UNRENEWED_MS } from '../../../../helpers/discovery/roster-list.js'
+import { parseRoster, ROSTER_KEYS } from '../../../../helpers/discovery/roster-records.js'
 import type { Certificate } from '../../../../helpers/identity/certificate.js'
-import { UNRENEWED_MS } from '../../../../workers/auth/roster-list.js'
 import { RosterWriter } from '../../../../workers/auth/roster-writer.js'
 import { createCertificate } from '../../../helpers/factory.js'
 import { newKeyPair } from '../../../helpers/network/mesh-authority.js'
 import { memoryStore, RosterScene, rosterOf } from '../../../helpers/network/roster-scene.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords, valueAt } from '../../../helpers/storage/local-records.js'
 import { rejectionOf, until, untilItWorks } from '../../../helpers/until.js'
 
 const MINUTE_MS = 60_000
@@ -17,20 +17,23 @@ const log = createLog({ name: 'auth', level: 'silent', json: true, output: { wri
 
 async function scene(t: Test) {
   const roster = new RosterScene(t)
-  const folder = await t.tmp()
   const { clock, authority } = roster
+  const memory = new DurableMemory()
+  const store = durableMemoryStore(memory, clock)
+  const records = createRecords(store)
+  t.teardown(() => store.close(), { order: 2 })
+  t.teardown(() => records.close(), { order: 1 })
   const keyPair = newKeyPair()
   const certificate = authority.certify(keyPair, ['auth'], { expiresAt: clock.now() + 1e12 })
   const identity = { ...authority.identity('auth', { keyPair }), certificate: () => certificate }
-  /** An auth worker that starts in that folder. */
+  /** An auth worker that starts with these records. */
   const start = async (worker: MeshRoster = roster.worker()) => {
     const writer = new RosterWriter({
       ...authority,
-      folder,
+      records,
       identity,
       keeper: worker.keeper,
       clock,
-      random: new SystemRandom(),
       log,
     })
     t.teardown(() => writer.close(), { order: -1 })
@@ -39,7 +42,13 @@ async function scene(t: Test) {
   }
   const published = async (keeper: MeshRoster['keeper'], sequence: number) =>
     await until(`sequence ${sequence}`, () => keeper.sequence === sequence)
-  return { roster, folder, clock, start, published }
+  const stored = async () => {
+    const values = await Promise.all(
+      ROSTER_KEYS.map(async (key) => [key, await valueAt(records, key)] as const),
+    )
+    return parseRoster(new Map(values.filter(([, value]) => value !== undefined)))
+  }
+  return { roster, memory, records, clock, start, published, stored }
 }
 
 function gateway(): Certificate {
@@ -77,34 +86,35 @@ test('should list the roles that a roster knows when a certificate names others,
 })
 
 test('should write no new roster when only the times have changed', async (t) => {
-  const { folder, clock, start, published } = await scene(t)
+  const { records, clock, start, published } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
   const one = gateway()
   await writer.enlist(one)
   await clock.advance(1_000)
   await published(keeper, 2)
-  const before = await readFile(join(folder, 'roster.json'), 'utf8')
+  const before = await records.revision()
   await writer.enlist(one)
   await clock.advance(10 * MINUTE_MS)
   await writer.close()
   t.is(keeper.sequence, 2)
-  t.is(await readFile(join(folder, 'roster.json'), 'utf8'), before, 'nor a file')
+  t.alike(await records.revision(), before, 'nor a record')
 })
 
 test('should keep the times of the list each hour, and the sequence', async (t) => {
-  const { folder, clock, start, published } = await scene(t)
+  const { clock, start, published, stored } = await scene(t)
   const { keeper } = await start()
   await published(keeper, 1)
-  const state = async () => JSON.parse(await readFile(join(folder, 'roster.json'), 'utf8'))
-  const before = await state()
+  const before = await stored()
   await clock.advance(61 * MINUTE_MS)
-  const after = await untilItWorks('the file', async () => {
-    const now = await state()
-    if (now.workers[0].renewedAt === before.workers[0].renewedAt) throw new Error('the old one')
+  const after = await untilItWorks('the records', async () => {
+    const now = await stored()
+    if (now?.savedAt === before?.savedAt) throw new Error('the old ones')
     return now
   })
-  t.is(after.sequence, 1)
+  const [own] = after?.list.values() ?? []
+  t.ok((own?.renewedAt ?? 0) > (before?.savedAt ?? Infinity))
+  t.is(after?.sequence, 1)
   t.is(keeper.sequence, 1)
 })
 
@@ -124,11 +134,11 @@ test('should continue with a higher sequence and the same workers when it is res
 })
 
 test('should continue above the published sequence when its own list was lost', async (t) => {
-  const { roster, folder, start, published } = await scene(t)
+  const { roster, records, start, published } = await scene(t)
   const first = await start()
   await published(first.keeper, 1)
   await first.writer.close()
-  await rm(join(folder, 'roster.json'))
+  await records.batch({ changes: ROSTER_KEYS.map((key) => ({ kind: 'remove', key })) })
   const kept = roster.authority.sign(rosterOf(3), 41)
   const second = await start(roster.worker({ store: memoryStore(kept) }))
   await published(second.keeper, 42)
@@ -136,25 +146,19 @@ test('should continue above the published sequence when its own list was lost', 
 })
 
 test('should use no sequence that is not on disk', async (t) => {
-  const { folder, clock, start, published } = await scene(t)
+  const { memory, clock, start, published, stored } = await scene(t)
   const { writer, keeper } = await start()
   await published(keeper, 1)
-  t.is(JSON.parse(await readFile(join(folder, 'roster.json'), 'utf8')).sequence, 1)
-  // A folder in its place cannot be replaced by a file.
-  await rm(join(folder, 'roster.json'))
-  await mkdir(join(folder, 'roster.json', 'inner'), { recursive: true })
+  t.is((await stored())?.sequence, 1)
+  memory.fail(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
   await writer.enlist(gateway())
   await clock.advance(1_000)
   await clock.advance(MINUTE_MS)
   t.is(keeper.sequence, 1, 'the disk does not take it')
-})
-
-test('should start without its list when that is damaged', async (t) => {
-  const { folder, start, published } = await scene(t)
-  await writeFile(join(folder, 'roster.json'), 'not JSON', { mode: 0o600 })
-  const { keeper } = await start()
-  await published(keeper, 1)
-  t.pass()
+  memory.fail(null)
+  await clock.advance(2 * MINUTE_MS)
+  await published(keeper, 2)
+  t.is(keeper.entries.length, 2, 'and nobody is forgotten')
 })
 
 test('should say that the roster is not found when the DHT does not keep it', async (t) => {

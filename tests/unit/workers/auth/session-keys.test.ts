@@ -1,8 +1,16 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
-import test from 'brittle'
+import test, { type Test } from 'brittle'
 import type { Random } from '../../../../facilities/clock/random.js'
 import { SystemRandom } from '../../../../facilities/clock/random.js'
-import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
+import { CommandRunner } from '../../../../facilities/store/command-runner.js'
+import {
+  createPrivateKeyPem,
+  loadOrCreateSessionKeys,
+  SessionKeys,
+} from '../../../../workers/auth/session-keys.js'
+import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
+import { DurableMemory, durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../../helpers/storage/local-records.js'
 
 /** Gives these draws, one after the other. */
 function drawing(...draws: Uint8Array[]): Random {
@@ -62,4 +70,37 @@ test('should say how to recover when the file holds no key', (t) => {
       t.ok(/remove it/.test(String(error)))
     }
   }
+})
+
+/** What a start of auth uses. */
+function openCommands(t: Test, memory = new DurableMemory()) {
+  const store = durableMemoryStore(memory)
+  const records = createRecords(store)
+  t.teardown(() => store.close())
+  t.teardown(() => records.close(), { order: -1 })
+  return { memory, commands: new CommandRunner({ records, clock: new VirtualClock() }) }
+}
+
+test('should keep the keys that were created first, also after a power cut', async (t) => {
+  const random = new SystemRandom()
+  const { memory, commands } = openCommands(t)
+  const all = await Promise.all([1, 2, 3].map(() => loadOrCreateSessionKeys(commands, random)))
+  const [first] = all
+  t.alike(
+    all.map(({ keyId }) => keyId),
+    all.map(() => first?.keyId),
+  )
+  const after = openCommands(t, memory.afterPowerCut())
+  t.is((await loadOrCreateSessionKeys(after.commands, random)).keyId, first?.keyId)
+})
+
+test('should keep the key of an earlier version, and store none that is damaged', async (t) => {
+  const random = new SystemRandom()
+  const earlier = createPrivateKeyPem(random)
+  const { commands } = openCommands(t)
+  await t.exception(loadOrCreateSessionKeys(commands, random, 'rubbish'), { code: 'HOME_UNUSABLE' })
+  const keys = await loadOrCreateSessionKeys(commands, random, earlier)
+  t.is(keys.keyId, new SessionKeys(earlier).keyId)
+  const again = await loadOrCreateSessionKeys(commands, random, createPrivateKeyPem(random))
+  t.is(again.keyId, keys.keyId)
 })

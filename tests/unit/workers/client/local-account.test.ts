@@ -6,8 +6,8 @@ import { SystemRandom } from '../../../../facilities/clock/random.js'
 import { ClientFolder } from '../../../../facilities/home/client-folder.js'
 import { Home } from '../../../../facilities/home/home.js'
 import { Service } from '../../../../facilities/network/calls/service.js'
-import { DurableRecords } from '../../../../facilities/store/durable-records.js'
-import { Accounts, accountRecordSchema } from '../../../../workers/auth/accounts.js'
+import { accountKey } from '../../../../helpers/accounts/account-record.js'
+import { Accounts } from '../../../../workers/auth/accounts.js'
 import { AuthWorker } from '../../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../../workers/auth/passwords.js'
 import { createPrivateKeyPem, SessionKeys } from '../../../../workers/auth/session-keys.js'
@@ -19,6 +19,7 @@ import { VirtualClock } from '../../../helpers/clock/virtual-clock.js'
 import { TEST_MESH } from '../../../helpers/factory.js'
 import { connectionTo, PeersStandIn } from '../../../helpers/network/peers-stand-in.js'
 import { durableMemoryStore } from '../../../helpers/storage/durable-memory.js'
+import { createRecords } from '../../../helpers/storage/local-records.js'
 
 /** Long: the time of the test passes while sessions are written to a disk, which takes its own. */
 const WAIT_MS = 600_000
@@ -49,7 +50,7 @@ async function scene(t: Test) {
   const config = configSchema.parse({})
   const store = durableMemoryStore()
   cleanup.add(() => store.close())
-  const records = new DurableRecords(store, 'accounts', accountRecordSchema)
+  const records = createRecords(store)
   cleanup.add(() => records.close())
   const auth = new AuthWorker({
     accounts: new Accounts({
@@ -96,5 +97,5 @@ test('should open a session for each of twenty commands when a new home begins w
     Promise.all(commands.map((accounts) => accounts.session(new AbortController().signal))),
   )
   t.alike(new Set(sessions.map((session) => session.email)), new Set([email]))
-  t.ok(await records.get(email))
+  t.ok(await records.get(accountKey(email)))
 })
