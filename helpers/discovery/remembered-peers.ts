@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { publicKeySchema } from '../identity/certificate.js'
-import { ROLES, type Role } from '../identity/roles.js'
+import { roleSchema } from '../identity/roles.js'
 
 /**
  * The most workers of one role that are remembered. If there are more, the one that was authenticated
@@ -22,7 +22,7 @@ export type PeerAddress = z.infer<typeof peerAddressSchema>
 
 /** A worker that was authenticated, and its addresses at that time. */
 export const rememberedPeerSchema = z.strictObject({
-  role: z.enum(ROLES),
+  role: roleSchema,
   /** Hexadecimal. */
   publicKey: publicKeySchema,
   addresses: z.array(peerAddressSchema).min(1).max(MAX_ADDRESSES),
@@ -48,7 +48,7 @@ export function mergeRemembered(
     const known = latest.get(name)
     if (known === undefined || peer.provedAt > known.provedAt) latest.set(name, peer)
   }
-  const counts = new Map<Role, number>()
+  const counts = new Map<string, number>()
   return [...latest.values()]
     .sort((a, b) => b.provedAt - a.provedAt)
     .filter(({ role }) => {

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { rosterSchema } from '../discovery/signed-roster.js'
-import { ROLES } from '../identity/roles.js'
-import { roles } from './call-policy.js'
+import { ANY_MEMBER, roles } from './call-policy.js'
 import { unary } from './method.js'
 
 const sequenceSchema = z.number().int().nonnegative()
@@ -19,7 +18,7 @@ export const rosterProtocol = {
     timeoutMs: 2_000,
     idempotent: true,
     isPoll: true,
-    callers: roles(...ROLES),
+    callers: ANY_MEMBER,
   }),
   /**
    * Lists the caller in the roster, as its certificate describes it. Auth answers it. OVERLOADED while the

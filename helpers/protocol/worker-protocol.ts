@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { ROLES } from '../identity/roles.js'
-import { roles } from './call-policy.js'
+import { roleSchema } from '../identity/roles.js'
+import { ANY_MEMBER } from './call-policy.js'
 import { unary } from './method.js'
 
 const countSchema = z.number().int().nonnegative()
@@ -15,7 +15,7 @@ const problemSchema = z.strictObject({
 })
 
 const workerInfoSchema = z.strictObject({
-  role: z.enum(ROLES),
+  role: roleSchema,
   name: z.string().max(100),
   version: z.string().max(50),
   uptimeMs: z.number().nonnegative(),
@@ -62,7 +62,7 @@ const QUESTION = {
   idempotent: true,
   isPoll: true,
   whileDraining: true,
-  callers: roles(...ROLES),
+  callers: ANY_MEMBER,
 } as const
 
 /** What all workers answer. */

@@ -188,7 +188,7 @@ export class Service {
     { peer: { certificate } }: RequestContext,
   ): { readonly request: RequestOf<M>; readonly verify: Verifier | undefined } {
     const { roles, verifier } = method.callers
-    const hasRole = roles.some((role) => certificate.roles.some((own) => own === role))
+    const hasRole = roles === 'any' || roles.some((role) => certificate.roles.includes(role))
     const verify = hasRole || verifier === undefined ? undefined : this.#verifiers.get(verifier)
     if (!hasRole && verify === undefined) {
       throw new StarlingError(

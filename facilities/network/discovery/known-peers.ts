@@ -5,7 +5,6 @@ import {
   usableAddresses,
 } from '../../../helpers/discovery/remembered-peers.js'
 import { MAX_ROSTER_ENTRIES } from '../../../helpers/discovery/roster-entry.js'
-import type { Role } from '../../../helpers/identity/roles.js'
 import type { Clock, Timer } from '../../clock/clock.js'
 import { repeat } from '../../clock/repeat.js'
 
@@ -30,7 +29,7 @@ export interface KnownPeer {
 
 /** The same with the role that it has. */
 export interface PeerEntry extends KnownPeer {
-  readonly role: Role
+  readonly role: string
 }
 
 /** How it is known that a worker belongs to the mesh: it was authenticated, or the roster lists it. */
@@ -83,13 +82,13 @@ export class KnownPeers extends ReadyResource {
    * The known workers of a role. A worker that was last authenticated at other addresses than those on the roster is
    * listed twice.
    */
-  known(role: Role): KnownPeer[] {
+  known(role: string): KnownPeer[] {
     const keys = new Set([...this.#roster.of(role).keys(), ...this.#proved.of(role).keys()])
     return [...keys].flatMap((key) => this.#knownAs(role, key))
   }
 
   /** The same of one worker: nothing if it is not known. */
-  knownAs(role: Role, publicKey: Uint8Array): KnownPeer[] {
+  knownAs(role: string, publicKey: Uint8Array): KnownPeer[] {
     return this.#knownAs(role, Buffer.from(publicKey).toString('hex'))
   }
 
@@ -162,7 +161,7 @@ export class KnownPeers extends ReadyResource {
     return hasChanged
   }
 
-  #knownAs(role: Role, key: string): KnownPeer[] {
+  #knownAs(role: string, key: string): KnownPeer[] {
     const listed = this.#roster.of(role).get(key)
     const proved = this.#proved.of(role).get(key)
     const known: KnownPeer[] = []
@@ -196,16 +195,16 @@ export class KnownPeers extends ReadyResource {
 }
 
 /** Peers by their role and their key, hexadecimal. */
-class PeersByRole<P extends { readonly role: Role }> {
-  readonly #byRole = new Map<Role, Map<string, P>>()
+class PeersByRole<P extends { readonly role: string }> {
+  readonly #byRole = new Map<string, Map<string, P>>()
 
-  of(role: Role): Map<string, P> {
+  of(role: string): Map<string, P> {
     const known = this.#byRole.get(role) ?? new Map<string, P>()
     this.#byRole.set(role, known)
     return known
   }
 
-  get({ role, publicKey }: { readonly role: Role; readonly publicKey: string }): P | undefined {
+  get({ role, publicKey }: { readonly role: string; readonly publicKey: string }): P | undefined {
     return this.of(role).get(publicKey)
   }
 

@@ -87,8 +87,9 @@ test('should leave out addresses that cannot be dialled', (t) => {
 test('should refuse entries with anything unexpected in them', (t) => {
   const good = { role: 'auth', publicKey: 'ab'.repeat(32), addresses: [HOME], provedAt: 1 }
   t.ok(rememberedPeerSchema.safeParse(good).success)
+  t.ok(rememberedPeerSchema.safeParse({ ...good, role: 'keeper' }).success, 'a role of later')
   const wrong = [
-    { role: 'root' },
+    { role: 'Root' },
     { publicKey: 'AB'.repeat(32) },
     { publicKey: 'ab' },
     { addresses: [] },

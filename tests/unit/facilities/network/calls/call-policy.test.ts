@@ -2,10 +2,14 @@ import test from 'brittle'
 import { z } from 'zod'
 import { Service } from '../../../../../facilities/network/calls/service.js'
 import { StarlingError } from '../../../../../helpers/errors/starling-error.js'
-import { rolesOr } from '../../../../../helpers/protocol/call-policy.js'
+import { ANY_MEMBER, rolesOr } from '../../../../../helpers/protocol/call-policy.js'
 import { jsonChunks } from '../../../../../helpers/protocol/chunk-codec.js'
 import { stream, unary } from '../../../../../helpers/protocol/method.js'
+import { VirtualClock } from '../../../../helpers/clock/virtual-clock.js'
+import { requestContext } from '../../../../helpers/network/call-service.js'
 import { PipedMesh } from '../../../../helpers/network/piped-mesh.js'
+import { requestOptions } from '../../../../helpers/network/sample-service.js'
+import { linkTo } from '../../../../helpers/network/service-link.js'
 import { rejectionOf, settle } from '../../../../helpers/until.js'
 
 const policy = {
@@ -107,4 +111,21 @@ test('should wait for a request that is being verified when the worker leaves', 
   accept()
   t.alike(await call, {})
   await draining
+})
+
+test('should answer a member whose roles it does not know when every member may call', async (t) => {
+  const about = unary({
+    name: 'worker.about',
+    request: z.strictObject({}),
+    response: z.strictObject({ known: z.boolean() }),
+    timeoutMs: 2_000,
+    idempotent: true,
+    callers: ANY_MEMBER,
+  })
+  const { peer } = requestContext('client')
+  const caller = { ...peer, certificate: { ...peer.certificate, roles: ['keeper'] } }
+  const service = new Service().unary(about, async () => ({ known: false }))
+  const connection = await linkTo(service, { caller, peer: requestContext('gateway').peer })
+  t.teardown(() => connection.destroy())
+  t.alike(await connection.call(about, {}, requestOptions(new VirtualClock())), { known: false })
 })
