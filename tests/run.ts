@@ -1,4 +1,4 @@
-// Runs the tests: node tests/run.js [unit|integration|e2e|endurance|FILE ...] [--verbose] [--also-on NODE ...]
+// Runs the tests: node tests/run.js [unit|simulation|integration|e2e|endurance|FILE ...] [--verbose] [--also-on NODE ...]
 // The last line it prints is always "N passed, N failed". It exits 0 only when tests ran and none
 // failed; a file, a process or a layer that did not finish counts as failed. A run of every
 // layer is also checked against the coverage goals; a missed goal counts as one failure.
@@ -26,10 +26,21 @@ interface Layer {
   readonly waiting?: string
   /** Whether it is also run on the other versions of Node. */
   readonly onOthers?: boolean
+  /** Whether what it covers is not counted, because counting slows it down. */
+  readonly isUncounted?: boolean
 }
+
+/** How long the simulation runs seeds: see tests/simulation/seed-range.ts. */
+const SIMULATION_MS = Number(process.env.SIMULATION_MINUTES ?? 0.25) * 60_000
 
 const LAYERS: readonly Layer[] = [
   { name: 'unit', timeoutMs: 120_000, budgetMs: 30_000, filesPerProcess: 40, onOthers: true },
+  {
+    name: 'simulation',
+    timeoutMs: SIMULATION_MS + 120_000,
+    budgetMs: SIMULATION_MS + 30_000,
+    isUncounted: true,
+  },
   {
     name: 'integration',
     timeoutMs: 120_000,
@@ -165,6 +176,7 @@ async function runLayer(run: Run, layer: Layer, files: readonly string[]): Promi
     let sinceMs = performance.now()
     return await runTestProcess({
       ...run,
+      environment: layer.isUncounted ? {} : run.environment,
       files: batch,
       timeoutMs: run.timeoutMs ?? layer.timeoutMs,
       onLine: (line) => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../facilities/clock/clock.js'
-import { SystemRandom } from '../../../facilities/clock/random.js'
+import { type Random, SystemRandom } from '../../../facilities/clock/random.js'
 import type { RosterSettings } from '../../../facilities/network/discovery/mesh-roster.js'
 import { certifyRosterKey, deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
 import {
@@ -14,14 +14,22 @@ import { sign } from '../../../helpers/identity/signature.js'
 
 /** The root of a mesh for one test: its secret, and certificates for any key. */
 export class MeshAuthority {
-  readonly root: KeyPair = newKeyPair()
-  readonly secret: Uint8Array = new SystemRandom().bytes(32)
-  readonly membershipKey: Uint8Array = membershipKeyOf(this.secret)
+  readonly root: KeyPair
+  readonly secret: Uint8Array
+  readonly membershipKey: Uint8Array
   readonly #clock: Pick<Clock, 'now'>
+  readonly #random: Random
 
-  /** @param clock the time of issue of certificates, which are valid for an hour */
-  constructor(clock: Pick<Clock, 'now'>) {
+  /**
+   * @param clock the time of issue of certificates, which are valid for an hour
+   * @param random draws the root key, the secret and the keys of members
+   */
+  constructor(clock: Pick<Clock, 'now'>, random: Random = new SystemRandom()) {
     this.#clock = clock
+    this.#random = random
+    this.root = newKeyPair(random)
+    this.secret = random.bytes(32)
+    this.membershipKey = membershipKeyOf(this.secret)
   }
 
   /** The mesh's name: its root public key, hexadecimal. */
@@ -54,7 +62,7 @@ export class MeshAuthority {
 
   /** A member of this mesh with a key of its own. */
   identity(role: string, changes: Partial<Identity> = {}): Identity {
-    const keyPair = changes.keyPair ?? newKeyPair()
+    const keyPair = changes.keyPair ?? newKeyPair(this.#random)
     const certificate = this.certify(keyPair, [role])
     const { mesh, membershipKey } = this
     return { mesh, keyPair, membershipKey, certificate: () => certificate, ...changes }
@@ -66,6 +74,6 @@ export function rosterSettings(root: KeyPair): RosterSettings {
   return { certificate: certifyRosterKey(root, deriveRosterKey(root).publicKey), store: null }
 }
 
-export function newKeyPair(): KeyPair {
-  return keyPairFromSeed(new SystemRandom().bytes(32))
+export function newKeyPair(random: Random = new SystemRandom()): KeyPair {
+  return keyPairFromSeed(random.bytes(32))
 }

@@ -12,14 +12,15 @@ test('should succeed when every test of every layer passes', async (t) => {
     {
       'unit/one.test.js': PASSING,
       'unit/deep/two.test.js': `${PASSING}\n${PASSING}`,
-      'integration/three.test.js': PASSING,
-      'e2e/four.test.js': PASSING,
-      'endurance/five.test.js': PASSING,
+      'simulation/three.test.js': PASSING,
+      'integration/four.test.js': PASSING,
+      'e2e/five.test.js': PASSING,
+      'endurance/six.test.js': PASSING,
       'helpers/not-a-test.js': 'throw new Error()',
     },
     [],
   )
-  t.is(outcome.lastLine, '6 passed, 0 failed')
+  t.is(outcome.lastLine, '7 passed, 0 failed')
   t.is(outcome.code, 0)
   t.ok(/^unit: 3 passed, 0 failed, 0 skipped, [\d.]+ s, on Node v[\d.]+$/m.test(outcome.output))
 })
@@ -164,12 +165,12 @@ test('should run the other files when one of a process times out', async (t) => 
 
 test('should run unit and integration tests once more when another Node is given', async (t) => {
   const says = "test('should say', (t) => { console.log(process.argv0); t.pass() })"
-  const layers = ['unit', 'integration', 'e2e', 'endurance']
+  const layers = ['unit', 'simulation', 'integration', 'e2e', 'endurance']
   const files = Object.fromEntries(layers.map((layer) => [`${layer}/a.test.js`, says]))
   const node = join(await t.tmp(), 'other-node')
   await symlink(process.execPath, node)
   const outcome = await runProject(t, files, ['--also-on', node, '--verbose'])
-  t.is(outcome.lastLine, '6 passed, 0 failed')
+  t.is(outcome.lastLine, '7 passed, 0 failed')
   t.is(outcome.output.match(/other-node$/gm)?.length, 2)
 })
 

@@ -1,0 +1,6 @@
+import test from 'brittle'
+import { holdForSeeds, SEEDS_MS } from './seed-range.js'
+
+test('should hold whatever else happens to a mesh', { timeout: SEEDS_MS + 60_000 }, async (t) => {
+  await holdForSeeds(t, 1)
+})
