@@ -13,6 +13,8 @@ import { Violation, World } from './world/world.js'
 
 /** Machines start within this time, in any order. */
 const START_MS = 300
+/** How long the faults may take to end: a worker that leaves, or is stalled, needs seconds. */
+const CALMING_MS = 15_000
 /** How long requests may take to end once all faults are over. */
 const ENDING_MS = 40_000
 /** How long the mesh may take until it answers everybody again. */
@@ -106,7 +108,7 @@ class Scenario {
     this.#faults.schedule()
     const using = Promise.all(this.#users.map((user) => user.use(this.#plan.calmAtMs)))
     await clock.sleep(this.#plan.calmAtMs)
-    this.#faults.calm()
+    await this.#within(CALMING_MS, this.#faults.calm())
     await this.#within(ENDING_MS, using)
     const untilMs = this.#world.time.nowMs + RECOVERY_MS
     const served = await Promise.all(this.#users.map((user) => user.isServed(untilMs)))

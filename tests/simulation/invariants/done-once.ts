@@ -4,9 +4,12 @@ import type { Observation } from './observation.js'
 /** How often an answer may be begun: once more if the worker that had the request was lost. */
 const MOST_GENERATIONS = 2
 
+/** Faults that delay what is on its way. */
+const HOLD_UP: readonly string[] = ['stall', 'partition', 'weather']
+
 /**
  * What must not be repeated is done at most once: an address that was never registered before is not taken, and no
- * answer is begun again after its first token was read.
+ * answer is begun again after its first token was read, unless a request that was sent before was held up on its way.
  */
 export class DoneOnce extends Invariant {
   readonly name = 'done-once'
@@ -15,6 +18,8 @@ export class DoneOnce extends Invariant {
   readonly #generations = new Map<string, number>()
   /** Answers that a worker that left has given back are begun again any number of times. */
   #leaves = 0
+  /** Whether requests may arrive long after they were given up. */
+  #areHeldUp = false
 
   override observe(observation: Observation): void {
     switch (observation.kind) {
@@ -35,6 +40,7 @@ export class DoneOnce extends Invariant {
         break
       case 'fault':
         if (observation.what === 'leave') this.#leaves += 1
+        this.#areHeldUp ||= HOLD_UP.includes(observation.what)
         break
       default:
     }
@@ -43,7 +49,8 @@ export class DoneOnce extends Invariant {
   #begun(request: string): void {
     const times = (this.#generations.get(request) ?? 0) + 1
     this.#generations.set(request, times)
-    if (this.#read.has(request)) this.violated(`${request} was begun again after its first token`)
+    if (this.#read.has(request) && !this.#areHeldUp)
+      this.violated(`${request} was begun again after its first token`)
     if (times > MOST_GENERATIONS + this.#leaves) {
       this.violated(`${request} was begun ${times} times`)
     }

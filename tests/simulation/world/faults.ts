@@ -38,11 +38,11 @@ export class Faults {
     }
   }
 
-  /** Ends all faults. None happens from now on. */
-  calm(): void {
+  /** Ends all faults. None happens from now on. @returns resolves when all are over */
+  async calm(): Promise<void> {
     this.#isCalm = true
     for (const timer of this.#timers) timer.cancel()
-    for (const mend of [...this.#mends]) void mend()
+    await Promise.all([...this.#mends].map((mend) => mend()))
   }
 
   #follow(
@@ -114,9 +114,11 @@ export class Faults {
           machine?.start()
         }
       }
-      case 'stall':
+      case 'stall': {
+        const untilMs = this.#world.time.nowMs + fault.forMs
         this.#machines[fault.machine]?.stall(fault.forMs)
-        return () => this.#machines[fault.machine]?.stall(0)
+        return () => this.#world.clock.sleep(Math.max(0, untilMs - this.#world.time.nowMs))
+      }
       case 'partition':
         network.partition(this.#names(fault.machines))
         return () => network.heal()
