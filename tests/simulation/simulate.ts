@@ -77,13 +77,15 @@ class Scenario {
     world.network.weather = plan.weather
     const { streamWindowChunks } = plan
     world.settings = { ...world.settings, streamWindowChunks }
-    const kept = { disk: this.#disk, sessionKeys: null }
+    const { minHistoryBlocks } = plan
     let number = 0
     const machine = <W>(
       role: Machine<W>['role'],
       start: (process: SimulatedProcess) => Promise<W>,
     ) => new Machine<W>(world, role, number++, start)
-    const auth = machine('auth', (process) => startAuth(process, kept))
+    const auth = machine('auth', (process) =>
+      startAuth(process, { disk: this.#disk, minHistoryBlocks }),
+    )
     const gateways = Array.from({ length: plan.gateways }, () =>
       machine('gateway', (process) => startGateway(process, plan.lanes)),
     )

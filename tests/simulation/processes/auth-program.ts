@@ -1,54 +1,73 @@
-import { DurableRecords } from '../../../facilities/store/durable-records.js'
+import { CommandRunner } from '../../../facilities/store/command-runner.js'
 import { DurableStore } from '../../../facilities/store/durable-store.js'
+import { LocalRecords } from '../../../facilities/store/local-records.js'
 import { RollbackGuard } from '../../../facilities/store/rollback-guard.js'
 import { Witness } from '../../../facilities/store/witness.js'
-import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
-import { Accounts, accountRecordSchema } from '../../../workers/auth/accounts.js'
+import { deriveRosterKey } from '../../../helpers/discovery/roster-key.js'
+import { RECORDS } from '../../../workers/auth/account-store.js'
+import { Accounts } from '../../../workers/auth/accounts.js'
 import { AuthWorker } from '../../../workers/auth/auth-worker.js'
 import { PasswordHasher } from '../../../workers/auth/passwords.js'
-import { createPrivateKeyPem, SessionKeys } from '../../../workers/auth/session-keys.js'
+import { RosterWriter } from '../../../workers/auth/roster-writer.js'
+import { loadOrCreateSessionKeys } from '../../../workers/auth/session-keys.js'
+import { MEMORY_PLACE } from '../../helpers/storage/durable-memory.js'
 import { DiskSession, type SimulatedDisk } from './simulated-disk.js'
 import type { SimulatedProcess } from './simulated-process.js'
 
-/** What an auth worker has on its machine. */
-export interface AuthDisk {
+/** What an auth worker starts with. */
+export interface AuthTraits {
   readonly disk: SimulatedDisk
-  /** The file of the session keys; created at the first start. */
-  sessionKeys: string | null
+  /** The history of its records is cut when it has more blocks. */
+  readonly minHistoryBlocks: number
 }
 
 /** Starts auth, over the disk of its machine. */
-export async function startAuth(process: SimulatedProcess, kept: AuthDisk): Promise<AuthWorker> {
-  const { clock, random, resources, world } = process
-  const disk = new DiskSession(kept.disk, clock)
-  const { place } = disk
-  const record = (storage: WitnessStorage, path: string) =>
-    new Witness({ storage, place, clock, path })
-  const guard = record(disk.guard, `${place.witness}.guard`)
-  const store = new DurableStore({
-    disk,
-    witness: record(disk.witness, place.witness),
-    guard: new RollbackGuard({ record: guard, clock }),
-    clock,
-  })
+export async function startAuth(
+  process: SimulatedProcess,
+  { disk, minHistoryBlocks }: AuthTraits,
+): Promise<AuthWorker> {
+  const { clock, random, log, resources, world, identity } = process
+  const { mesh, secret, root } = world.authority
+  const store = openDisk(process, disk)
   await resources.open(store)
-  const records = await resources.open(new DurableRecords(store, 'accounts', accountRecordSchema))
-  kept.sessionKeys ??= createPrivateKeyPem(random)
+  const records = await resources.open(
+    new LocalRecords({ store, random, name: RECORDS, minHistoryBlocks }),
+  )
+  const sessionKeys = await loadOrCreateSessionKeys(new CommandRunner({ records, clock }), random)
   const network = process.createNetwork()
-  const worker = new AuthWorker({
-    accounts: new WatchedAccounts(process, {
-      records,
-      passwords: new PasswordHasher(),
-      clock,
-      random,
-    }),
-    sessionKeys: new SessionKeys(kept.sessionKeys),
+  const roster = new RosterWriter({
+    records,
+    rosterKey: deriveRosterKey(root),
+    secret,
+    identity,
+    keeper: network.roster,
     clock,
-    mesh: world.authority.mesh,
+    log,
+  })
+  const passwords = new PasswordHasher()
+  const worker = new AuthWorker({
+    accounts: new WatchedAccounts(process, { records, passwords, clock, random }),
+    sessionKeys,
+    roster,
+    clock,
+    mesh,
   })
   worker.service(network.service)
   await resources.open(network)
+  await resources.open(roster)
   return worker
+}
+
+function openDisk({ clock }: SimulatedProcess, kept: SimulatedDisk): DurableStore {
+  const disk = new DiskSession(kept, clock)
+  const { files, place } = disk
+  const record = (path: string) => new Witness({ files, place, clock, path })
+  return new DurableStore({
+    disk,
+    witness: record(MEMORY_PLACE.witness),
+    guard: new RollbackGuard({ record: record(MEMORY_PLACE.guard), clock }),
+    clock,
+  })
 }
 
 /** Reports what is acknowledged. */

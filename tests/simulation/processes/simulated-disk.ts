@@ -1,11 +1,13 @@
 import type Corestore from 'corestore'
 import type { Clock } from '../../../facilities/clock/clock.js'
 import type { Random } from '../../../facilities/clock/random.js'
+import type { DurableFile, Files } from '../../../facilities/files/files.js'
 import type { StoreDisk } from '../../../facilities/store/store-disk.js'
 import type { KnownState, StorePlace } from '../../../facilities/store/store-errors.js'
 import { closeAnyway, verifyStore } from '../../../facilities/store/verify-store.js'
-import type { WitnessStorage } from '../../../facilities/store/witness-file.js'
+import { StarlingError } from '../../../helpers/errors/starling-error.js'
 import { MEMORY_PLACE } from '../../helpers/storage/durable-memory.js'
+import { MemoryFiles } from '../../helpers/storage/memory-files.js'
 import { Memory, memoryStore } from '../../helpers/storage/memory-storage.js'
 
 /** How a disk behaves at the moment. */
@@ -19,18 +21,16 @@ export interface DiskCondition {
 export class SimulatedDisk {
   condition: DiskCondition
   store = new UnsyncedMemory(new Map(), () => this.assertRoom())
-  witness = new SimulatedFile()
-  guard = new SimulatedFile()
+  files = new MemoryFiles()
 
   constructor(condition: DiskCondition) {
     this.condition = condition
   }
 
-  /** @throws Error as the system does when the disk is full */
+  /** @throws StarlingError DISK_FULL */
   assertRoom(): void {
     if (!this.condition.isFull) return
-    const message = 'ENOSPC: no space left on device, write'
-    throw Object.assign(new Error(message), { code: 'ENOSPC' })
+    throw new StarlingError('DISK_FULL', 'The disk is full')
   }
 
   /**
@@ -39,8 +39,7 @@ export class SimulatedDisk {
    */
   crash(isPowerCut: boolean, random: Random): void {
     this.store = this.store.afterCrash(isPowerCut, random)
-    this.witness = this.witness.afterCrash(isPowerCut, random)
-    this.guard = this.guard.afterCrash(isPowerCut, random)
+    if (isPowerCut) this.files = this.files.afterPowerCut(random)
   }
 }
 
@@ -83,43 +82,10 @@ class UnsyncedMemory extends Memory {
   }
 }
 
-/** A small file beside the store. A write that a power cut interrupts is torn. */
-class SimulatedFile {
-  #bytes: Buffer | undefined
-  #writing: Buffer | undefined
-
-  constructor(bytes?: Buffer) {
-    this.#bytes = bytes
-  }
-
-  get bytes(): Buffer | undefined {
-    return this.#bytes && Buffer.from(this.#bytes)
-  }
-
-  /** @param whole the content after the write */
-  begin(whole: Buffer): () => void {
-    this.#writing = whole
-    return () => {
-      this.#bytes = whole
-      this.#writing = undefined
-    }
-  }
-
-  afterCrash(isPowerCut: boolean, random: Random): SimulatedFile {
-    const [old, whole] = [this.#bytes, this.#writing]
-    if (whole === undefined) return new SimulatedFile(old)
-    // A file is created under another name first.
-    if (old === undefined) return new SimulatedFile(random.below(2) === 0 ? undefined : whole)
-    const written = isPowerCut ? random.below(whole.byteLength + 1) : whole.byteLength
-    return new SimulatedFile(Buffer.concat([whole.subarray(0, written), old.subarray(written)]))
-  }
-}
-
 /** A disk as one process uses it. Once the process has ended, nothing it began is ever done. */
 export class DiskSession implements StoreDisk {
   readonly place: StorePlace = MEMORY_PLACE
-  readonly witness: WitnessStorage
-  readonly guard: WitnessStorage
+  readonly files: Files
   readonly #disk: SimulatedDisk
   readonly #store: UnsyncedMemory
   readonly #clock: Clock
@@ -128,8 +94,7 @@ export class DiskSession implements StoreDisk {
     this.#disk = disk
     this.#store = disk.store
     this.#clock = clock
-    this.witness = new FileSession(disk, disk.witness, clock)
-    this.guard = new FileSession(disk, disk.guard, clock)
+    this.files = new FilesSession(disk, clock)
   }
 
   async open(known: KnownState): Promise<Corestore> {
@@ -162,38 +127,46 @@ export class DiskSession implements StoreDisk {
   }
 }
 
-class FileSession implements WitnessStorage {
+/** The files on a disk as one process uses them. */
+class FilesSession implements Files {
   readonly #disk: SimulatedDisk
-  readonly #file: SimulatedFile
+  readonly #files: MemoryFiles
   readonly #clock: Clock
 
-  constructor(disk: SimulatedDisk, file: SimulatedFile, clock: Clock) {
+  constructor(disk: SimulatedDisk, clock: Clock) {
     this.#disk = disk
-    this.#file = file
+    this.#files = disk.files
     this.#clock = clock
   }
 
-  async read(): Promise<Uint8Array | undefined> {
-    return this.#file.bytes
+  async open(path: string): Promise<DurableFile | undefined> {
+    const file = await this.#files.open(path)
+    if (file === undefined) return undefined
+    const change = async (work: () => Promise<void>) => {
+      this.#disk.assertRoom()
+      await work()
+    }
+    return {
+      read: (offset, length) => file.read(offset, length),
+      length: () => file.length(),
+      close: () => file.close(),
+      write: (offset, bytes) => change(() => file.write(offset, bytes)),
+      truncate: (length) => change(() => file.truncate(length)),
+      sync: () => this.#slowly(() => file.sync()),
+    }
   }
 
-  async create(bytes: Uint8Array): Promise<void> {
-    await this.#write(Buffer.from(bytes))
+  async replace(path: string, bytes: Uint8Array): Promise<void> {
+    await this.#slowly(() => this.#files.replace(path, bytes))
   }
 
-  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
-    const whole = this.#file.bytes
-    if (whole === undefined) throw new Error('There is nothing to overwrite')
-    whole.set(bytes, offset)
-    await this.#write(whole)
+  async remove(path: string): Promise<boolean> {
+    return await this.#slowly(() => this.#files.remove(path))
   }
 
-  async close(): Promise<void> {}
-
-  async #write(whole: Buffer): Promise<void> {
-    this.#disk.assertRoom()
-    const written = this.#file.begin(whole)
+  async #slowly<T>(work: () => Promise<T>): Promise<T> {
     await this.#clock.sleep(this.#disk.condition.syncMs)
-    written()
+    this.#disk.assertRoom()
+    return await work()
   }
 }

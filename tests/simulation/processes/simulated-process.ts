@@ -3,6 +3,7 @@ import { createLog, type Log } from '../../../facilities/log/log.js'
 import { MeshNetwork } from '../../../facilities/network/mesh-network.js'
 import { RequestCounts } from '../../../facilities/network/watch/request-counts.js'
 import { ResourceStack } from '../../../facilities/worker/resource-stack.js'
+import type { Identity } from '../../../helpers/identity/identity.js'
 import type { KeyPair } from '../../../helpers/identity/key-pair.js'
 import type { Role } from '../../../helpers/identity/roles.js'
 import { ProcessClock } from '../../helpers/clock/virtual-time.js'
@@ -27,6 +28,7 @@ export class SimulatedProcess {
   readonly clock: ProcessClock
   readonly random: Random
   readonly log: Log
+  readonly identity: Identity
   readonly resources = new ResourceStack()
   /** What its worker answers. */
   readonly requests = new RequestCounts()
@@ -40,6 +42,9 @@ export class SimulatedProcess {
     this.host = world.createHost(place.name)
     this.clock = new ProcessClock(world.time, this.host.lane, place.aheadMs)
     this.random = random
+    const { role, keyPair, name } = place
+    const certificate = world.authority.certify(keyPair, [role], { name })
+    this.identity = world.authority.identity(role, { keyPair, certificate: () => certificate })
     this.log = createLog({
       name: place.name,
       level: 'warn',
@@ -54,15 +59,14 @@ export class SimulatedProcess {
 
   /** The network of its worker, which opens it as a resource. */
   createNetwork(): MeshNetwork {
-    const { world, clock, random, log } = this
-    const { role, keyPair, name } = this.#place
+    const { world, clock, random, log, identity } = this
+    const { role, name } = this.#place
     const { authority } = world
-    const certificate = authority.certify(keyPair, [role], { name })
     const network = new MeshNetwork({
       role,
       mode: new MemoryMode(world.network, this.host),
       secret: authority.secret,
-      identity: authority.identity(role, { keyPair, certificate: () => certificate }),
+      identity,
       clock,
       random,
       log,

@@ -35,6 +35,8 @@ export interface Plan {
   readonly streamWindowChunks: number
   readonly weather: MemoryWeather
   readonly disk: DiskCondition
+  /** The history of auth's records is cut when it has more blocks. */
+  readonly minHistoryBlocks: number
   readonly faults: readonly Fault[]
   /** From when on no new fault happens. */
   readonly calmAtMs: number
@@ -69,6 +71,7 @@ export function drawPlan(random: Random): Plan {
     streamWindowChunks: [2, 4, 8, 16][random.below(4)] ?? 8,
     weather: { leastMs: 0.2, mostMs: [1, 5, 30][random.below(3)] ?? 1, lossRate: 0 },
     disk: { syncMs: [1, 5, 50, 400][random.below(4)] ?? 5, isFull: false },
+    minHistoryBlocks: between(1, 20),
     faults,
     calmAtMs: count === 0 ? 3_000 : FAULTS_MS.until,
   }
