@@ -76,19 +76,19 @@ test('should find slots that do not return', (t) => {
 
 test('should find acknowledged accounts that are lost', (t) => {
   const email = 'ada@example.com'
-  const unknown: Observation = { kind: 'logged-in', email, code: 'INVALID_CREDENTIAL' }
-  t.alike(
-    violatedBy([
-      [1, { kind: 'registered', email, code: 'DISK_FULL' }],
-      [2, unknown],
-    ]),
-    [],
-  )
   const acknowledged: Observation = { kind: 'acknowledged', email }
-  for (const second of [unknown, acknowledged]) {
-    const happened = [acknowledged, second].map((one) => [1, one] as const)
-    t.alike(violatedBy(happened), ['accounts-last'])
+  const unknown = (sinceMs: number): Observation => {
+    return { kind: 'logged-in', email, code: 'INVALID_CREDENTIAL', sinceMs }
   }
+  const after = (second: Observation) =>
+    violatedBy([
+      [10, acknowledged],
+      [20, second],
+    ])
+  t.alike(after(unknown(15)), ['accounts-last'])
+  t.alike(after(unknown(5)), [], 'the login began before')
+  t.alike(after(acknowledged), ['accounts-last'], 'registered again')
+  t.alike(violatedBy([[20, unknown(15)]]), [], 'never acknowledged')
 })
 
 test('should find what was done twice', (t) => {

@@ -23,7 +23,13 @@ export type Observation =
   | { readonly kind: 'registered'; readonly email: string; readonly code: string }
   /** Auth answers that an account was created. The answer may be lost on its way. */
   | { readonly kind: 'acknowledged'; readonly email: string }
-  | { readonly kind: 'logged-in'; readonly email: string; readonly code: string }
+  /** A login has ended. `sinceMs`: when it began. */
+  | {
+      readonly kind: 'logged-in'
+      readonly email: string
+      readonly code: string
+      readonly sinceMs: number
+    }
   | { readonly kind: 'connected'; readonly link: MemoryLink }
   | { readonly kind: 'closed'; readonly link: MemoryLink; readonly by: MemoryHost }
   /** Something happens to the mesh. `names`: the machines that it concerns; none: all. */

@@ -113,8 +113,9 @@ export class User {
   }
 
   async #logIn(client: ClientWorker, email: string): Promise<string> {
+    const sinceMs = this.#world.time.nowMs
     const code = await codeOf(() => client.accounts.login(credentialOf(email), forever()))
-    this.#world.observe({ kind: 'logged-in', email, code })
+    this.#world.observe({ kind: 'logged-in', email, code, sinceMs })
     return code
   }
 
