@@ -119,6 +119,19 @@ export function verifySessionToken(
 }
 
 /**
+ * Whether a session that was verified before is still valid at another time. Its signature and its other claims do
+ * not change.
+ *
+ * @param nowMs milliseconds since 1970; clocks may differ by `CLOCK_ALLOWANCE_MS`
+ */
+export function isSessionCurrent(
+  { issuedAtMs, expiresAtMs }: SessionClaims,
+  nowMs: number,
+): boolean {
+  return issuedAtMs <= nowMs + CLOCK_ALLOWANCE_MS && nowMs < expiresAtMs + CLOCK_ALLOWANCE_MS
+}
+
+/**
  * The id of the key in the header of a token, or undefined if it is not the header of a session token.
  * Nothing is verified: use it only to choose a key, or to detect that there is a newer one.
  */

@@ -3,6 +3,7 @@ import test, { type Test } from 'brittle'
 import jsonwebtoken from 'jsonwebtoken'
 import { isStarlingError } from '../../../../helpers/errors/starling-error.js'
 import {
+  isSessionCurrent,
   sessionKeyIdOf,
   signSessionToken,
   verifySessionToken,
@@ -237,4 +238,22 @@ test('should name no key when the header is not one of a session', (t) => {
   t.is(sessionKeyIdOf(`${encode([])}.x.y`), undefined)
   t.is(sessionKeyIdOf(`${encode({ ...VALID_HEADER, alg: 'HS256' })}.x.y`), undefined)
   t.is(sessionKeyIdOf(`${encode({ ...VALID_HEADER, kid: 'k'.repeat(65) })}.x.y`), undefined)
+})
+
+test('should call a verified session current exactly as long as it would be verified again', (t) => {
+  const token = signValid()
+  const claims = verify(token)
+  const isVerified = (nowMs: number) => {
+    try {
+      return verify(token, nowMs).userId === USER
+    } catch {
+      return false
+    }
+  }
+  for (const edgeMs of [-60_000, 0, HOUR_MS, HOUR_MS + 60_000]) {
+    for (const besideMs of [-1_000, -1, 0, 1, 1_000]) {
+      const nowMs = NOW_MS + edgeMs + besideMs
+      t.is(isSessionCurrent(claims, nowMs), isVerified(nowMs), String(edgeMs + besideMs))
+    }
+  }
 })

@@ -76,6 +76,16 @@ test('should fetch again when a token names a new key', async (t) => {
   t.is(connection.call.callCount, 2)
 })
 
+test('should refuse a session that was accepted before when its key was withdrawn', async (t) => {
+  const { newKeys, token, verify, clock } = scene()
+  const session = token(newKeys())
+  t.is(await verify(session), USER)
+  const renewed = token(newKeys())
+  await clock.advance(1_000)
+  t.is(await verify(renewed), USER)
+  await t.exception(verify(session), { code: 'INVALID_CREDENTIAL' })
+})
+
 test('should fetch at most once a second when tokens name keys that do not exist', async (t) => {
   const { newKeys, token, verify, connection, clock } = scene()
   const session = token(newKeys())
