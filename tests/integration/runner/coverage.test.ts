@@ -20,6 +20,7 @@ function compiled(path: string, lines: readonly string[]): Record<string, string
 }
 
 const LAYERS = {
+  'simulation/s.test.js': PASSING,
   'integration/i.test.js': PASSING,
   'e2e/e.test.js': PASSING,
   'endurance/n.test.js': PASSING,
@@ -55,20 +56,20 @@ const USES_BOTH = [
 
 test('should count the lines that a test ran when every layer is run', async (t) => {
   const outcome = await runProject(t, testOf(...USES_BOTH), [], { ...HALF, ...WHOLE })
-  t.is(outcome.lastLine, '4 passed, 0 failed', outcome.output)
+  t.is(outcome.lastLine, '5 passed, 0 failed', outcome.output)
   t.is(outcome.code, 0)
   t.ok(/^lines covered of all: 9\d\.\d % of 95 %$/m.test(outcome.output), outcome.output)
 })
 
 test('should count one failure when coverage is too low', async (t) => {
   const outcome = await runProject(t, testOf(...USES_HALF), [], HALF)
-  assertFailed(t, outcome, '4 passed, 1 failed', /too little is covered: all: 50\.0 % of 95 %/)
+  assertFailed(t, outcome, '5 passed, 1 failed', /too little is covered: all: 50\.0 % of 95 %/)
 })
 
 test('should count a file as not covered when no test loads it, unless it contains only types', async (t) => {
   const types = compiled('helpers/types', ['export {};'])
   const outcome = await runProject(t, testOf(PASSING), [], { ...WHOLE, ...types })
-  assertFailed(t, outcome, '4 passed, 1 failed', / all: 0\.0 % of 95 %/)
+  assertFailed(t, outcome, '5 passed, 1 failed', / all: 0\.0 % of 95 %/)
 })
 
 test('should count the lines that a child process of a test ran', async (t) => {
@@ -81,7 +82,7 @@ test('should count the lines that a child process of a test ran', async (t) => {
     '})',
   )
   const outcome = await runProject(t, tests, [], HALF)
-  t.is(outcome.lastLine, '4 passed, 0 failed', outcome.output)
+  t.is(outcome.lastLine, '5 passed, 0 failed', outcome.output)
   t.ok(/ all: 100\.0 % of 95 %/.test(outcome.output), outcome.output)
 })
 
@@ -104,7 +105,7 @@ test('should name the error codes that only a test raises, or nothing', async (t
     "test('should raise', (t) => t.ok([raise(1), new StarlingError('SHOWN')]))",
   )
   const outcome = await runProject(t, tests, [], sources)
-  assertFailed(t, outcome, '4 passed, 1 failed', /has the product raise SHOWN, NEVER/)
+  assertFailed(t, outcome, '5 passed, 1 failed', /has the product raise SHOWN, NEVER/)
   t.ok(/^error codes raised: 1 of 3$/m.test(outcome.output))
 })
 
