@@ -30,7 +30,10 @@ function sha256(bytes: Uint8Array): string {
 async function fetched(directory: string, sizeBytes: number): Promise<void> {
   const largest = () => {
     const names = existsSync(directory) ? readdirSync(directory) : []
-    return Math.max(0, ...names.map((name) => statSync(join(directory, name)).size))
+    // A file may be renamed after it was listed.
+    const sizeOf = (name: string) =>
+      statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
+    return Math.max(0, ...names.map(sizeOf))
   }
   await until(`${sizeBytes} bytes`, () => largest() >= sizeBytes)
 }
