@@ -15,8 +15,8 @@ import { authProtocol } from '../../helpers/protocol/auth-protocol.js'
 const REFETCH_INTERVAL_MS = 1_000
 
 /**
- * Verified sessions that are remembered, about 300 bytes each. A signature takes 0.1 to 0.4 ms to verify, which every
- * request of a session would wait for.
+ * Verified sessions that are remembered, about 300 bytes each. Otherwise each request would wait until the signature
+ * of its session is verified again.
  */
 const MAX_REMEMBERED_SESSIONS = 1_024
 

@@ -25,7 +25,7 @@ export interface CallHost {
    * @throws StarlingError OVERLOADED when the peer, or all peers together, have reached their limit
    */
   admit(bytes: Uint8Array): () => void
-  /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
+  /** Resolves when the answer to a request that failed may be sent. See refusal-delays.ts. */
   holdRefusal(refusal: Refusal): Promise<void>
 }
 

@@ -34,7 +34,7 @@ export interface StreamHost {
    * @throws StarlingError OVERLOADED when the peer, or all peers together, have reached their limit
    */
   admit(bytes: Uint8Array): () => void
-  /** Resolves when the answer to a request that failed may be sent. See held-refusals.ts. */
+  /** Resolves when the answer to a request that failed may be sent. See refusal-delays.ts. */
   holdRefusal(refusal: Refusal): Promise<void>
   /** Called with the bytes of each message that is kept until it is read, negative when it is read or dropped. */
   keeping(bytes: number): void
